@@ -1,0 +1,17 @@
+//! The pure core of halloo: bytes and times in, bytes and decisions out.
+//!
+//! Nothing here opens a socket, starts a thread or asks for the time, so every rule of the protocol can be
+//! tested with a virtual clock and any slicing of the bytes. The crate `halloo` drives it.
+
+pub mod time;
+
+pub mod access;
+pub mod upgrade;
+
+pub mod announcement;
+pub mod announcer;
+pub mod browser;
+pub mod interfaces;
+pub mod ports;
+
+pub use time::Time;

@@ -1,0 +1,1 @@
+//! A zero-configuration WebSocket server for the local network.
