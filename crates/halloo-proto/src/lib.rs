@@ -3,7 +3,14 @@
 //! Nothing here opens a socket, starts a thread or asks for the time, so every rule of the protocol can be
 //! tested with a virtual clock and any slicing of the bytes. The crate `halloo` drives it.
 
+pub mod defaults;
 pub mod time;
+
+pub mod close;
+pub mod frame;
+pub mod heartbeat;
+pub mod message;
+pub mod outbox;
 
 pub mod access;
 pub mod upgrade;

@@ -1,0 +1,109 @@
+//! Why a connection ends: close codes and broken rules.
+
+use std::fmt;
+
+/// A close code (RFC 6455 section 7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCode {
+    /// 1000: the purpose was fulfilled.
+    Normal,
+    /// 1001: a server goes down or a page was left.
+    GoingAway,
+    /// 1002: the peer broke the protocol.
+    ProtocolError,
+    /// 1003: a kind of data that the receiver does not take.
+    Unsupported,
+    /// 1005: the close frame had no code; never sent.
+    NoStatus,
+    /// 1006: the connection ended without a close frame; never sent.
+    Abnormal,
+    /// 1007: text that is not UTF-8.
+    InvalidData,
+    /// 1008: a rule of the server was broken.
+    PolicyViolation,
+    /// 1009: a message larger than the receiver takes.
+    TooBig,
+    /// 1011: the server failed.
+    InternalError,
+    /// 1013: too slow or too many; try again later.
+    TryAgainLater,
+    /// Any other number, 3000 to 4999 being free for applications.
+    Other(u16),
+}
+
+impl CloseCode {
+    /// The number, including those that only stand for an ending without one (1005, 1006).
+    pub fn number(self) -> u16 {
+        match self {
+            CloseCode::Normal => 1000,
+            CloseCode::GoingAway => 1001,
+            CloseCode::ProtocolError => 1002,
+            CloseCode::Unsupported => 1003,
+            CloseCode::NoStatus => 1005,
+            CloseCode::Abnormal => 1006,
+            CloseCode::InvalidData => 1007,
+            CloseCode::PolicyViolation => 1008,
+            CloseCode::TooBig => 1009,
+            CloseCode::InternalError => 1011,
+            CloseCode::TryAgainLater => 1013,
+            CloseCode::Other(number) => number,
+        }
+    }
+
+    /// Whether an endpoint may send this code: the registered ones and 3000 to 4999 (RFC 6455 section 7.4.2).
+    pub fn is_sendable(self) -> bool {
+        matches!(self.number(), 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// The number to write into a close frame; `None` for a frame without one.
+    pub(crate) fn on_the_wire(self) -> Option<u16> {
+        self.is_sendable().then(|| self.number())
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(number: u16) -> CloseCode {
+        match number {
+            1000 => CloseCode::Normal,
+            1001 => CloseCode::GoingAway,
+            1002 => CloseCode::ProtocolError,
+            1003 => CloseCode::Unsupported,
+            1005 => CloseCode::NoStatus,
+            1006 => CloseCode::Abnormal,
+            1007 => CloseCode::InvalidData,
+            1008 => CloseCode::PolicyViolation,
+            1009 => CloseCode::TooBig,
+            1011 => CloseCode::InternalError,
+            1013 => CloseCode::TryAgainLater,
+            number => CloseCode::Other(number),
+        }
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number().fmt(f)
+    }
+}
+
+/// A rule the peer broke: the code to close with, and the sentence that goes into the close frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} ({code})")]
+pub struct Violation {
+    /// The code to close with.
+    pub code: CloseCode,
+    /// What was wrong, for the peer and the log.
+    pub reason: String,
+}
+
+impl Violation {
+    /// A violation with its code and sentence.
+    pub fn new(code: CloseCode, reason: impl Into<String>) -> Violation {
+        Violation { code, reason: reason.into() }
+    }
+
+    pub(crate) fn protocol(reason: &str) -> Violation {
+        Violation::new(CloseCode::ProtocolError, reason)
+    }
+}

@@ -1,0 +1,61 @@
+//! Every default of halloo, each with its reason.
+
+use std::time::Duration;
+
+/// The WebSocket port; the reference script's, so existing clients find it.
+pub const PORT: u16 = 8765;
+/// The discovery port; the reference script's.
+pub const DISCOVERY_PORT: u16 = 8766;
+/// Between two beacons; the reference script's.
+pub const DISCOVERY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// From accept to the end of the handshake: a phone on a bad Wi-Fi needs one or two seconds, a slowloris wants for ever.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// A request head; browsers with large cookies stay below 4 KiB on a host of the local network.
+pub const HEAD_SIZE: usize = 8 * 1024;
+/// Headers in a request; browsers send about fifteen.
+pub const HEAD_HEADERS: usize = 64;
+/// Sockets that have not finished the handshake, in all: 500 clients may arrive at once.
+pub const PENDING: usize = 1024;
+/// The same from one address (loopback exempt): a page opens a handful at a time.
+pub const PENDING_PER_ADDRESS: usize = 32;
+/// Clients from one address (loopback exempt): a phone has a few tabs, a classroom behind one address has sixty.
+pub const CLIENTS_PER_ADDRESS: usize = 64;
+
+/// One incoming message: a photo of a phone fits, a mistake does not exhaust memory.
+pub const MESSAGE_SIZE: usize = 1024 * 1024;
+/// Frames in one message: more is an attack on the per-frame cost, not a message.
+pub const FRAGMENTS: u32 = 1024;
+/// From the first frame of a message to its last byte.
+pub const FRAGMENT_TIME: Duration = Duration::from_secs(15);
+/// Control frames a second, with a burst of twice as many: a heartbeat needs one in five seconds.
+pub const CONTROL_RATE: u32 = 50;
+
+/// Events that wait for the application before reading pauses: a second of a hundred busy clients.
+pub const EVENT_QUEUE: usize = 65_536;
+/// The same in bytes.
+pub const EVENT_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Commands of other threads that wait for the reactor before `send` answers `Backpressure`.
+pub const COMMAND_QUEUE: usize = 65_536;
+/// The same in bytes.
+pub const COMMAND_QUEUE_BYTES: usize = 64 * 1024 * 1024;
+/// Messages waiting for one client: four minutes at 60 a second, so a short stall of a phone loses nothing.
+pub const OUTBOX_MESSAGES: usize = 16_384;
+/// The same in bytes.
+pub const OUTBOX_BYTES: usize = 1024 * 1024;
+/// All outboxes together; a broadcast counts once.
+pub const OUTBOX_TOTAL: usize = 64 * 1024 * 1024;
+/// A write that gets nowhere: the peer's window is shut and its user gone.
+pub const WRITE_TIME: Duration = Duration::from_secs(10);
+
+/// Silence after which a client is pinged.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Silence, in heartbeats, after which a client is dead: 15 s, which a loading game survives.
+pub const HEARTBEATS_TO_DEATH: u32 = 3;
+/// From our close frame to the peer's.
+pub const CLOSE_TIME: Duration = Duration::from_secs(3);
+
+/// Bytes read from one connection in one turn before the others are served.
+pub const TURN_BYTES: usize = 64 * 1024;
+/// Frames handled for one connection in one turn before the others are served.
+pub const TURN_FRAMES: usize = 256;

@@ -1,0 +1,286 @@
+//! RFC 6455 frames: headers decoded where they lie, payloads unmasked in place, frames encoded once.
+
+use crate::close::{CloseCode, Violation};
+
+/// The longest header there is: 2 bytes, 8 of extended length, 4 of mask (RFC 6455 section 5.2).
+pub const MAX_HEADER: usize = 14;
+/// The longest payload of a control frame (RFC 6455 section 5.5).
+pub const MAX_CONTROL: usize = 125;
+
+/// What a frame is for (RFC 6455 section 11.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further piece of a fragmented message.
+    Continuation = 0,
+    /// UTF-8 text.
+    Text = 1,
+    /// Arbitrary bytes.
+    Binary = 2,
+    /// Begins or answers the close handshake.
+    Close = 8,
+    /// Asks for a pong with the same payload.
+    Ping = 9,
+    /// Answers a ping, or says "I am here" unasked.
+    Pong = 10,
+}
+
+impl Opcode {
+    fn from_bits(bits: u8) -> Option<Opcode> {
+        Some(match bits {
+            0 => Opcode::Continuation,
+            1 => Opcode::Text,
+            2 => Opcode::Binary,
+            8 => Opcode::Close,
+            9 => Opcode::Ping,
+            10 => Opcode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Close, ping and pong: never fragmented, at most [`MAX_CONTROL`] bytes.
+    pub fn is_control(self) -> bool {
+        self as u8 >= 8
+    }
+}
+
+/// Which end of the connection is reading. A client masks what it sends, a server does not, and each closes
+/// the connection when the other breaks that rule (RFC 6455 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads masked frames, writes bare ones.
+    Server,
+    /// Reads bare frames, writes masked ones.
+    Client,
+}
+
+/// A decoded frame header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether this is the last frame of its message.
+    pub fin: bool,
+    /// What the frame is for.
+    pub opcode: Opcode,
+    /// The masking key, when the sender is a client.
+    pub mask: Option<[u8; 4]>,
+    /// Bytes of payload that follow the header.
+    pub payload: u64,
+    /// Bytes of the header itself, 2 to [`MAX_HEADER`].
+    pub length: usize,
+}
+
+/// Reads the header at the start of `bytes`; `None` when more bytes are needed.
+///
+/// # Errors
+/// A [`Violation`] with code 1002 for reserved bits, unknown opcodes, oversized or fragmented control frames, a
+/// length with its top bit set or in more bytes than it needs, and a mask where none may be or none where one must be.
+pub fn decode_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Violation> {
+    let [first, second, rest @ ..] = bytes else { return Ok(None) };
+    if first & 0x70 != 0 {
+        return Err(Violation::protocol("reserved bits are set but no extension was agreed"));
+    }
+    let fin = first & 0x80 != 0;
+    let opcode = Opcode::from_bits(first & 0x0f).ok_or(Violation::protocol("reserved opcode"))?;
+    let masked = second & 0x80 != 0;
+    match role {
+        Role::Server if !masked => return Err(Violation::protocol("a client must mask its frames")),
+        Role::Client if masked => return Err(Violation::protocol("a server must not mask its frames")),
+        _ => {}
+    }
+    let short = second & 0x7f;
+    if opcode.is_control() {
+        if !fin {
+            return Err(Violation::protocol("a control frame must not be fragmented"));
+        }
+        if usize::from(short) > MAX_CONTROL {
+            return Err(Violation::protocol("a control frame holds at most 125 bytes"));
+        }
+    }
+    let (payload, extended) = match short {
+        126 => {
+            let Some(&bytes) = rest.first_chunk::<2>() else { return Ok(None) };
+            let length = u64::from(u16::from_be_bytes(bytes));
+            if length < 126 {
+                return Err(Violation::protocol("the length is not in its shortest form"));
+            }
+            (length, 2)
+        }
+        127 => {
+            let Some(&bytes) = rest.first_chunk::<8>() else { return Ok(None) };
+            let length = u64::from_be_bytes(bytes);
+            if length >> 63 != 0 {
+                return Err(Violation::protocol("the length has its top bit set"));
+            }
+            if length <= u64::from(u16::MAX) {
+                return Err(Violation::protocol("the length is not in its shortest form"));
+            }
+            (length, 8)
+        }
+        short => (u64::from(short), 0),
+    };
+    let mut length = 2 + extended;
+    let mask = if masked {
+        let Some(&key) = rest.get(extended..).and_then(|rest| rest.first_chunk::<4>()) else { return Ok(None) };
+        length += 4;
+        Some(key)
+    } else {
+        None
+    };
+    Ok(Some(Header { fin, opcode, mask, payload, length }))
+}
+
+/// Applies the masking key to `payload`, whose first byte is the `offset`-th of the frame (RFC 6455 section 5.3).
+///
+/// Masking is its own inverse, so this both masks and unmasks.
+pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
+    let mut key = key;
+    key.rotate_left(offset % 4);
+    let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        // chunks_exact_mut(8) yields slices of exactly eight bytes, so the conversion cannot fail.
+        let bytes: &mut [u8; 8] = chunk.try_into().expect("eight bytes");
+        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(key.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// Appends one whole, unfragmented frame to `out`; masked when `key` is given, as a client must.
+pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
+    let mask_bit = if key.is_some() { 0x80 } else { 0 };
+    out.reserve(payload.len() + MAX_HEADER);
+    out.push(0x80 | opcode as u8);
+    match payload.len() {
+        length @ 0..=125 => out.push(mask_bit | length as u8),
+        length @ 126..=0xffff => {
+            out.push(mask_bit | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        length => {
+            out.push(mask_bit | 127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    if let Some(key) = key {
+        out.extend_from_slice(&key);
+    }
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(key) = key {
+        mask(&mut out[start..], key, 0);
+    }
+}
+
+/// Appends a close frame with `code` and as much of `reason` as fits in a control frame, cut between characters.
+pub fn encode_close(out: &mut Vec<u8>, code: CloseCode, reason: &str, key: Option<[u8; 4]>) {
+    let mut end = reason.len().min(MAX_CONTROL - 2);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    let mut payload = Vec::with_capacity(2 + end);
+    if let Some(number) = code.on_the_wire() {
+        payload.extend_from_slice(&number.to_be_bytes());
+        payload.extend_from_slice(&reason.as_bytes()[..end]);
+    }
+    encode(out, Opcode::Close, &payload, key);
+}
+
+/// The length of the whole frame (header and payload) that starts `bytes`, for walking over frames that this end
+/// encoded itself; `None` when `bytes` does not hold a whole frame.
+pub fn encoded_length(bytes: &[u8]) -> Option<usize> {
+    let [_, second, rest @ ..] = bytes else { return None };
+    let (payload, extended) = match second & 0x7f {
+        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk::<2>()?)), 2),
+        127 => (u64::from_be_bytes(*rest.first_chunk::<8>()?), 8),
+        short => (u64::from(short), 0),
+    };
+    let mask = if second & 0x80 != 0 { 4 } else { 0 };
+    let whole = 2 + extended + mask + usize::try_from(payload).ok()?;
+    (whole <= bytes.len()).then_some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_rfc_6455_section_5_7() {
+        let mut masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+        let header = decode_header(&masked, Role::Server).unwrap().unwrap();
+        assert_eq!((header.fin, header.opcode, header.payload, header.length), (true, Opcode::Text, 5, 6));
+        mask(&mut masked[6..], header.mask.unwrap(), 0);
+        assert_eq!(&masked[6..], b"Hello");
+
+        let mut out = Vec::new();
+        encode(&mut out, Opcode::Text, b"Hello", None);
+        assert_eq!(out, [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]);
+        let key = Some([0x37, 0xfa, 0x21, 0x3d]);
+        out.clear();
+        encode(&mut out, Opcode::Text, b"Hello", key);
+        assert_eq!(out, [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+    }
+
+    #[test]
+    fn lengths_take_their_shortest_form_and_come_back() {
+        for length in [0, 1, 125, 126, 127, 65535, 65536, 100_000] {
+            for key in [None, Some([1, 2, 3, 4])] {
+                let payload = vec![7; length];
+                let mut out = Vec::new();
+                encode(&mut out, Opcode::Binary, &payload, key);
+                let role = if key.is_some() { Role::Server } else { Role::Client };
+                let header = decode_header(&out, role).unwrap().unwrap();
+                assert_eq!(header.payload, length as u64);
+                assert_eq!(header.length + length, out.len());
+                assert_eq!(encoded_length(&out), Some(out.len()));
+                assert_eq!(encoded_length(&out[..out.len() - 1]), None);
+                for cut in 0..header.length {
+                    assert_eq!(decode_header(&out[..cut], role).unwrap(), None, "cut at {cut}");
+                }
+                mask(&mut out[header.length..], key.unwrap_or_default(), 0);
+                assert_eq!(&out[header.length..], payload);
+            }
+        }
+    }
+
+    #[test]
+    fn broken_headers_are_refused_with_1002() {
+        let broken: [&[u8]; 9] = [
+            &[0xc1, 0x80],                               // RSV1
+            &[0x83, 0x80],                               // opcode 3
+            &[0x8b, 0x80],                               // opcode 11
+            &[0x81, 0x05],                               // unmasked
+            &[0x09, 0x80],                               // fragmented ping
+            &[0x89, 0xfe],                               // ping of 126 bytes or more
+            &[0x82, 0xfe, 0, 125],                       // 125 in two bytes
+            &[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], // 65535 in eight bytes
+            &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],    // top bit of the length
+        ];
+        for bytes in broken {
+            let violation = decode_header(bytes, Role::Server).unwrap_err();
+            assert_eq!(violation.code, CloseCode::ProtocolError, "{bytes:02x?}");
+        }
+        assert!(decode_header(&[0x81, 0x85, 0, 0, 0, 0], Role::Client).is_err());
+    }
+
+    #[test]
+    fn masking_in_pieces_equals_masking_at_once() {
+        let key = [0xde, 0xad, 0xbe, 0xef];
+        let mut whole: Vec<u8> = (0..100).collect();
+        let mut pieces = whole.clone();
+        mask(&mut whole, key, 0);
+        for (start, end) in [(0, 3), (3, 4), (4, 21), (21, 100)] {
+            mask(&mut pieces[start..end], key, start);
+        }
+        assert_eq!(whole, pieces);
+    }
+
+    #[test]
+    fn a_long_close_reason_is_cut_between_characters() {
+        let mut out = Vec::new();
+        encode_close(&mut out, CloseCode::Normal, &"ä".repeat(100), None);
+        assert!(out.len() <= 2 + MAX_CONTROL);
+        assert!(std::str::from_utf8(&out[4..]).is_ok());
+    }
+}

@@ -1,0 +1,135 @@
+//! Is the peer still there? Silence is answered with a ping, longer silence with a verdict.
+
+use std::time::Duration;
+
+use crate::Time;
+use crate::defaults::HEARTBEATS_TO_DEATH;
+
+/// What to do about a peer's silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pulse {
+    /// Nothing until then.
+    Wait(Time),
+    /// Send a ping now; ask again at once.
+    Ping,
+    /// The peer is gone.
+    Dead,
+}
+
+/// The heartbeat of one connection: any byte from the peer counts as life.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat {
+    last_heard: Time,
+    pinged: Option<Time>,
+    latency_micros: u32,
+}
+
+impl Heartbeat {
+    /// The peer was just heard.
+    pub fn new(now: Time) -> Heartbeat {
+        Heartbeat { last_heard: now, pinged: None, latency_micros: 0 }
+    }
+
+    /// Round trip of the last ping, in microseconds; 0 before the first.
+    pub fn latency_micros(&self) -> u32 {
+        self.latency_micros
+    }
+
+    /// Bytes came. One ping is due per silence, so the next silence may ask again.
+    pub fn handle_bytes(&mut self, now: Time) {
+        self.last_heard = now;
+    }
+
+    /// A pong came: the round trip is known.
+    pub fn handle_pong(&mut self, now: Time) {
+        if let Some(pinged) = self.pinged.take() {
+            self.latency_micros = u32::try_from((now - pinged).as_micros()).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Judges the silence: a ping after `interval`, dead after three times as long. Time before `listening_since`
+    /// does not count, for the peer cannot be heard while the server itself does not read. `interval` zero turns the
+    /// heartbeat off.
+    pub fn poll(&mut self, now: Time, interval: Duration, listening_since: Time) -> Pulse {
+        if interval.is_zero() {
+            return Pulse::Wait(Time::NEVER);
+        }
+        let heard = self.last_heard.max(listening_since);
+        let silence = now - heard;
+        if silence >= interval * HEARTBEATS_TO_DEATH {
+            return Pulse::Dead;
+        }
+        let asked = self.pinged.is_some_and(|pinged| pinged >= heard);
+        if silence < interval {
+            Pulse::Wait(heard + interval)
+        } else if asked {
+            Pulse::Wait(heard + interval * HEARTBEATS_TO_DEATH)
+        } else {
+            self.pinged = Some(now);
+            Pulse::Ping
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    fn at(seconds: u64) -> Time {
+        Time::ZERO + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn silence_is_pinged_once_and_then_ends() {
+        let mut heartbeat = Heartbeat::new(at(100));
+        assert_eq!(heartbeat.poll(at(104), INTERVAL, Time::ZERO), Pulse::Wait(at(105)));
+        assert_eq!(heartbeat.poll(at(105), INTERVAL, Time::ZERO), Pulse::Ping);
+        assert_eq!(heartbeat.poll(at(105), INTERVAL, Time::ZERO), Pulse::Wait(at(115)));
+        assert_eq!(heartbeat.poll(at(114), INTERVAL, Time::ZERO), Pulse::Wait(at(115)));
+        assert_eq!(heartbeat.poll(at(115), INTERVAL, Time::ZERO), Pulse::Dead);
+    }
+
+    #[test]
+    fn a_pong_gives_the_round_trip_and_another_life() {
+        let mut heartbeat = Heartbeat::new(at(0));
+        assert_eq!(heartbeat.poll(at(5), INTERVAL, Time::ZERO), Pulse::Ping);
+        let answer = at(5) + Duration::from_millis(3);
+        heartbeat.handle_bytes(answer);
+        heartbeat.handle_pong(answer);
+        assert_eq!(heartbeat.latency_micros(), 3000);
+        assert_eq!(heartbeat.poll(at(10), INTERVAL, Time::ZERO), Pulse::Wait(answer + INTERVAL));
+        assert_eq!(heartbeat.poll(at(11), INTERVAL, Time::ZERO), Pulse::Ping);
+    }
+
+    #[test]
+    fn a_server_that_does_not_read_blames_nobody() {
+        let mut heartbeat = Heartbeat::new(at(0));
+        assert_eq!(heartbeat.poll(at(40), INTERVAL, at(39)), Pulse::Wait(at(44)));
+    }
+
+    #[test]
+    fn a_thousand_quiet_but_living_hours() {
+        let mut heartbeat = Heartbeat::new(at(0));
+        let mut now = at(0);
+        let mut pings = 0;
+        while now < at(3_600_000) {
+            match heartbeat.poll(now, INTERVAL, Time::ZERO) {
+                Pulse::Wait(until) => now = until,
+                Pulse::Ping => {
+                    pings += 1;
+                    heartbeat.handle_bytes(now);
+                    heartbeat.handle_pong(now);
+                }
+                Pulse::Dead => panic!("answered every ping and was declared dead at {now:?}"),
+            }
+        }
+        assert_eq!(pings, 3_600_000 / 5 - 1);
+    }
+
+    #[test]
+    fn zero_turns_it_off() {
+        assert_eq!(Heartbeat::new(at(0)).poll(at(1000), Duration::ZERO, Time::ZERO), Pulse::Wait(Time::NEVER));
+    }
+}

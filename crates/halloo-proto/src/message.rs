@@ -1,0 +1,306 @@
+//! From bytes to whole messages: fragments, UTF-8, size caps and the limit on control frames.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::Time;
+use crate::close::{CloseCode, Violation};
+use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role};
+
+/// What one peer may make the other keep or do.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageLimits {
+    /// Bytes in one message.
+    pub message_size: usize,
+    /// Frames in one message.
+    pub fragments: u32,
+    /// From the first frame of a fragmented message to its last byte.
+    pub fragment_time: Duration,
+    /// Control frames a second, after a burst of twice as many.
+    pub control_rate: u32,
+}
+
+impl Default for MessageLimits {
+    fn default() -> Self {
+        use crate::defaults::*;
+        MessageLimits {
+            message_size: MESSAGE_SIZE,
+            fragments: FRAGMENTS,
+            fragment_time: FRAGMENT_TIME,
+            control_rate: CONTROL_RATE,
+        }
+    }
+}
+
+/// What arrived. Text and bytes that lay whole in the read buffer are borrowed from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A whole text message, checked to be UTF-8.
+    Text(Cow<'a, str>),
+    /// A whole binary message.
+    Binary(Cow<'a, [u8]>),
+    /// To be answered with a pong of the same payload.
+    Ping(&'a [u8]),
+    /// The answer to a ping, or unasked.
+    Pong(&'a [u8]),
+    /// The peer closes, with its code ([`CloseCode::NoStatus`] when it gave none) and reason.
+    Close(CloseCode, &'a str),
+}
+
+/// The receiving half of one WebSocket connection.
+///
+/// The driver reads into a buffer shared by all its connections, so the receiver keeps only what cannot be decided
+/// yet: the few bytes of an unfinished header or control frame ([`Receiver::restore`], [`Receiver::keep`]), and the
+/// message being put together. An idle connection costs it 48 bytes.
+#[derive(Debug, Default)]
+pub struct Receiver {
+    carry: Vec<u8>,
+    partial: Option<Box<Partial>>,
+    control: ControlBudget,
+}
+
+/// A message of which only a part has arrived.
+#[derive(Debug)]
+struct Partial {
+    text: bool,
+    bytes: Vec<u8>,
+    /// How much of `bytes` is known to be UTF-8.
+    checked: usize,
+    fragments: u32,
+    started: Time,
+    /// The frame under way: payload bytes still to come, its key, and how far its payload has got.
+    missing: u64,
+    key: Option<[u8; 4]>,
+    offset: usize,
+    fin: bool,
+}
+
+impl Receiver {
+    /// Copies the bytes kept from the last read to the start of `buffer` and answers how many they were; the driver
+    /// reads behind them. `buffer` must hold at least [`MAX_HEADER`] + [`MAX_CONTROL`] bytes.
+    pub fn restore(&mut self, buffer: &mut [u8]) -> usize {
+        let carry = std::mem::take(&mut self.carry);
+        buffer[..carry.len()].copy_from_slice(&carry);
+        carry.len()
+    }
+
+    /// Keeps what [`Receiver::next`] left over, until the next read.
+    pub fn keep(&mut self, rest: &[u8]) {
+        debug_assert!(rest.len() < MAX_HEADER + MAX_CONTROL, "only an unfinished header or control frame is kept");
+        if !rest.is_empty() {
+            self.carry = rest.to_vec();
+        }
+    }
+
+    /// When the fragmented message under way must be complete; `None` when there is none.
+    pub fn deadline(&self, limits: &MessageLimits) -> Option<Time> {
+        self.partial.as_ref().map(|partial| partial.started + limits.fragment_time)
+    }
+
+    /// Takes the next message or control frame from the front of `input`; `None` when what is left (to be kept with
+    /// [`Receiver::keep`]) decides nothing yet.
+    ///
+    /// # Errors
+    /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no
+    /// further use then.
+    pub fn next<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        role: Role,
+        limits: &MessageLimits,
+        now: Time,
+    ) -> Result<Option<Incoming<'a>>, Violation> {
+        loop {
+            if self.partial.as_ref().is_some_and(|partial| partial.missing > 0 || partial.fin) {
+                match self.continue_frame(input)? {
+                    Progress::Message(message) => return Ok(Some(message)),
+                    Progress::FrameDone => continue,
+                    Progress::Starved => return Ok(None),
+                }
+            }
+            let Some(header) = frame::decode_header(input, role)? else { return Ok(None) };
+            if header.opcode.is_control() {
+                let whole = header.length + header.payload as usize;
+                if input.len() < whole {
+                    return Ok(None);
+                }
+                self.control.spend(limits.control_rate, now)?;
+                let payload = take(input, whole, &header);
+                return control(header.opcode, payload).map(Some);
+            }
+            self.check(&header, limits, now)?;
+            let in_one_piece = self.partial.is_none() && header.fin;
+            let available = (input.len() - header.length) as u64;
+            if in_one_piece && header.payload <= available {
+                let payload = take(input, header.length + header.payload as usize, &header);
+                return data(header.opcode, payload).map(Some);
+            }
+            self.begin_frame(&header, now);
+            advance(input, header.length);
+        }
+    }
+
+    /// Decides from the header alone, before anything is kept for the payload.
+    fn check(&self, header: &Header, limits: &MessageLimits, now: Time) -> Result<(), Violation> {
+        let so_far = match (&self.partial, header.opcode) {
+            (None, Opcode::Continuation) => return Err(Violation::protocol("there is no message to continue")),
+            (Some(partial), Opcode::Continuation) => {
+                if partial.fragments >= limits.fragments {
+                    let reason = format!("a message has at most {} fragments", limits.fragments);
+                    return Err(Violation::new(CloseCode::PolicyViolation, reason));
+                }
+                if now - partial.started > limits.fragment_time {
+                    return Err(Violation::new(CloseCode::PolicyViolation, "the message took too long to finish"));
+                }
+                partial.bytes.len()
+            }
+            (Some(_), _) => return Err(Violation::protocol("a new message began inside a fragmented one")),
+            (None, _) => 0,
+        };
+        if header.payload > limits.message_size.saturating_sub(so_far) as u64 {
+            let reason = format!("the message is larger than the limit of {} bytes", limits.message_size);
+            return Err(Violation::new(CloseCode::TooBig, reason));
+        }
+        Ok(())
+    }
+
+    fn begin_frame(&mut self, header: &Header, now: Time) {
+        let partial = self.partial.get_or_insert_with(|| {
+            Box::new(Partial {
+                text: header.opcode == Opcode::Text,
+                bytes: Vec::new(),
+                checked: 0,
+                fragments: 0,
+                started: now,
+                missing: 0,
+                key: None,
+                offset: 0,
+                fin: false,
+            })
+        });
+        partial.fragments += 1;
+        partial.missing = header.payload;
+        partial.key = header.mask;
+        partial.offset = 0;
+        partial.fin = header.fin;
+    }
+
+    fn continue_frame<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Progress<'a>, Violation> {
+        let Some(partial) = &mut self.partial else { return Ok(Progress::FrameDone) };
+        let length = input.len().min(usize::try_from(partial.missing).unwrap_or(usize::MAX));
+        let (piece, rest) = std::mem::take(input).split_at_mut(length);
+        *input = rest;
+        if let Some(key) = partial.key {
+            frame::mask(piece, key, partial.offset);
+        }
+        // Grows with what has arrived, never with what was announced: an announcement costs its sender nothing.
+        partial.bytes.extend_from_slice(piece);
+        partial.offset += length;
+        partial.missing -= length as u64;
+        let finished = partial.missing == 0 && partial.fin;
+        if partial.text {
+            partial.check_utf8(finished)?;
+        }
+        if partial.missing > 0 {
+            return Ok(Progress::Starved);
+        }
+        if !finished {
+            return Ok(Progress::FrameDone);
+        }
+        let Some(partial) = self.partial.take() else { return Ok(Progress::FrameDone) };
+        Ok(Progress::Message(if partial.text {
+            let text = String::from_utf8(partial.bytes).map_err(|_| invalid_utf8())?;
+            Incoming::Text(Cow::Owned(text))
+        } else {
+            Incoming::Binary(Cow::Owned(partial.bytes))
+        }))
+    }
+}
+
+enum Progress<'a> {
+    Message(Incoming<'a>),
+    FrameDone,
+    Starved,
+}
+
+impl Partial {
+    /// Fails as soon as the text cannot become UTF-8 any more, not only at its end (RFC 6455 section 8.1).
+    fn check_utf8(&mut self, finished: bool) -> Result<(), Violation> {
+        match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if error.error_len().is_none() && !finished => self.checked += error.valid_up_to(),
+            Err(_) => return Err(invalid_utf8()),
+        }
+        Ok(())
+    }
+}
+
+/// A bucket of control frames, refilled by time: 50 a second and a burst of 100 by default.
+#[derive(Debug, Default)]
+struct ControlBudget {
+    spent: u32,
+    since: Time,
+}
+
+impl ControlBudget {
+    fn spend(&mut self, rate: u32, now: Time) -> Result<(), Violation> {
+        let refill = (now - self.since).as_micros() * u128::from(rate) / 1_000_000;
+        if refill > 0 {
+            self.spent = self.spent.saturating_sub(u32::try_from(refill).unwrap_or(u32::MAX));
+            self.since = now;
+        }
+        self.spent += 1;
+        if self.spent > rate.saturating_mul(2) {
+            return Err(Violation::new(CloseCode::PolicyViolation, "too many control frames"));
+        }
+        Ok(())
+    }
+}
+
+/// Splits the first `whole` bytes off `input` and answers the payload in them, unmasked where it lies.
+fn take<'a>(input: &mut &'a mut [u8], whole: usize, header: &Header) -> &'a [u8] {
+    let (frame, rest) = std::mem::take(input).split_at_mut(whole);
+    *input = rest;
+    let payload = &mut frame[header.length..];
+    if let Some(key) = header.mask {
+        frame::mask(payload, key, 0);
+    }
+    payload
+}
+
+fn advance(input: &mut &mut [u8], length: usize) {
+    let (_, rest) = std::mem::take(input).split_at_mut(length);
+    *input = rest;
+}
+
+fn data(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
+    if opcode == Opcode::Binary {
+        return Ok(Incoming::Binary(Cow::Borrowed(payload)));
+    }
+    let text = simdutf8::basic::from_utf8(payload).map_err(|_| invalid_utf8())?;
+    Ok(Incoming::Text(Cow::Borrowed(text)))
+}
+
+fn control(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
+    match opcode {
+        Opcode::Ping => return Ok(Incoming::Ping(payload)),
+        Opcode::Pong => return Ok(Incoming::Pong(payload)),
+        _ => {}
+    }
+    match payload {
+        [] => Ok(Incoming::Close(CloseCode::NoStatus, "")),
+        [_] => Err(Violation::protocol("a close frame has no payload or at least a code")),
+        [high, low, reason @ ..] => {
+            let code = CloseCode::from(u16::from_be_bytes([*high, *low]));
+            if !code.is_sendable() {
+                return Err(Violation::protocol("the close code may not be sent"));
+            }
+            let reason = simdutf8::basic::from_utf8(reason).map_err(|_| invalid_utf8())?;
+            Ok(Incoming::Close(code, reason))
+        }
+    }
+}
+
+fn invalid_utf8() -> Violation {
+    Violation::new(CloseCode::InvalidData, "the text is not UTF-8")
+}

@@ -1,0 +1,322 @@
+//! What waits for one client: a cork for this turn, a bounded backlog while the client does not take it.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::frame;
+
+/// What to do when a client takes its messages more slowly than they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowClient {
+    /// Close it with 1013: it comes back and starts fresh. Right for state that must not have holes.
+    #[default]
+    Disconnect,
+    /// Forget what has waited longest. Right for positions and other values that replace each other.
+    DropOldest,
+    /// Forget what is sent now.
+    DropNewest,
+}
+
+/// How much may wait for one client, whichever is reached first.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxLimits {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes, frame headers included.
+    pub bytes: usize,
+    /// What happens beyond.
+    pub policy: SlowClient,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits for the client.
+    Queued,
+    /// This many messages were dropped, old ones or this one, as the policy says.
+    Dropped(u64),
+    /// The limit is reached and the policy is to disconnect; the frame was not taken.
+    Overflow,
+}
+
+/// Encoded frames that several outboxes may share; the bytes are counted in an account while anybody holds them.
+#[derive(Debug)]
+pub struct Frames {
+    bytes: Box<[u8]>,
+    account: Arc<AtomicUsize>,
+}
+
+impl Frames {
+    /// Takes a copy of `bytes` and adds it to `account`.
+    pub fn new(bytes: &[u8], account: &Arc<AtomicUsize>) -> Arc<Frames> {
+        account.fetch_add(bytes.len(), Ordering::Relaxed);
+        Arc::new(Frames { bytes: bytes.into(), account: Arc::clone(account) })
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        self.account.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    frames: Arc<Frames>,
+    start: usize,
+    end: usize,
+}
+
+/// The send queue of one client.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Frames of this turn, to go out with one write; used only while nothing waits.
+    cork: Vec<u8>,
+    backlog: VecDeque<Waiting>,
+    /// Bytes of the first waiting frame that the socket took already.
+    written: usize,
+    bytes: usize,
+}
+
+impl Outbox {
+    /// Whether nothing is corked and nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.cork.is_empty() && self.backlog.is_empty()
+    }
+
+    /// Whether the client did not take what it was sent.
+    pub fn is_blocked(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.cork.len()
+    }
+
+    /// Messages that wait because the client did not take them.
+    pub fn messages(&self) -> usize {
+        self.backlog.len()
+    }
+
+    /// The cork, to append frames to: only while the outbox is not blocked.
+    pub fn cork(&mut self) -> &mut Vec<u8> {
+        debug_assert!(self.backlog.is_empty());
+        &mut self.cork
+    }
+
+    /// Moves what the socket did not take of the cork, from `taken` on, into the backlog.
+    pub fn block_cork(&mut self, taken: usize, account: &Arc<AtomicUsize>) {
+        let start = whole_frames_before(&self.cork, taken);
+        let frames = Frames::new(&self.cork[start..], account);
+        self.cork.clear();
+        self.adopt(&frames, 0, taken - start);
+    }
+
+    /// Lets all frames of `frames` from `start` on wait, the first of them `written` bytes gone already.
+    pub fn adopt(&mut self, frames: &Arc<Frames>, start: usize, written: usize) {
+        debug_assert!(self.backlog.is_empty());
+        self.written = written;
+        self.bytes = frames.bytes.len() - start - written;
+        for (start, end) in boundaries(&frames.bytes, start) {
+            self.backlog.push_back(Waiting { frames: Arc::clone(frames), start, end });
+        }
+    }
+
+    /// Adds every frame of `frames` from `start` on behind what waits, within `limits`.
+    pub fn push(&mut self, frames: &Arc<Frames>, start: usize, limits: &OutboxLimits) -> Pushed {
+        let mut dropped = 0;
+        for (start, end) in boundaries(&frames.bytes, start) {
+            let length = end - start;
+            while self.backlog.len() >= limits.messages || self.bytes + length > limits.bytes {
+                match limits.policy {
+                    SlowClient::Disconnect => return Pushed::Overflow,
+                    // Making room for what can never fit would only lose the others too.
+                    SlowClient::DropOldest if length <= limits.bytes && self.drop_oldest() => dropped += 1,
+                    SlowClient::DropOldest | SlowClient::DropNewest => break,
+                }
+            }
+            if self.backlog.len() >= limits.messages || self.bytes + length > limits.bytes {
+                dropped += 1;
+                continue;
+            }
+            self.bytes += length;
+            self.backlog.push_back(Waiting { frames: Arc::clone(frames), start, end });
+        }
+        if dropped == 0 { Pushed::Queued } else { Pushed::Dropped(dropped) }
+    }
+
+    /// Adds one frame behind what waits, whatever the limits: for close frames, which end the queue.
+    pub fn push_last(&mut self, frames: &Arc<Frames>) {
+        self.bytes += frames.bytes.len();
+        self.backlog.push_back(Waiting { frames: Arc::clone(frames), start: 0, end: frames.bytes.len() });
+    }
+
+    /// Forgets all that waits but the frame that is half on its way, and answers how many messages that were.
+    pub fn cut(&mut self) -> u64 {
+        let keep = usize::from(self.written > 0);
+        let dropped = self.backlog.len().saturating_sub(keep);
+        self.backlog.truncate(keep);
+        self.bytes = self.backlog.front().map_or(0, |first| first.end - first.start - self.written);
+        self.cork.clear();
+        dropped as u64
+    }
+
+    /// Empties the outbox for its next client; a buffer grown beyond `keep` bytes is given back.
+    pub fn reset(&mut self, keep: usize) {
+        self.cork.clear();
+        self.cork.shrink_to(keep);
+        self.backlog = VecDeque::new();
+        self.written = 0;
+        self.bytes = 0;
+    }
+
+    /// Points `slices` at what waits, oldest first, and answers how many were used.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut used = 0;
+        for (slice, waiting) in slices.iter_mut().zip(&self.backlog) {
+            let skip = if used == 0 { self.written } else { 0 };
+            *slice = IoSlice::new(&waiting.frames.bytes[waiting.start + skip..waiting.end]);
+            used += 1;
+        }
+        used
+    }
+
+    /// The socket took `taken` bytes of what waits.
+    pub fn advance(&mut self, taken: usize) {
+        self.bytes -= taken;
+        self.written += taken;
+        while let Some(first) = self.backlog.front() {
+            let length = first.end - first.start;
+            if self.written < length {
+                break;
+            }
+            self.written -= length;
+            self.backlog.pop_front();
+        }
+    }
+
+    /// Drops the oldest message that is not half on its way.
+    fn drop_oldest(&mut self) -> bool {
+        let index = usize::from(self.written > 0);
+        let Some(oldest) = self.backlog.remove(index) else { return false };
+        self.bytes -= oldest.end - oldest.start;
+        true
+    }
+}
+
+/// Start and end of each whole frame in `bytes` from `start` on.
+fn boundaries(bytes: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut at = start;
+    std::iter::from_fn(move || {
+        let start = at;
+        at += frame::encoded_length(&bytes[start..])?;
+        Some((start, at))
+    })
+}
+
+/// Where the frame begins that holds the byte at `taken`.
+fn whole_frames_before(bytes: &[u8], taken: usize) -> usize {
+    boundaries(bytes, 0).take_while(|&(_, end)| end <= taken).last().map_or(0, |(_, end)| end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Opcode;
+
+    fn frames(texts: &[&str]) -> (Arc<Frames>, Arc<AtomicUsize>) {
+        let account = Arc::default();
+        let mut bytes = Vec::new();
+        for text in texts {
+            frame::encode(&mut bytes, Opcode::Text, text.as_bytes(), None);
+        }
+        (Frames::new(&bytes, &account), account)
+    }
+
+    fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        loop {
+            let mut slices = [IoSlice::new(&[]); 4];
+            let used = outbox.slices(&mut slices);
+            let piece: Vec<u8> = slices[..used].iter().flat_map(|s| s.iter().copied()).take(step).collect();
+            if piece.is_empty() {
+                return out;
+            }
+            outbox.advance(piece.len());
+            out.extend(piece);
+        }
+    }
+
+    const LIMITS: OutboxLimits = OutboxLimits { messages: 3, bytes: 1000, policy: SlowClient::DropOldest };
+
+    #[test]
+    fn a_half_written_cork_goes_on_where_it_stopped() {
+        for taken in 0..8 {
+            for step in 1..9 {
+                let mut outbox = Outbox::default();
+                let account = Arc::default();
+                frame::encode(outbox.cork(), Opcode::Text, b"one", None);
+                frame::encode(outbox.cork(), Opcode::Text, b"two", None);
+                let all = outbox.cork().clone();
+                outbox.block_cork(taken, &account);
+                assert_eq!(outbox.bytes(), all.len() - taken);
+                assert_eq!(drain(&mut outbox, step), all[taken..]);
+                assert!(outbox.is_empty());
+                assert_eq!(account.load(Ordering::Relaxed), 0, "drained frames are given back");
+            }
+        }
+    }
+
+    #[test]
+    fn drop_oldest_spares_the_frame_on_its_way() {
+        let (shared, _) = frames(&["a", "b", "c", "d", "e"]);
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push(&frames(&["first"]).0, 0, &LIMITS), Pushed::Queued);
+        outbox.advance(2);
+        assert_eq!(outbox.push(&shared, 0, &LIMITS), Pushed::Dropped(3));
+        assert_eq!(drain(&mut outbox, 100), b"first\x81\x01d\x81\x01e");
+    }
+
+    #[test]
+    fn drop_newest_and_disconnect() {
+        let (shared, account) = frames(&["a", "b", "c", "d", "e"]);
+        let mut outbox = Outbox::default();
+        let newest = OutboxLimits { policy: SlowClient::DropNewest, ..LIMITS };
+        assert_eq!(outbox.push(&shared, 0, &newest), Pushed::Dropped(2));
+        assert_eq!(
+            outbox.push(&shared, 0, &OutboxLimits { policy: SlowClient::Disconnect, ..LIMITS }),
+            Pushed::Overflow
+        );
+        assert_eq!(outbox.messages(), 3);
+        outbox.advance(1);
+        assert_eq!(outbox.cut(), 2);
+        assert_eq!(drain(&mut outbox, 100), b"\x01a");
+        drop(shared);
+        assert_eq!(account.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_message_larger_than_the_limit_is_dropped_alone() {
+        let big = "x".repeat(2000);
+        let (shared, _) = frames(&["a", &big, "b"]);
+        let mut outbox = Outbox::default();
+        assert_eq!(
+            outbox.push(&shared, 0, &OutboxLimits { policy: SlowClient::DropNewest, ..LIMITS }),
+            Pushed::Dropped(1)
+        );
+        assert_eq!(drain(&mut outbox, 100), b"\x81\x01a\x81\x01b");
+    }
+
+    #[test]
+    fn a_shared_broadcast_counts_once() {
+        let (shared, account) = frames(&["abc"]);
+        let mut outboxes: Vec<Outbox> = (0..10).map(|_| Outbox::default()).collect();
+        for outbox in &mut outboxes {
+            outbox.push(&shared, 0, &LIMITS);
+        }
+        assert_eq!(account.load(Ordering::Relaxed), 5);
+    }
+}
