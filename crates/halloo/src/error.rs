@@ -1,0 +1,42 @@
+//! What can go wrong, one sentence each, with the way out.
+
+use std::io;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No port could be had.
+    #[error(
+        "cannot listen on {address} port {ports}: {source}; stop the program that holds {them} or choose another with `--port` (`Config::port`), 0 for any free one"
+    )]
+    Bind {
+        /// The address tried.
+        address: String,
+        /// The port or the range tried.
+        ports: String,
+        /// "it" or "them".
+        them: &'static str,
+        /// The system's last error.
+        source: io::Error,
+    },
+    /// The system refused something the server needs.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was to be done.
+        what: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+impl StartError {
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+        move |source| StartError::System { what, source }
+    }
+}
+
+/// The server does not run: it was stopped, or it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server does not run any more; start it again with `restart`")]
+pub struct Stopped;

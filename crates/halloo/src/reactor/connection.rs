@@ -1,0 +1,123 @@
+//! One socket: where it stands and what it keeps. Small, because there are thousands.
+
+use std::io::{self, IoSlice, Write};
+use std::net::SocketAddr;
+
+use halloo_proto::Time;
+use halloo_proto::heartbeat::Heartbeat;
+use halloo_proto::message::Receiver;
+use halloo_proto::outbox::Outbox;
+use mio::net::TcpStream;
+
+use crate::ClientId;
+
+/// Frames handed to one gathered write; the kernel takes up to 1024, but a socket buffer rarely holds more.
+const GATHERED: usize = 64;
+
+/// How far a connection has come.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The request head arrives; what there is of it is kept here.
+    Handshake(Vec<u8>),
+    /// A client.
+    Open,
+    /// Our close frame is on its way; the peer's is awaited.
+    Closing,
+    /// All was said: flush, half-close, and read to the end so that no reset destroys our last words.
+    Ending,
+}
+
+/// One accepted socket.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) phase: Phase,
+    /// The client this became; meaningless before [`Phase::Open`].
+    pub(crate) client: ClientId,
+    pub(crate) receiver: Receiver,
+    pub(crate) outbox: Option<Box<Outbox>>,
+    pub(crate) heartbeat: Heartbeat,
+    /// End of the handshake, or of the close handshake.
+    pub(crate) deadline: Time,
+    /// Since when the socket takes nothing; [`Time::NEVER`] while it does.
+    pub(crate) blocked_since: Time,
+    /// The moment of this connection's live entry in the wheel.
+    pub(crate) wheel_at: Time,
+    /// How much of the turn's broadcasts is in the outbox already, if `mark_epoch` is this turn's.
+    pub(crate) mark: usize,
+    pub(crate) mark_epoch: u64,
+    pub(crate) dropped: u64,
+    /// Our side is shut.
+    pub(crate) shut: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, now: Time, deadline: Time) -> Connection {
+        Connection {
+            stream,
+            peer,
+            phase: Phase::Handshake(Vec::new()),
+            client: ClientId(0),
+            receiver: Receiver::default(),
+            outbox: None,
+            heartbeat: Heartbeat::new(now),
+            deadline,
+            blocked_since: Time::NEVER,
+            wheel_at: Time::NEVER,
+            mark: 0,
+            mark_epoch: 0,
+            dropped: 0,
+            shut: false,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.outbox.as_ref().is_some_and(|outbox| outbox.is_blocked())
+    }
+
+    /// Writes what waits, oldest first, until the socket takes no more. Answers whether anything was taken.
+    pub(crate) fn write_backlog(&mut self) -> io::Result<bool> {
+        let mut progress = false;
+        let Some(outbox) = &mut self.outbox else { return Ok(false) };
+        while outbox.is_blocked() {
+            let mut slices = [IoSlice::new(&[]); GATHERED];
+            let used = outbox.slices(&mut slices);
+            match self.stream.write_vectored(&slices[..used]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => {
+                    outbox.advance(taken);
+                    progress = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Writes as much of `bytes` as the socket takes now.
+    pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_some(&mut self.stream, bytes)
+    }
+}
+
+/// Writes as much of `bytes` as `stream` takes now.
+pub(crate) fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match stream.write(&bytes[taken..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(taken)
+}

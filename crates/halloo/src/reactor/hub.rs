@@ -1,0 +1,536 @@
+//! Who is connected, and what goes out to them.
+
+use std::collections::VecDeque;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use halloo_proto::Time;
+use halloo_proto::close::CloseCode;
+use halloo_proto::defaults::{CLOSE_TIME, OUTBOX_TOTAL, WRITE_TIME};
+use halloo_proto::frame::{self, Opcode};
+use halloo_proto::heartbeat::Pulse;
+use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
+use slab::Slab;
+
+use super::connection::{Connection, Phase, write_some};
+use super::wheel::Wheel;
+use crate::shared::Shared;
+use crate::{ClientId, ClientStatus, Delivery, Event, LeaveReason};
+
+/// Bytes corked for one client, or logged for all, before they go out within a turn; also what a pooled buffer keeps.
+const CORK: usize = 64 * 1024;
+/// Outboxes kept for reuse, so that a turn allocates nothing.
+const POOLED: usize = 64;
+
+/// The table of connections and everything that sends.
+pub(crate) struct Connections {
+    pub(crate) table: Slab<Connection>,
+    pub(crate) now: Time,
+    /// Events that sending and leaving caused, not told yet.
+    pub(crate) events: VecDeque<Event<'static>>,
+    pub(crate) wheel: Wheel,
+    pub(crate) shared: Arc<Shared>,
+    limits: OutboxLimits,
+    heartbeat: Duration,
+    /// The server did not read before this moment, so silence before it proves nothing.
+    pub(crate) listening_since: Time,
+    /// Connections with something corked.
+    dirty: Vec<usize>,
+    /// This turn's broadcasts, encoded once.
+    log: Vec<u8>,
+    log_messages: u64,
+    epoch: u64,
+    pool: Vec<Box<Outbox>>,
+    account: Arc<AtomicUsize>,
+}
+
+impl Connections {
+    pub(crate) fn new(shared: Arc<Shared>, limits: OutboxLimits, heartbeat: Duration) -> Connections {
+        Connections {
+            table: Slab::new(),
+            now: Time::ZERO,
+            events: VecDeque::new(),
+            wheel: Wheel::default(),
+            shared,
+            limits,
+            heartbeat,
+            listening_since: Time::ZERO,
+            dirty: Vec::new(),
+            log: Vec::new(),
+            log_messages: 0,
+            epoch: 1,
+            pool: Vec::new(),
+            account: Arc::default(),
+        }
+    }
+
+    /// Makes a connection a client.
+    pub(crate) fn join(&mut self, slot: usize) -> ClientId {
+        let client = self.shared.register(slot);
+        let connection = &mut self.table[slot];
+        connection.phase = Phase::Open;
+        connection.client = client;
+        // What was broadcast earlier in this turn is not for it.
+        (connection.mark, connection.mark_epoch) = (self.log.len(), self.epoch);
+        let (addr, clients) = (connection.peer, self.shared.clients());
+        self.events.push_back(Event::ClientJoined { client, addr, clients });
+        self.schedule(slot);
+        client
+    }
+
+    /// Sends one message to one client.
+    pub(crate) fn send(&mut self, client: ClientId, opcode: Opcode, payload: &[u8]) -> Delivery {
+        let Some(slot) = self.shared.slot(client) else { return Delivery::NotConnected };
+        self.catch_up(slot);
+        if self.table[slot].is_blocked() {
+            let mut bytes = Vec::with_capacity(payload.len() + frame::MAX_HEADER);
+            frame::encode(&mut bytes, opcode, payload, None);
+            return self.push(slot, &bytes);
+        }
+        let cork = self.cork(slot);
+        frame::encode(cork, opcode, payload, None);
+        self.after_cork(slot)
+    }
+
+    /// Sends a frame that another thread encoded.
+    pub(crate) fn send_encoded(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
+        let Some(slot) = self.shared.slot(client) else { return Delivery::NotConnected };
+        self.catch_up(slot);
+        if self.table[slot].is_blocked() {
+            return self.push(slot, bytes);
+        }
+        self.cork(slot).extend_from_slice(bytes);
+        self.after_cork(slot)
+    }
+
+    /// Sends one message to every client: encoded once, written at the end of the turn.
+    pub(crate) fn send_to_all(&mut self, opcode: Opcode, payload: &[u8]) {
+        frame::encode(&mut self.log, opcode, payload, None);
+        self.after_log();
+    }
+
+    /// The same with a frame that another thread encoded.
+    pub(crate) fn send_encoded_to_all(&mut self, bytes: &[u8]) {
+        self.log.extend_from_slice(bytes);
+        self.after_log();
+    }
+
+    fn after_log(&mut self) {
+        self.log_messages += 1;
+        if self.log.len() >= CORK {
+            self.flush_log();
+        }
+    }
+
+    fn after_cork(&mut self, slot: usize) -> Delivery {
+        self.shared.sent.fetch_add(1, Ordering::Relaxed);
+        if self.table[slot].outbox.as_ref().is_some_and(|outbox| outbox.bytes() >= CORK) {
+            self.flush(slot);
+        }
+        Delivery::Queued
+    }
+
+    fn cork(&mut self, slot: usize) -> &mut Vec<u8> {
+        let connection = &mut self.table[slot];
+        let outbox = connection.outbox.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
+        if outbox.is_empty() {
+            self.dirty.push(slot);
+        }
+        outbox.cork()
+    }
+
+    /// Puts a control frame of ours in the queue; it is not counted and, once the client blocks, not limited but rare.
+    pub(crate) fn control(&mut self, slot: usize, opcode: Opcode, payload: &[u8]) {
+        self.catch_up(slot);
+        let mut bytes = Vec::new();
+        frame::encode(&mut bytes, opcode, payload, None);
+        if !self.table[slot].is_blocked() {
+            self.cork(slot).extend_from_slice(&bytes);
+        } else if let Some(outbox) = &mut self.table[slot].outbox {
+            // A peer that does not read misses a pong when its outbox is full; the next ping asks again.
+            let unlimited = OutboxLimits { policy: halloo_proto::outbox::SlowClient::DropNewest, ..self.limits };
+            outbox.push(&Frames::new(&bytes, &self.account), 0, &unlimited);
+        }
+    }
+
+    /// Queues bytes that are no frame: the answer to a request.
+    pub(crate) fn answer(&mut self, slot: usize, bytes: &[u8]) {
+        match self.table[slot].write_some(bytes) {
+            Ok(taken) if taken == bytes.len() => {}
+            Ok(taken) => {
+                let frames = Frames::new(&bytes[taken..], &self.account);
+                self.table[slot].outbox.get_or_insert_default().push_last(&frames);
+            }
+            Err(error) => self.lose(slot, &error),
+        }
+    }
+
+    /// Before something is sent to this client alone: moves the turn's broadcasts so far into its queue, so that it
+    /// gets everything in the order in which it was sent.
+    fn catch_up(&mut self, slot: usize) {
+        let connection = &mut self.table[slot];
+        let start = if connection.mark_epoch == self.epoch { connection.mark } else { 0 };
+        if !connection.is_open() || start >= self.log.len() {
+            return;
+        }
+        (connection.mark, connection.mark_epoch) = (self.log.len(), self.epoch);
+        let log = std::mem::take(&mut self.log);
+        if self.table[slot].is_blocked() {
+            self.push(slot, &log[start..]);
+        } else {
+            self.cork(slot).extend_from_slice(&log[start..]);
+        }
+        self.log = log;
+    }
+
+    fn push(&mut self, slot: usize, bytes: &[u8]) -> Delivery {
+        let frames = Frames::new(bytes, &self.account);
+        self.push_frames(slot, &frames, 0)
+    }
+
+    fn push_frames(&mut self, slot: usize, frames: &Arc<Frames>, start: usize) -> Delivery {
+        let connection = &mut self.table[slot];
+        let Some(outbox) = &mut connection.outbox else { return Delivery::NotConnected };
+        match outbox.push(frames, start, &self.limits) {
+            Pushed::Queued => {
+                self.shared.sent.fetch_add(1, Ordering::Relaxed);
+                self.relieve();
+                Delivery::Queued
+            }
+            Pushed::Dropped(messages) => {
+                self.tell_dropped(slot, messages);
+                Delivery::Backpressure
+            }
+            Pushed::Overflow => {
+                self.too_slow(slot);
+                Delivery::Backpressure
+            }
+        }
+    }
+
+    fn tell_dropped(&mut self, slot: usize, messages: u64) {
+        if messages == 0 {
+            return;
+        }
+        let connection = &mut self.table[slot];
+        connection.dropped += messages;
+        self.shared.dropped.fetch_add(messages, Ordering::Relaxed);
+        let client = connection.client;
+        match self.events.back_mut() {
+            Some(Event::MessagesDropped { client: last, messages: so_far }) if *last == client => *so_far += messages,
+            _ => self.events.push_back(Event::MessagesDropped { client, messages }),
+        }
+    }
+
+    /// When all outboxes together hold too much, the largest is cut.
+    fn relieve(&mut self) {
+        if self.account.load(Ordering::Relaxed) <= OUTBOX_TOTAL {
+            return;
+        }
+        let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.bytes());
+        let largest = self.table.iter().filter(|(_, c)| c.is_open()).max_by_key(|(_, c)| waiting(c));
+        if let Some(slot) = largest.map(|(slot, _)| slot) {
+            self.too_slow(slot);
+        }
+    }
+
+    fn too_slow(&mut self, slot: usize) {
+        if let Some(outbox) = &mut self.table[slot].outbox {
+            let cut = outbox.cut();
+            self.tell_dropped(slot, cut + 1);
+        }
+        self.close(slot, CloseCode::TryAgainLater, "too slow", LeaveReason::TooSlow);
+    }
+
+    /// Writes all that this turn has for anybody.
+    pub(crate) fn flush_all(&mut self) {
+        self.flush_log();
+        while let Some(slot) = self.dirty.pop() {
+            self.flush(slot);
+        }
+    }
+
+    /// Writes what is corked for one connection.
+    pub(crate) fn flush(&mut self, slot: usize) {
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        let Some(outbox) = &mut connection.outbox else { return };
+        if outbox.is_blocked() {
+            return;
+        }
+        let length = outbox.cork().len();
+        match write_some(&mut connection.stream, outbox.cork()) {
+            Ok(taken) if taken == length => {
+                self.release_outbox(slot);
+                self.settle(slot);
+            }
+            Ok(taken) => {
+                outbox.block_cork(taken, &self.account);
+                self.blocked(slot);
+            }
+            Err(error) => self.lose(slot, &error),
+        }
+    }
+
+    /// Writes the turn's broadcasts to every client that has not got them yet.
+    fn flush_log(&mut self) {
+        if self.log.is_empty() {
+            return;
+        }
+        let log = std::mem::take(&mut self.log);
+        let (epoch, messages) = (self.epoch, std::mem::take(&mut self.log_messages));
+        self.epoch += 1;
+        let mut shared_frames = None;
+        let slots = self.table.len();
+        self.shared.sent.fetch_add(messages * self.shared.clients() as u64, Ordering::Relaxed);
+        let mut seen = 0;
+        let mut slot = 0;
+        // By index, since a failed write removes its connection while the others go on.
+        while seen < slots && slot < self.table.capacity() {
+            if let Some(connection) = self.table.get_mut(slot) {
+                seen += 1;
+                let start = if connection.mark_epoch == epoch { connection.mark } else { 0 };
+                if connection.is_open() && start < log.len() {
+                    self.broadcast_to(slot, &log, start, &mut shared_frames);
+                }
+            }
+            slot += 1;
+        }
+        self.log = log;
+        self.log.clear();
+        self.log.shrink_to(2 * CORK);
+    }
+
+    fn broadcast_to(&mut self, slot: usize, log: &[u8], start: usize, frames: &mut Option<Arc<Frames>>) {
+        let connection = &mut self.table[slot];
+        if connection.outbox.as_ref().is_some_and(|outbox| !outbox.is_blocked() && !outbox.is_empty()) {
+            self.cork(slot).extend_from_slice(&log[start..]);
+            return;
+        }
+        let taken = match connection.is_blocked() {
+            true => 0,
+            false => match connection.write_some(&log[start..]) {
+                Ok(taken) if start + taken == log.len() => return,
+                Ok(taken) => taken,
+                Err(error) => return self.lose(slot, &error),
+            },
+        };
+        let frames = Arc::clone(frames.get_or_insert_with(|| Frames::new(log, &self.account)));
+        let connection = &mut self.table[slot];
+        if connection.is_blocked() {
+            self.push_frames(slot, &frames, start);
+            return;
+        }
+        let outbox = connection.outbox.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
+        outbox.adopt(&frames, start, taken);
+        self.blocked(slot);
+    }
+
+    /// The socket takes nothing more for now.
+    fn blocked(&mut self, slot: usize) {
+        self.table[slot].blocked_since = self.now;
+        self.schedule(slot);
+        self.relieve();
+    }
+
+    /// The socket takes bytes again.
+    pub(crate) fn handle_writable(&mut self, slot: usize) {
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        if !connection.is_blocked() {
+            return;
+        }
+        match connection.write_backlog() {
+            Ok(progress) => {
+                if progress {
+                    connection.blocked_since = self.now;
+                }
+                if !connection.is_blocked() {
+                    self.release_outbox(slot);
+                    self.settle(slot);
+                }
+            }
+            Err(error) => self.lose(slot, &error),
+        }
+    }
+
+    fn release_outbox(&mut self, slot: usize) {
+        let connection = &mut self.table[slot];
+        connection.blocked_since = Time::NEVER;
+        if let Some(mut outbox) = connection.outbox.take()
+            && self.pool.len() < POOLED
+        {
+            outbox.reset(CORK);
+            self.pool.push(outbox);
+        }
+    }
+
+    /// Once all is written, an ending connection shuts its side.
+    pub(crate) fn settle(&mut self, slot: usize) {
+        let connection = &mut self.table[slot];
+        let done = connection.outbox.as_ref().is_none_or(|outbox| outbox.is_empty());
+        if matches!(connection.phase, Phase::Ending) && done && !connection.shut {
+            connection.shut = true;
+            // An error means that the peer is gone already, which the next read finds out.
+            let _ = connection.stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Closes a client from our side: it is no client from now on, and has [`CLOSE_TIME`] to agree.
+    pub(crate) fn close(&mut self, slot: usize, code: CloseCode, text: &str, reason: LeaveReason) {
+        if !self.table.get(slot).is_some_and(Connection::is_open) {
+            return;
+        }
+        self.catch_up(slot);
+        self.say_close(slot, code, text);
+        self.leave(slot, code, reason);
+        self.table[slot].phase = Phase::Closing;
+        self.limit_closing(slot);
+    }
+
+    /// Ends a connection whose peer cannot be understood or has closed: says `code`, flushes, and waits for its end.
+    pub(crate) fn end(&mut self, slot: usize, code: CloseCode, text: &str, reason: LeaveReason) {
+        self.say_close(slot, code, text);
+        self.leave(slot, code, reason);
+        self.finish(slot);
+    }
+
+    /// Nothing more is said: flush, half-close, read to the end.
+    pub(crate) fn finish(&mut self, slot: usize) {
+        self.table[slot].phase = Phase::Ending;
+        self.limit_closing(slot);
+        self.settle(slot);
+    }
+
+    fn limit_closing(&mut self, slot: usize) {
+        self.table[slot].deadline = self.now + CLOSE_TIME;
+        self.schedule(slot);
+    }
+
+    fn say_close(&mut self, slot: usize, code: CloseCode, text: &str) {
+        let mut bytes = Vec::new();
+        frame::encode_close(&mut bytes, code, text, None);
+        if self.table[slot].is_blocked() {
+            let frames = Frames::new(&bytes, &self.account);
+            if let Some(outbox) = &mut self.table[slot].outbox {
+                outbox.push_last(&frames);
+            }
+        } else {
+            self.cork(slot).extend_from_slice(&bytes);
+        }
+    }
+
+    /// The connection broke.
+    pub(crate) fn lose(&mut self, slot: usize, error: &std::io::Error) {
+        self.remove(slot, LeaveReason::Lost(error.to_string()));
+    }
+
+    /// Takes a connection out of the table and closes its socket.
+    pub(crate) fn remove(&mut self, slot: usize, reason: LeaveReason) {
+        if self.table.contains(slot) {
+            self.leave(slot, CloseCode::Abnormal, reason);
+            self.shared.release(self.table[slot].peer.ip(), matches!(self.table[slot].phase, Phase::Handshake(_)));
+            self.table.remove(slot);
+        }
+    }
+
+    fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
+        let connection = &self.table[slot];
+        if connection.is_open() {
+            let client = connection.client;
+            let clients = self.shared.unregister(client);
+            self.events.push_back(Event::ClientLeft { client, code, reason, clients });
+        }
+    }
+
+    /// Enters the connection in the wheel for its next deadline, unless an earlier look is due anyway.
+    pub(crate) fn schedule(&mut self, slot: usize) {
+        let interval = self.heartbeat;
+        let connection = &mut self.table[slot];
+        let mut due = match connection.phase {
+            Phase::Open if interval.is_zero() => Time::NEVER,
+            Phase::Open => self.now + interval,
+            _ => connection.deadline,
+        };
+        if connection.blocked_since != Time::NEVER {
+            due = due.min(connection.blocked_since + WRITE_TIME);
+        }
+        if due < connection.wheel_at {
+            connection.wheel_at = self.wheel.enter(slot, due);
+        }
+    }
+
+    /// Looks at every connection whose deadline may have come. `reading` is false while the server itself pauses.
+    pub(crate) fn handle_deadlines(&mut self, reading: bool, fragments: &halloo_proto::message::MessageLimits) {
+        while let Some((at, slots)) = self.wheel.pop(self.now) {
+            for slot in slots {
+                if self.table.get(slot).is_some_and(|connection| connection.wheel_at == at) {
+                    self.table[slot].wheel_at = Time::NEVER;
+                    self.check(slot, reading, fragments);
+                }
+            }
+        }
+    }
+
+    fn check(&mut self, slot: usize, reading: bool, limits: &halloo_proto::message::MessageLimits) {
+        let (now, interval) = (self.now, self.heartbeat);
+        let connection = &mut self.table[slot];
+        if connection.blocked_since != Time::NEVER && now - connection.blocked_since >= WRITE_TIME {
+            return self.remove(slot, LeaveReason::TimedOut);
+        }
+        if !connection.is_open() {
+            if now >= connection.deadline {
+                return self.remove(slot, LeaveReason::TimedOut);
+            }
+            return self.schedule(slot);
+        }
+        let mut due = Time::NEVER;
+        if reading {
+            if connection.receiver.deadline(limits).is_some_and(|deadline| now >= deadline) {
+                let rule = "the message took too long to finish";
+                return self.end(slot, CloseCode::PolicyViolation, rule, LeaveReason::Violation(rule.into()));
+            }
+            let since = self.listening_since;
+            let mut pulse = connection.heartbeat.poll(now, interval, since);
+            if pulse == Pulse::Ping {
+                self.control(slot, Opcode::Ping, b"");
+                pulse = self.table[slot].heartbeat.poll(now, interval, since);
+            }
+            match pulse {
+                Pulse::Dead => return self.remove(slot, LeaveReason::TimedOut),
+                Pulse::Wait(until) => due = until,
+                Pulse::Ping => {}
+            }
+        }
+        let connection = &mut self.table[slot];
+        if due == Time::NEVER && !interval.is_zero() {
+            due = now + interval;
+        }
+        if due != Time::NEVER {
+            connection.wheel_at = self.wheel.enter(slot, due);
+        }
+        self.schedule(slot);
+    }
+
+    pub(crate) fn open_slots(&self) -> Vec<usize> {
+        self.table.iter().filter(|(_, connection)| connection.is_open()).map(|(slot, _)| slot).collect()
+    }
+
+    pub(crate) fn outbox_bytes(&self) -> usize {
+        self.account.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<ClientStatus> {
+        let open = self.table.iter().map(|(_, connection)| connection).filter(|connection| connection.is_open());
+        open.map(|connection| ClientStatus {
+            client: connection.client,
+            addr: connection.peer,
+            latency_ms: Some(connection.heartbeat.latency_micros())
+                .filter(|&micros| micros > 0)
+                .map(|micros| f64::from(micros) / 1000.0),
+            waiting: connection.outbox.as_ref().map_or(0, |outbox| outbox.messages()),
+            dropped: connection.dropped,
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,135 @@
+//! What the reactor and the application's threads both see.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use crate::{ClientId, Extras, Status};
+
+/// The state that is read without asking the reactor.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    pub(crate) running: AtomicBool,
+    pub(crate) discovery_enabled: AtomicBool,
+    pub(crate) discovery_active: AtomicBool,
+    pub(crate) local_ip: Mutex<Ipv4Addr>,
+    pub(crate) joined: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    count: AtomicUsize,
+    /// The slots of open clients; written by the reactor alone.
+    clients: RwLock<HashMap<ClientId, u32>>,
+    /// Sockets per address, loopback left out; the second number is those that have not finished the handshake.
+    addresses: Mutex<HashMap<IpAddr, (usize, usize)>>,
+    pub(crate) first_client: u64,
+}
+
+impl Shared {
+    pub(crate) fn new(name: String, port: u16, first_client: u64) -> Shared {
+        Shared {
+            name,
+            port,
+            running: AtomicBool::new(true),
+            discovery_enabled: AtomicBool::new(false),
+            discovery_active: AtomicBool::new(false),
+            local_ip: Mutex::new(Ipv4Addr::LOCALHOST),
+            joined: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            count: AtomicUsize::new(0),
+            clients: RwLock::default(),
+            addresses: Mutex::default(),
+            first_client,
+        }
+    }
+
+    pub(crate) fn clients(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn slot(&self, client: ClientId) -> Option<usize> {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        clients.get(&client).map(|&slot| slot as usize)
+    }
+
+    pub(crate) fn register(&self, slot: usize) -> ClientId {
+        let client = ClientId(self.first_client + self.joined.fetch_add(1, Ordering::Relaxed));
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        // A slot is an index of open sockets, far below 2^32.
+        clients.insert(client, slot as u32);
+        self.count.store(clients.len(), Ordering::Relaxed);
+        client
+    }
+
+    pub(crate) fn unregister(&self, client: ClientId) -> usize {
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        clients.remove(&client);
+        self.count.store(clients.len(), Ordering::Relaxed);
+        clients.len()
+    }
+
+    /// Counts a new socket from `ip` and answers how many that makes, and how many of them are in their handshake.
+    pub(crate) fn admit(&self, ip: IpAddr) -> (usize, usize) {
+        if ip.is_loopback() {
+            return (0, 0);
+        }
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = addresses.entry(ip).or_default();
+        entry.0 += 1;
+        entry.1 += 1;
+        *entry
+    }
+
+    /// A socket from `ip` finished its handshake.
+    pub(crate) fn shook_hands(&self, ip: IpAddr) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = addresses.get_mut(&ip) {
+            entry.1 -= 1;
+        }
+    }
+
+    /// A socket from `ip` is gone.
+    pub(crate) fn release(&self, ip: IpAddr, in_handshake: bool) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = addresses.get_mut(&ip) {
+            entry.0 -= 1;
+            entry.1 -= usize::from(in_handshake);
+            if entry.0 == 0 {
+                addresses.remove(&ip);
+            }
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let running = self.running.load(Ordering::Relaxed);
+        Status {
+            server_running: running,
+            server_port: self.port,
+            connected_clients: self.clients(),
+            discovery_enabled: self.discovery_enabled.load(Ordering::Relaxed),
+            discovery_active: self.discovery_active.load(Ordering::Relaxed),
+            local_ip: self.local_ip().to_string(),
+            extras: Extras {
+                version: env!("CARGO_PKG_VERSION").into(),
+                name: self.name.clone(),
+                clients_total: self.joined.load(Ordering::Relaxed),
+                messages_received: self.received.load(Ordering::Relaxed),
+                messages_sent: self.sent.load(Ordering::Relaxed),
+                messages_dropped: self.dropped.load(Ordering::Relaxed),
+                refused: self.refused.load(Ordering::Relaxed),
+                ..Extras::default()
+            },
+        }
+    }
+
+    pub(crate) fn local_ip(&self) -> Ipv4Addr {
+        *self.local_ip.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
