@@ -1,3 +1,51 @@
-//! The chores of the halloo workspace.
+//! The chores of the halloo workspace: `cargo xtask test` is the one command that decides whether a change is good.
 
-fn main() {}
+#![allow(clippy::print_stdout, reason = "printing is what a chore is for")]
+
+mod suite;
+
+mod report;
+mod tidy;
+
+mod command;
+mod python;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of the halloo workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Run every check there is: format, lints, house rules, tests, documentation, licences
+    Test,
+    /// The same as `test`, under the name a build service looks for
+    Ci,
+    /// Check the house rules that no compiler checks
+    Tidy,
+    /// Prepare the Python environment of the interoperability tests and print its interpreter
+    Python,
+}
+
+fn main() -> ExitCode {
+    let root = command::workspace_root();
+    let result = match Arguments::parse().chore {
+        Chore::Test | Chore::Ci => suite::run(&root),
+        Chore::Tidy => tidy::run(&root),
+        Chore::Python => python::run(&root),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Running other programs from the root of the workspace.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The directory of the workspace manifest, whatever directory the chore was started in.
+pub(crate) fn workspace_root() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let mut root = PathBuf::from(manifest);
+    root.pop();
+    root
+}
+
+/// A cargo command line, run by the same cargo that started us.
+pub(crate) fn cargo(root: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).args(arguments.split_whitespace());
+    command
+}
+
+/// Runs to the end, showing the output; anything but success is an error.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_owned();
+    let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
+    if !status.success() {
+        bail!("{} ended with {status}", name_of(&program));
+    }
+    Ok(())
+}
+
+/// Whether the command starts and succeeds; its output is thrown away.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+fn name_of(program: &OsStr) -> String {
+    Path::new(program).file_name().unwrap_or(program).display().to_string()
+}

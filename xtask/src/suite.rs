@@ -1,0 +1,114 @@
+//! `cargo xtask test`: the steps, in the order in which a mistake is cheapest to find.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::command::{cargo, run as run_command, succeeds};
+use crate::report::{Report, Tally};
+use crate::{python, tidy};
+
+/// Names the Python interpreter to the integration tests; unset when there is none.
+const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
+
+/// Runs all steps, stops at the first that fails, and prints the summary in either case.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let mut report = Report::default();
+    let result = steps(root, &mut report);
+    report.print();
+    result
+}
+
+fn steps(root: &Path, report: &mut Report) -> Result<()> {
+    report.step("format", "run `cargo fmt --all`", || check(&mut cargo(root, "fmt --all --check")))?;
+    report.step("lints", "mend what clippy names above", || {
+        check(&mut cargo(root, "clippy --workspace --all-targets --locked -- -D warnings"))
+    })?;
+    report.step("tidy", "mend the lines named above; `cargo xtask tidy` runs this step alone", || {
+        tidy::run(root).map(|()| Tally::PASSED)
+    })?;
+
+    let mut interpreter = None;
+    report.step("python environment", "install python3 with venv, or remove target/python and try again", || {
+        interpreter = python::prepare(root)?;
+        Ok(interpreter.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
+    report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
+        let mut command = cargo(root, "test --workspace --locked");
+        match &interpreter {
+            Some(path) => command.env(PYTHON_VARIABLE, path),
+            None => command.env_remove(PYTHON_VARIABLE),
+        };
+        count_tests(&mut command)
+    })?;
+    report.step("python peers", "the Python programs in tests/python are at fault, not the server", || {
+        let Some(path) = &interpreter else { return Ok(Tally::SKIPPED) };
+        check(Command::new(path).current_dir(root).arg("tests/python/selftest.py"))
+    })?;
+
+    report.step("documentation", "mend the comments that rustdoc names above", || {
+        check(cargo(root, "doc --no-deps --workspace --locked").env("RUSTDOCFLAGS", "-Dwarnings"))
+    })?;
+    report.step("dependencies", "read what cargo-deny says above; its rules stand in deny.toml", || {
+        if succeeds(&mut cargo(root, "deny --version")) {
+            return check(&mut cargo(root, "deny check"));
+        }
+        println!("SKIPPED: cargo-deny is not installed, so licences and advisories were NOT checked");
+        println!("         `cargo install --locked cargo-deny` provides it");
+        Ok(Tally::SKIPPED)
+    })
+}
+
+/// A command that is one check.
+fn check(command: &mut Command) -> Result<Tally> {
+    run_command(command).map(|()| Tally::PASSED)
+}
+
+/// Runs `cargo test`, passing its output on and adding up the result of every test program.
+fn count_tests(command: &mut Command) -> Result<Tally> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let mut tally = Tally::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            tally.add(parse_result(&line).unwrap_or_default());
+        }
+    }
+    // A test that does not compile, or dies on a signal, fails without having been counted.
+    if !child.wait()?.success() && tally.failed == 0 {
+        tally.add(Tally::FAILED);
+    }
+    Ok(tally)
+}
+
+/// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
+fn parse_result(line: &str) -> Option<Tally> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let mut tally = Tally::default();
+    for part in counts.split("; ") {
+        let Some((number, what)) = part.split_once(' ') else { continue };
+        match what {
+            "passed" => tally.passed = number.parse().ok()?,
+            "failed" => tally.failed = number.parse().ok()?,
+            "ignored" => tally.skipped = number.parse().ok()?,
+            _ => {}
+        }
+    }
+    Some(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_result_of_a_test_program() {
+        let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(parse_result(line), Some(Tally { passed: 12, failed: 1, skipped: 2 }));
+        assert_eq!(parse_result("test ports::falls_back ... ok"), None);
+    }
+}
