@@ -1,1 +1,310 @@
-//! Not written yet.
+//! Who is let in: rules for the peer's address, for `Host` and for `Origin`.
+//!
+//! A web page on any site can open `ws://127.0.0.1:8765`, or reach a local address by rebinding its own name to it.
+//! The browser then says so in `Origin` and `Host`, and these rules refuse it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::text::escape;
+
+/// What is let in besides programs and our own page on private networks.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct AccessRules {
+    /// Further origins of web pages, like `https://example.org`; `*` lets every page in.
+    pub allowed_origins: Vec<String>,
+    /// Further names by which this machine may be addressed.
+    pub allowed_hosts: Vec<String>,
+    /// The machine's own host name.
+    pub own_host: Option<String>,
+    /// Lets peers from public addresses in.
+    pub allow_public: bool,
+}
+
+/// Why a request was refused, with the option that would allow it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denied {
+    /// No `Host`, or more than one.
+    #[error("a request needs exactly one Host header")]
+    HostMissing,
+    /// A name that is not ours: the mark of DNS rebinding.
+    #[error("this server is not known as {0}; `--allow-host {0}` would allow it")]
+    Host(String),
+    /// A web page of somebody else.
+    #[error("pages from {0} may not connect; `--allow-origin {0}` would allow it")]
+    Origin(String),
+    /// More than one `Origin`.
+    #[error("a request has at most one Origin header")]
+    OriginRepeated,
+}
+
+impl AccessRules {
+    /// Whether a peer may connect at all: loopback, private and link-local addresses, 100.64/10, and whatever is on
+    /// an `attached` network (address and prefix length).
+    pub fn lets_peer_in(&self, peer: IpAddr, attached: &[(IpAddr, u8)]) -> bool {
+        let peer = peer.to_canonical();
+        self.allow_public || is_private(peer) || attached.iter().any(|&(net, prefix)| same_network(peer, net, prefix))
+    }
+
+    /// Checks the values of all `Host` headers of a request, and answers the one.
+    ///
+    /// # Errors
+    /// [`Denied::HostMissing`] or [`Denied::Host`].
+    pub fn check_host<'a>(&self, hosts: &[&'a str]) -> Result<&'a str, Denied> {
+        let &[host] = hosts else { return Err(Denied::HostMissing) };
+        let refused = || Denied::Host(escape(host, 100));
+        let (name, _) = split_host(host).ok_or_else(refused)?;
+        let name = name.to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        let own = self.own_host.iter().chain(&self.allowed_hosts).any(|own| own.eq_ignore_ascii_case(name));
+        if own || is_literal(name) || name == "localhost" || is_below(name, ".localhost") || is_below(name, ".local") {
+            return Ok(host);
+        }
+        Err(refused())
+    }
+
+    /// Checks the values of all `Origin` headers against the request's `host`, which passed [`Self::check_host`].
+    ///
+    /// # Errors
+    /// [`Denied::Origin`] or [`Denied::OriginRepeated`].
+    pub fn check_origin(&self, origins: &[&str], host: &str, peer: IpAddr) -> Result<(), Denied> {
+        let &[origin] = origins else {
+            return if origins.is_empty() { Ok(()) } else { Err(Denied::OriginRepeated) };
+        };
+        let listed = |allowed: &String| allowed == "*" || allowed.trim_end_matches('/').eq_ignore_ascii_case(origin);
+        if self.allowed_origins.iter().any(listed) || self.is_trusted(origin, host, peer) {
+            return Ok(());
+        }
+        Err(Denied::Origin(escape(origin, 100)))
+    }
+
+    fn is_trusted(&self, origin: &str, host: &str, peer: IpAddr) -> bool {
+        let Some((scheme, rest)) = origin.split_once("://") else { return false };
+        let default_port = match scheme.to_ascii_lowercase().as_str() {
+            "chrome-extension" | "moz-extension" | "safari-web-extension" => {
+                return !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            }
+            "http" => 80,
+            "https" => 443,
+            _ => return false,
+        };
+        let (Some((name, port)), Some((own, own_port))) = (split_host(rest), split_host(host)) else { return false };
+        let same_port = port.unwrap_or(default_port) == own_port.unwrap_or(default_port);
+        let same_page = name.eq_ignore_ascii_case(own) && same_port;
+        same_page || (peer.to_canonical().is_loopback() && is_loopback_name(name))
+    }
+}
+
+/// Splits `name[:port]`, the name of an IPv6 literal keeping its brackets; `None` when it is not of that form.
+fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
+    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
+    let (name, port) = host.split_at(end);
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    if name.is_empty() || !name.bytes().all(legal) {
+        return None;
+    }
+    match port.strip_prefix(':') {
+        None if port.is_empty() => Some((name, None)),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some((name, Some(digits.parse().ok()?))),
+        _ => None,
+    }
+}
+
+fn is_literal(name: &str) -> bool {
+    let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    name.parse::<Ipv4Addr>().is_ok() || v6.is_some_and(|name| name.parse::<Ipv6Addr>().is_ok())
+}
+
+fn is_below(name: &str, suffix: &str) -> bool {
+    name.strip_suffix(suffix).is_some_and(|label| !label.is_empty() && !label.ends_with('.'))
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).and_then(|name| name.parse().ok());
+    let v4 = name.parse::<Ipv4Addr>().ok();
+    name == "localhost"
+        || is_below(&name, ".localhost")
+        || v4.is_some_and(|ip| ip.is_loopback())
+        || v6.is_some_and(|ip: Ipv6Addr| ip.is_loopback())
+}
+
+fn is_private(peer: IpAddr) -> bool {
+    match peer {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// Whether `peer` lies in the network of `net` with `prefix` bits.
+pub(crate) fn same_network(peer: IpAddr, net: IpAddr, prefix: u8) -> bool {
+    let differing = match (peer, net) {
+        (IpAddr::V4(peer), IpAddr::V4(net)) => (peer.to_bits() ^ net.to_bits()).leading_zeros(),
+        (IpAddr::V6(peer), IpAddr::V6(net)) => (peer.to_bits() ^ net.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    // A prefix of zero would make the whole world a neighbour.
+    prefix > 0 && differing >= u32::from(prefix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(host: &str) -> bool {
+        AccessRules::default().check_host(&[host]).is_ok()
+    }
+
+    fn origin(origin: &str, peer: &str) -> bool {
+        AccessRules::default().check_origin(&[origin], "192.168.1.5:8765", peer.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn hosts() {
+        for good in [
+            "127.0.0.1",
+            "127.0.0.1:8765",
+            "192.168.1.5:1",
+            "[::1]:8765",
+            "[fe80::1]",
+            "localhost",
+            "LOCALHOST:80",
+            "a.localhost",
+            "box.local",
+            "box.local.:8765",
+            "localhost.",
+        ] {
+            assert!(host(good), "{good}");
+        }
+        for bad in [
+            "",
+            ":8765",
+            "evil.com",
+            "127.0.0.1.evil.com",
+            "localhost.evil.com",
+            "evil.com:8765",
+            "local",
+            ".local",
+            "localhost:port",
+            "localhost:99999",
+            "user@localhost",
+            "localhost/x",
+            "127.1",
+            "0x7f.1",
+            "[::1",
+            "::1",
+            "evil.com#.local",
+            "evil.com\\.local",
+            "a..local",
+            "local.evil",
+            "127.0.0.1:8765:1",
+            "[evil.com]",
+            "mylocalhost",
+            "localhost,evil.com",
+            "xn--local",
+            "127.0.0.1 evil.com",
+            "2130706433",
+            "localhost..",
+            "ёvil.local",
+        ] {
+            assert!(!host(bad), "{bad}");
+        }
+        assert_eq!(AccessRules::default().check_host(&[]), Err(Denied::HostMissing));
+        assert_eq!(AccessRules::default().check_host(&["localhost", "localhost"]), Err(Denied::HostMissing));
+        let rules = AccessRules { allowed_hosts: vec!["game.example".into()], ..AccessRules::default() };
+        assert!(rules.check_host(&["Game.Example:8765"]).is_ok());
+    }
+
+    #[test]
+    fn origins() {
+        let neighbour = "192.168.1.9";
+        for good in [
+            "http://192.168.1.5:8765",
+            "https://192.168.1.5:8765",
+            "HTTP://192.168.1.5:8765",
+            "chrome-extension://abcdef",
+            "moz-extension://0a-1b",
+            "safari-web-extension://X",
+        ] {
+            assert!(origin(good, neighbour), "{good}");
+        }
+        for bad in [
+            "null",
+            "",
+            "file://",
+            "http://192.168.1.5",
+            "http://192.168.1.5:8766",
+            "http://192.168.1.6:8765",
+            "http://evil.com",
+            "http://evil.com:8765",
+            "http://192.168.1.5:8765.evil.com",
+            "http://192.168.1.5:8765@evil.com",
+            "http://a@192.168.1.5:8765",
+            "http://192.168.1.5:8765/",
+            "http://192.168.1.5:8765/x",
+            "ftp://192.168.1.5:8765",
+            "ws://192.168.1.5:8765",
+            "http:192.168.1.5:8765",
+            "//192.168.1.5:8765",
+            "192.168.1.5:8765",
+            "http://",
+            "http://localhost:3000",
+            "http://127.0.0.1:8765",
+            "http://[::1]:1",
+            "chrome-extension://",
+            "chrome-extension://a/b",
+            "http://192.168.1.5:8765 http://evil.com",
+            "http://192.168.1.5:08765x",
+            "data:text/html",
+            "about:blank",
+            "http://192.168.1.5:8765#evil",
+            "http://xn--bcher-kva.example",
+            "http://0:8765",
+            "https://192.168.1.5",
+        ] {
+            assert!(!origin(bad, neighbour), "{bad}");
+        }
+        assert!(origin("http://localhost:3000", "127.0.0.1") && origin("http://[::1]:1", "::ffff:127.0.0.1"));
+        for bad in ["http://evil.com", "null", "http://localhost.evil.com", "http://127.0.0.1.evil.com", "file://"] {
+            assert!(!origin(bad, "127.0.0.1"), "{bad}");
+        }
+        let rules = AccessRules { allowed_origins: vec!["https://Example.org/".into()], ..AccessRules::default() };
+        let peer = neighbour.parse().unwrap();
+        assert!(rules.check_origin(&["https://example.org"], "localhost", peer).is_ok());
+        let denied = rules.check_origin(&["http://example.org"], "localhost", peer).unwrap_err();
+        assert!(denied.to_string().contains("--allow-origin http://example.org"));
+        assert!(rules.check_origin(&["https://example.org"; 2], "localhost", peer).is_err());
+    }
+
+    #[test]
+    fn peers() {
+        let rules = AccessRules::default();
+        let attached = [("203.0.113.7".parse().unwrap(), 24)];
+        for (peer, expected) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.31.0.1", true),
+            ("172.32.0.1", false),
+            ("192.168.0.9", true),
+            ("169.254.1.1", true),
+            ("100.64.0.1", true),
+            ("100.128.0.1", false),
+            ("8.8.8.8", false),
+            ("203.0.113.200", true),
+            ("203.0.114.1", false),
+            ("::1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2001:db8::1", false),
+            ("::ffff:8.8.8.8", false),
+            ("::ffff:10.0.0.1", true),
+        ] {
+            assert_eq!(rules.lets_peer_in(peer.parse().unwrap(), &attached), expected, "{peer}");
+        }
+        assert!(AccessRules { allow_public: true, ..rules }.lets_peer_in("8.8.8.8".parse().unwrap(), &[]));
+    }
+}

@@ -13,6 +13,8 @@ pub mod message;
 pub mod outbox;
 
 pub mod access;
+pub mod http;
+pub mod text;
 pub mod upgrade;
 
 pub mod announcement;

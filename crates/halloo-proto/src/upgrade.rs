@@ -1,1 +1,239 @@
-//! Not written yet.
+//! The request head: a WebSocket handshake, a page, or neither (RFC 6455 section 4.2).
+
+use std::net::IpAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use crate::access::{AccessRules, Denied};
+use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
+use crate::http::respond;
+
+/// What a request head asks for, and what it gets.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// More bytes are needed.
+    Incomplete,
+    /// A WebSocket handshake: send `response`; frames follow `head` bytes into the input.
+    Accept {
+        /// Bytes of the head.
+        head: usize,
+        /// The 101 answer.
+        response: Vec<u8>,
+    },
+    /// A `GET` or `HEAD` of a page.
+    Page {
+        /// The path, without its query.
+        path: String,
+        /// Whether only the head of the answer is wanted.
+        head_only: bool,
+        /// The origin that may read the answer, when one asks.
+        origin: Option<String>,
+    },
+    /// Send `response` and close.
+    Refuse {
+        /// Why, for the log and the peer.
+        reason: Refusal,
+        /// The answer.
+        response: Vec<u8>,
+    },
+}
+
+/// Why a request got no for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Not HTTP at all.
+    #[error("this is not HTTP; connect with ws:// and any WebSocket client")]
+    Garbage,
+    /// The first byte of TLS.
+    #[error("this port does not speak TLS; use ws:// or http:// instead of wss:// or https://")]
+    Tls,
+    /// The head is too large.
+    #[error("the request head is larger than {HEAD_SIZE} bytes or {HEAD_HEADERS} headers")]
+    TooLarge,
+    /// Not `GET` or `HEAD`.
+    #[error("only GET and HEAD are answered")]
+    Method,
+    /// A handshake that breaks RFC 6455.
+    #[error("the WebSocket handshake is wrong: {0}")]
+    Handshake(&'static str),
+    /// Another version than 13.
+    #[error("only WebSocket version 13 is spoken")]
+    Version,
+    /// An access rule.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+}
+
+impl Refusal {
+    /// The HTTP status that goes with it.
+    pub fn status(&self) -> u16 {
+        match self {
+            Refusal::TooLarge => 431,
+            Refusal::Method => 405,
+            Refusal::Version => 426,
+            Refusal::Denied(Denied::Host(_) | Denied::Origin(_)) => 403,
+            _ => 400,
+        }
+    }
+}
+
+/// Reads the request head at the start of `bytes`, sent by `peer`.
+pub fn read_head(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Verdict {
+    judge(bytes, peer, rules).unwrap_or_else(|reason| {
+        let extra: &[(&str, &str)] = match reason {
+            Refusal::Version => &[("Sec-WebSocket-Version", "13")],
+            Refusal::Method => &[("Allow", "GET, HEAD")],
+            _ => &[],
+        };
+        let body = format!("{reason}\n");
+        let response = respond(reason.status(), "text/plain; charset=utf-8", extra, body.as_bytes(), false);
+        Verdict::Refuse { reason, response }
+    })
+}
+
+fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Refusal> {
+    if bytes.first() == Some(&0x16) {
+        return Err(Refusal::Tls);
+    }
+    let mut headers = [httparse::EMPTY_HEADER; HEAD_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let head = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(head)) if head <= HEAD_SIZE => head,
+        Ok(httparse::Status::Partial) if bytes.len() < HEAD_SIZE => return Ok(Verdict::Incomplete),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooLarge),
+        Err(_) => return Err(Refusal::Garbage),
+    };
+    let request = Request { inner: &request };
+    let host = rules.check_host(&request.all("host")?)?;
+    let origins = request.all("origin")?;
+    rules.check_origin(&origins, host, peer)?;
+    let get = request.inner.method == Some("GET");
+    if !request.has_token("upgrade", "websocket")? {
+        if !get && request.inner.method != Some("HEAD") {
+            return Err(Refusal::Method);
+        }
+        let target = request.inner.path.unwrap_or("/");
+        let path = target.split(['?', '#']).next().unwrap_or("/").to_owned();
+        return Ok(Verdict::Page { path, head_only: !get, origin: origins.first().map(|&origin| origin.to_owned()) });
+    }
+    let wrong = |what| Err(Refusal::Handshake(what));
+    if !get {
+        return wrong("its method must be GET");
+    }
+    if request.inner.version != Some(1) {
+        return wrong("it needs HTTP/1.1");
+    }
+    if !request.has_token("connection", "upgrade")? {
+        return wrong("`Connection: Upgrade` is missing");
+    }
+    if request.all("sec-websocket-version")? != ["13"] {
+        return Err(Refusal::Version);
+    }
+    let &[key] = request.all("sec-websocket-key")?.as_slice() else {
+        return wrong("it needs exactly one Sec-WebSocket-Key");
+    };
+    if STANDARD.decode(key).is_ok_and(|key| key.len() != 16) || STANDARD.decode(key).is_err() {
+        return wrong("Sec-WebSocket-Key must be 16 bytes in base64");
+    }
+    let accept = accept_key(key);
+    let response = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    Ok(Verdict::Accept { head, response: response.into_bytes() })
+}
+
+struct Request<'r, 'h, 'b> {
+    inner: &'r httparse::Request<'h, 'b>,
+}
+
+impl<'b> Request<'_, '_, 'b> {
+    /// The trimmed values of every header called `name`.
+    fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
+        let named = self.inner.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+        named.map(|header| std::str::from_utf8(header.value).map(str::trim).map_err(|_| Refusal::Garbage)).collect()
+    }
+
+    /// Whether a list of tokens, possibly over several headers, has `token`.
+    fn has_token(&self, name: &str, token: &str) -> Result<bool, Refusal> {
+        let values = self.all(name)?;
+        Ok(values.iter().flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token)))
+    }
+}
+
+/// The answer to a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+pub fn accept_key(key: &str) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key.as_bytes());
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "GET /chat?x HTTP/1.1\r\nHost: localhost:8765\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    fn read(head: &str) -> Verdict {
+        read_head(head.as_bytes(), "127.0.0.1".parse().unwrap(), &AccessRules::default())
+    }
+
+    fn status(head: &str) -> u16 {
+        match read(head) {
+            Verdict::Refuse { reason, response } => {
+                let line = format!("HTTP/1.1 {} ", reason.status());
+                assert!(response.starts_with(line.as_bytes()));
+                reason.status()
+            }
+            verdict => panic!("{verdict:?}"),
+        }
+    }
+
+    #[test]
+    fn the_handshake_of_rfc_6455_in_any_slicing() {
+        for cut in 0..GOOD.len() {
+            assert_eq!(read(&GOOD[..cut]), Verdict::Incomplete, "cut at {cut}");
+        }
+        let Verdict::Accept { head, response } = read(&format!("{GOOD}frames")) else { panic!() };
+        assert_eq!(head, GOOD.len());
+        assert!(
+            String::from_utf8(response).unwrap().contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")
+        );
+    }
+
+    #[test]
+    fn wrong_handshakes() {
+        for (from, to, expected) in [
+            ("GET", "POST", 400),
+            ("HTTP/1.1", "HTTP/1.0", 400),
+            ("Version: 13", "Version: 8", 426),
+            ("keep-alive, Upgrade", "keep-alive", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ=", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "!", 400),
+            ("Host: localhost:8765", "Host: evil.com", 403),
+            ("Host: localhost:8765", "X: y", 400),
+            ("Host: localhost:8765", "Host: localhost:8765\r\nOrigin: http://evil.com", 403),
+            ("Host: localhost:8765", "Host: localhost:8765\r\nHost: localhost:8765", 400),
+            ("\r\n\r\n", "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400),
+        ] {
+            assert_eq!(status(&GOOD.replacen(from, to, 1)), expected, "{to}");
+        }
+    }
+
+    #[test]
+    fn pages_and_garbage() {
+        let page = |line: &str| format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let path = "/status".to_owned();
+        assert_eq!(read(&page("HEAD /status?a#b")), Verdict::Page { path, head_only: true, origin: None });
+        assert_eq!(status(&page("DELETE /")), 405);
+        assert_eq!(status("\x16\x03\x01"), 400);
+        assert_eq!(status("\0\0\0"), 400);
+        assert_eq!(status("hello there, how are you?\r\n\r\n"), 400);
+        assert_eq!(status(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000))), 431);
+        assert_eq!(status(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65))), 431);
+    }
+}
