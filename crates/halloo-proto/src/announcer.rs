@@ -1,1 +1,170 @@
-//! Not written yet.
+//! When to call out: at once, then every two seconds, and never while somebody is connected.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// A lost datagram must not cost the two seconds to the next one, so every beginning is called three times.
+const BURST: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+/// However small the interval is set, the network is not flooded.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// The schedule of beacons.
+#[derive(Debug)]
+pub struct Announcer {
+    enabled: bool,
+    clients: usize,
+    interval: Duration,
+    next: Time,
+    /// How many calls of the burst were made.
+    burst: usize,
+    random: u64,
+}
+
+impl Announcer {
+    /// A schedule that begins at once; `seed` decides the jitter.
+    pub fn new(enabled: bool, interval: Duration, seed: u64) -> Announcer {
+        Announcer {
+            enabled,
+            clients: 0,
+            interval: interval.max(SHORTEST),
+            next: Time::ZERO,
+            burst: 0,
+            random: seed | 1,
+        }
+    }
+
+    /// Whether discovery is on.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Whether beacons are sent now.
+    pub fn is_active(&self) -> bool {
+        self.enabled && self.clients == 0
+    }
+
+    /// The number of clients is now `clients`.
+    pub fn handle_clients(&mut self, clients: usize, now: Time) {
+        let left = self.clients > 0 && clients == 0;
+        self.clients = clients;
+        if left {
+            self.call(now);
+        }
+    }
+
+    /// Turns discovery on.
+    pub fn start(&mut self, now: Time) {
+        if !self.enabled {
+            self.enabled = true;
+            self.call(now);
+        }
+    }
+
+    /// Turns discovery off.
+    pub fn stop(&mut self) {
+        self.enabled = false;
+    }
+
+    /// Announces at once, even while clients are connected, when discovery is on.
+    pub fn broadcast_now(&mut self, now: Time) {
+        self.call(now);
+    }
+
+    /// When the next beacon is due; `None` while silent.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        (self.enabled && (self.clients == 0 || self.burst == 0)).then_some(self.next)
+    }
+
+    /// Whether a beacon is to be sent now; if so, the next one is scheduled.
+    pub fn poll_beacon(&mut self, now: Time) -> bool {
+        if self.poll_timeout().is_none_or(|next| now < next) {
+            return false;
+        }
+        let wait = BURST.get(self.burst).copied().unwrap_or_else(|| self.jittered());
+        self.burst += 1;
+        self.next = now + wait;
+        true
+    }
+
+    fn call(&mut self, now: Time) {
+        self.next = now;
+        self.burst = 0;
+    }
+
+    /// The interval give or take 5 %, so that many servers do not call in chorus (xorshift64).
+    fn jittered(&mut self) -> Duration {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let share = (self.random % 1001) as u32;
+        self.interval * 95 / 100 + self.interval / 10 * share / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs until `end`, waking exactly when asked to, and answers when beacons were sent, in milliseconds.
+    fn run(announcer: &mut Announcer, from: u64, end: u64) -> Vec<u64> {
+        let mut now = at(from);
+        let mut sent = Vec::new();
+        while now <= at(end) {
+            if announcer.poll_beacon(now) {
+                sent.push(now.as_micros() / 1000);
+            }
+            match announcer.poll_timeout() {
+                Some(next) => now = next.max(now),
+                None => break,
+            }
+        }
+        sent
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Duration::from_millis(millis)
+    }
+
+    fn announcer() -> Announcer {
+        Announcer::new(true, Duration::from_secs(2), 42)
+    }
+
+    #[test]
+    fn an_hour_of_calling() {
+        let sent = run(&mut announcer(), 0, 3_600_000);
+        assert_eq!(sent[..3], [0, 100, 500]);
+        let gaps: Vec<u64> = sent[2..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| (1899..=2101).contains(gap)));
+        assert!(gaps.iter().any(|gap| *gap < 1950) && gaps.iter().any(|gap| *gap > 2050), "no jitter");
+        let mean = gaps.iter().sum::<u64>() / gaps.len() as u64;
+        assert!((1990..=2010).contains(&mean), "mean {mean}");
+    }
+
+    #[test]
+    fn silent_while_somebody_is_there() {
+        let mut announcer = announcer();
+        run(&mut announcer, 0, 10_000);
+        announcer.handle_clients(1, at(10_000));
+        assert!(!announcer.is_active() && announcer.is_enabled());
+        assert!(run(&mut announcer, 10_000, 100_000).is_empty());
+        announcer.handle_clients(2, at(20_000));
+        announcer.handle_clients(1, at(30_000));
+        assert!(run(&mut announcer, 30_000, 100_000).is_empty());
+        announcer.handle_clients(0, at(100_000));
+        assert_eq!(run(&mut announcer, 100_000, 101_000), [100_000, 100_100, 100_500]);
+    }
+
+    #[test]
+    fn stopped_started_and_asked() {
+        let mut announcer = announcer();
+        announcer.stop();
+        announcer.broadcast_now(at(5));
+        assert!(run(&mut announcer, 5, 100_000).is_empty());
+        announcer.start(at(7000));
+        assert_eq!(run(&mut announcer, 7000, 7200), [7000, 7100]);
+        announcer.handle_clients(1, at(7300));
+        announcer.broadcast_now(at(8000));
+        assert_eq!(run(&mut announcer, 8000, 100_000), [8000], "asked for: once, although somebody is there");
+    }
+}

@@ -1,1 +1,86 @@
-//! Not written yet.
+//! Which of a machine's addresses to announce, and in which order.
+
+use std::net::Ipv4Addr;
+
+/// One IPv4 address of an interface that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The system's name of the interface.
+    pub name: String,
+    /// The address.
+    pub addr: Ipv4Addr,
+    /// Whether the default route leaves from this address.
+    pub default_route: bool,
+}
+
+impl Interface {
+    /// Where a broadcast on this interface goes to.
+    pub fn broadcast_to(&self) -> Ipv4Addr {
+        // Loopback carries no limited broadcast, but its own directed one.
+        if self.addr.is_loopback() { Ipv4Addr::new(127, 255, 255, 255) } else { Ipv4Addr::BROADCAST }
+    }
+}
+
+/// The interfaces to announce on, best first: private ranges (192.168/16, 10/8, 172.16/12), then others, 169.254/16
+/// last; among equals the default route, then physical interfaces. With none of them, and only then, loopback.
+pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
+    let mut usable: Vec<Interface> = interfaces
+        .into_iter()
+        .filter(|interface| !interface.addr.is_loopback() && !interface.addr.is_unspecified())
+        .collect();
+    usable.sort_by_key(|i| (range(i.addr), !i.default_route, is_virtual(&i.name), i.name.clone(), i.addr));
+    if usable.is_empty() {
+        usable.push(Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false });
+    }
+    usable
+}
+
+/// The best address of an ordered list.
+pub fn local_ip(announced: &[Interface]) -> Ipv4Addr {
+    announced.first().map_or(Ipv4Addr::LOCALHOST, |interface| interface.addr)
+}
+
+/// The private ranges are one class, then everything else; a self-assigned address works only between neighbours.
+fn range(ip: Ipv4Addr) -> u8 {
+    if ip.is_link_local() { 2 } else { u8::from(!ip.is_private()) }
+}
+
+fn is_virtual(name: &str) -> bool {
+    const PREFIXES: [&str; 10] =
+        ["docker", "veth", "br-", "virbr", "tun", "tap", "wg", "vEthernet", "utun", "tailscale"];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(list: &[(&str, [u8; 4], bool)]) -> Vec<Ipv4Addr> {
+        let interface = |&(name, addr, default_route): &(&str, [u8; 4], bool)| Interface {
+            name: name.into(),
+            addr: addr.into(),
+            default_route,
+        };
+        announced(list.iter().map(interface).collect()).into_iter().map(|interface| interface.addr).collect()
+    }
+
+    #[test]
+    fn private_before_public_default_route_first_virtual_and_self_assigned_last() {
+        let found = order(&[
+            ("lo", [127, 0, 0, 1], false),
+            ("eth9", [169, 254, 1, 1], false),
+            ("eth1", [203, 0, 113, 5], false),
+            ("docker0", [172, 17, 0, 1], false),
+            ("wlan0", [192, 168, 1, 5], false),
+            ("eth0", [10, 0, 0, 5], true),
+        ]);
+        let last_bytes: Vec<[u8; 4]> = found.iter().map(|ip| ip.octets()).collect();
+        assert_eq!(last_bytes, [[10, 0, 0, 5], [192, 168, 1, 5], [172, 17, 0, 1], [203, 0, 113, 5], [169, 254, 1, 1]]);
+    }
+
+    #[test]
+    fn loopback_only_when_there_is_nothing_else() {
+        assert_eq!(order(&[("lo", [127, 0, 0, 1], false)]), [Ipv4Addr::LOCALHOST]);
+        assert_eq!(order(&[]), [Ipv4Addr::LOCALHOST]);
+    }
+}

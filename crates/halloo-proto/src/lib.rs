@@ -19,7 +19,6 @@ pub mod upgrade;
 
 pub mod announcement;
 pub mod announcer;
-pub mod browser;
 pub mod interfaces;
 pub mod ports;
 

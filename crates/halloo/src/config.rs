@@ -82,11 +82,6 @@ impl Default for Config {
 impl Config {
     /// A server for programs on this machine only, on a free port and unannounced: for tests and private pipes.
     pub fn local() -> Config {
-        Config {
-            port: 0,
-            bind: Some(IpAddr::from([127, 0, 0, 1])),
-            discovery: false,
-            ..Config::default()
-        }
+        Config { port: 0, bind: Some(IpAddr::from([127, 0, 0, 1])), discovery: false, ..Config::default() }
     }
 }

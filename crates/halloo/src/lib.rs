@@ -1,1 +1,30 @@
 //! A zero-configuration WebSocket server for the local network.
+//!
+//! [`Server::start`] listens, announces itself by UDP broadcast until somebody connects, and tells what happens as
+//! [`Event`]s. Everything runs on one thread of its own; no async runtime is involved.
+
+mod config;
+mod event;
+mod hub;
+mod server;
+mod status;
+
+mod error;
+
+mod event_queue;
+mod shared;
+
+mod discovery;
+mod http;
+mod reactor;
+
+pub use config::Config;
+pub use error::{StartError, Stopped};
+pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
+pub use halloo_proto::access::AccessRules;
+pub use halloo_proto::close::CloseCode;
+pub use halloo_proto::message::MessageLimits;
+pub use halloo_proto::outbox::{OutboxLimits, SlowClient};
+pub use hub::Hub;
+pub use server::Server;
+pub use status::{ClientStatus, Extras, Status};

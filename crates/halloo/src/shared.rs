@@ -75,6 +75,12 @@ impl Shared {
         clients.len()
     }
 
+    /// The reactor is gone, and every client with it.
+    pub(crate) fn forget_clients(&self) {
+        self.clients.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.count.store(0, Ordering::Relaxed);
+    }
+
     /// Counts a new socket from `ip` and answers how many that makes, and how many of them are in their handshake.
     pub(crate) fn admit(&self, ip: IpAddr) -> (usize, usize) {
         if ip.is_loopback() {

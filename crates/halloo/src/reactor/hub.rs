@@ -42,6 +42,8 @@ pub(crate) struct Connections {
     log: Vec<u8>,
     log_messages: u64,
     epoch: u64,
+    // Boxed, as a connection keeps them: most connections have none.
+    #[expect(clippy::vec_box)]
     pool: Vec<Box<Outbox>>,
     account: Arc<AtomicUsize>,
 }

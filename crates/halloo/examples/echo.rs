@@ -1,0 +1,16 @@
+//! Answers every message with itself, on the reactor thread: `cargo run --release --example echo -- 8765`.
+
+use halloo::{Config, Event, Server};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = Config::default();
+    config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let server = Server::start_with(config, |event, hub| {
+        if let Event::MessageReceived { client, message } = event {
+            hub.send(client, message);
+        }
+    })?;
+    eprintln!("echo on {}", server.url());
+    for _ in server.events() {}
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! Sends every message to all clients, on the reactor thread: `cargo run --release --example fanout -- 8765`.
+
+use halloo::{Config, Event, Server};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = Config::default();
+    config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let server = Server::start_with(config, |event, hub| {
+        if let Event::MessageReceived { message, .. } = event {
+            hub.send_to_all(message);
+        }
+    })?;
+    eprintln!("fan-out on {}", server.url());
+    for _ in server.events() {}
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! New sockets: who may come in, and what happens when there are too many.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use halloo_proto::defaults::{HANDSHAKE_TIME, PENDING, PENDING_PER_ADDRESS};
+use mio::{Interest, Token};
+
+use super::Reactor;
+use super::connection::{Connection, Phase};
+use crate::{Config, LeaveReason};
+
+/// Descriptors left to the application and to discovery.
+const SPARE_DESCRIPTORS: usize = 64;
+/// How long to wait when the system has no descriptor left.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(200);
+
+/// As many clients as the configuration and the descriptors allow.
+pub(super) fn max_clients(config: &Config) -> usize {
+    #[cfg(unix)]
+    let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
+    #[cfg(not(unix))]
+    let descriptors = u64::MAX;
+    let possible = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(SPARE_DESCRIPTORS).max(1);
+    config.max_clients.unwrap_or(possible).min(possible)
+}
+
+impl Reactor {
+    /// Accepts all that wait, once the listener said so.
+    pub(super) fn accept(&mut self) {
+        let now = self.connections.now;
+        if self.accept_again.is_some_and(|again| now >= again) {
+            self.accept_again = None;
+            self.accept_ready = true;
+        }
+        if self.paused || self.stopping.is_some() || self.accept_again.is_some() {
+            return;
+        }
+        while self.accept_ready {
+            match self.listener.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.accept_ready = false,
+                // The peer was gone before it was accepted: the next one waits behind it.
+                Err(error) if is_about_the_peer(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept; close clients or raise the limit of open files");
+                    self.accept_again = Some(now + OUT_OF_DESCRIPTORS);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let shared = &self.connections.shared;
+        let refuse = |why: &str| {
+            tracing::info!(%peer, why, "connection refused");
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+        };
+        if !self.config.access.lets_peer_in(peer.ip(), &attached(peer.ip())) {
+            return refuse("its address is public; `--allow-public` would allow it");
+        }
+        let (sockets, handshakes) = shared.admit(peer.ip());
+        if sockets > self.config.max_clients_per_address || handshakes > PENDING_PER_ADDRESS {
+            shared.release(peer.ip(), true);
+            return refuse("too many connections from one address");
+        }
+        if self.connections.table.len() >= self.max_clients + PENDING {
+            shared.release(peer.ip(), true);
+            return refuse("too many connections");
+        }
+        let entry = self.connections.table.vacant_entry();
+        let slot = entry.key();
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
+            shared.release(peer.ip(), true);
+            return refuse(&error.to_string());
+        }
+        // Without it small messages wait up to 200 ms for the peer's acknowledgement. It fails on a dead socket only.
+        let _ = stream.set_nodelay(true);
+        let now = self.connections.now;
+        entry.insert(Connection::new(stream, peer, now, now + HANDSHAKE_TIME));
+        self.connections.schedule(slot);
+        if self.connections.table.len() - self.connections.shared.clients() > PENDING {
+            self.drop_oldest_handshake();
+        }
+    }
+
+    fn drop_oldest_handshake(&mut self) {
+        let handshakes = self.connections.table.iter().filter(|(_, c)| matches!(c.phase, Phase::Handshake(_)));
+        let oldest = handshakes.min_by_key(|(_, connection)| connection.deadline).map(|(slot, _)| slot);
+        if let Some(slot) = oldest {
+            self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+            self.connections.remove(slot, LeaveReason::TimedOut);
+        }
+    }
+
+    /// Whether one more client fits; otherwise says so to the one that is too many.
+    pub(super) fn has_room(&mut self) -> bool {
+        self.connections.shared.clients() < self.max_clients
+    }
+}
+
+fn is_about_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// The networks of this machine, asked for only when a peer is not on a private one anyway.
+fn attached(peer: IpAddr) -> Vec<(IpAddr, u8)> {
+    if halloo_proto::access::AccessRules::default().lets_peer_in(peer, &[]) {
+        return Vec::new();
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let networks = interfaces.into_iter().map(|interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => (IpAddr::V4(v4.ip), v4.prefixlen),
+        if_addrs::IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen),
+    });
+    networks.collect()
+}

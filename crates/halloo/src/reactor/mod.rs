@@ -1,0 +1,279 @@
+//! The one thread: it waits for readiness, reads, decides by the pure core, writes, and tells what happened.
+
+mod accepting;
+mod command;
+mod connection;
+mod hub;
+mod listener;
+mod reading;
+mod wheel;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use halloo_proto::Time;
+use halloo_proto::close::CloseCode;
+use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+
+pub(crate) use command::{Announce, Command, CommandQueue, Submitted};
+pub(crate) use hub::Connections;
+
+use crate::discovery::Announcing;
+use crate::event_queue::EventQueue;
+use crate::hub::Hub;
+use crate::shared::Shared;
+use crate::{Config, Event, LeaveReason, StartError};
+
+const WAKER: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+/// Longest time a stop waits for clients to agree.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// Who is told what happens.
+pub(crate) enum Sink {
+    /// The application takes events from a queue.
+    Queue(Arc<EventQueue>),
+    /// The application is called on this thread.
+    Handler(Box<Handler>),
+}
+
+/// A handler of events on the reactor thread.
+pub(crate) type Handler = dyn FnMut(Event<'_>, &mut Hub<'_>) + Send;
+
+/// Everything the reactor thread owns.
+pub(crate) struct Reactor {
+    poll: Poll,
+    listener: TcpListener,
+    commands: Arc<CommandQueue>,
+    config: Config,
+    epoch: Instant,
+    connections: Connections,
+    announcing: Announcing,
+    sink: Sink,
+    /// Read into by every connection in turn.
+    buffer: Vec<u8>,
+    /// Connections that may have more to read although no new edge will say so.
+    ready: Vec<usize>,
+    /// Events of this turn on their way to the queue.
+    batch: Vec<Event<'static>>,
+    /// The application does not keep up: nothing is read.
+    paused: bool,
+    accept_ready: bool,
+    /// Descriptors have run out: accept again then.
+    accept_again: Option<Time>,
+    max_clients: usize,
+    stopping: Option<Time>,
+}
+
+impl Reactor {
+    /// Binds the port. Returns what the thread runs, and the queue that others reach it by.
+    pub(crate) fn bind(
+        config: Config,
+        sink: Sink,
+        first_client: u64,
+    ) -> Result<(Reactor, Arc<CommandQueue>, Arc<Shared>), StartError> {
+        let poll = Poll::new().map_err(StartError::system("create the poll of the reactor"))?;
+        let waker =
+            mio::Waker::new(poll.registry(), WAKER).map_err(StartError::system("create the waker of the reactor"))?;
+        let mut listener = listener::bind(&config)?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)
+            .map_err(StartError::system("watch the listening socket"))?;
+        let port = listener.local_addr().map_err(StartError::system("learn the port"))?.port();
+        let shared = Arc::new(Shared::new(config.name.clone(), port, first_client));
+        let commands = Arc::new(CommandQueue::new(waker));
+        let announcing = Announcing::new(&config, &shared);
+        let reactor = Reactor {
+            poll,
+            listener,
+            commands: Arc::clone(&commands),
+            epoch: Instant::now(),
+            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat),
+            announcing,
+            sink,
+            buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
+            ready: Vec::new(),
+            batch: Vec::new(),
+            paused: false,
+            accept_ready: true,
+            accept_again: None,
+            max_clients: accepting::max_clients(&config),
+            stopping: None,
+            config,
+        };
+        Ok((reactor, commands, shared))
+    }
+
+    /// Runs until stopped.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut commands = Vec::new();
+        self.tell_discovery();
+        loop {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.connections.now = Time::ZERO + self.epoch.elapsed();
+            let mut ready = std::mem::take(&mut self.ready);
+            ready.sort_unstable();
+            ready.dedup();
+            for slot in ready {
+                self.handle_readable(slot);
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    LISTENER => self.accept_ready = true,
+                    Token(slot) => {
+                        if event.is_writable() {
+                            self.connections.handle_writable(slot);
+                        }
+                        if event.is_readable() || event.is_read_closed() || event.is_error() {
+                            self.handle_readable(slot);
+                        }
+                        if event.is_read_closed() {
+                            // The end came with this edge, behind what was read just now; no other edge will tell it.
+                            self.ready.push(slot);
+                        }
+                    }
+                }
+            }
+            self.commands.take(&mut commands);
+            for command in commands.drain(..) {
+                self.handle_command(command);
+            }
+            self.accept();
+            self.connections.handle_deadlines(!self.paused, &self.config.messages);
+            self.announce();
+            self.settle_turn();
+            if self.stopping.is_some_and(|end| self.connections.now >= end || self.connections.table.is_empty()) {
+                self.announcing.goodbye();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what the turn produced and tells what that caused, until nothing is left.
+    fn settle_turn(&mut self) {
+        loop {
+            self.connections.flush_all();
+            if self.connections.events.is_empty() {
+                break;
+            }
+            self.tell_events();
+        }
+        if let Sink::Queue(queue) = &self.sink
+            && !self.batch.is_empty()
+            && queue.push(&mut self.batch)
+        {
+            self.paused = true;
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() && !self.paused {
+            return Some(Duration::ZERO);
+        }
+        let deadlines =
+            [self.connections.wheel.next(), self.announcing.next_timeout(), self.accept_again, self.stopping];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next - (Time::ZERO + self.epoch.elapsed()) + Duration::from_micros(500))
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = self.connections.now;
+        match command {
+            Command::Send(client, frame) => {
+                self.connections.send_encoded(client, &frame);
+            }
+            Command::SendToAll(frame) => self.connections.send_encoded_to_all(&frame),
+            Command::Disconnect(client, code, text) => {
+                if let Some(slot) = self.connections.shared.slot(client) {
+                    let reason = LeaveReason::Disconnected(text.clone());
+                    self.connections.close(slot, code, &text, reason);
+                }
+            }
+            Command::Announce(Announce::Start) => self.announcing.start(now),
+            Command::Announce(Announce::Stop) => self.announcing.stop(),
+            Command::Announce(Announce::Now) => self.announcing.broadcast_now(now),
+            Command::Status(reply) => {
+                // Whoever asked may have gone; then nobody misses the answer.
+                let _ = reply.send(self.status());
+            }
+            Command::Resume => {
+                self.paused = false;
+                self.connections.listening_since = now;
+            }
+            Command::Stop => {
+                for slot in self.connections.open_slots() {
+                    self.connections.close(slot, CloseCode::GoingAway, "server stopped", LeaveReason::ServerStopped);
+                }
+                self.paused = false;
+                self.stopping = Some(now + STOP_TIME);
+            }
+        }
+    }
+
+    fn status(&self) -> crate::Status {
+        let mut status = self.connections.shared.status();
+        status.extras.uptime_seconds = self.epoch.elapsed().as_secs();
+        status.extras.outbox_bytes = self.connections.outbox_bytes();
+        status.extras.clients = self.connections.statuses();
+        status
+    }
+
+    /// Passes on what joining, leaving and sending caused.
+    fn tell_events(&mut self) {
+        while let Some(event) = self.connections.events.pop_front() {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        tell(&mut self.sink, &mut self.batch, &mut self.connections, event);
+    }
+
+    fn announce(&mut self) {
+        let now = self.connections.now;
+        self.announcing.handle_clients(self.connections.shared.clients(), now);
+        self.announcing.handle_timeout(now);
+        self.tell_discovery();
+    }
+
+    /// Publishes the state of discovery, and tells when it changed.
+    fn tell_discovery(&mut self) {
+        let shared = &self.connections.shared;
+        let active = self.announcing.is_active();
+        shared.discovery_enabled.store(self.announcing.is_enabled(), Ordering::Relaxed);
+        if shared.discovery_active.swap(active, Ordering::Relaxed) != active {
+            self.connections.events.push_back(Event::DiscoveryChanged { active });
+        }
+    }
+}
+
+/// Logs an event as the contract asks, and passes it on.
+fn tell(sink: &mut Sink, batch: &mut Vec<Event<'static>>, connections: &mut Connections, event: Event<'_>) {
+    match &event {
+        Event::ClientJoined { client, addr, clients } => tracing::info!(%client, %addr, clients, "client joined"),
+        Event::ClientLeft { client, code, reason, clients } => {
+            let reason = halloo_proto::text::escape(&reason.to_string(), 200);
+            tracing::info!(%client, %code, reason, clients, "client left");
+        }
+        Event::MessagesDropped { client, messages } => tracing::warn!(%client, messages, "messages dropped"),
+        Event::DiscoveryChanged { active } => tracing::info!(active, "announcing"),
+        Event::MessageReceived { client, message } if tracing::enabled!(tracing::Level::DEBUG) => {
+            let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);
+            tracing::debug!(%client, bytes = message.bytes().len(), text, "message received");
+        }
+        _ => {}
+    }
+    match sink {
+        Sink::Queue(_) => batch.push(event.into_owned()),
+        Sink::Handler(handler) => handler(event, &mut Hub { connections }),
+    }
+}

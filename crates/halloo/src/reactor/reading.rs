@@ -1,0 +1,196 @@
+//! From readiness to messages: one read a turn, everything in it handled, one write.
+
+use std::io::{self, Read};
+use std::sync::atomic::Ordering;
+
+use halloo_proto::close::{CloseCode, Violation};
+use halloo_proto::defaults::TURN_BYTES;
+use halloo_proto::frame::{Opcode, Role};
+use halloo_proto::http::respond;
+use halloo_proto::message::Incoming;
+use halloo_proto::text::escape;
+use halloo_proto::upgrade::{Verdict, read_head};
+
+use super::connection::Phase;
+use super::{Reactor, tell};
+use crate::http::{self, Route};
+use crate::{Event, LeaveReason, Message};
+
+impl Reactor {
+    /// Reads once from a connection that may have something, and handles all of it.
+    pub(super) fn handle_readable(&mut self, slot: usize) {
+        if self.paused {
+            // No new edge will come for what waits already.
+            self.ready.push(slot);
+            return;
+        }
+        let Some(connection) = self.connections.table.get_mut(slot) else { return };
+        let kept = connection.receiver.restore(&mut self.buffer);
+        let end = kept + TURN_BYTES;
+        let count = loop {
+            match connection.stream.read(&mut self.buffer[kept..end]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => break outcome,
+            }
+        };
+        match count {
+            Ok(0) => return self.connections.remove(slot, LeaveReason::Lost("the peer hung up".into())),
+            Ok(count) => {
+                connection.heartbeat.handle_bytes(self.connections.now);
+                // A full buffer, or a system whose edges need the read that finds nothing, means: look again.
+                // After a short read the socket is drained (epoll(7)) and the next edge tells of more, but an end of
+                // file that came with this very edge would not be told again.
+                if count == TURN_BYTES || !cfg!(any(target_os = "linux", target_os = "android")) {
+                    self.ready.push(slot);
+                }
+                self.handle_bytes(slot, kept + count);
+                self.look_for_the_end(slot);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.receiver.keep(&self.buffer[..kept]),
+            Err(error) => self.connections.lose(slot, &error),
+        }
+        self.connections.flush(slot);
+    }
+
+    /// An ending connection is read to its end at once, for its last edge may have come.
+    fn look_for_the_end(&mut self, slot: usize) {
+        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending | Phase::Closing);
+        if self.connections.table.get(slot).is_some_and(ending) {
+            self.ready.push(slot);
+        }
+    }
+
+    fn handle_bytes(&mut self, slot: usize, length: usize) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        match &mut self.connections.table[slot].phase {
+            Phase::Open | Phase::Closing => self.handle_frames(slot, &mut buffer[..length]),
+            Phase::Ending => {}
+            Phase::Handshake(head) if head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
+            Phase::Handshake(head) => {
+                let mut head = std::mem::take(head);
+                head.extend_from_slice(&buffer[..length]);
+                self.handle_head(slot, &mut head);
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn handle_head(&mut self, slot: usize, bytes: &mut [u8]) {
+        let peer = self.connections.table[slot].peer;
+        match read_head(bytes, peer.ip(), &self.config.access) {
+            Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
+            Verdict::Refuse { reason, response } => {
+                let why = escape(&reason.to_string(), 300);
+                tracing::warn!(%peer, why, "request refused");
+                self.refuse(slot, &response);
+            }
+            Verdict::Page { path, head_only, origin } => {
+                self.connections.shared.shook_hands(peer.ip());
+                let response = self.page(&path, head_only, origin.as_deref());
+                self.last_words(slot, &response);
+            }
+            Verdict::Accept { .. } if !self.has_room() => {
+                let body = format!("the server is full: {} clients\n", self.max_clients);
+                self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
+            }
+            Verdict::Accept { head, response } => {
+                self.connections.shared.shook_hands(peer.ip());
+                self.connections.answer(slot, &response);
+                if !self.connections.table.contains(slot) {
+                    return;
+                }
+                self.connections.join(slot);
+                self.tell_events();
+                self.handle_frames(slot, &mut bytes[head..]);
+            }
+        }
+    }
+
+    fn refuse(&mut self, slot: usize, response: &[u8]) {
+        let shared = &self.connections.shared;
+        shared.refused.fetch_add(1, Ordering::Relaxed);
+        shared.shook_hands(self.connections.table[slot].peer.ip());
+        self.last_words(slot, response);
+    }
+
+    fn last_words(&mut self, slot: usize, response: &[u8]) {
+        // No handshake any more: what the peer still sends is not looked at.
+        self.connections.table[slot].phase = Phase::Ending;
+        self.connections.answer(slot, response);
+        if self.connections.table.contains(slot) {
+            self.connections.finish(slot);
+        }
+    }
+
+    fn page(&self, path: &str, head_only: bool, origin: Option<&str>) -> Vec<u8> {
+        let json = "application/json; charset=utf-8";
+        let readable = [("Access-Control-Allow-Origin", origin.unwrap_or("*")), ("Vary", "Origin")];
+        // Only an origin that passed the rules may read the answer.
+        let cors = if origin.is_some() { &readable[..] } else { &[] };
+        match http::route(path) {
+            Route::Console => respond(200, "text/html; charset=utf-8", http::PAGE_HEADERS, http::PAGE, head_only),
+            Route::Status => {
+                let body = serde_json::to_vec_pretty(&self.status()).unwrap_or_default();
+                respond(200, json, cors, &body, head_only)
+            }
+            Route::Discovery => {
+                let reply = self.announcing.reply(self.connections.shared.clients());
+                respond(200, json, cors, reply.to_string().as_bytes(), head_only)
+            }
+            Route::NotFound => {
+                let body = b"nothing here; try /, /status or /discovery.json, or connect with ws://\n";
+                respond(404, "text/plain; charset=utf-8", &[], body, head_only)
+            }
+        }
+    }
+
+    fn handle_frames(&mut self, slot: usize, bytes: &mut [u8]) {
+        let mut input = bytes;
+        loop {
+            let now = self.connections.now;
+            let Some(connection) = self.connections.table.get_mut(slot) else { return };
+            let open = connection.is_open();
+            if !open && !matches!(connection.phase, Phase::Closing) {
+                return;
+            }
+            let message = match connection.receiver.next(&mut input, Role::Server, &self.config.messages, now) {
+                Ok(Some(Incoming::Text(text))) => Message::Text(text),
+                Ok(Some(Incoming::Binary(bytes))) => Message::Binary(bytes),
+                Ok(Some(Incoming::Close(code, text))) => return self.handle_close(slot, code, text),
+                Ok(Some(Incoming::Pong(_))) => {
+                    connection.heartbeat.handle_pong(now);
+                    continue;
+                }
+                Ok(Some(Incoming::Ping(payload))) => {
+                    if open {
+                        self.connections.control(slot, Opcode::Pong, payload);
+                    }
+                    continue;
+                }
+                Ok(None) => {
+                    connection.receiver.keep(input);
+                    return;
+                }
+                Err(Violation { code, reason }) => {
+                    let told = LeaveReason::Violation(reason.clone());
+                    return self.connections.end(slot, code, &reason, told);
+                }
+            };
+            if open {
+                let client = connection.client;
+                self.connections.shared.received.fetch_add(1, Ordering::Relaxed);
+                let event = Event::MessageReceived { client, message };
+                tell(&mut self.sink, &mut self.batch, &mut self.connections, event);
+                self.tell_events();
+            }
+        }
+    }
+
+    fn handle_close(&mut self, slot: usize, code: CloseCode, text: &str) {
+        if self.connections.table[slot].is_open() {
+            self.connections.end(slot, code, "", LeaveReason::Closed(text.to_owned()));
+        } else {
+            self.connections.finish(slot);
+        }
+    }
+}

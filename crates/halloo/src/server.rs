@@ -1,0 +1,289 @@
+//! The server as an application holds it.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use halloo_proto::close::CloseCode;
+use halloo_proto::frame;
+
+use crate::event_queue::{EventQueue, Resume};
+use crate::hub::{Hub, opcode};
+use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
+use crate::shared::Shared;
+use crate::{ClientId, Config, Delivery, Event, Message, StartError, Status, Stopped};
+
+/// A running server: one thread that listens, announces and serves until this is dropped.
+///
+/// ```
+/// use halloo::{Config, Event, Server};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::start(Config::local())?; // `Config::default()` announces it on the network
+/// println!("listening on {}", server.url());
+/// # server.stop();
+/// for event in server.events() {
+///     if let Event::MessageReceived { client, message } = event {
+///         println!("Received: {message}");
+///         server.send(client, message)?;
+///     }
+/// }
+/// server.send_to_all("Hello from server!").ok();
+///
+/// let status = server.status();
+/// println!("Server running: {}", status.server_running);
+/// println!("Connected clients: {}", status.connected_clients);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    commands: Arc<CommandQueue>,
+    queue: Arc<EventQueue>,
+    /// Events taken from the queue and not yet by the application.
+    inbox: Mutex<VecDeque<Event<'static>>>,
+    bind: Option<IpAddr>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts a server whose events wait to be taken with [`Server::events`], [`Server::try_event`],
+    /// [`Server::wait_event`] or [`Server::event`]. It listens when this returns.
+    ///
+    /// # Errors
+    /// [`StartError::Bind`] when no port of the range can be had.
+    pub fn start(config: Config) -> Result<Server, StartError> {
+        Server::launch(config, None, 1)
+    }
+
+    /// Starts a server that calls `handler` on its own thread for every event: the fastest way to answer, for work
+    /// that never waits.
+    ///
+    /// ```
+    /// use halloo::{Config, Event, Server};
+    ///
+    /// let echo = Server::start_with(Config::local(), |event, hub| {
+    ///     if let Event::MessageReceived { client, message } = event {
+    ///         hub.send(client, message);
+    ///     }
+    /// })?;
+    /// # Ok::<(), halloo::StartError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with<H>(config: Config, handler: H) -> Result<Server, StartError>
+    where
+        H: FnMut(Event<'_>, &mut Hub<'_>) + Send + 'static,
+    {
+        Server::launch(config, Some(Box::new(handler)), 1)
+    }
+
+    fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
+        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
+        let sink = handler.map_or_else(|| Sink::Queue(Arc::clone(&queue)), Sink::Handler);
+        let bind = config.bind;
+        let (mut reactor, commands, shared) = Reactor::bind(config, sink, first)?;
+        let (thread_shared, thread_commands, thread_queue) =
+            (Arc::clone(&shared), Arc::clone(&commands), Arc::clone(&queue));
+        let run = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| reactor.run()));
+            thread_shared.running.store(false, Ordering::Relaxed);
+            thread_shared.discovery_active.store(false, Ordering::Relaxed);
+            let failure = match outcome {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(panic) => Some(panic_message(panic.as_ref())),
+            };
+            if let Some(message) = failure {
+                tracing::error!(message, "the server failed");
+                thread_queue.push(&mut vec![Event::ServerFailed { message }]);
+            }
+            // Closed before the reactor is dropped, so that nobody is left waiting for an answer.
+            thread_commands.close();
+            drop(reactor);
+            thread_shared.forget_clients();
+            thread_queue.close();
+        };
+        let builder = std::thread::Builder::new().name("halloo".into());
+        let thread = builder.spawn(run).map_err(StartError::system("start the server's thread"))?;
+        tracing::info!(port = shared.port, "server started");
+        Ok(Server { shared, commands, queue, inbox: Mutex::default(), bind, thread: Some(thread) })
+    }
+
+    /// Stops this server and starts another in its place, with an event queue. Client ids go on counting.
+    ///
+    /// # Errors
+    /// As [`Server::start`]; the old server is stopped all the same.
+    pub fn restart(&mut self, config: Config) -> Result<(), StartError> {
+        self.shutdown();
+        let next = self.shared.first_client + self.shared.joined.load(Ordering::Relaxed);
+        *self = Server::launch(config, None, next)?;
+        Ok(())
+    }
+
+    /// Asks the server to stop: clients are closed with 1001, and the events end after the last one. Dropping the
+    /// server does the same and waits for it.
+    pub fn stop(&self) {
+        self.commands.submit(Command::Stop);
+    }
+
+    fn shutdown(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            // The thread catches its panics, so there is nothing to learn from its end.
+            let _ = thread.join();
+        }
+    }
+
+    /// The TCP port.
+    pub fn port(&self) -> u16 {
+        self.shared.port
+    }
+
+    /// The address for programs: `ws://IP:PORT` with the address that others on the network most likely reach.
+    pub fn url(&self) -> String {
+        let ip = match self.bind {
+            Some(ip) if !ip.is_unspecified() => ip,
+            _ => IpAddr::V4(self.local_ip()),
+        };
+        format!("ws://{}", std::net::SocketAddr::new(ip, self.port()))
+    }
+
+    /// The address that other devices most likely reach this machine at.
+    pub fn local_ip(&self) -> Ipv4Addr {
+        self.shared.local_ip()
+    }
+
+    /// Sends one message to one client. Never waits.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the server does not run any more.
+    pub fn send<'m>(&self, client: ClientId, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
+        if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
+            return Ok(Delivery::NotConnected);
+        }
+        self.submit(Command::Send(client, encode(&message.into())))
+    }
+
+    /// Sends one message to every connected client. Never waits.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the server does not run any more.
+    pub fn send_to_all<'m>(&self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
+        self.submit(Command::SendToAll(encode(&message.into())))
+    }
+
+    fn submit(&self, command: Command) -> Result<Delivery, Stopped> {
+        match self.commands.submit(command) {
+            Submitted::Taken => Ok(Delivery::Queued),
+            Submitted::Full => Ok(Delivery::Backpressure),
+            Submitted::Closed => Err(Stopped),
+        }
+    }
+
+    /// Disconnects a client with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
+    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, text: &str) {
+        self.commands.submit(Command::Disconnect(client, code.into(), text.to_owned()));
+    }
+
+    /// Announces the server now, if discovery is on.
+    pub fn broadcast_now(&self) {
+        self.commands.submit(Command::Announce(Announce::Now));
+    }
+
+    /// Stops announcing and answering until [`Server::start_service_discovery`].
+    pub fn stop_service_discovery(&self) {
+        self.commands.submit(Command::Announce(Announce::Stop));
+    }
+
+    /// Starts discovery again.
+    pub fn start_service_discovery(&self) {
+        self.commands.submit(Command::Announce(Announce::Start));
+    }
+
+    /// The state of the server, with each of its clients.
+    ///
+    /// Asks the reactor and waits for its answer, at most a turn; on the reactor thread itself, or after the end, it
+    /// answers at once and without the list of clients.
+    pub fn status(&self) -> Status {
+        let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
+        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        if !on_reactor
+            && self.commands.submit(Command::Status(reply)) == Submitted::Taken
+            && let Ok(status) = answer.recv()
+        {
+            return status;
+        }
+        self.shared.status()
+    }
+
+    /// The events, as they come; ends when the server has stopped.
+    pub fn events(&self) -> impl Iterator<Item = Event<'static>> + '_ {
+        std::iter::from_fn(|| self.next_event(None))
+    }
+
+    /// The next event if there is one, for a loop that must not wait.
+    pub fn try_event(&self) -> Option<Event<'static>> {
+        self.next_event(Some(Instant::now()))
+    }
+
+    /// The next event, waiting for it at most `timeout`.
+    pub fn wait_event(&self, timeout: Duration) -> Option<Event<'static>> {
+        self.next_event(Some(Instant::now() + timeout))
+    }
+
+    /// The next event, to be awaited on any executor; `None` when the server has stopped.
+    pub async fn event(&self) -> Option<Event<'static>> {
+        poll_fn(|context| {
+            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+            if inbox.is_empty() {
+                match self.queue.poll_take(&mut inbox, context) {
+                    Poll::Ready(resume) => self.resume(resume),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Ready(inbox.pop_front())
+        })
+        .await
+    }
+
+    fn next_event(&self, deadline: Option<Instant>) -> Option<Event<'static>> {
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        if inbox.is_empty() {
+            self.resume(self.queue.take(&mut inbox, deadline));
+        }
+        inbox.pop_front()
+    }
+
+    fn resume(&self, Resume(resume): Resume) {
+        if resume {
+            self.commands.submit(Command::Resume);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+fn encode(message: &Message<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::encode(&mut bytes, opcode(message), message.bytes(), None);
+    bytes
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    format!("a panic on the server's thread: {}", text.unwrap_or("without a message"))
+}
