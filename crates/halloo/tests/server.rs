@@ -1,5 +1,7 @@
 //! The server over real sockets, against a client that was not written here.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::sync::Arc;

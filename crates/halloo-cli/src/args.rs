@@ -1,0 +1,122 @@
+//! What can be said on the command line; every option also as `HALLOO_…` in the environment.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "Examples:
+  halloo                                serve on port 8765 and call out until somebody answers
+  halloo serve --name \"Living room\"     the name that people see
+  halloo serve --json                   drive it from any language through two pipes
+  halloo serve --bind 127.0.0.1         for this machine only";
+
+/// A zero-configuration WebSocket server for the local network.
+///
+/// Without a subcommand, `halloo` serves: lines of standard input go to all clients, messages come out on standard output.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    /// Logs more: beacons and messages; twice for everything.
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    /// Logs errors only.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server (the default).
+    #[command(after_help = EXAMPLES)]
+    Serve(ServeArgs),
+    /// Prints completions for a shell.
+    Completions { shell: clap_complete::Shell },
+    /// Prints the manual page.
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// First TCP port to try; the nine after it follow. 0 for any free one.
+    #[arg(long, env = "HALLOO_PORT", default_value_t = 8765)]
+    pub(crate) port: u16,
+    /// Fails when the port is in use, instead of trying the next.
+    #[arg(long, env = "HALLOO_STRICT_PORT")]
+    pub(crate) strict_port: bool,
+    /// Listens on this address only; a loopback address keeps discovery on this machine, too.
+    #[arg(long, env = "HALLOO_BIND", value_name = "ADDR")]
+    pub(crate) bind: Option<IpAddr>,
+    /// UDP port that beacons go to.
+    #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
+    pub(crate) discovery_port: u16,
+    /// Time between two beacons, at least 100ms.
+    #[arg(long, env = "HALLOO_DISCOVERY_INTERVAL", default_value = "2s", value_parser = humantime::parse_duration)]
+    pub(crate) discovery_interval: Duration,
+    /// Does not announce the server.
+    #[arg(long, env = "HALLOO_NO_DISCOVERY")]
+    pub(crate) no_discovery: bool,
+    /// Name that people see.
+    #[arg(long, env = "HALLOO_NAME", default_value = "halloo")]
+    pub(crate) name: String,
+    /// Lets web pages of this origin in, like https://example.org; * for every page. Can be repeated.
+    #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) allow_origin: Vec<String>,
+    /// A further name by which this machine may be addressed. Can be repeated.
+    #[arg(long, env = "HALLOO_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<String>,
+    /// Lets clients from public addresses in.
+    #[arg(long, env = "HALLOO_ALLOW_PUBLIC")]
+    pub(crate) allow_public: bool,
+    /// Most clients at a time.
+    #[arg(long, env = "HALLOO_MAX_CLIENTS", value_name = "N")]
+    pub(crate) max_clients: Option<usize>,
+    /// Largest message a client may send, in bytes.
+    #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "BYTES", default_value_t = 1024 * 1024)]
+    pub(crate) max_message: usize,
+    /// Silence after which a client is pinged; it is gone after three times as long. 0s turns it off.
+    #[arg(long, env = "HALLOO_HEARTBEAT", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) heartbeat: Duration,
+    /// What happens to a client that takes its messages too slowly.
+    #[arg(long, env = "HALLOO_SLOW_CLIENT", value_enum, default_value = "disconnect")]
+    pub(crate) slow_client: SlowClient,
+    /// Speaks JSON: an event per line on standard output, a command per line on standard input.
+    #[arg(long, env = "HALLOO_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SlowClient {
+    Disconnect,
+    DropOldest,
+    DropNewest,
+}
+
+impl ServeArgs {
+    pub(crate) fn config(&self) -> halloo::Config {
+        let mut config = halloo::Config::default();
+        config.port = self.port;
+        config.strict_port = self.strict_port;
+        config.bind = self.bind;
+        config.discovery_port = self.discovery_port;
+        config.discovery_interval = self.discovery_interval;
+        config.discovery = !self.no_discovery;
+        config.name = self.name.clone();
+        config.access.allowed_origins = self.allow_origin.clone();
+        config.access.allowed_hosts = self.allow_host.clone();
+        config.access.allow_public = self.allow_public;
+        config.max_clients = self.max_clients;
+        config.messages.message_size = self.max_message;
+        config.heartbeat = self.heartbeat;
+        config.outbox.policy = match self.slow_client {
+            SlowClient::Disconnect => halloo::SlowClient::Disconnect,
+            SlowClient::DropOldest => halloo::SlowClient::DropOldest,
+            SlowClient::DropNewest => halloo::SlowClient::DropNewest,
+        };
+        config
+    }
+}

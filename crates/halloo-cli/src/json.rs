@@ -1,0 +1,134 @@
+//! JSON mode: events out and commands in, one object a line.
+
+use std::io::{self, Write};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use halloo::{ClientId, Delivery, Event, Message, Server};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// A command line.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    SendToAll { text: Option<String>, binary: Option<String> },
+    Send { client: ClientId, text: Option<String>, binary: Option<String> },
+    Kick { client: ClientId, code: Option<u16>, reason: Option<String> },
+    BroadcastNow,
+    StopDiscovery,
+    StartDiscovery,
+    Status,
+    Stop,
+}
+
+/// Writes one object as one line, so that its reader sees it at once.
+pub(crate) fn write(out: &mut impl Write, value: &Value) -> io::Result<()> {
+    // In one piece, for the thread that reads commands answers on the same pipe.
+    out.write_all(format!("{value}\n").as_bytes())?;
+    out.flush()
+}
+
+pub(crate) fn ready(server: &Server, discovery_port: u16) -> Value {
+    let local = format!("ws://127.0.0.1:{}", server.port());
+    let url = server.url();
+    let console = format!("{}/", url.replacen("ws://", "http://", 1));
+    let urls = if url == local { vec![local] } else { vec![local, url] };
+    json!({"event": "ready", "port": server.port(), "discovery_port": discovery_port, "urls": urls, "console": console})
+}
+
+pub(crate) fn stopped() -> Value {
+    json!({"event": "stopped"})
+}
+
+pub(crate) fn error(message: &str) -> Value {
+    json!({"event": "error", "message": message})
+}
+
+pub(crate) fn event(event: &Event<'_>) -> Value {
+    match event {
+        Event::ClientJoined { client, addr, clients } => {
+            json!({"event": "client_joined", "client": client, "addr": addr, "clients": clients})
+        }
+        Event::MessageReceived { client, message: Message::Text(text) } => {
+            json!({"event": "message", "client": client, "text": text})
+        }
+        Event::MessageReceived { client, message: Message::Binary(bytes) } => {
+            json!({"event": "message", "client": client, "binary": STANDARD.encode(bytes)})
+        }
+        Event::ClientLeft { client, code, reason, clients } => {
+            let (code, reason) = (code.number(), reason.to_string());
+            json!({"event": "client_left", "client": client, "code": code, "reason": reason, "clients": clients})
+        }
+        Event::MessagesDropped { client, messages } => {
+            json!({"event": "dropped", "client": client, "messages": messages})
+        }
+        Event::DiscoveryChanged { active } => json!({"event": "discovery", "active": active}),
+        Event::ServerFailed { message } => error(message),
+        other => error(&format!("an event without a JSON form: {other:?}")),
+    }
+}
+
+/// Does what a line asks for.
+pub(crate) fn obey(server: &Server, line: &str) -> Result<(), String> {
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let command = serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))?;
+    match command {
+        Command::SendToAll { text, binary } => told(server.send_to_all(message(text, binary)?)),
+        Command::Send { client, text, binary } => told(server.send(client, message(text, binary)?)),
+        Command::Kick { client, code, reason } => {
+            let code = code.unwrap_or(1000);
+            if !halloo::CloseCode::from(code).is_sendable() {
+                return Err(format!("the code {code} may not be sent; use 1000, or 3000 to 4999"));
+            }
+            server.disconnect(client, code, &reason.unwrap_or_default());
+            Ok(())
+        }
+        Command::BroadcastNow => {
+            server.broadcast_now();
+            Ok(())
+        }
+        Command::StopDiscovery => {
+            server.stop_service_discovery();
+            Ok(())
+        }
+        Command::StartDiscovery => {
+            server.start_service_discovery();
+            Ok(())
+        }
+        Command::Status => {
+            let mut status = json!({"event": "status"});
+            if let (Some(object), Ok(Value::Object(keys))) =
+                (status.as_object_mut(), serde_json::to_value(server.status()))
+            {
+                object.extend(keys);
+            }
+            write(&mut io::stdout(), &status).map_err(|error| error.to_string())
+        }
+        Command::Stop => {
+            server.stop();
+            Ok(())
+        }
+    }
+}
+
+fn message(text: Option<String>, binary: Option<String>) -> Result<Message<'static>, String> {
+    match (text, binary) {
+        (Some(text), None) => Ok(Message::from(text)),
+        (None, Some(base64)) => {
+            STANDARD.decode(base64).map(Message::from).map_err(|error| format!("`binary` is not base64: {error}"))
+        }
+        _ => Err("give either `text` or `binary`".into()),
+    }
+}
+
+fn told(outcome: Result<Delivery, halloo::Stopped>) -> Result<(), String> {
+    match outcome {
+        Ok(Delivery::Queued) => Ok(()),
+        Ok(Delivery::Backpressure) => Err("not sent: too much waits already".into()),
+        Ok(Delivery::NotConnected) => Err("not sent: there is no such client".into()),
+        Err(stopped) => Err(stopped.to_string()),
+    }
+}
