@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::{CLOSE_TIME, OUTBOX_TOTAL, WRITE_TIME};
+use halloo_proto::defaults::OUTBOX_TOTAL;
 use halloo_proto::frame::{self, Opcode};
-use halloo_proto::heartbeat::Pulse;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
 
@@ -33,7 +32,7 @@ pub(crate) struct Connections {
     pub(crate) wheel: Wheel,
     pub(crate) shared: Arc<Shared>,
     limits: OutboxLimits,
-    heartbeat: Duration,
+    pub(super) heartbeat: Duration,
     /// The server did not read before this moment, so silence before it proves nothing.
     pub(crate) listening_since: Time,
     /// Connections with something corked.
@@ -45,7 +44,7 @@ pub(crate) struct Connections {
     // Boxed, as a connection keeps them: most connections have none.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Outbox>>,
-    account: Arc<AtomicUsize>,
+    pub(super) account: Arc<AtomicUsize>,
 }
 
 impl Connections {
@@ -134,7 +133,7 @@ impl Connections {
         Delivery::Queued
     }
 
-    fn cork(&mut self, slot: usize) -> &mut Vec<u8> {
+    pub(super) fn cork(&mut self, slot: usize) -> &mut Vec<u8> {
         let connection = &mut self.table[slot];
         let outbox = connection.outbox.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
         if outbox.is_empty() {
@@ -171,7 +170,7 @@ impl Connections {
 
     /// Before something is sent to this client alone: moves the turn's broadcasts so far into its queue, so that it
     /// gets everything in the order in which it was sent.
-    fn catch_up(&mut self, slot: usize) {
+    pub(super) fn catch_up(&mut self, slot: usize) {
         let connection = &mut self.table[slot];
         let start = if connection.mark_epoch == self.epoch { connection.mark } else { 0 };
         if !connection.is_open() || start >= self.log.len() {
@@ -376,142 +375,6 @@ impl Connections {
             // An error means that the peer is gone already, which the next read finds out.
             let _ = connection.stream.shutdown(Shutdown::Write);
         }
-    }
-
-    /// Closes a client from our side: it is no client from now on, and has [`CLOSE_TIME`] to agree.
-    pub(crate) fn close(&mut self, slot: usize, code: CloseCode, text: &str, reason: LeaveReason) {
-        if !self.table.get(slot).is_some_and(Connection::is_open) {
-            return;
-        }
-        self.catch_up(slot);
-        self.say_close(slot, code, text);
-        self.leave(slot, code, reason);
-        self.table[slot].phase = Phase::Closing;
-        self.limit_closing(slot);
-    }
-
-    /// Ends a connection whose peer cannot be understood or has closed: says `code`, flushes, and waits for its end.
-    pub(crate) fn end(&mut self, slot: usize, code: CloseCode, text: &str, reason: LeaveReason) {
-        self.say_close(slot, code, text);
-        self.leave(slot, code, reason);
-        self.finish(slot);
-    }
-
-    /// Nothing more is said: flush, half-close, read to the end.
-    pub(crate) fn finish(&mut self, slot: usize) {
-        self.table[slot].phase = Phase::Ending;
-        self.limit_closing(slot);
-        self.settle(slot);
-    }
-
-    fn limit_closing(&mut self, slot: usize) {
-        self.table[slot].deadline = self.now + CLOSE_TIME;
-        self.schedule(slot);
-    }
-
-    fn say_close(&mut self, slot: usize, code: CloseCode, text: &str) {
-        let mut bytes = Vec::new();
-        frame::encode_close(&mut bytes, code, text, None);
-        if self.table[slot].is_blocked() {
-            let frames = Frames::new(&bytes, &self.account);
-            if let Some(outbox) = &mut self.table[slot].outbox {
-                outbox.push_last(&frames);
-            }
-        } else {
-            self.cork(slot).extend_from_slice(&bytes);
-        }
-    }
-
-    /// The connection broke.
-    pub(crate) fn lose(&mut self, slot: usize, error: &std::io::Error) {
-        self.remove(slot, LeaveReason::Lost(error.to_string()));
-    }
-
-    /// Takes a connection out of the table and closes its socket.
-    pub(crate) fn remove(&mut self, slot: usize, reason: LeaveReason) {
-        if self.table.contains(slot) {
-            self.leave(slot, CloseCode::Abnormal, reason);
-            self.shared.release(self.table[slot].peer.ip(), matches!(self.table[slot].phase, Phase::Handshake(_)));
-            self.table.remove(slot);
-        }
-    }
-
-    fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
-        let connection = &self.table[slot];
-        if connection.is_open() {
-            let client = connection.client;
-            let clients = self.shared.unregister(client);
-            self.events.push_back(Event::ClientLeft { client, code, reason, clients });
-        }
-    }
-
-    /// Enters the connection in the wheel for its next deadline, unless an earlier look is due anyway.
-    pub(crate) fn schedule(&mut self, slot: usize) {
-        let interval = self.heartbeat;
-        let connection = &mut self.table[slot];
-        let mut due = match connection.phase {
-            Phase::Open if interval.is_zero() => Time::NEVER,
-            Phase::Open => self.now + interval,
-            _ => connection.deadline,
-        };
-        if connection.blocked_since != Time::NEVER {
-            due = due.min(connection.blocked_since + WRITE_TIME);
-        }
-        if due < connection.wheel_at {
-            connection.wheel_at = self.wheel.enter(slot, due);
-        }
-    }
-
-    /// Looks at every connection whose deadline may have come. `reading` is false while the server itself pauses.
-    pub(crate) fn handle_deadlines(&mut self, reading: bool, fragments: &halloo_proto::message::MessageLimits) {
-        while let Some((at, slots)) = self.wheel.pop(self.now) {
-            for slot in slots {
-                if self.table.get(slot).is_some_and(|connection| connection.wheel_at == at) {
-                    self.table[slot].wheel_at = Time::NEVER;
-                    self.check(slot, reading, fragments);
-                }
-            }
-        }
-    }
-
-    fn check(&mut self, slot: usize, reading: bool, limits: &halloo_proto::message::MessageLimits) {
-        let (now, interval) = (self.now, self.heartbeat);
-        let connection = &mut self.table[slot];
-        if connection.blocked_since != Time::NEVER && now - connection.blocked_since >= WRITE_TIME {
-            return self.remove(slot, LeaveReason::TimedOut);
-        }
-        if !connection.is_open() {
-            if now >= connection.deadline {
-                return self.remove(slot, LeaveReason::TimedOut);
-            }
-            return self.schedule(slot);
-        }
-        let mut due = Time::NEVER;
-        if reading {
-            if connection.receiver.deadline(limits).is_some_and(|deadline| now >= deadline) {
-                let rule = "the message took too long to finish";
-                return self.end(slot, CloseCode::PolicyViolation, rule, LeaveReason::Violation(rule.into()));
-            }
-            let since = self.listening_since;
-            let mut pulse = connection.heartbeat.poll(now, interval, since);
-            if pulse == Pulse::Ping {
-                self.control(slot, Opcode::Ping, b"");
-                pulse = self.table[slot].heartbeat.poll(now, interval, since);
-            }
-            match pulse {
-                Pulse::Dead => return self.remove(slot, LeaveReason::TimedOut),
-                Pulse::Wait(until) => due = until,
-                Pulse::Ping => {}
-            }
-        }
-        let connection = &mut self.table[slot];
-        if due == Time::NEVER && !interval.is_zero() {
-            due = now + interval;
-        }
-        if due != Time::NEVER {
-            connection.wheel_at = self.wheel.enter(slot, due);
-        }
-        self.schedule(slot);
     }
 
     pub(crate) fn open_slots(&self) -> Vec<usize> {

@@ -4,6 +4,7 @@ mod accepting;
 mod command;
 mod connection;
 mod hub;
+mod leaving;
 mod listener;
 mod reading;
 mod wheel;
