@@ -34,6 +34,13 @@ pub(crate) enum Command {
     /// Runs the server (the default).
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
+    /// Lists the servers on the network; exits with 4 when there is none.
+    Discover(DiscoverArgs),
+    /// Prints the status of a running server as JSON.
+    Status {
+        /// Address of the server, like ws://192.168.1.5:8765; without it, the first that is found.
+        url: Option<String>,
+    },
     /// Prints completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Prints the manual page.
@@ -85,6 +92,25 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "HALLOO_SLOW_CLIENT", value_enum, default_value = "disconnect")]
     pub(crate) slow_client: SlowClient,
     /// Speaks JSON: an event per line on standard output, a command per line on standard input.
+    #[arg(long, env = "HALLOO_JSON")]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DiscoverArgs {
+    /// How long to search.
+    #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Ends with the first server.
+    #[arg(long)]
+    pub(crate) first: bool,
+    /// Searches this machine only.
+    #[arg(long)]
+    pub(crate) local: bool,
+    /// UDP port to search on.
+    #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
+    pub(crate) discovery_port: u16,
+    /// Prints one JSON object per server.
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,
 }

@@ -29,7 +29,8 @@ pub(crate) fn write(out: &mut impl Write, value: &Value) -> io::Result<()> {
     out.flush()
 }
 
-pub(crate) fn ready(server: &Server, discovery_port: u16) -> Value {
+pub(crate) fn ready(server: &Server) -> Value {
+    let discovery_port = server.discovery_port();
     let local = format!("ws://127.0.0.1:{}", server.port());
     let url = server.url();
     let console = format!("{}/", url.replacen("ws://", "http://", 1));

@@ -2,8 +2,10 @@
 
 mod args;
 mod banner;
+mod discover;
 mod json;
 mod serve;
+mod status;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,16 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&serve),
+        Some(Command::Discover(discover)) => match discover::run(&discover) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::from(4),
+            Err(error) => Err(error),
+        },
+        Some(Command::Status { url }) => match status::run(url.as_deref()) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::from(4),
+            Err(error) => Err(error),
+        },
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "halloo", &mut std::io::stdout());
             Ok(())

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
     std::thread::spawn(move || read_input(&of_input, in_json));
     let mut out = io::stdout();
     if in_json {
-        json::write(&mut out, &json::ready(&server, arguments.discovery_port))?;
+        json::write(&mut out, &json::ready(&server))?;
     } else if out.is_terminal() {
         write!(out, "{}", banner::banner(&server, &arguments.name))?;
     }

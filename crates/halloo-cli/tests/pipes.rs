@@ -181,3 +181,17 @@ fn python_talks_to_an_echo() {
     }
     assert!(peer.wait().unwrap().success());
 }
+
+#[test]
+fn discover_and_status_find_a_server() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let nobody = run(&["discover", "--local", "--timeout", "50ms", "--discovery-port", &port]);
+    assert_eq!(nobody.status.code(), Some(4));
+    let halloo = Halloo::start(&["--discovery-port", &port, "--name", "den"]);
+    let found = run(&["discover", "--local", "--first", "--json", "--timeout", "20s", "--discovery-port", &port]);
+    let server: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!((&server["event"], &server["name"]), (&json!("found"), &json!("den")));
+    let status = run(&["status", server["url"].as_str().unwrap()]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["server_port"], halloo.port);
+}

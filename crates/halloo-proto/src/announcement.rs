@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::text::is_harmful;
 
@@ -75,6 +75,126 @@ pub fn goodbye(id: &str) -> Vec<u8> {
     serde_json::json!({ "service": "websocket_server_bye", "v": 2, "id": id }).to_string().into_bytes()
 }
 
+/// Bytes of a probe: as many as the largest reply may have, so that nobody can use a server to amplify.
+pub const PROBE_SIZE: usize = 512;
+
+/// The datagram that asks who is there; replies repeat `nonce`.
+pub fn probe(nonce: &str) -> Vec<u8> {
+    let head = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"{nonce}","pad":""#);
+    let padding = PROBE_SIZE.saturating_sub(head.len() + 2);
+    format!(r#"{head}{}"}}"#, ".".repeat(padding)).into_bytes()
+}
+
+/// What a server tells about itself when it is asked, and on `/discovery.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reply<'a> {
+    /// Always `websocket_server_reply`.
+    pub service: &'static str,
+    /// The version of this protocol.
+    pub v: u32,
+    /// The probe's nonce; left out on `/discovery.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+    /// Random for each start of a server.
+    pub id: &'a str,
+    /// What people call the server.
+    pub name: String,
+    /// The address on the asker's network.
+    pub ip: Ipv4Addr,
+    /// The WebSocket port.
+    pub port: u16,
+    /// All addresses, best first.
+    pub addresses: Vec<Ipv4Addr>,
+    /// How many clients are connected.
+    pub clients: usize,
+    /// Whether a token is needed.
+    pub auth: bool,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+}
+
+impl Reply<'_> {
+    /// The datagram, at most `limit` bytes; addresses are left out from the last on until it fits.
+    pub fn encode(&self, limit: usize) -> Option<Vec<u8>> {
+        let mut reply = self.clone();
+        loop {
+            let bytes = serde_json::to_vec(&reply).ok()?;
+            if bytes.len() <= limit {
+                return Some(bytes);
+            }
+            reply.addresses.pop()?;
+        }
+    }
+}
+
+/// A datagram of discovery as it arrives: every key is optional, unknown ones are passed over.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Announcement {
+    /// What kind of datagram it is.
+    pub service: String,
+    /// Of a probe, and of the replies to it.
+    pub nonce: Option<String>,
+    /// Of a server since version 2.
+    pub id: Option<String>,
+    /// What people call the server.
+    pub name: Option<String>,
+    /// The WebSocket port; a float when a Godot script sent it.
+    pub port: Option<f64>,
+    /// How many clients are connected.
+    pub clients: Option<f64>,
+}
+
+impl Announcement {
+    /// Reads a datagram; `None` for anything that is not one of ours.
+    pub fn parse(bytes: &[u8]) -> Option<Announcement> {
+        let announcement: Announcement = serde_json::from_slice(bytes).ok()?;
+        announcement.service.starts_with("websocket_server").then_some(announcement)
+    }
+
+    /// The port, when it is one.
+    pub fn port(&self) -> Option<u16> {
+        let port = self.port?;
+        // The comparison leaves whole numbers in the range of a port, so the conversion loses nothing.
+        ((1.0..=65535.0).contains(&port) && port.fract() == 0.0).then_some(port as u16)
+    }
+
+    /// The name, fit for display and at most 64 characters.
+    pub fn display_name(&self) -> String {
+        self.name.iter().flat_map(|name| name.chars()).filter(|&c| !is_harmful(c)).take(NAME).collect()
+    }
+}
+
+/// How often probes are answered: five a second for one source, 200 for all.
+#[derive(Debug, Default)]
+pub struct Responder {
+    second: u64,
+    answered: std::collections::HashMap<Ipv4Addr, u32>,
+    total: u32,
+}
+
+impl Responder {
+    /// Whether a probe from `source` is to be answered now.
+    pub fn allows(&mut self, source: Ipv4Addr, now: crate::Time) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        if second != self.second {
+            // Forgetting everybody each second keeps the table at 200 entries.
+            (self.second, self.total) = (second, 0);
+            self.answered.clear();
+        }
+        if self.total >= 200 {
+            return false;
+        }
+        let count = self.answered.entry(source).or_default();
+        if *count >= 5 {
+            return false;
+        }
+        *count += 1;
+        self.total += 1;
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +209,56 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with(r#"{"service":"websocket_server","ip":"255.255.255.255","port":65535,"timestamp":"#));
         assert!(!text.contains("\\n"));
+    }
+
+    #[test]
+    fn a_reply_is_never_larger_than_the_probe() {
+        let probe = probe("0123456789abcdef");
+        assert_eq!(probe.len(), PROBE_SIZE);
+        let asked = Announcement::parse(&probe).unwrap();
+        let reply = Reply {
+            service: "websocket_server_reply",
+            v: 2,
+            nonce: asked.nonce.as_deref(),
+            id: "0123456789abcdef",
+            name: "\u{1f600}".repeat(64),
+            ip: [255; 4].into(),
+            port: 65535,
+            addresses: vec![[255; 4].into(); 50],
+            clients: 1000,
+            auth: false,
+            tls: false,
+        };
+        let bytes = reply.encode(probe.len()).unwrap();
+        assert!(bytes.len() <= probe.len());
+        let read = Announcement::parse(&bytes).unwrap();
+        assert_eq!((read.port(), read.nonce.as_deref()), (Some(65535), Some("0123456789abcdef")));
+        assert_eq!(reply.encode(100), None);
+    }
+
+    #[test]
+    fn probes_are_answered_within_limits() {
+        let mut responder = Responder::default();
+        let now = crate::Time::ZERO + std::time::Duration::from_secs(7);
+        let answered = (0..100).filter(|_| responder.allows([10, 0, 0, 1].into(), now)).count();
+        assert_eq!(answered, 5);
+        let others = (0..=255).filter(|&last| responder.allows([10, 0, 1, last].into(), now)).count();
+        assert_eq!(others, 195);
+        assert!(responder.allows([10, 0, 0, 1].into(), now + std::time::Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn garbage_and_odd_numbers() {
+        for bytes in [&b"\xff"[..], b"", b"[]", b"{}", b"{\"service\":1}", b"{\"service\":\"other\"}"] {
+            assert!(Announcement::parse(bytes).is_none());
+        }
+        let port = |port: &str| {
+            let text = format!(r#"{{"service":"websocket_server","port":{port}}}"#);
+            Announcement::parse(text.as_bytes()).and_then(|announcement| announcement.port())
+        };
+        assert_eq!(
+            (port("8765.0"), port("65536"), port("0"), port("1.5"), port("-1")),
+            (Some(8765), None, None, None, None)
+        );
     }
 }

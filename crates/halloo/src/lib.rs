@@ -14,10 +14,12 @@ mod error;
 mod event_queue;
 mod shared;
 
+mod browse;
 mod discovery;
 mod http;
 mod reactor;
 
+pub use browse::{Search, ServerInfo, discover};
 pub use config::Config;
 pub use error::{StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};

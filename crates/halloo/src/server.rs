@@ -149,6 +149,11 @@ impl Server {
         self.shared.port
     }
 
+    /// The UDP port on which probes are heard; 0 when discovery was off from the start.
+    pub fn discovery_port(&self) -> u16 {
+        self.shared.discovery_port.load(Ordering::Relaxed)
+    }
+
     /// The address for programs: `ws://IP:PORT` with the address that others on the network most likely reach.
     pub fn url(&self) -> String {
         let ip = match self.bind {

@@ -7,7 +7,7 @@ use halloo_proto::interfaces::Interface;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Every IPv4 address of every interface that is up. An error is the same as no interface, and is told in the log.
-pub(super) fn list() -> Vec<Interface> {
+pub(crate) fn list() -> Vec<Interface> {
     let default = super::default_route();
     let found = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list the network interfaces");
@@ -24,7 +24,7 @@ pub(super) fn list() -> Vec<Interface> {
 }
 
 /// A fresh socket that broadcasts through `interface`.
-pub(super) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
+pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_broadcast(true)?;
     socket.set_nonblocking(true)?;
@@ -35,4 +35,34 @@ pub(super) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     }
     socket.bind(&SocketAddrV4::new(interface.addr, 0).into())?;
     Ok(socket.into())
+}
+
+/// A socket that hears what comes to the discovery port, shared with the other servers and browsers of this machine.
+/// It falls back to the next ports only when somebody holds the port for himself.
+pub(crate) fn receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for port in halloo_proto::ports::candidates(base, false) {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        match socket.bind(&SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, port).into()) {
+            Ok(()) => return Ok(mio::net::UdpSocket::from_std(socket.into())),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The address of ours on the network that `source` is attached to; `None` when it is not attached to any.
+pub(super) fn address_towards(source: std::net::Ipv4Addr) -> Option<std::net::Ipv4Addr> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    found.into_iter().find_map(|interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => {
+            let same = (v4.ip.to_bits() ^ source.to_bits()) & v4.netmask.to_bits() == 0;
+            (same && v4.prefixlen > 0).then_some(v4.ip)
+        }
+        if_addrs::IfAddr::V6(_) => None,
+    })
 }

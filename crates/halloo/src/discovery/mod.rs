@@ -1,13 +1,13 @@
 //! Calling out: when to announce, and through which interface.
 
-mod interfaces;
+pub(crate) mod interfaces;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
-use halloo_proto::announcement::{Beacon, goodbye};
+use halloo_proto::announcement::{Announcement, Beacon, Reply, Responder, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::interfaces::{Interface, announced, local_ip};
 
@@ -22,10 +22,17 @@ pub(crate) struct Announcing {
     port: u16,
     strict: bool,
     loopback_only: bool,
+    responder: Responder,
+    receiver: Option<mio::net::UdpSocket>,
 }
 
 impl Announcing {
-    pub(crate) fn new(config: &Config, shared: &Arc<Shared>) -> Announcing {
+    pub(crate) fn new(
+        config: &Config,
+        shared: &Arc<Shared>,
+        registry: &mio::Registry,
+        token: mio::Token,
+    ) -> Announcing {
         let mut seed = [0; 8];
         // Without entropy the id is the same at each start, which only makes a restart harder to notice.
         let _ = getrandom::fill(&mut seed);
@@ -36,7 +43,16 @@ impl Announcing {
             port: config.discovery_port,
             strict: config.strict_beacon,
             loopback_only: config.bind.is_some_and(|ip| ip.is_loopback()),
+            responder: Responder::default(),
+            receiver: None,
         };
+        if config.discovery {
+            match announcing.listen(registry, token) {
+                Ok(()) => {}
+                // Beacons need no listener, so the server is still found, if later.
+                Err(error) => tracing::warn!(%error, port = config.discovery_port, "cannot listen for probes"),
+            }
+        }
         announcing.interfaces();
         announcing
     }
@@ -96,14 +112,68 @@ impl Announcing {
         }
     }
 
-    /// The object of `/discovery.json`.
-    pub(crate) fn reply(&self, clients: usize) -> serde_json::Value {
-        let addresses: Vec<Ipv4Addr> = self.listed().iter().map(|interface| interface.addr).collect();
-        serde_json::json!({
-            "service": "websocket_server_reply", "v": 2, "id": self.id, "name": self.shared.name,
-            "ip": self.shared.local_ip(), "port": self.shared.port, "addresses": addresses, "clients": clients,
-            "auth": false, "tls": false,
-        })
+    fn listen(&mut self, registry: &mio::Registry, token: mio::Token) -> std::io::Result<()> {
+        let mut receiver = interfaces::receiver(self.port)?;
+        registry.register(&mut receiver, token, mio::Interest::READABLE)?;
+        let port = receiver.local_addr()?.port();
+        self.shared.discovery_port.store(port, std::sync::atomic::Ordering::Relaxed);
+        tracing::debug!(port, "listening for probes");
+        self.receiver = Some(receiver);
+        Ok(())
+    }
+
+    /// Reads all datagrams that wait, and answers the probes among them.
+    pub(crate) fn handle_readable(&mut self, now: Time) {
+        let Some(receiver) = self.receiver.take() else { return };
+        let mut buffer = [0; 2048];
+        loop {
+            match receiver.recv_from(&mut buffer) {
+                Ok((length, SocketAddr::V4(from))) => {
+                    if let Some(reply) = self.answer(&buffer[..length], from, now) {
+                        // A reply that is lost is asked for again.
+                        let _ = receiver.send_to(&reply, from.into());
+                    }
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                // An answer to an earlier reply, which says that nobody is there any more.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
+                Err(error) => {
+                    tracing::debug!(%error, "cannot read a datagram");
+                    break;
+                }
+            }
+        }
+        self.receiver = Some(receiver);
+    }
+
+    fn answer(&mut self, probe: &[u8], from: SocketAddrV4, now: Time) -> Option<Vec<u8>> {
+        let asked = Announcement::parse(probe).filter(|asked| asked.service == "websocket_server_probe")?;
+        let near = from.ip().is_loopback() || !self.loopback_only;
+        if !self.is_enabled() || !near || !self.responder.allows(*from.ip(), now) {
+            return None;
+        }
+        let mut reply = self.reply(self.shared.clients());
+        reply.ip = interfaces::address_towards(*from.ip())?;
+        reply.nonce = asked.nonce.as_deref();
+        reply.encode(probe.len())
+    }
+
+    /// What this server tells about itself; the object of `/discovery.json`.
+    pub(crate) fn reply(&self, clients: usize) -> Reply<'_> {
+        Reply {
+            service: "websocket_server_reply",
+            v: 2,
+            nonce: None,
+            id: &self.id,
+            name: self.shared.name.chars().filter(|&c| !halloo_proto::text::is_harmful(c)).take(64).collect(),
+            ip: self.shared.local_ip(),
+            port: self.shared.port,
+            addresses: self.listed().iter().map(|interface| interface.addr).collect(),
+            clients,
+            auth: false,
+            tls: false,
+        }
     }
 
     fn listed(&self) -> Vec<Interface> {
@@ -121,10 +191,17 @@ impl Announcing {
     fn send(&self, interface: &Interface, datagram: &[u8]) {
         match interfaces::sender(interface) {
             Ok(socket) => {
-                let to = SocketAddrV4::new(interface.broadcast_to(), self.port);
-                match socket.send_to(datagram, to) {
-                    Ok(_) => tracing::debug!(interface = interface.name, %to, ip = %interface.addr, "beacon sent"),
-                    Err(error) => tracing::debug!(interface = interface.name, %error, "cannot send a beacon"),
+                // Listeners written for either reading of the contract hear it: the port as documented, and, when this
+                // server had to fall back, the one next to its own.
+                let own = self.shared.discovery_port.load(std::sync::atomic::Ordering::Relaxed);
+                for port in
+                    [Some(self.port), Some(own).filter(|&own| own != self.port && own != 0)].into_iter().flatten()
+                {
+                    let to = SocketAddrV4::new(interface.broadcast_to(), port);
+                    match socket.send_to(datagram, to) {
+                        Ok(_) => tracing::debug!(interface = interface.name, %to, ip = %interface.addr, "beacon sent"),
+                        Err(error) => tracing::debug!(interface = interface.name, %error, "cannot send a beacon"),
+                    }
                 }
             }
             Err(error) => tracing::debug!(interface = interface.name, %error, "cannot announce on this interface"),

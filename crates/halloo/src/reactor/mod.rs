@@ -31,6 +31,7 @@ use crate::{Config, Event, LeaveReason, StartError};
 
 const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
+const DISCOVERY: Token = Token(usize::MAX - 2);
 /// Longest time a stop waits for clients to agree.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
@@ -87,7 +88,7 @@ impl Reactor {
         let port = listener.local_addr().map_err(StartError::system("learn the port"))?.port();
         let shared = Arc::new(Shared::new(config.name.clone(), port, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
-        let announcing = Announcing::new(&config, &shared);
+        let announcing = Announcing::new(&config, &shared, poll.registry(), DISCOVERY);
         let reactor = Reactor {
             poll,
             listener,
@@ -130,6 +131,7 @@ impl Reactor {
                 match event.token() {
                     WAKER => {}
                     LISTENER => self.accept_ready = true,
+                    DISCOVERY => self.announcing.handle_readable(self.connections.now),
                     Token(slot) => {
                         if event.is_writable() {
                             self.connections.handle_writable(slot);

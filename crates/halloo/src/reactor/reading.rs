@@ -135,7 +135,7 @@ impl Reactor {
             }
             Route::Discovery => {
                 let reply = self.announcing.reply(self.connections.shared.clients());
-                respond(200, json, cors, reply.to_string().as_bytes(), head_only)
+                respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), head_only)
             }
             Route::NotFound => {
                 let body = b"nothing here; try /, /status or /discovery.json, or connect with ws://\n";

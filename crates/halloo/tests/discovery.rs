@@ -1,0 +1,70 @@
+//! Servers are found, on loopback and on ports of the tests' own.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use halloo::{Config, Search, Server};
+
+fn announced(name: &str, discovery_port: u16) -> Server {
+    let mut config = Config::local();
+    (config.name, config.discovery, config.discovery_port) = (name.into(), true, discovery_port);
+    Server::start(config).unwrap()
+}
+
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn search(discovery_port: u16, until: impl Fn(&[halloo::ServerInfo]) -> bool) -> Vec<halloo::ServerInfo> {
+    let mut search = Search::default();
+    (search.discovery_port, search.local, search.timeout) = (discovery_port, true, Duration::from_millis(500));
+    for _ in 0..40 {
+        let found = search.run().unwrap();
+        if until(&found) {
+            return found;
+        }
+    }
+    panic!("not in 20 s");
+}
+
+#[test]
+fn two_servers_on_one_machine_are_both_found() {
+    let port = free_port();
+    let (one, two) = (announced("one", port), announced("two", port));
+    let mut found = search(port, |found| found.len() == 2);
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let urls: Vec<&str> = found.iter().map(|server| server.url.as_str()).collect();
+    assert_eq!(urls, [one.url(), two.url()]);
+    assert_ne!(found[0].id, found[1].id);
+}
+
+#[test]
+fn a_server_with_clients_is_silent_but_answers() {
+    let port = free_port();
+    let server = announced("busy", port);
+    let _peer = tungstenite::connect(server.url()).unwrap();
+    let found = search(port, |found| found.iter().any(|server| server.clients == Some(1)));
+    assert_eq!(found[0].name, "busy");
+    server.stop_service_discovery();
+    while server.status().discovery_enabled {
+        std::thread::yield_now();
+    }
+    assert!(search(port, <[_]>::is_empty).is_empty());
+}
+
+#[test]
+fn garbage_gets_no_answer() {
+    let port = free_port();
+    let server = announced("quiet", port);
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    for junk in
+        [&b"\0\xff"[..], b"{}", b"{\"service\":\"websocket_server\"}", b"{\"service\":\"websocket_server_probe\"}"]
+    {
+        asker.send_to(junk, ("127.0.0.1", port)).unwrap();
+    }
+    assert!(asker.recv_from(&mut [0; 600]).is_err(), "the last one is a probe, but shorter than any reply");
+    assert!(server.status().server_running);
+}
