@@ -57,5 +57,3 @@ pub const CLOSE_TIME: Duration = Duration::from_secs(3);
 
 /// Bytes read from one connection in one turn before the others are served.
 pub const TURN_BYTES: usize = 64 * 1024;
-/// Frames handled for one connection in one turn before the others are served.
-pub const TURN_FRAMES: usize = 256;
