@@ -31,9 +31,15 @@ pub enum Denied {
     /// A name that is not ours: the mark of DNS rebinding.
     #[error("this server is not known as {0}; `--allow-host {0}` would allow it")]
     Host(String),
+    /// Not a name and a port at all.
+    #[error("the Host header {0} is not a name or an address with an optional port")]
+    OddHost(String),
     /// A web page of somebody else.
     #[error("pages from {0} may not connect; `--allow-origin {0}` would allow it")]
     Origin(String),
+    /// Not of the form that browsers send.
+    #[error("the Origin header {0} is not `scheme://host:port`, so it may not connect")]
+    OddOrigin(String),
     /// More than one `Origin`.
     #[error("a request has at most one Origin header")]
     OriginRepeated,
@@ -50,24 +56,25 @@ impl AccessRules {
     /// Checks the values of all `Host` headers of a request, and answers the one.
     ///
     /// # Errors
-    /// [`Denied::HostMissing`] or [`Denied::Host`].
+    /// [`Denied::HostMissing`], [`Denied::Host`] or [`Denied::OddHost`].
     pub fn check_host<'a>(&self, hosts: &[&'a str]) -> Result<&'a str, Denied> {
         let &[host] = hosts else { return Err(Denied::HostMissing) };
-        let refused = || Denied::Host(escape(host, 100));
-        let (name, _) = split_host(host).ok_or_else(refused)?;
-        let name = name.to_ascii_lowercase();
+        let odd = || Denied::OddHost(escape(host, 100));
+        let (spelled, _) = split_host(host).ok_or_else(odd)?;
+        let name = spelled.to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
         let own = self.own_host.iter().chain(&self.allowed_hosts).any(|own| own.eq_ignore_ascii_case(name));
         if own || is_literal(name) || name == "localhost" || is_below(name, ".localhost") || is_below(name, ".local") {
             return Ok(host);
         }
-        Err(refused())
+        // The option takes the name alone: with the port it would match nothing.
+        if is_plain(spelled) { Err(Denied::Host(spelled.to_owned())) } else { Err(odd()) }
     }
 
     /// Checks the values of all `Origin` headers against the request's `host`, which passed [`Self::check_host`].
     ///
     /// # Errors
-    /// [`Denied::Origin`] or [`Denied::OriginRepeated`].
+    /// [`Denied::Origin`], [`Denied::OddOrigin`] or [`Denied::OriginRepeated`].
     pub fn check_origin(&self, origins: &[&str], host: &str, peer: IpAddr) -> Result<(), Denied> {
         let &[origin] = origins else {
             return if origins.is_empty() { Ok(()) } else { Err(Denied::OriginRepeated) };
@@ -76,7 +83,11 @@ impl AccessRules {
         if self.allowed_origins.iter().any(listed) || self.is_trusted(origin, host, peer) {
             return Ok(());
         }
-        Err(Denied::Origin(escape(origin, 100)))
+        if is_plain(origin) {
+            Err(Denied::Origin(origin.to_owned()))
+        } else {
+            Err(Denied::OddOrigin(escape(origin, 100)))
+        }
     }
 
     fn is_trusted(&self, origin: &str, host: &str, peer: IpAddr) -> bool {
@@ -109,6 +120,13 @@ fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some((name, Some(digits.parse().ok()?))),
         _ => None,
     }
+}
+
+/// Whether `text` may stand in a command that people copy out of a log into their shell, and fits there whole: 253
+/// bytes is the longest name of DNS.
+fn is_plain(text: &str) -> bool {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte);
+    text.len() <= 253 && text.starts_with(|first: char| first != '-') && text.bytes().all(safe)
 }
 
 fn is_literal(name: &str) -> bool {

@@ -1,6 +1,17 @@
 //! Answers to requests that are no WebSocket handshake.
 
-/// A whole HTTP/1.1 response that ends the connection.
+/// A whole HTTP/1.1 response that ends the connection (RFC 9112 section 6).
+///
+/// The length is told also when `head_only` leaves the body out (RFC 9110 section 9.3.2). With an `Upgrade` among the
+/// `extra` headers, `Connection` names it too (RFC 9110 section 7.8). A value that cannot stand in one line is left
+/// out with its header, so nothing from the network can split a response.
+///
+/// ```
+/// let answer = halloo_proto::http::respond(404, "text/plain", &[("X", "a\r\nSet-Cookie: b")], b"nothing here", false);
+/// let answer = String::from_utf8(answer).unwrap();
+/// assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("\r\n\r\nnothing here"));
+/// assert!(!answer.contains("Set-Cookie"));
+/// ```
 pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[u8], head_only: bool) -> Vec<u8> {
     let phrase = match status {
         200 => "OK",
@@ -13,12 +24,13 @@ pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[
         503 => "Service Unavailable",
         _ => "Error",
     };
+    let upgrade = if extra.iter().any(|(name, _)| *name == "Upgrade") { ", upgrade" } else { "" };
     let mut head = format!(
         "HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
-         X-Content-Type-Options: nosniff\r\nConnection: close\r\n",
+         X-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n",
         body.len()
     );
-    for (name, value) in extra {
+    for (name, value) in extra.iter().filter(|(_, value)| !value.contains(char::is_control)) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");

@@ -1,6 +1,8 @@
 //! What came from the network, made fit for a log line.
 
-/// `text` with control characters and marks of writing direction escaped, cut after `limit` bytes.
+/// `text` with control characters and marks of writing direction escaped.
+///
+/// The result has at most `limit` bytes, and an ellipsis when something had to be cut; an escape is never cut in two.
 ///
 /// ```
 /// assert_eq!(halloo_proto::text::escape("a\r\n\u{202e}b", 100), "a\\r\\n\\u{202e}b");
@@ -8,18 +10,62 @@
 /// ```
 pub fn escape(text: &str, limit: usize) -> String {
     let mut out = String::new();
-    for (at, character) in text.char_indices() {
-        if at + character.len_utf8() > limit {
+    for character in text.chars() {
+        let before = out.len();
+        if is_harmful(character) {
+            out.extend(character.escape_default())
+        } else {
+            out.push(character)
+        }
+        // Counted as shown: an escape has up to nine times the bytes of what it stands for.
+        if out.len() > limit {
+            out.truncate(before);
             out.push('…');
             break;
         }
-        if is_harmful(character) { out.extend(character.escape_default()) } else { out.push(character) }
     }
     out
 }
 
-/// Control characters, line separators, and what turns or hides text (Unicode's Bidi_Control and zero-width ones).
+/// Control characters, line separators, and what turns or hides text (Unicode's Bidi_Control, zero-width and tag
+/// characters, soft hyphens, blank letters).
 pub fn is_harmful(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200c}'
+            | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        // Holds the parts of an emoji together, and is harmless elsewhere only when one sees it.
+        || character == '\u{200d}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn what_could_deceive_is_seen() {
+        for harmful in
+            "\u{1b}\u{7f}\u{9b}\u{ad}\u{61c}\u{200b}\u{200f}\u{2028}\u{202e}\u{2069}\u{feff}\u{e0041}\r\n\t\0".chars()
+        {
+            let shown = escape(&harmful.to_string(), 100);
+            assert!(shown.starts_with('\\') && shown.bytes().all(|byte| byte.is_ascii_graphic()), "{shown:?}");
+        }
+        for text in ["", "Grüße an Anna", "日本語", "🎮 👍🏽"] {
+            assert_eq!(escape(text, 100), text);
+        }
+    }
+
+    #[test]
+    fn the_limit_counts_what_is_shown() {
+        for text in ["aé🎮\u{202e}b\n", "\u{202e}\u{202e}\u{202e}", "日本語日本語", "\r\r\r\r"] {
+            let whole = escape(text, 100);
+            for limit in 0..40 {
+                let shown = escape(text, limit);
+                let kept = shown.strip_suffix('…').unwrap_or(&shown);
+                assert!(kept.len() <= limit && whole.starts_with(kept), "{shown:?} at {limit}");
+                assert_eq!(kept == shown, whole.len() <= limit, "{shown:?} at {limit}");
+            }
+        }
+    }
 }

@@ -3,12 +3,20 @@
 use std::net::IpAddr;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
 use crate::access::{AccessRules, Denied};
 use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
 use crate::http::respond;
+
+/// Small clients draw the characters of their key at random, and leave bits set that encode nothing.
+const KEY: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// No method that anybody sends is longer (the longest registered one has 17 letters).
+const LONGEST_METHOD: usize = 32;
 
 /// What a request head asks for, and what it gets.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,7 +82,8 @@ impl Refusal {
             Refusal::TooLarge => 431,
             Refusal::Method => 405,
             Refusal::Version => 426,
-            Refusal::Denied(Denied::Host(_) | Denied::Origin(_)) => 403,
+            Refusal::Denied(Denied::HostMissing) => 400,
+            Refusal::Denied(_) => 403,
             _ => 400,
         }
     }
@@ -84,12 +93,13 @@ impl Refusal {
 pub fn read_head(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Verdict {
     judge(bytes, peer, rules).unwrap_or_else(|reason| {
         let extra: &[(&str, &str)] = match reason {
-            Refusal::Version => &[("Sec-WebSocket-Version", "13")],
+            Refusal::Version => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
             Refusal::Method => &[("Allow", "GET, HEAD")],
             _ => &[],
         };
         let body = format!("{reason}\n");
-        let response = respond(reason.status(), "text/plain; charset=utf-8", extra, body.as_bytes(), false);
+        let head_only = bytes.starts_with(b"HEAD ");
+        let response = respond(reason.status(), "text/plain; charset=utf-8", extra, body.as_bytes(), head_only);
         Verdict::Refuse { reason, response }
     })
 }
@@ -97,6 +107,9 @@ pub fn read_head(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Verdict {
 fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Refusal> {
     if bytes.first() == Some(&0x16) {
         return Err(Refusal::Tls);
+    }
+    if bytes.len() > LONGEST_METHOD && !bytes[..LONGEST_METHOD].contains(&b' ') {
+        return Err(Refusal::Garbage);
     }
     let mut headers = [httparse::EMPTY_HEADER; HEAD_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -114,6 +127,9 @@ fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Ref
     if !request.has_token("upgrade", "websocket")? {
         if !get && request.inner.method != Some("HEAD") {
             return Err(Refusal::Method);
+        }
+        if !request.all("sec-websocket-key")?.is_empty() {
+            return Err(Refusal::Handshake("`Upgrade: websocket` is missing; a proxy on the way may have dropped it"));
         }
         let target = request.inner.path.unwrap_or("/");
         let path = target.split(['?', '#']).next().unwrap_or("/").to_owned();
@@ -135,7 +151,7 @@ fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Ref
     let &[key] = request.all("sec-websocket-key")?.as_slice() else {
         return wrong("it needs exactly one Sec-WebSocket-Key");
     };
-    if STANDARD.decode(key).is_ok_and(|key| key.len() != 16) || STANDARD.decode(key).is_err() {
+    if !KEY.decode(key).is_ok_and(|key| key.len() == 16) {
         return wrong("Sec-WebSocket-Key must be 16 bytes in base64");
     }
     let accept = accept_key(key);
@@ -153,7 +169,9 @@ impl<'b> Request<'_, '_, 'b> {
     /// The trimmed values of every header called `name`.
     fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
         let named = self.inner.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-        named.map(|header| std::str::from_utf8(header.value).map(str::trim).map_err(|_| Refusal::Garbage)).collect()
+        // Only what HTTP calls white space: a wider notion would let a value pass that others read differently.
+        let trim = |value: &'b str| value.trim_matches([' ', '\t']);
+        named.map(|header| std::str::from_utf8(header.value).map(trim).map_err(|_| Refusal::Garbage)).collect()
     }
 
     /// Whether a list of tokens, possibly over several headers, has `token`.

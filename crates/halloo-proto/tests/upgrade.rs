@@ -1,0 +1,209 @@
+//! The request head as strangers send it: in pieces, broken, too large, or not HTTP at all.
+
+use std::net::IpAddr;
+
+use halloo_proto::access::AccessRules;
+use halloo_proto::upgrade::{Verdict, accept_key, read_head};
+
+const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+
+fn read(bytes: impl AsRef<[u8]>) -> Verdict {
+    let peer = IpAddr::from([192, 168, 1, 9]);
+    read_head(bytes.as_ref(), peer, &AccessRules::default())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The status and the whole text of a refusal; 101 and 200 for what is let in, 0 for what is incomplete.
+fn answer(bytes: impl AsRef<[u8]>) -> (u16, String) {
+    match read(bytes) {
+        Verdict::Incomplete => (0, String::new()),
+        Verdict::Accept { response, .. } => (101, text(&response)),
+        Verdict::Page { path, .. } => (200, path),
+        Verdict::Refuse { reason, response } => (reason.status(), text(&response)),
+    }
+}
+
+#[test]
+fn the_key_of_rfc_6455() {
+    assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+#[test]
+fn nothing_is_negotiated_and_frames_follow_the_head() {
+    let Verdict::Accept { head, response } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
+    let response = String::from_utf8(response).unwrap().to_ascii_lowercase();
+    assert_eq!(head, GOOD.len());
+    assert!(response.contains("\r\nupgrade: websocket\r\n") && response.contains("\r\nconnection: upgrade\r\n"));
+    assert!(!response.contains("protocol:") && !response.contains("extensions"), "{response}");
+}
+
+#[test]
+fn variations_of_a_good_handshake() {
+    for (from, to, expected) in [
+        ("Upgrade: websocket", "uPGRADE:WEBSOCKET", 101),
+        ("Upgrade: websocket", "Upgrade: h2c, websocket", 101),
+        ("Connection: Upgrade", "Connection: keep-alive,  UPGRADE ", 101),
+        ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade", 101),
+        ("/play?room=1", "/", 101),
+        ("/play?room=1", "/%e2%98%83/..//x?y=\\", 101),
+        // Characters drawn at random, with bits beyond the sixteenth byte.
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==", 101),
+        ("Origin: http://192.168.1.5:8765", "X-Nothing: x", 101),
+        ("Connection: Upgrade", "Connection: upgraded", 400),
+        ("Connection: Upgrade", "Connection: close", 400),
+        ("Connection: Upgrade", "X: y", 400),
+        ("Upgrade: websocket", "Upgrade: h2c", 400),
+        ("Upgrade: websocket", "X: y", 400),
+        ("HTTP/1.1", "HTTP/1.0", 400),
+        ("HTTP/1.1", "HTTP/2.0", 400),
+        ("GET", "HEAD", 400),
+        ("GET", "get", 400),
+        ("GET", "POST", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZTE=", 400), // 17 bytes
+        ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", 400),     // 15 bytes
+        ("Sec-WebSocket-Key:", "X-Key:", 400),
+        ("Version: 13", "Version: 12", 426),
+        ("Version: 13", "Version: 13, 8", 426),
+        ("Version: 13", "Version: +13", 426),
+        ("Sec-WebSocket-Version: 13\r\n", "", 426),
+        ("Host: 192.168.1.5:8765\r\n", "", 400),
+        ("Host: ", "Host: x\r\nHost: ", 400),
+        ("Host: ", "Host : ", 400),
+        ("Host: 192.168.1.5:8765", "Host: evil.com:8765", 403),
+        ("Host: 192.168.1.5:8765", "Host: \u{a0}localhost", 403),
+        ("Origin: http://192.168.1.5:8765", "Origin: http://evil.com", 403),
+        ("Origin: http://192.168.1.5:8765", "Origin: null", 403),
+        ("Origin: http://192.168.1.5:8765", "Origin:", 403),
+        ("Origin: ", "Origin: http://evil.com\r\nOrigin: ", 403),
+        ("Origin: ", "Origin: http://192.168.1.5:8765\r\nORIGIN: ", 403),
+        // The rebound page: its origin is its host, but its host is not ours.
+        ("192.168.1.5:8765\r\nUpgrade", "evil.com:8765\r\nOrigin: http://evil.com:8765\r\nUpgrade", 403),
+    ] {
+        let head = GOOD.replacen(from, to, 1);
+        assert_ne!(head, GOOD, "{from}");
+        assert_eq!(answer(&head).0, expected, "{to:?}: {:?}", answer(&head));
+    }
+    let rebound = GOOD.replace("192.168.1.5:8765", "evil.com:8765");
+    assert_eq!(answer(rebound).0, 403);
+}
+
+#[test]
+fn a_wrong_version_learns_the_right_one() {
+    let (status, text) = answer(GOOD.replace("Version: 13", "Version: 8"));
+    assert_eq!(status, 426);
+    for line in ["Sec-WebSocket-Version: 13", "Upgrade: websocket", "Connection: close, upgrade"] {
+        assert!(text.contains(&format!("\r\n{line}\r\n")), "{line} is not in {text}");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_told_so_at_once() {
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00"[..],
+        b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"{\"hello\":1}",
+        b"\0",
+        b"\xff\xfe",
+        b"<policy-file-request/>",
+        b"GET / HTTP/1.1\r\nbad header\r\n",
+        b"GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
+        &[b'A'; 40],
+    ] {
+        assert_eq!(answer(bytes).0, 400, "{:?}", String::from_utf8_lossy(bytes));
+    }
+    assert!(answer(b"\x16").1.contains("ws:// or http:// instead of wss://"));
+    for beginning in ["G", "OPTIONS", "GET / HTTP/1.", "\r\n"] {
+        assert_eq!(answer(beginning).0, 0, "{beginning:?} may become a request");
+    }
+}
+
+#[test]
+fn limits_hold_whatever_the_slicing() {
+    let head = |lines: usize, length: usize| {
+        let lines: String = (0..lines).map(|_| format!("A: {}\r\n", "b".repeat(length))).collect();
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
+    };
+    assert_eq!(answer(head(63, 1)).0, 200);
+    assert_eq!(answer(head(64, 1)).0, 431);
+    assert_eq!(answer(head(10_000, 1)).0, 431);
+    assert_eq!(answer(head(1, 8000)).0, 200);
+    assert_eq!(answer(head(1, 8192)).0, 431);
+    assert_eq!(answer(&head(1, 20_000_000)[..65_536]).0, 431);
+    assert_eq!(answer("\r\n".repeat(5000)).0, 400);
+}
+
+#[test]
+fn the_answer_to_head_has_no_body() {
+    for head in ["HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: evil.com\r\n\r\n"] {
+        assert!(answer(head).1.ends_with("\r\n\r\n"), "{head:?}");
+    }
+    assert!(!answer("GET / HTTP/1.1\r\n\r\n").1.ends_with("\r\n\r\n"));
+}
+
+#[test]
+fn pages_obey_the_same_rules() {
+    for (line, headers, expected) in [
+        ("GET /status", "Host: localhost", 200),
+        ("GET /", "Host: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade", 200),
+        ("GET /status", "Host: 192.168.1.5:8765\r\nOrigin: http://evil.com", 403),
+        ("GET /status", "Host: evil.com", 403),
+        ("GET /status", "X: y", 400),
+        ("OPTIONS /status", "Host: localhost", 405),
+        ("POST /status", "Host: localhost\r\nContent-Length: 3", 405),
+    ] {
+        assert_eq!(answer(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
+    }
+    assert!(answer("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
+}
+
+#[test]
+fn a_refusal_cannot_be_split_or_coloured() {
+    for origin in ["a\u{85}b", "http://x\u{202e}y", "http://x\ty", "\u{9b}31m"] {
+        let head = GOOD.replace("Origin: http://192.168.1.5:8765", &format!("Origin: {origin}"));
+        let (status, text) = answer(head);
+        assert_eq!(status, 403);
+        let harmful = |c: char| c != '\r' && c != '\n' && halloo_proto::text::is_harmful(c);
+        assert!(!text.contains(harmful), "{text:?}");
+    }
+}
+
+#[test]
+fn mutated_heads_never_panic() {
+    // Xorshift: the same 50,000 heads in every run, so that a failure can be repeated.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    for _ in 0..50_000 {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        for _ in 0..=next(8) {
+            let at = next(bytes.len());
+            match next(4) {
+                0 => bytes[at] = next(256) as u8,
+                1 => bytes.insert(at, b"\r\n:, \0\x80\xff[]@/"[next(12)]),
+                2 => drop(bytes.drain(at..bytes.len().min(at + next(20)))),
+                _ => bytes.truncate(at.max(1)),
+            }
+            if bytes.is_empty() {
+                bytes.push(b'G');
+            }
+        }
+        let (status, _) = answer(&bytes);
+        assert!([0, 101, 200, 400, 403, 405, 426, 431].contains(&status));
+    }
+    for length in 0..600 {
+        let noise: Vec<u8> = (0..length).map(|_| next(256) as u8).collect();
+        let _ = answer(noise);
+    }
+}
