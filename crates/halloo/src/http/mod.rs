@@ -6,7 +6,8 @@ pub(crate) const PAGE: &[u8] = include_bytes!("page.html");
 /// Keeps the page from loading or being framed by anything.
 pub(crate) const PAGE_HEADERS: &[(&str, &str)] = &[(
     "Content-Security-Policy",
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 )];
 
 /// What a path leads to.
