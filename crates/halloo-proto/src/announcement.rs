@@ -9,7 +9,15 @@ use crate::text::is_harmful;
 /// Seconds after which a listener should take a server for stale.
 const TTL: u32 = 8;
 /// The name in a beacon, so that the datagram stays within 512 bytes even if every character is escaped.
-const NAME: usize = 64;
+pub const NAME: usize = 64;
+
+/// The most of an id that is kept; ours have 16 characters, a UUID without dashes 32.
+const ID: usize = 32;
+
+/// `text` without what does not belong in a list, and at most `limit` characters of it.
+pub fn clean(text: &str, limit: usize) -> String {
+    text.chars().filter(|&character| !is_harmful(character)).take(limit).collect()
+}
 
 /// The periodic datagram of a server that nobody is connected to.
 #[derive(Clone, Debug)]
@@ -62,7 +70,7 @@ impl Beacon<'_> {
         let encoded = if strict {
             serde_json::to_vec(&contract)
         } else {
-            let name = self.name.chars().filter(|&character| !is_harmful(character)).take(NAME).collect();
+            let name = clean(self.name, NAME);
             serde_json::to_vec(&Extended { contract, v: 2, id: self.id, name, ttl: TTL })
         };
         // Plain structs of numbers and strings always have a JSON form.
@@ -161,7 +169,13 @@ impl Announcement {
 
     /// The name, fit for display and at most 64 characters.
     pub fn display_name(&self) -> String {
-        self.name.iter().flat_map(|name| name.chars()).filter(|&c| !is_harmful(c)).take(NAME).collect()
+        clean(self.name.as_deref().unwrap_or_default(), NAME)
+    }
+
+    /// The id, fit for display and at most 32 bytes; `None` when there is none to tell servers apart by.
+    pub fn clean_id(&self) -> Option<String> {
+        let id: String = self.id.as_deref()?.chars().filter(char::is_ascii_graphic).take(ID).collect();
+        (!id.is_empty()).then_some(id)
     }
 }
 
@@ -174,7 +188,7 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Whether a probe from `source` is to be answered now.
+    /// Whether a probe from `source` may be answered now; [`Responder::answered`] counts the answer.
     pub fn allows(&mut self, source: Ipv4Addr, now: crate::Time) -> bool {
         let second = now.as_micros() / 1_000_000;
         if second != self.second {
@@ -182,17 +196,15 @@ impl Responder {
             (self.second, self.total) = (second, 0);
             self.answered.clear();
         }
-        if self.total >= 200 {
-            return false;
-        }
-        let count = self.answered.entry(source).or_default();
         // All programs of this machine share one address, and none of them is far away or forged.
-        if *count >= 5 && !source.is_loopback() {
-            return false;
-        }
-        *count += 1;
+        let exempt = source.is_loopback();
+        self.total < 200 && (exempt || self.answered.get(&source).is_none_or(|&count| count < 5))
+    }
+
+    /// A reply goes to `source`. Only replies count, or probes that get none would silence the server.
+    pub fn answered(&mut self, source: Ipv4Addr) {
+        *self.answered.entry(source).or_default() += 1;
         self.total += 1;
-        true
     }
 }
 
@@ -240,14 +252,22 @@ mod tests {
     #[test]
     fn probes_are_answered_within_limits() {
         let mut responder = Responder::default();
-        let now = crate::Time::ZERO + std::time::Duration::from_secs(7);
-        let answered = (0..100).filter(|_| responder.allows([10, 0, 0, 1].into(), now)).count();
+        let second = std::time::Duration::from_secs(1);
+        let now = crate::Time::ZERO + 7 * second;
+        let ask = |responder: &mut Responder, source: Ipv4Addr, now| {
+            let allowed = responder.allows(source, now);
+            if allowed {
+                responder.answered(source);
+            }
+            allowed
+        };
+        let answered = (0..100).filter(|_| ask(&mut responder, [10, 0, 0, 1].into(), now)).count();
         assert_eq!(answered, 5);
-        let others = (0..=255).filter(|&last| responder.allows([10, 0, 1, last].into(), now)).count();
+        let others = (0..=255).filter(|&last| ask(&mut responder, [10, 0, 1, last].into(), now)).count();
         assert_eq!(others, 195);
+        assert!(responder.allows([10, 0, 0, 1].into(), now + second));
         let mut local = Responder::default();
-        assert_eq!((0..300).filter(|_| local.allows(Ipv4Addr::LOCALHOST, now)).count(), 200);
-        assert!(responder.allows([10, 0, 0, 1].into(), now + std::time::Duration::from_secs(1)));
+        assert_eq!((0..300).filter(|_| ask(&mut local, Ipv4Addr::LOCALHOST, now)).count(), 200);
     }
 
     #[test]

@@ -57,7 +57,12 @@ impl Announcer {
     pub fn start(&mut self, now: Time) {
         if !self.enabled {
             self.enabled = true;
-            self.call(now);
+            if self.clients == 0 {
+                self.call(now);
+            } else {
+                // Nothing was asked for: a call left over from before the stop is not made up for.
+                self.burst = BURST.len();
+            }
         }
     }
 
@@ -166,5 +171,15 @@ mod tests {
         announcer.handle_clients(1, at(7300));
         announcer.broadcast_now(at(8000));
         assert_eq!(run(&mut announcer, 8000, 100_000), [8000], "asked for: once, although somebody is there");
+    }
+
+    #[test]
+    fn started_while_somebody_is_there_it_stays_silent() {
+        let mut announcer = Announcer::new(false, Duration::from_secs(2), 42);
+        announcer.handle_clients(1, at(0));
+        announcer.start(at(1000));
+        assert!(run(&mut announcer, 1000, 100_000).is_empty());
+        announcer.handle_clients(0, at(100_000));
+        assert_eq!(run(&mut announcer, 100_000, 100_050), [100_000]);
     }
 }

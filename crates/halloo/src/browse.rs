@@ -17,6 +17,8 @@ const PROBES: [Duration; 4] =
     [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1000)];
 /// Servers remembered; more than any local network has, fewer than a flood of forged replies.
 const MOST: usize = 256;
+/// Addresses remembered of one server: as many networks as a machine reasonably has.
+const ADDRESSES: usize = 8;
 
 /// A server that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -137,7 +139,9 @@ impl Search {
 /// Adds what a datagram tells. The address it came from counts, for the one inside can be wrong or forged.
 fn handle(found: &mut Vec<ServerInfo>, announcement: &Announcement, from: SocketAddr, nonce: &str) {
     if announcement.service == "websocket_server_bye" {
-        found.retain(|server| Some(&server.id) != announcement.id.as_ref());
+        // From anywhere else it is a neighbour's claim, which would make a running server invisible.
+        let own = |server: &ServerInfo| server.addresses.iter().any(|addr| addr.ip() == from.ip());
+        found.retain(|server| Some(&server.id) != announcement.clean_id().as_ref() || !own(server));
         return;
     }
     let answers = announcement.service == "websocket_server_reply" && announcement.nonce.as_deref() == Some(nonce);
@@ -145,12 +149,12 @@ fn handle(found: &mut Vec<ServerInfo>, announcement: &Announcement, from: Socket
         return;
     };
     let addr = SocketAddr::new(from.ip(), port);
-    let id = announcement.id.clone().unwrap_or_else(|| addr.to_string());
+    let id = announcement.clean_id().unwrap_or_else(|| addr.to_string());
     let clients = announcement.clients.map(|clients| clients as u32);
     let room = found.len() < MOST;
     match found.iter_mut().find(|server| server.id == id) {
         Some(server) => {
-            if !server.addresses.contains(&addr) {
+            if !server.addresses.contains(&addr) && server.addresses.len() < ADDRESSES {
                 server.addresses.push(addr);
             }
             // Loopback is answered first, but an address of the network is of use to others, too.
@@ -172,4 +176,37 @@ fn nonce() -> String {
     // Without entropy the nonce is constant: replies are still told from those of older searches by their socket.
     let _ = getrandom::fill(&mut bytes);
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tell(found: &mut Vec<ServerInfo>, text: &str, from: [u8; 4]) {
+        let announcement = Announcement::parse(text.as_bytes()).expect("one of ours");
+        handle(found, &announcement, (from, 8766).into(), "n");
+    }
+
+    #[test]
+    fn only_the_server_itself_says_goodbye() {
+        let mut found = Vec::new();
+        tell(&mut found, r#"{"service":"websocket_server","port":8765,"id":"a"}"#, [10, 0, 0, 1]);
+        tell(&mut found, r#"{"service":"websocket_server_bye","id":"a"}"#, [10, 0, 0, 66]);
+        assert_eq!(found.len(), 1, "a neighbour removed it");
+        tell(&mut found, r#"{"service":"websocket_server_bye","id":"a"}"#, [10, 0, 0, 1]);
+        assert!(found.is_empty());
+    }
+
+    #[test]
+    fn what_a_server_tells_is_bounded_and_clean() {
+        let mut found = Vec::new();
+        let id = format!("\\u001b\\u202e{}", "x".repeat(1000));
+        for last in 1..=200 {
+            let text = format!(r#"{{"service":"websocket_server","port":8765,"id":"{id}"}}"#);
+            tell(&mut found, &text, [10, 0, 0, last]);
+        }
+        assert_eq!(found.len(), 1);
+        assert!(found[0].id.len() <= 32 && !found[0].id.contains(halloo_proto::text::is_harmful));
+        assert_eq!(found[0].addresses.len(), ADDRESSES);
+    }
 }

@@ -68,3 +68,36 @@ fn garbage_gets_no_answer() {
     assert!(asker.recv_from(&mut [0; 600]).is_err(), "the last one is a probe, but shorter than any reply");
     assert!(server.status().server_running);
 }
+
+#[test]
+fn probes_that_get_no_answer_do_not_use_up_the_answers() {
+    let port = free_port();
+    let server = announced("calm", port);
+    let flood = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // More than the 200 answers of a second, fewer than the system keeps for a socket.
+    for _ in 0..220 {
+        flood.send_to(b"{\"service\":\"websocket_server_probe\"}", ("127.0.0.1", port)).unwrap();
+    }
+    // A probe sent behind the flood is read behind it.
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    asker.send_to(&halloo_proto::announcement::probe("n"), ("127.0.0.1", port)).unwrap();
+    assert!(asker.recv_from(&mut [0; 600]).is_ok(), "the flood used up the answers");
+    assert!(server.status().server_running);
+}
+
+#[test]
+fn discovery_that_was_off_from_the_start_answers_once_started() {
+    let port = free_port();
+    let mut config = Config::local();
+    config.discovery_port = port;
+    let server = Server::start(config).unwrap();
+    server.start_service_discovery();
+    while !server.status().discovery_enabled {
+        std::thread::yield_now();
+    }
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    asker.send_to(&halloo_proto::announcement::probe("n"), ("127.0.0.1", port)).unwrap();
+    assert!(asker.recv_from(&mut [0; 600]).is_ok());
+}

@@ -7,12 +7,15 @@ use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
-use halloo_proto::announcement::{Announcement, Beacon, Reply, Responder, goodbye};
+use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, Responder, clean, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::interfaces::{Interface, announced, local_ip};
 
 use crate::Config;
 use crate::shared::Shared;
+
+/// Datagrams read in one turn before the clients are served: a flood of them must not hold everybody up.
+const TURN: usize = 64;
 
 /// The announcing half of discovery, driven by the reactor.
 pub(crate) struct Announcing {
@@ -23,16 +26,14 @@ pub(crate) struct Announcing {
     strict: bool,
     loopback_only: bool,
     responder: Responder,
+    /// Where to watch the socket for probes, and as what.
+    registry: mio::Registry,
+    token: mio::Token,
     receiver: Option<mio::net::UdpSocket>,
 }
 
 impl Announcing {
-    pub(crate) fn new(
-        config: &Config,
-        shared: &Arc<Shared>,
-        registry: &mio::Registry,
-        token: mio::Token,
-    ) -> Announcing {
+    pub(crate) fn new(config: &Config, shared: &Arc<Shared>, registry: mio::Registry, token: mio::Token) -> Announcing {
         let mut seed = [0; 8];
         // Without entropy the id is the same at each start, which only makes a restart harder to notice.
         let _ = getrandom::fill(&mut seed);
@@ -44,14 +45,12 @@ impl Announcing {
             strict: config.strict_beacon,
             loopback_only: config.bind.is_some_and(|ip| ip.is_loopback()),
             responder: Responder::default(),
+            registry,
+            token,
             receiver: None,
         };
         if config.discovery {
-            match announcing.listen(registry, token) {
-                Ok(()) => {}
-                // Beacons need no listener, so the server is still found, if later.
-                Err(error) => tracing::warn!(%error, port = config.discovery_port, "cannot listen for probes"),
-            }
+            announcing.listen();
         }
         announcing.interfaces();
         announcing
@@ -74,6 +73,9 @@ impl Announcing {
     }
 
     pub(crate) fn start(&mut self, now: Time) {
+        if self.receiver.is_none() {
+            self.listen();
+        }
         self.announcer.start(now);
     }
 
@@ -112,9 +114,16 @@ impl Announcing {
         }
     }
 
-    fn listen(&mut self, registry: &mio::Registry, token: mio::Token) -> std::io::Result<()> {
+    fn listen(&mut self) {
+        if let Err(error) = self.try_to_listen() {
+            // Beacons need no listener, so the server is still found, if later.
+            tracing::warn!(%error, port = self.port, "cannot listen for probes");
+        }
+    }
+
+    fn try_to_listen(&mut self) -> std::io::Result<()> {
         let mut receiver = interfaces::receiver(self.port)?;
-        registry.register(&mut receiver, token, mio::Interest::READABLE)?;
+        self.registry.register(&mut receiver, self.token, mio::Interest::READABLE)?;
         let port = receiver.local_addr()?.port();
         self.shared.discovery_port.store(port, std::sync::atomic::Ordering::Relaxed);
         tracing::debug!(port, "listening for probes");
@@ -122,11 +131,13 @@ impl Announcing {
         Ok(())
     }
 
-    /// Reads all datagrams that wait, and answers the probes among them.
-    pub(crate) fn handle_readable(&mut self, now: Time) {
-        let Some(receiver) = self.receiver.take() else { return };
+    /// Reads what waits, at most [`TURN`] datagrams, and answers the probes among them. Whether more may wait, of
+    /// which no new edge will tell.
+    pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
+        let Some(receiver) = self.receiver.take() else { return false };
         let mut buffer = [0; 2048];
-        loop {
+        let mut more = true;
+        for _ in 0..TURN {
             match receiver.recv_from(&mut buffer) {
                 Ok((length, SocketAddr::V4(from))) => {
                     if let Some(reply) = self.answer(&buffer[..length], from, now) {
@@ -135,16 +146,17 @@ impl Announcing {
                     }
                 }
                 Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                // An answer to an earlier reply, which says that nobody is there any more.
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
-                Err(error) => {
-                    tracing::debug!(%error, "cannot read a datagram");
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    more = false;
                     break;
                 }
+                // Mostly an answer to an earlier reply that nobody is there any more, which Windows calls a reset. To
+                // stop here would leave the socket deaf, for its edge is only told anew after a read found nothing.
+                Err(error) => tracing::debug!(%error, "cannot read a datagram"),
             }
         }
         self.receiver = Some(receiver);
+        more
     }
 
     fn answer(&mut self, probe: &[u8], from: SocketAddrV4, now: Time) -> Option<Vec<u8>> {
@@ -156,7 +168,9 @@ impl Announcing {
         let mut reply = self.reply(self.shared.clients());
         reply.ip = interfaces::address_towards(*from.ip())?;
         reply.nonce = asked.nonce.as_deref();
-        reply.encode(probe.len())
+        let reply = reply.encode(probe.len())?;
+        self.responder.answered(*from.ip());
+        Some(reply)
     }
 
     /// What this server tells about itself; the object of `/discovery.json`.
@@ -166,7 +180,7 @@ impl Announcing {
             v: 2,
             nonce: None,
             id: &self.id,
-            name: self.shared.name.chars().filter(|&c| !halloo_proto::text::is_harmful(c)).take(64).collect(),
+            name: clean(&self.shared.name, NAME),
             ip: self.shared.local_ip(),
             port: self.shared.port,
             addresses: self.listed().iter().map(|interface| interface.addr).collect(),

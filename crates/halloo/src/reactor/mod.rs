@@ -65,6 +65,8 @@ pub(crate) struct Reactor {
     /// The application does not keep up: nothing is read.
     paused: bool,
     accept_ready: bool,
+    /// Datagrams may wait on the discovery port.
+    probes_ready: bool,
     /// Descriptors have run out: accept again then.
     accept_again: Option<Time>,
     max_clients: usize,
@@ -88,7 +90,8 @@ impl Reactor {
         let port = listener.local_addr().map_err(StartError::system("learn the port"))?.port();
         let shared = Arc::new(Shared::new(config.name.clone(), port, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
-        let announcing = Announcing::new(&config, &shared, poll.registry(), DISCOVERY);
+        let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
+        let announcing = Announcing::new(&config, &shared, registry, DISCOVERY);
         let reactor = Reactor {
             poll,
             listener,
@@ -102,6 +105,7 @@ impl Reactor {
             batch: Vec::new(),
             paused: false,
             accept_ready: true,
+            probes_ready: false,
             accept_again: None,
             max_clients: accepting::max_clients(&config),
             stopping: None,
@@ -131,7 +135,7 @@ impl Reactor {
                 match event.token() {
                     WAKER => {}
                     LISTENER => self.accept_ready = true,
-                    DISCOVERY => self.announcing.handle_readable(self.connections.now),
+                    DISCOVERY => self.probes_ready = true,
                     Token(slot) => {
                         if event.is_writable() {
                             self.connections.handle_writable(slot);
@@ -149,6 +153,9 @@ impl Reactor {
             self.commands.take(&mut commands);
             for command in commands.drain(..) {
                 self.handle_command(command);
+            }
+            if self.probes_ready {
+                self.probes_ready = self.announcing.handle_readable(self.connections.now);
             }
             self.accept();
             self.connections.handle_deadlines(!self.paused, &self.config.messages);
@@ -179,7 +186,7 @@ impl Reactor {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() && !self.paused {
+        if self.probes_ready || (!self.ready.is_empty() && !self.paused) {
             return Some(Duration::ZERO);
         }
         let deadlines =
