@@ -114,6 +114,16 @@ fn sixty_origins_of_a_neighbour() {
         ("chrome-extension://a@b", false),
         ("moz-extension://evil.com", false),
         ("xchrome-extension://abc", false),
+        ("chrome-extension://abcdef", true),
+        ("moz-extension://0a-1b", true),
+        ("safari-web-extension://X", true),
+        ("http://a@192.168.1.5:8765", false),
+        ("http://localhost:3000", false),
+        ("http://[::1]:1", false),
+        ("http://192.168.1.5:08765x", false),
+        ("data:text/html", false),
+        ("http://192.168.1.5:8765#evil", false),
+        ("http://0:8765", false),
     ];
     assert!(table.len() >= 60);
     for (origin, expected) in table {
@@ -144,6 +154,7 @@ fn origins_of_programs_on_this_machine() {
         ("ftp://localhost", false),
         ("null", false),
         ("file://", false),
+        ("http://evil.com", false),
     ] {
         for peer in [loopback(), "::1".parse().unwrap(), "::ffff:127.0.0.1".parse().unwrap()] {
             assert_eq!(origin_passes(origin, "127.0.0.1:8765", peer), expected, "{origin:?} from {peer}");
@@ -243,6 +254,21 @@ fn forty_hosts() {
         ("ёvil.local", false),
         ("ⓛocalhost", false),
         ("127。0。0。1", false),
+        ("192.168.1.5:1", true),
+        ("[fe80::1]", true),
+        ("LOCALHOST:80", true),
+        ("a.localhost", true),
+        ("box.local", true),
+        ("box.local.:8765", true),
+        ("evil.com:8765", false),
+        ("localhost/x", false),
+        ("0x7f.1", false),
+        ("local.evil", false),
+        ("127.0.0.1:8765:1", false),
+        ("mylocalhost", false),
+        ("localhost,evil.com", false),
+        ("xn--local", false),
+        ("127.0.0.1 evil.com", false),
     ];
     assert!(table.len() >= 40);
     for (host, expected) in table {
@@ -356,9 +382,26 @@ fn only_neighbours_connect() {
         ("2001:db8:2::1", false),
         ("0.0.0.0", false),
         ("::", false),
+        ("127.0.0.1", true),
+        ("10.1.2.3", true),
+        ("172.31.0.1", true),
+        ("172.32.0.1", false),
+        ("192.168.0.9", true),
+        ("169.254.1.1", true),
+        ("100.64.0.1", true),
+        ("100.128.0.1", false),
+        ("8.8.8.8", false),
+        ("::1", true),
+        ("fd00::1", true),
+        ("fe80::1", true),
+        ("2001:db8::1", false),
+        ("::ffff:10.0.0.1", true),
     ] {
         assert_eq!(rules.lets_peer_in(peer.parse().unwrap(), &attached), expected, "{peer}");
     }
     let everything = [("0.0.0.0".parse().unwrap(), 0), ("10.0.0.1".parse().unwrap(), 255)];
     assert!(!rules.lets_peer_in("8.8.8.8".parse().unwrap(), &everything));
+    let mut public = AccessRules::default();
+    public.allow_public = true;
+    assert!(public.lets_peer_in("8.8.8.8".parse().unwrap(), &[]));
 }

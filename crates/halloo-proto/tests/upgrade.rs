@@ -18,13 +18,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The status and the whole text of a refusal; 101 and 200 for what is let in, 0 for what is incomplete.
+/// The status and the whole text of a refusal, which must agree; 101 and 200 for what is let in, 0 for what is incomplete.
 fn answer(bytes: impl AsRef<[u8]>) -> (u16, String) {
     match read(bytes) {
         Verdict::Incomplete => (0, String::new()),
         Verdict::Accept { response, .. } => (101, text(&response)),
         Verdict::Page { path, .. } => (200, path),
-        Verdict::Refuse { reason, response } => (reason.status(), text(&response)),
+        Verdict::Refuse { reason, response } => {
+            let response = text(&response);
+            assert!(response.starts_with(&format!("HTTP/1.1 {} ", reason.status())), "{response}");
+            (reason.status(), response)
+        }
     }
 }
 
@@ -34,9 +38,18 @@ fn the_key_of_rfc_6455() {
 }
 
 #[test]
+fn any_slicing_waits_for_the_whole_head() {
+    for cut in 0..GOOD.len() {
+        assert_eq!(read(&GOOD[..cut]), Verdict::Incomplete, "cut at {cut}");
+    }
+}
+
+#[test]
 fn nothing_is_negotiated_and_frames_follow_the_head() {
     let Verdict::Accept { head, response } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
-    let response = String::from_utf8(response).unwrap().to_ascii_lowercase();
+    let response = String::from_utf8(response).unwrap();
+    assert!(response.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+    let response = response.to_ascii_lowercase();
     assert_eq!(head, GOOD.len());
     assert!(response.contains("\r\nupgrade: websocket\r\n") && response.contains("\r\nconnection: upgrade\r\n"));
     assert!(!response.contains("protocol:") && !response.contains("extensions"), "{response}");
@@ -68,7 +81,11 @@ fn variations_of_a_good_handshake() {
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", 400),
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZTE=", 400), // 17 bytes
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", 400),     // 15 bytes
+        ("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ=", 400),
+        ("dGhlIHNhbXBsZSBub25jZQ==", "!", 400),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", 400),
         ("Sec-WebSocket-Key:", "X-Key:", 400),
+        ("Version: 13", "Version: 8", 426),
         ("Version: 13", "Version: 12", 426),
         ("Version: 13", "Version: 13, 8", 426),
         ("Version: 13", "Version: +13", 426),
@@ -111,6 +128,8 @@ fn what_is_no_request_is_told_so_at_once() {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"{\"hello\":1}",
         b"\0",
+        b"\0\0\0",
+        b"hello there, how are you?\r\n\r\n",
         b"\xff\xfe",
         b"<policy-file-request/>",
         b"GET / HTTP/1.1\r\nbad header\r\n",
@@ -137,6 +156,8 @@ fn limits_hold_whatever_the_slicing() {
     assert_eq!(answer(head(1, 8000)).0, 200);
     assert_eq!(answer(head(1, 8192)).0, 431);
     assert_eq!(answer(&head(1, 20_000_000)[..65_536]).0, 431);
+    assert_eq!(answer(format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000))).0, 431);
+    assert_eq!(answer(format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65))).0, 431);
     assert_eq!(answer("\r\n".repeat(5000)).0, 400);
 }
 
@@ -158,9 +179,13 @@ fn pages_obey_the_same_rules() {
         ("GET /status", "X: y", 400),
         ("OPTIONS /status", "Host: localhost", 405),
         ("POST /status", "Host: localhost\r\nContent-Length: 3", 405),
+        ("DELETE /", "Host: localhost", 405),
     ] {
         assert_eq!(answer(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
     }
+    let path = "/status".to_owned();
+    let asked = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(asked, Verdict::Page { path, head_only: true, origin: None });
     assert!(answer("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
 }
 

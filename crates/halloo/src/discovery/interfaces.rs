@@ -1,14 +1,14 @@
 //! The interfaces of this machine, and a socket that speaks through just one of them.
 
 use std::io;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use halloo_proto::interfaces::Interface;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Every IPv4 address of every interface that is up. An error is the same as no interface, and is told in the log.
 pub(crate) fn list() -> Vec<Interface> {
-    let default = super::default_route();
+    let default = default_route();
     let found = if_addrs::get_if_addrs().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot list the network interfaces");
         Vec::new()
@@ -47,7 +47,7 @@ pub(crate) fn receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
         #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
         socket.set_reuse_port(true)?;
         socket.set_nonblocking(true)?;
-        match socket.bind(&SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, port).into()) {
+        match socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into()) {
             Ok(()) => return Ok(mio::net::UdpSocket::from_std(socket.into())),
             Err(error) => last = error,
         }
@@ -56,7 +56,7 @@ pub(crate) fn receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
 }
 
 /// The address of ours on the network that `source` is attached to; `None` when it is not attached to any.
-pub(super) fn address_towards(source: std::net::Ipv4Addr) -> Option<std::net::Ipv4Addr> {
+pub(super) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     found.into_iter().find_map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => {
@@ -65,4 +65,14 @@ pub(super) fn address_towards(source: std::net::Ipv4Addr) -> Option<std::net::Ip
         }
         if_addrs::IfAddr::V6(_) => None,
     })
+}
+
+/// The address of the default route, found without sending anything: connecting a UDP socket only asks the table.
+fn default_route() -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(1, 1, 1, 1), 9)).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod interfaces;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -220,15 +220,5 @@ impl Announcing {
             }
             Err(error) => tracing::debug!(interface = interface.name, %error, "cannot announce on this interface"),
         }
-    }
-}
-
-/// The address of the default route, found without sending anything: connecting a UDP socket only asks the table.
-fn default_route() -> Option<Ipv4Addr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((Ipv4Addr::new(1, 1, 1, 1), 9)).ok()?;
-    match socket.local_addr().ok()?.ip() {
-        IpAddr::V4(ip) => Some(ip),
-        IpAddr::V6(_) => None,
     }
 }

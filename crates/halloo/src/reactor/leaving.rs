@@ -11,7 +11,7 @@ use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::Frames;
 
 use super::connection::{Connection, Phase};
-use super::hub::Connections;
+use super::connections::Connections;
 use crate::{Event, LeaveReason};
 
 impl Connections {

@@ -3,7 +3,7 @@
 mod accepting;
 mod command;
 mod connection;
-mod hub;
+mod connections;
 mod leaving;
 mod listener;
 mod reading;
@@ -21,7 +21,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
 pub(crate) use command::{Announce, Command, CommandQueue, Submitted};
-pub(crate) use hub::Connections;
+pub(crate) use connections::Connections;
 
 use crate::discovery::Announcing;
 use crate::event_queue::EventQueue;
