@@ -15,7 +15,7 @@ pub struct AccessRules {
     pub allowed_origins: Vec<String>,
     /// Further names by which this machine may be addressed.
     pub allowed_hosts: Vec<String>,
-    /// The machine's own host name.
+    /// The machine's own host name; a server that is given none asks the system.
     pub own_host: Option<String>,
     /// Lets peers from public addresses in.
     pub allow_public: bool,

@@ -1,7 +1,7 @@
 //! What the reactor and the application's threads both see.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -26,8 +26,6 @@ pub(crate) struct Shared {
     count: AtomicUsize,
     /// The slots of open clients; written by the reactor alone.
     clients: RwLock<HashMap<ClientId, u32>>,
-    /// Sockets per address, loopback left out; the second number is those that have not finished the handshake.
-    addresses: Mutex<HashMap<IpAddr, (usize, usize)>>,
     pub(crate) first_client: u64,
 }
 
@@ -48,7 +46,6 @@ impl Shared {
             refused: AtomicU64::new(0),
             count: AtomicUsize::new(0),
             clients: RwLock::default(),
-            addresses: Mutex::default(),
             first_client,
         }
     }
@@ -82,38 +79,6 @@ impl Shared {
     pub(crate) fn forget_clients(&self) {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.count.store(0, Ordering::Relaxed);
-    }
-
-    /// Counts a new socket from `ip` and answers how many that makes, and how many of them are in their handshake.
-    pub(crate) fn admit(&self, ip: IpAddr) -> (usize, usize) {
-        if ip.is_loopback() {
-            return (0, 0);
-        }
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = addresses.entry(ip).or_default();
-        entry.0 += 1;
-        entry.1 += 1;
-        *entry
-    }
-
-    /// A socket from `ip` finished its handshake.
-    pub(crate) fn shook_hands(&self, ip: IpAddr) {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = addresses.get_mut(&ip) {
-            entry.1 -= 1;
-        }
-    }
-
-    /// A socket from `ip` is gone.
-    pub(crate) fn release(&self, ip: IpAddr, in_handshake: bool) {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = addresses.get_mut(&ip) {
-            entry.0 -= 1;
-            entry.1 -= usize::from(in_handshake);
-            if entry.0 == 0 {
-                addresses.remove(&ip);
-            }
-        }
     }
 
     pub(crate) fn status(&self) -> Status {

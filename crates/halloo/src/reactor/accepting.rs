@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ impl Reactor {
 
     fn admit(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let shared = &self.connections.shared;
+        let shared = Arc::clone(&self.connections.shared);
         let refuse = |why: &str| {
             tracing::info!(%peer, why, "connection refused");
             shared.refused.fetch_add(1, Ordering::Relaxed);
@@ -63,44 +64,48 @@ impl Reactor {
         if !self.config.access.lets_peer_in(peer.ip(), &attached(peer.ip())) {
             return refuse("its address is public; `--allow-public` would allow it");
         }
-        let (sockets, handshakes) = shared.admit(peer.ip());
-        if sockets > self.config.max_clients_per_address || handshakes > PENDING_PER_ADDRESS {
-            shared.release(peer.ip(), true);
-            return refuse("too many connections from one address");
-        }
         if self.connections.table.len() >= self.max_clients + PENDING {
-            shared.release(peer.ip(), true);
             return refuse("too many connections");
         }
         let entry = self.connections.table.vacant_entry();
         let slot = entry.key();
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
-            shared.release(peer.ip(), true);
             return refuse(&error.to_string());
         }
         // Without it small messages wait up to 200 ms for the peer's acknowledgement. It fails on a dead socket only.
         let _ = stream.set_nodelay(true);
         let now = self.connections.now;
-        entry.insert(Connection::new(stream, peer, now, now + HANDSHAKE_TIME));
+        self.arrivals += 1;
+        entry.insert(Connection::new(stream, peer, self.arrivals, now, now + HANDSHAKE_TIME));
         self.connections.schedule(slot);
+        // Whoever came first and has not spoken yet makes room: a phone that is really there speaks at once.
+        if self.connections.addresses.arrive(peer.ip()) > PENDING_PER_ADDRESS {
+            self.drop_oldest_handshake(|other| other == peer.ip());
+        }
         if self.connections.table.len() - self.connections.shared.clients() > PENDING {
-            self.drop_oldest_handshake();
+            self.drop_oldest_handshake(|_| true);
         }
     }
 
-    fn drop_oldest_handshake(&mut self) {
-        let handshakes = self.connections.table.iter().filter(|(_, c)| matches!(c.phase, Phase::Handshake(_)));
-        let oldest = handshakes.min_by_key(|(_, connection)| connection.deadline).map(|(slot, _)| slot);
+    fn drop_oldest_handshake(&mut self, among: impl Fn(IpAddr) -> bool) {
+        let table = self.connections.table.iter();
+        let handshakes = table.filter(|(_, c)| matches!(c.phase, Phase::Handshake(_)) && among(c.peer.ip()));
+        let oldest = handshakes.min_by_key(|(_, connection)| connection.arrival).map(|(slot, _)| slot);
         if let Some(slot) = oldest {
             self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
             self.connections.remove(slot, LeaveReason::TimedOut);
         }
     }
 
-    /// Whether one more client fits; otherwise says so to the one that is too many.
-    pub(super) fn has_room(&mut self) -> bool {
-        self.connections.shared.clients() < self.max_clients
+    /// Why one more client from `ip` does not fit; `None` when it does.
+    pub(super) fn no_room(&self, ip: IpAddr) -> Option<String> {
+        let (most, per_address) = (self.max_clients, self.config.max_clients_per_address);
+        if self.connections.shared.clients() >= most {
+            return Some(format!("the server is full: {most} clients; `--max-clients` sets how many"));
+        }
+        let from_there = self.connections.addresses.established(ip) >= per_address;
+        from_there.then(|| format!("there are {per_address} clients from {ip} already; close one of them"))
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum Phase {
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
+    /// The how-manyth socket this is: several arrive within one moment, and slots are used again.
+    pub(crate) arrival: u64,
     pub(crate) phase: Phase,
     /// The client this became; meaningless before [`Phase::Open`].
     pub(crate) client: ClientId,
@@ -53,10 +55,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, now: Time, deadline: Time) -> Connection {
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, arrival: u64, now: Time, deadline: Time) -> Connection {
         Connection {
             stream,
             peer,
+            arrival,
             phase: Phase::Handshake(Vec::new()),
             client: ClientId(0),
             receiver: Receiver::default(),

@@ -13,6 +13,7 @@ use halloo_proto::frame::{self, Opcode};
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
 
+use super::addresses::Addresses;
 use super::connection::{Connection, Phase, write_some};
 use super::wheel::Wheel;
 use crate::shared::Shared;
@@ -27,6 +28,7 @@ const POOLED: usize = 64;
 pub(crate) struct Connections {
     pub(crate) table: Slab<Connection>,
     pub(crate) now: Time,
+    pub(super) addresses: Addresses,
     /// Events that sending and leaving caused, not told yet.
     pub(crate) events: VecDeque<Event<'static>>,
     pub(crate) wheel: Wheel,
@@ -52,6 +54,7 @@ impl Connections {
         Connections {
             table: Slab::new(),
             now: Time::ZERO,
+            addresses: Addresses::default(),
             events: VecDeque::new(),
             wheel: Wheel::default(),
             shared,

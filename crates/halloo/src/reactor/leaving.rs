@@ -68,8 +68,8 @@ impl Connections {
     pub(crate) fn remove(&mut self, slot: usize, reason: LeaveReason) {
         if self.table.contains(slot) {
             self.leave(slot, CloseCode::Abnormal, reason);
-            self.shared.release(self.table[slot].peer.ip(), matches!(self.table[slot].phase, Phase::Handshake(_)));
-            self.table.remove(slot);
+            let connection = self.table.remove(slot);
+            self.addresses.leave(connection.peer.ip(), matches!(connection.phase, Phase::Handshake(_)));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The one thread: it waits for readiness, reads, decides by the pure core, writes, and tells what happened.
 
 mod accepting;
+mod addresses;
 mod command;
 mod connection;
 mod connections;
@@ -60,11 +61,13 @@ pub(crate) struct Reactor {
     buffer: Vec<u8>,
     /// Connections that may have more to read although no new edge will say so.
     ready: Vec<usize>,
-    /// Events of this turn on their way to the queue.
+    /// Events on their way to the queue.
     batch: Vec<Event<'static>>,
     /// The application does not keep up: nothing is read.
     paused: bool,
     accept_ready: bool,
+    /// Sockets that were ever accepted.
+    arrivals: u64,
     /// Datagrams may wait on the discovery port.
     probes_ready: bool,
     /// Descriptors have run out: accept again then.
@@ -76,7 +79,7 @@ pub(crate) struct Reactor {
 impl Reactor {
     /// Binds the port. Returns what the thread runs, and the queue that others reach it by.
     pub(crate) fn bind(
-        config: Config,
+        mut config: Config,
         sink: Sink,
         first_client: u64,
     ) -> Result<(Reactor, Arc<CommandQueue>, Arc<Shared>), StartError> {
@@ -84,6 +87,9 @@ impl Reactor {
         let waker =
             mio::Waker::new(poll.registry(), WAKER).map_err(StartError::system("create the waker of the reactor"))?;
         let mut listener = listener::bind(&config)?;
+        if config.access.own_host.is_none() {
+            config.access.own_host = gethostname::gethostname().into_string().ok();
+        }
         poll.registry()
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(StartError::system("watch the listening socket"))?;
@@ -105,6 +111,7 @@ impl Reactor {
             batch: Vec::new(),
             paused: false,
             accept_ready: true,
+            arrivals: 0,
             probes_ready: false,
             accept_again: None,
             max_clients: accepting::max_clients(&config),
@@ -177,6 +184,11 @@ impl Reactor {
             }
             self.tell_events();
         }
+        self.publish();
+    }
+
+    /// Hands the events so far to the application's queue; when it is full now, reading pauses.
+    fn publish(&mut self) {
         if let Sink::Queue(queue) = &self.sink
             && !self.batch.is_empty()
             && queue.push(&mut self.batch)

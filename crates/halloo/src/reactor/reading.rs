@@ -50,6 +50,8 @@ impl Reactor {
             Err(error) => self.connections.lose(slot, &error),
         }
         self.connections.flush(slot);
+        // Here and not once a turn, so that a full queue stops the next read and not the next thousand.
+        self.publish();
     }
 
     /// An ending connection is read to its end at once, for its last edge may have come.
@@ -85,16 +87,17 @@ impl Reactor {
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
-                self.connections.shared.shook_hands(peer.ip());
+                self.connections.addresses.establish(peer.ip());
                 let response = self.page(&path, head_only, origin.as_deref());
                 self.last_words(slot, &response);
             }
-            Verdict::Accept { .. } if !self.has_room() => {
-                let body = format!("the server is full: {} clients\n", self.max_clients);
-                self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
-            }
             Verdict::Accept { head, response } => {
-                self.connections.shared.shook_hands(peer.ip());
+                if let Some(why) = self.no_room(peer.ip()) {
+                    tracing::warn!(%peer, why, "client refused");
+                    let body = format!("{why}\n");
+                    return self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
+                }
+                self.connections.addresses.establish(peer.ip());
                 self.connections.answer(slot, &response);
                 if !self.connections.table.contains(slot) {
                     return;
@@ -107,9 +110,8 @@ impl Reactor {
     }
 
     fn refuse(&mut self, slot: usize, response: &[u8]) {
-        let shared = &self.connections.shared;
-        shared.refused.fetch_add(1, Ordering::Relaxed);
-        shared.shook_hands(self.connections.table[slot].peer.ip());
+        self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+        self.connections.addresses.establish(self.connections.table[slot].peer.ip());
         self.last_words(slot, response);
     }
 

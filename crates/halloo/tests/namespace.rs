@@ -1,0 +1,96 @@
+//! What needs addresses that are not loopback: each test runs itself again in a network namespace of its own, from
+//! which nothing leaves this machine.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use halloo::{Config, Server};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const ADDRESS: &str = "192.168.77.1";
+/// Set in the process inside the namespace.
+const INSIDE: &str = "HALLOO_TEST_NAMESPACE";
+
+/// Whether this process is the one inside; otherwise runs the test `name` there.
+fn inside(name: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let possible = Command::new("unshare").args(["-Urn", "ip", "link", "set", "lo", "up"]).status();
+    if !possible.is_ok_and(|status| status.success()) {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "no network namespace can be made here; `unshare` and `ip` with user namespaces are needed");
+        eprintln!("SKIPPED: no network namespace can be made here");
+        return false;
+    }
+    let script =
+        format!("ip link set lo up && ip addr add {ADDRESS}/24 dev lo && exec \"$0\" --exact {name} --nocapture");
+    let program = std::env::current_exe().unwrap();
+    let status = Command::new("unshare").args(["-Urn", "sh", "-c", &script]).arg(program).env(INSIDE, "1").status();
+    assert!(status.unwrap().success());
+    false
+}
+
+fn server(change: impl FnOnce(&mut Config)) -> Server {
+    let mut config = Config::default();
+    (config.port, config.discovery) = (0, false);
+    config.bind = Some(IpAddr::from([0, 0, 0, 0]));
+    change(&mut config);
+    Server::start(config).unwrap()
+}
+
+#[test]
+fn one_address_has_so_many_clients_and_loopback_as_many_as_it_wants() {
+    if !inside("one_address_has_so_many_clients_and_loopback_as_many_as_it_wants") {
+        return;
+    }
+    let server = server(|config| config.max_clients_per_address = 3);
+    let connect = |ip: &str| tungstenite::connect(format!("ws://{ip}:{}", server.port()));
+    let mut peers: Vec<_> = (0..3).map(|_| connect(ADDRESS).unwrap()).collect();
+    let Err(tungstenite::Error::Http(refused)) = connect(ADDRESS) else { panic!("a fourth came in") };
+    assert_eq!(refused.status(), 503);
+    let _others: Vec<_> = (0..5).map(|_| connect("127.0.0.1").unwrap()).collect();
+    assert_eq!(server.status().connected_clients, 8);
+    drop(peers.pop());
+    while server.status().connected_clients > 7 {
+        std::thread::yield_now();
+    }
+    peers.push(connect(ADDRESS).expect("there is room again"));
+}
+
+#[test]
+fn sockets_that_never_speak_do_not_keep_their_neighbours_out() {
+    if !inside("sockets_that_never_speak_do_not_keep_their_neighbours_out") {
+        return;
+    }
+    let server = server(|_| {});
+    let silent: Vec<_> = (0..100).map(|_| TcpStream::connect((ADDRESS, server.port())).unwrap()).collect();
+    let url = format!("ws://{ADDRESS}:{}", server.port());
+    let _peer = tungstenite::connect(url).expect("the oldest silent one made room");
+    assert_eq!(server.status().connected_clients, 1);
+    silent[0].set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(matches!((&silent[0]).read(&mut [0]), Ok(0) | Err(_)), "the oldest is closed");
+}
+
+#[test]
+fn the_machine_is_known_by_its_own_name() {
+    if !inside("the_machine_is_known_by_its_own_name") {
+        return;
+    }
+    let server = server(|_| {});
+    let name = String::from_utf8(Command::new("uname").arg("-n").output().unwrap().stdout).unwrap();
+    let name = name.trim();
+    for (host, expected) in [(name.to_owned(), "200"), (format!("{name}.evil.example"), "403")] {
+        let mut stream = TcpStream::connect((ADDRESS, server.port())).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /status HTTP/1.1\r\nHost: {host}:8765\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{host}: {answer}");
+    }
+}
