@@ -103,9 +103,12 @@ impl Server {
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(panic) => Some(panic_message(panic.as_ref())),
             };
-            if let Some(message) = failure {
-                tracing::error!(message, "the server failed");
-                thread_queue.push(&mut vec![Event::ServerFailed { message }]);
+            match failure {
+                None => tracing::info!("server stopped"),
+                Some(message) => {
+                    tracing::error!(message, "the server failed");
+                    thread_queue.push(&mut vec![Event::ServerFailed { message }]);
+                }
             }
             // Closed before the reactor is dropped, so that nobody is left waiting for an answer.
             thread_commands.close();
