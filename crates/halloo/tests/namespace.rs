@@ -31,8 +31,11 @@ fn inside(name: &str) -> bool {
     let script =
         format!("ip link set lo up && ip addr add {ADDRESS}/24 dev lo && exec \"$0\" --exact {name} --nocapture");
     let program = std::env::current_exe().unwrap();
-    let status = Command::new("unshare").args(["-Urn", "sh", "-c", &script]).arg(program).env(INSIDE, "1").status();
-    assert!(status.unwrap().success());
+    // Captured, for its own summary would be read as one more of the whole run.
+    let run =
+        Command::new("unshare").args(["-Urn", "sh", "-c", &script]).arg(program).env(INSIDE, "1").output().unwrap();
+    let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success() && told.contains("1 passed"), "inside the namespace:\n{told}");
     false
 }
 
