@@ -1,20 +1,18 @@
 //! The server as an application holds it.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
 
-use crate::event_queue::{EventQueue, Resume};
+use crate::event_queue::{EventQueue, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
 use crate::shared::Shared;
@@ -47,9 +45,7 @@ use crate::{ClientId, Config, Delivery, Event, Message, StartError, Status, Stop
 pub struct Server {
     shared: Arc<Shared>,
     commands: Arc<CommandQueue>,
-    queue: Arc<EventQueue>,
-    /// Events taken from the queue and not yet by the application.
-    inbox: Mutex<VecDeque<Event<'static>>>,
+    queue: Arc<EventQueue<Event<'static>>>,
     bind: Option<IpAddr>,
     thread: Option<JoinHandle<()>>,
 }
@@ -88,7 +84,7 @@ impl Server {
     }
 
     fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
-        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
+        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes, Event::weight));
         let sink = handler.map_or_else(|| Sink::Queue(Arc::clone(&queue)), Sink::Handler);
         let bind = config.bind;
         let (mut reactor, commands, shared) = Reactor::bind(config, sink, first)?;
@@ -119,7 +115,7 @@ impl Server {
         let builder = std::thread::Builder::new().name("halloo".into());
         let thread = builder.spawn(run).map_err(StartError::system("start the server's thread"))?;
         tracing::info!(port = shared.port, "server started");
-        Ok(Server { shared, commands, queue, inbox: Mutex::default(), bind, thread: Some(thread) })
+        Ok(Server { shared, commands, queue, bind, thread: Some(thread) })
     }
 
     /// Stops this server and starts another in its place, with an event queue. Client ids go on counting.
@@ -251,31 +247,20 @@ impl Server {
 
     /// The next event, to be awaited on any executor; `None` when the server has stopped.
     pub async fn event(&self) -> Option<Event<'static>> {
-        poll_fn(|context| {
-            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-            if inbox.is_empty() {
-                match self.queue.poll_take(&mut inbox, context) {
-                    Poll::Ready(resume) => self.resume(resume),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            Poll::Ready(inbox.pop_front())
-        })
-        .await
+        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
+        self.resume(taken)
     }
 
     fn next_event(&self, deadline: Option<Instant>) -> Option<Event<'static>> {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        if inbox.is_empty() {
-            self.resume(self.queue.take(&mut inbox, deadline));
-        }
-        inbox.pop_front()
+        self.resume(self.queue.next(deadline))
     }
 
-    fn resume(&self, Resume(resume): Resume) {
-        if resume {
+    /// Lets the reactor read on if taking this event made room.
+    fn resume(&self, taken: Taken<Event<'static>>) -> Option<Event<'static>> {
+        if taken.resume {
             self.commands.submit(Command::Resume);
         }
+        taken.event
     }
 }
 

@@ -39,7 +39,7 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 /// Who is told what happens.
 pub(crate) enum Sink {
     /// The application takes events from a queue.
-    Queue(Arc<EventQueue>),
+    Queue(Arc<EventQueue<Event<'static>>>),
     /// The application is called on this thread.
     Handler(Box<Handler>),
 }
