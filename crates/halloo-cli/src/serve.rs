@@ -55,7 +55,12 @@ fn read_input(server: &Server, in_json: bool) {
         let line = match line {
             Ok(line) => line,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                tracing::error!("a line of the input is not UTF-8 and was left out");
+                let told = "a line of the input is not UTF-8 and was left out";
+                if !in_json {
+                    tracing::error!("{told}");
+                } else if let Err(error) = json::write(&mut io::stdout(), &json::error(told)) {
+                    return tracing::error!(%error, "cannot write an answer");
+                }
                 continue;
             }
             Err(error) => return tracing::error!(%error, "cannot read the input any more"),

@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::is_harmful;
 
@@ -135,21 +136,26 @@ impl Reply<'_> {
     }
 }
 
-/// A datagram of discovery as it arrives: every key is optional, unknown ones are passed over.
+/// A datagram of discovery as it arrives: every key is optional, and passed over when it is unknown or, beyond those
+/// of the contract, of the wrong type.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Announcement {
     /// What kind of datagram it is.
     pub service: String,
     /// Of a probe, and of the replies to it.
+    #[serde(deserialize_with = "if_it_fits")]
     pub nonce: Option<String>,
     /// Of a server since version 2.
+    #[serde(deserialize_with = "if_it_fits")]
     pub id: Option<String>,
     /// What people call the server.
+    #[serde(deserialize_with = "if_it_fits")]
     pub name: Option<String>,
     /// The WebSocket port; a float when a Godot script sent it.
     pub port: Option<f64>,
     /// How many clients are connected.
+    #[serde(deserialize_with = "if_it_fits")]
     pub clients: Option<f64>,
 }
 
@@ -177,6 +183,11 @@ impl Announcement {
         let id: String = self.id.as_deref()?.chars().filter(char::is_ascii_graphic).take(ID).collect();
         (!id.is_empty()).then_some(id)
     }
+}
+
+fn if_it_fits<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
 }
 
 /// How often probes are answered: five a second for one source (loopback exempt), 200 for all.

@@ -50,6 +50,8 @@ pub(crate) struct Connection {
     pub(crate) mark: usize,
     pub(crate) mark_epoch: u64,
     pub(crate) dropped: u64,
+    /// How many of those the application does not know of yet.
+    pub(crate) untold: u64,
     /// Our side is shut.
     pub(crate) shut: bool,
 }
@@ -71,6 +73,7 @@ impl Connection {
             mark: 0,
             mark_epoch: 0,
             dropped: 0,
+            untold: 0,
             shut: false,
         }
     }

@@ -21,6 +21,10 @@ impl Connections {
             return;
         }
         self.catch_up(slot);
+        // What was sent to all may have been too much for it.
+        if !self.table[slot].is_open() {
+            return;
+        }
         self.say_close(slot, code, text);
         self.leave(slot, code, reason);
         self.table[slot].phase = Phase::Closing;
@@ -74,9 +78,9 @@ impl Connections {
     }
 
     fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
-        let connection = &self.table[slot];
-        if connection.is_open() {
-            let client = connection.client;
+        if self.table[slot].is_open() {
+            self.tell_dropped_of(slot);
+            let client = self.table[slot].client;
             let clients = self.shared.unregister(client);
             self.events.push_back(Event::ClientLeft { client, code, reason, clients });
         }

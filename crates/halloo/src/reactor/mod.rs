@@ -177,6 +177,12 @@ impl Reactor {
 
     /// Writes what the turn produced and tells what that caused, until nothing is left.
     fn settle_turn(&mut self) {
+        // Once a turn, or a handler that answers drops with messages would never let the turn end. While the queue is
+        // full, drops are only counted, or an application that sends and does not listen would fill the memory.
+        self.connections.flush_all();
+        if !self.paused {
+            self.connections.tell_dropped();
+        }
         loop {
             self.connections.flush_all();
             if self.connections.events.is_empty() {
@@ -198,7 +204,8 @@ impl Reactor {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.probes_ready || (!self.ready.is_empty() && !self.paused) {
+        let unfinished = !self.ready.is_empty() || self.connections.is_dropping();
+        if self.probes_ready || (unfinished && !self.paused) {
             return Some(Duration::ZERO);
         }
         let deadlines =
