@@ -169,7 +169,7 @@ impl Announcing {
         reply.ip = interfaces::address_towards(*from.ip())?;
         reply.nonce = asked.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
-        self.responder.answered(*from.ip());
+        self.responder.answered(*from.ip(), now);
         Some(reply)
     }
 
