@@ -6,7 +6,7 @@
 mod isolated;
 
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use halloo::{Config, Event, LeaveReason, Server};
 use isolated::{Heard, Neighbour, inside, shell};
@@ -86,6 +86,28 @@ fn a_network_that_goes_away_takes_nothing_with_it() {
     // A network that comes while the server runs is announced as well.
     let mut three = Neighbour::new("third", "172.16.5.1/24", "172.16.5.2/24");
     hears(&mut three.listen(8766), "172.16.5.1");
+}
+
+#[test]
+fn a_busy_server_knows_its_new_address() {
+    if !inside("a_busy_server_knows_its_new_address", "ip addr add 192.168.77.1/24 dev lo") {
+        return;
+    }
+    let mut config = Config::default();
+    // Without a heartbeat the client stays although nobody answers for it here.
+    (config.port, config.heartbeat, config.discovery_interval) = (0, Duration::ZERO, Duration::from_millis(100));
+    let server = Server::start(config).unwrap();
+    let (_peer, _) = tungstenite::connect(format!("ws://127.0.0.1:{}", server.port())).unwrap();
+    assert_eq!(server.status().local_ip, "192.168.77.1");
+    while server.status().discovery_active {
+        std::thread::yield_now();
+    }
+    shell("ip addr add 10.77.0.1/24 dev lo; ip addr del 192.168.77.1/24 dev lo");
+    let begin = Instant::now();
+    while server.status().local_ip != "10.77.0.1" {
+        assert!(begin.elapsed() < PATIENCE, "still {}", server.status().local_ip);
+        std::thread::yield_now();
+    }
 }
 
 #[test]

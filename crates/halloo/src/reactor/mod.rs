@@ -248,7 +248,8 @@ impl Reactor {
         }
     }
 
-    fn status(&self) -> crate::Status {
+    fn status(&mut self) -> crate::Status {
+        self.announcing.refresh(self.connections.now);
         let mut status = self.connections.shared.status();
         status.extras.uptime_seconds = self.epoch.elapsed().as_secs();
         status.extras.outbox_bytes = self.connections.outbox_bytes();
