@@ -111,6 +111,29 @@ fn a_busy_server_knows_its_new_address() {
 }
 
 #[test]
+fn a_server_for_this_machine_listens_to_nobody_else() {
+    if !inside("a_server_for_this_machine_listens_to_nobody_else", "") {
+        return;
+    }
+    let _neighbour = Neighbour::new("first", "192.168.77.1/24", "192.168.77.2/24");
+    let mut config = Config::local();
+    config.discovery = true;
+    let server = Server::start(config).unwrap();
+    assert_eq!(server.discovery_port(), 8766);
+    // A socket that shares its port with nobody can be bound where the server does not listen, and only there.
+    assert!(UdpSocket::bind("127.255.255.255:8766").is_err());
+    for elsewhere in ["192.168.77.1", "192.168.77.255", "255.255.255.255", "127.0.0.1"] {
+        UdpSocket::bind((elsewhere, 8766)).unwrap_or_else(|error| panic!("the server listens on {elsewhere}: {error}"));
+    }
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_broadcast(true).unwrap();
+    asker.set_read_timeout(Some(PATIENCE)).unwrap();
+    asker.send_to(&halloo_proto::announcement::probe("n"), "127.255.255.255:8766").unwrap();
+    let (_, from) = asker.recv_from(&mut [0; 600]).expect("a reply");
+    assert_eq!(from.ip().to_string(), "127.0.0.1");
+}
+
+#[test]
 fn without_any_network_programs_of_this_machine_hear_it() {
     if !inside("without_any_network_programs_of_this_machine_hear_it", "") {
         return;

@@ -147,7 +147,8 @@ impl Announcing {
     }
 
     fn try_to_listen(&mut self) -> std::io::Result<()> {
-        let mut receiver = interfaces::receiver(self.port)?;
+        let listen = if self.loopback_only { interfaces::local_receiver } else { interfaces::receiver };
+        let mut receiver = listen(self.port)?;
         self.registry.register(&mut receiver, self.token, mio::Interest::READABLE)?;
         let port = receiver.local_addr()?.port();
         self.shared.discovery_port.store(port, std::sync::atomic::Ordering::Relaxed);
