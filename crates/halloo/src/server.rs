@@ -103,6 +103,8 @@ impl Server {
                 None => tracing::info!("server stopped"),
                 Some(message) => {
                     tracing::error!(message, "the server failed");
+                    // What failed once may fail again, and then the clients learn it from their sockets alone.
+                    let _ = catch_unwind(AssertUnwindSafe(|| reactor.abandon()));
                     thread_queue.push(&mut vec![Event::ServerFailed { message }]);
                 }
             }

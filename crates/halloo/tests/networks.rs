@@ -6,7 +6,7 @@
 mod isolated;
 
 use std::net::UdpSocket;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use halloo::{Config, Event, LeaveReason, Server};
 use isolated::{Heard, Neighbour, inside, shell};
@@ -86,6 +86,51 @@ fn a_network_that_goes_away_takes_nothing_with_it() {
     // A network that comes while the server runs is announced as well.
     let mut three = Neighbour::new("third", "172.16.5.1/24", "172.16.5.2/24");
     hears(&mut three.listen(8766), "172.16.5.1");
+}
+
+#[test]
+fn a_busy_server_knows_its_new_address() {
+    if !inside("a_busy_server_knows_its_new_address", "ip addr add 192.168.77.1/24 dev lo") {
+        return;
+    }
+    let mut config = Config::default();
+    // Without a heartbeat the client stays although nobody answers for it here.
+    (config.port, config.heartbeat, config.discovery_interval) = (0, Duration::ZERO, Duration::from_millis(100));
+    let server = Server::start(config).unwrap();
+    let (_peer, _) = tungstenite::connect(format!("ws://127.0.0.1:{}", server.port())).unwrap();
+    assert_eq!(server.status().local_ip, "192.168.77.1");
+    while server.status().discovery_active {
+        std::thread::yield_now();
+    }
+    shell("ip addr add 10.77.0.1/24 dev lo; ip addr del 192.168.77.1/24 dev lo");
+    let begin = Instant::now();
+    while server.status().local_ip != "10.77.0.1" {
+        assert!(begin.elapsed() < PATIENCE, "still {}", server.status().local_ip);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_server_for_this_machine_listens_to_nobody_else() {
+    if !inside("a_server_for_this_machine_listens_to_nobody_else", "") {
+        return;
+    }
+    let _neighbour = Neighbour::new("first", "192.168.77.1/24", "192.168.77.2/24");
+    let mut config = Config::local();
+    config.discovery = true;
+    let server = Server::start(config).unwrap();
+    assert_eq!(server.discovery_port(), 8766);
+    // A socket that shares its port with nobody can be bound where the server does not listen, and only there.
+    assert!(UdpSocket::bind("127.255.255.255:8766").is_err());
+    for elsewhere in ["192.168.77.1", "192.168.77.255", "255.255.255.255", "127.0.0.1"] {
+        UdpSocket::bind((elsewhere, 8766)).unwrap_or_else(|error| panic!("the server listens on {elsewhere}: {error}"));
+    }
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_broadcast(true).unwrap();
+    asker.set_read_timeout(Some(PATIENCE)).unwrap();
+    asker.send_to(&halloo_proto::announcement::probe("n"), "127.255.255.255:8766").unwrap();
+    let (_, from) = asker.recv_from(&mut [0; 600]).expect("a reply");
+    assert_eq!(from.ip().to_string(), "127.0.0.1");
 }
 
 #[test]

@@ -255,9 +255,18 @@ fn a_panicking_handler_is_an_event_and_not_an_abort() {
         }
     };
     let mut server = Server::start_with(Config::local(), handler).unwrap();
-    connect(&server).send(Message::text("x")).unwrap();
+    let (mut bystander, mut culprit) = (connect(&server), connect(&server));
+    // More than one, so that something lies unread when the socket is closed.
+    for _ in 0..1000 {
+        culprit.write(Message::text("x")).unwrap();
+    }
+    culprit.flush().ok();
     let Some(Event::ServerFailed { message }) = server.wait_event(PATIENCE) else { panic!() };
     assert!(message.contains("as the test wants"));
+    for peer in [&mut bystander, &mut culprit] {
+        let Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
+        assert_eq!((close.code, close.reason.as_str()), (PeerCode::Error, "server failed"));
+    }
     assert_eq!(server.events().count(), 0);
     assert!(!server.status().server_running);
     server.restart(Config::local()).unwrap();

@@ -63,6 +63,16 @@ impl Connections {
         }
     }
 
+    /// The server fails: as far as it goes without waiting, every client gets a close frame instead of a reset.
+    pub(crate) fn abandon(&mut self) {
+        let mut bytes = Vec::new();
+        frame::encode_close(&mut bytes, CloseCode::InternalError, "server failed", None);
+        for (_, connection) in self.table.iter_mut().filter(|(_, connection)| connection.is_open()) {
+            // Who cannot be told now is not.
+            let _ = connection.abandon(&bytes);
+        }
+    }
+
     /// The connection broke.
     pub(crate) fn lose(&mut self, slot: usize, error: &io::Error) {
         self.remove(slot, LeaveReason::Lost(error.to_string()));

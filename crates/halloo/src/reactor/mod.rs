@@ -175,6 +175,11 @@ impl Reactor {
         }
     }
 
+    /// After a failure: tells every client that can be told at once, before the sockets are closed.
+    pub(crate) fn abandon(&mut self) {
+        self.connections.abandon();
+    }
+
     /// Writes what the turn produced and tells what that caused, until nothing is left.
     fn settle_turn(&mut self) {
         // Once a turn, or a handler that answers drops with messages would never let the turn end. While the queue is
@@ -248,7 +253,8 @@ impl Reactor {
         }
     }
 
-    fn status(&self) -> crate::Status {
+    fn status(&mut self) -> crate::Status {
+        self.announcing.refresh(self.connections.now);
         let mut status = self.connections.shared.status();
         status.extras.uptime_seconds = self.epoch.elapsed().as_secs();
         status.extras.outbox_bytes = self.connections.outbox_bytes();

@@ -124,7 +124,7 @@ impl Reactor {
         }
     }
 
-    fn page(&self, path: &str, head_only: bool, origin: Option<&str>) -> Vec<u8> {
+    fn page(&mut self, path: &str, head_only: bool, origin: Option<&str>) -> Vec<u8> {
         let json = "application/json; charset=utf-8";
         let readable = [("Access-Control-Allow-Origin", origin.unwrap_or("*")), ("Vary", "Origin")];
         // Only an origin that passed the rules may read the answer.
@@ -136,6 +136,7 @@ impl Reactor {
                 respond(200, json, cors, &body, head_only)
             }
             Route::Discovery => {
+                self.announcing.refresh(self.connections.now);
                 let reply = self.announcing.reply(self.connections.shared.clients());
                 respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), head_only)
             }
