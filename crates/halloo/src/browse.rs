@@ -36,6 +36,33 @@ pub struct ServerInfo {
     pub clients: Option<u32>,
 }
 
+/// Finds the servers that are called `name`, letter case aside, or that have this id.
+///
+/// Waits at most `timeout` for the first, and then a little for namesakes; an id belongs to one server, so that one is
+/// answered at once. An empty list says that nobody of that name was heard.
+///
+/// ```no_run
+/// match halloo::find("living-room", std::time::Duration::from_secs(3))?.as_slice() {
+///     [] => println!("not there"),
+///     [server] => println!("{}", server.url),
+///     several => println!("{} servers have this name", several.len()),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`discover`].
+pub fn find(name: &str, timeout: Duration) -> io::Result<Vec<ServerInfo>> {
+    Ok(discover(timeout)?.into_iter().filter(|server| server.is_called(name)).collect())
+}
+
+impl ServerInfo {
+    /// Whether `name` is its name, letter case aside, or its id.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.id.eq_ignore_ascii_case(name) || self.name.to_lowercase() == name.to_lowercase()
+    }
+}
+
 /// A search for servers.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
