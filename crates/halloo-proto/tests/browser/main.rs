@@ -41,7 +41,7 @@ fn with_30_percent_loss_a_silent_server_is_found_in_four_seconds() {
         .collect();
     times.sort();
     let (p50, p99) = (times[1000], times[1980]);
-    println!("found after p50 {p50:?}, p99 {p99:?}, at most {:?}", times[1999]);
+    eprintln!("found after p50 {p50:?}, p99 {p99:?}, at most {:?}", times[1999]);
     assert!(p99 <= 4 * SECOND, "p99 {p99:?}");
 }
 
@@ -53,7 +53,7 @@ fn with_30_percent_loss_nobody_is_lost() {
     world.loss = 30;
     world.run(3600 * SECOND);
     let lost = world.told().iter().filter(|told| told.starts_with("lost")).count();
-    println!("{lost} of 20 servers taken for lost in an hour");
+    eprintln!("{lost} of 20 servers taken for lost in an hour");
     assert!(lost <= 1, "{lost} servers were taken for lost in an hour");
 }
 
