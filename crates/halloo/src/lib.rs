@@ -19,7 +19,7 @@ mod discovery;
 mod http;
 mod reactor;
 
-pub use browse::{Search, ServerInfo, discover, find};
+pub use browse::{Browser, BrowserConfig, BrowserEvent, ServerInfo, Via, discover, find};
 pub use config::Config;
 pub use error::{StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};

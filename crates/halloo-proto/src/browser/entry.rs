@@ -162,13 +162,16 @@ impl Entry {
     pub(super) fn handle_replaced(&mut self, addr: SocketAddr, now: Time) -> bool {
         self.heard_at.retain(|own| *own != addr);
         self.listed.retain(|own| *own != addr);
+        if self.heard_at.is_empty() {
+            return true;
+        }
         self.list_addresses();
         self.begin_doubt(now);
         if let Some(doubt) = &mut self.doubt {
             doubt.to_ask.retain(|own| *own != addr);
             doubt.check_at = doubt.check_at.min(now);
         }
-        self.heard_at.is_empty()
+        false
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) {

@@ -69,6 +69,15 @@ pub enum Change {
     Lost(Server),
 }
 
+impl Change {
+    /// The server that it is about.
+    pub fn server(&self) -> &Server {
+        match self {
+            Change::Found(server) | Change::Updated(server) | Change::Lost(server) => server,
+        }
+    }
+}
+
 /// A probe to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
@@ -259,6 +268,10 @@ impl Browser {
         let changed = entry.handle_sighting(seen, addr, answered.then_some(from), now);
         if new {
             self.changes.push_back(Change::Found(entry.server.clone()));
+            if !answered {
+                // It has more to tell than stands in a beacon.
+                self.schedule.hasten(now);
+            }
         } else if changed {
             self.changes.push_back(Change::Updated(entry.server.clone()));
         }

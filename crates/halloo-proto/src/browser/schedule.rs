@@ -37,9 +37,18 @@ impl Schedule {
     }
 
     pub(super) fn restart(&mut self, now: Time) {
-        // A network that changes all the time must not make a flood.
-        self.next = self.last.map_or(now, |last| now.max(last + DOUBT));
+        self.next = self.soon(now);
         self.sent = 0;
+    }
+
+    /// There is somebody to ask: the next probe comes soon.
+    pub(super) fn hasten(&mut self, now: Time) {
+        self.next = self.next.min(self.soon(now));
+    }
+
+    /// The earliest moment for a probe beyond the rhythm, whatever happens on the network.
+    fn soon(&self, now: Time) -> Time {
+        self.last.map_or(now, |last| now.max(last + DOUBT))
     }
 
     /// When the next probe is due.

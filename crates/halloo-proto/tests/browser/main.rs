@@ -98,7 +98,8 @@ fn a_restart_is_seen_at_once() {
     world.told();
     world.servers = vec![Server::new("new", 1, false)];
     world.run(3 * SECOND);
-    assert_eq!(world.told()[..2], ["lost old", "found new"]);
+    assert_eq!(world.changes[0].1.server().addresses.len(), 1, "where it was");
+    assert_eq!(world.told(), ["lost old", "found new", "updated new"], "a beacon tells no clients, the reply does");
     world.run(1000 * SECOND);
     assert_eq!(world.known(), ["new"]);
 }
