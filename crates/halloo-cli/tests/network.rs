@@ -17,7 +17,7 @@ fn inside(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
-    let probe = "ip link add br0 type bridge && ip link add a type veth peer name b && unshare -n true";
+    let probe = "ip link add br0 type bridge && ip link add v0 type veth peer name v1 && unshare -n true";
     let possible = Command::new("unshare").args(["-Urnm", "sh", "-c", probe]).output();
     if !possible.is_ok_and(|run| run.status.success()) {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
@@ -28,9 +28,9 @@ fn inside(name: &str) -> bool {
     let script = "ip link set lo up && ip link add br0 type bridge && ip link set br0 up && \
                   ip addr add 10.77.0.1/24 dev br0 && exec \"$0\" --exact \"$1\" --nocapture";
     let program = std::env::current_exe().unwrap();
-    let run = Command::new("unshare")
-        // Its processes end with it, whatever becomes of the test.
-        .args(["-Urnm", "--fork", "--kill-child", "sh", "-c", script])
+    let run = Command::new("timeout")
+        // An event that never comes fails the test, and its processes end with it.
+        .args(["-k", "1", "120", "unshare", "-Urnm", "--fork", "--kill-child", "sh", "-c", script])
         .arg(program)
         .arg(name)
         .env(INSIDE, "1")
