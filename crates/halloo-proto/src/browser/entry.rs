@@ -24,8 +24,6 @@ const END: Duration = Duration::from_millis(5500);
 const CHECK_AGAIN: Duration = Duration::from_millis(500);
 /// Between two probes to this server alone.
 const PROBE_AGAIN: Duration = Duration::from_secs(1);
-/// A claim to its id makes a server doubtful only when it has not just been heard itself.
-const CLAIM: Duration = Duration::from_secs(1);
 
 /// What a failed question means.
 #[derive(Debug, PartialEq, Eq)]
@@ -151,13 +149,6 @@ impl Entry {
         self.doubt = None;
     }
 
-    /// Somebody claims this server's id at an address that is not known to be its own. It may have moved.
-    pub(super) fn handle_claim(&mut self, now: Time) {
-        if now - self.server.heard >= CLAIM {
-            self.begin_doubt(now);
-        }
-    }
-
     /// Another server is at `addr` now. Whether nothing of this one is left.
     pub(super) fn handle_replaced(&mut self, addr: SocketAddr, now: Time) -> bool {
         self.heard_at.retain(|own| *own != addr);
@@ -194,7 +185,7 @@ impl Entry {
         if !doubt.asked.is_empty() || !doubt.to_ask.is_empty() {
             return Verdict::Open;
         }
-        // One that never answered had its whole time already, unless a claim cut it short.
+        // One that never answered had its whole time already, unless it lost an address to another.
         let over = if self.answered { doubt.since + END } else { self.server.heard + self.ttl };
         if doubt.refused || now >= over {
             return Verdict::Lost;

@@ -251,8 +251,8 @@ impl Browser {
         if let Some(index) = known
             && !self.entries[index].is_believed_at(addr)
         {
-            // Anybody can claim an id. The server is asked, and lists the address if it is its own.
-            return self.entries[index].handle_claim(now);
+            // Anybody can claim an id. If it is the server's own address, it lists it when it is asked next.
+            return;
         }
         let new = known.is_none();
         if new && !self.make_room(addr, answered) {
