@@ -147,6 +147,16 @@ pub(crate) struct PlaceArgs {
     pub(crate) discovery_port: u16,
 }
 
+impl StatusArgs {
+    pub(crate) fn search(&self) -> halloo::Search {
+        let mut search = halloo::Search::default();
+        (search.local, search.discovery_port) = (self.place.local, self.place.discovery_port);
+        search.timeout = self.timeout;
+        search.first = self.server.is_none();
+        search
+    }
+}
+
 impl PlaceArgs {
     pub(crate) fn config(&self) -> halloo::BrowserConfig {
         let mut config = halloo::BrowserConfig::default();

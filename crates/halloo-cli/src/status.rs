@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use halloo::{Browser, ServerInfo};
+use halloo::ServerInfo;
 
 use crate::args::StatusArgs;
 use crate::table;
@@ -19,11 +19,8 @@ const PORT: u16 = 8765;
 pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
     let found = match arguments.server.as_deref() {
         Some(server) if is_address(server) => return print(server).map(|()| true),
-        Some(name) => Browser::start(arguments.place.config())?.find(name, arguments.timeout),
-        None => {
-            let browser = Browser::start(arguments.place.config())?;
-            browser.wait_event(arguments.timeout).map(|event| event.server().clone()).into_iter().collect()
-        }
+        Some(name) => arguments.search().find(name)?,
+        None => arguments.search().run()?,
     };
     match (found.as_slice(), &arguments.server) {
         ([server], _) => print(&server.url).map(|()| true),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use halloo::{Browser, BrowserConfig, BrowserEvent, Config, Server, ServerInfo};
+use halloo::{Browser, BrowserConfig, BrowserEvent, Config, Search, Server, ServerInfo};
 use halloo_proto::announcement::goodbye;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,6 +33,12 @@ fn config(discovery_port: u16) -> BrowserConfig {
 
 fn browser(discovery_port: u16) -> Browser {
     Browser::start(config(discovery_port)).unwrap()
+}
+
+fn search(discovery_port: u16, timeout: Duration) -> Search {
+    let mut search = Search::default();
+    (search.discovery_port, search.local, search.timeout) = (discovery_port, true, timeout);
+    search
 }
 
 fn found(browser: &Browser) -> ServerInfo {
@@ -68,9 +74,9 @@ fn a_server_comes_is_known_by_name_and_goes() {
     assert_eq!((seen.id.as_str(), seen.name.as_str(), seen.url), (server.id(), "Den", server.url()));
     assert!(browser.servers()[0].age() < PATIENCE);
     for name in ["den", "DEN", server.id()] {
-        assert_eq!(Browser::start(config(port)).unwrap().find(name, PATIENCE).len(), 1, "{name}");
+        assert_eq!(search(port, PATIENCE).find(name).unwrap().len(), 1, "{name}");
     }
-    assert!(Browser::start(config(port)).unwrap().find("de", Duration::from_millis(300)).is_empty());
+    assert!(search(port, Duration::from_millis(300)).find("de").unwrap().is_empty());
     drop(server);
     assert_eq!(lost(&browser).name, "Den");
     assert!(browser.servers().is_empty());

@@ -60,10 +60,11 @@ impl Check {
     pub(super) fn advance(&mut self, now: Instant) -> Option<Outcome> {
         match self.exchange() {
             Ok(outcome) => Some(outcome),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => (now >= self.deadline).then(|| {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 // Something took the connection, at least.
-                if self.connected { Outcome::Odd } else { Outcome::Silence }
-            }),
+                let late = if self.connected { Outcome::Odd } else { Outcome::Silence };
+                (now >= self.deadline).then_some(late)
+            }
             Err(_) if self.connected => Some(Outcome::Odd),
             Err(error) => Some(failure(&error)),
         }

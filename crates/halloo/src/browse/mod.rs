@@ -11,5 +11,5 @@ mod sockets;
 
 pub use browser::{Browser, BrowserConfig, BrowserEvent};
 pub use halloo_proto::browser::Via;
-pub use search::{discover, find};
+pub use search::{Search, discover, find};
 pub use server_info::ServerInfo;

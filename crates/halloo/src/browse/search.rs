@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use halloo_proto::defaults::DISCOVERY_PORT;
+
 use super::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
 /// After the first server of a name, how long others of the same name are waited for: some round trips of a Wi-Fi.
@@ -20,10 +22,7 @@ const NAMESAKES: Duration = Duration::from_millis(200);
 /// # Errors
 /// When the system gives no socket; that nobody is found is an empty list.
 pub fn discover(timeout: Duration) -> io::Result<Vec<ServerInfo>> {
-    let browser = Browser::start(BrowserConfig::default())?;
-    let end = Instant::now().checked_add(timeout);
-    while browser.next_until(end).is_some() {}
-    Ok(browser.servers())
+    Search { timeout, ..Search::default() }.run()
 }
 
 /// Finds the servers that are called `name`, letter case aside, or that have this id.
@@ -43,29 +42,60 @@ pub fn discover(timeout: Duration) -> io::Result<Vec<ServerInfo>> {
 /// # Errors
 /// As [`discover`].
 pub fn find(name: &str, timeout: Duration) -> io::Result<Vec<ServerInfo>> {
-    Ok(Browser::start(BrowserConfig::default())?.find(name, timeout))
+    Search { timeout, ..Search::default() }.find(name)
 }
 
-impl Browser {
-    /// What [`find`] does, with settings of your own.
+/// A search that ends. Start from [`Search::default`] and change what you need.
+///
+/// ```no_run
+/// let mut search = halloo::Search::default();
+/// search.local = true;
+/// let servers = search.find("living-room")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Search {
+    /// The discovery port of the servers.
+    pub discovery_port: u16,
+    /// How long to search; 3 s by default.
+    pub timeout: Duration,
+    /// Ends with the first server.
+    pub first: bool,
+    /// Searches this machine only, and sends nothing beyond it.
+    pub local: bool,
+}
+
+impl Default for Search {
+    fn default() -> Search {
+        Search { discovery_port: DISCOVERY_PORT, timeout: Duration::from_secs(3), first: false, local: false }
+    }
+}
+
+impl Search {
+    /// Searches until the time is over, or somebody is found if that is enough.
     ///
-    /// ```no_run
-    /// use std::time::Duration;
+    /// # Errors
+    /// As [`discover`].
+    pub fn run(&self) -> io::Result<Vec<ServerInfo>> {
+        let browser = self.browser()?;
+        let end = Instant::now().checked_add(self.timeout);
+        while browser.next_until(end).is_some() && !self.first {}
+        Ok(browser.servers())
+    }
+
+    /// What [`find`] does, with these settings; `first` ends it without waiting for namesakes.
     ///
-    /// use halloo::{Browser, BrowserConfig};
-    ///
-    /// let mut config = BrowserConfig::default();
-    /// config.local = true;
-    /// let servers = Browser::start(config)?.find("living-room", Duration::from_secs(3));
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn find(self, name: &str, timeout: Duration) -> Vec<ServerInfo> {
-        let mut end = Instant::now().checked_add(timeout);
+    /// # Errors
+    /// As [`discover`].
+    pub fn find(&self, name: &str) -> io::Result<Vec<ServerInfo>> {
+        let browser = self.browser()?;
+        let mut end = Instant::now().checked_add(self.timeout);
         let mut found = false;
-        while let Some(event) = self.next_until(end) {
+        while let Some(event) = browser.next_until(end) {
             let (BrowserEvent::Found(server) | BrowserEvent::Updated(server)) = event else { continue };
-            if server.id.eq_ignore_ascii_case(name) {
-                return vec![server];
+            if server.id.eq_ignore_ascii_case(name) || (self.first && server.is_called(name)) {
+                return Ok(vec![server]);
             }
             if server.is_called(name) && !found {
                 found = true;
@@ -73,6 +103,11 @@ impl Browser {
                 end = Some(end.map_or(namesakes, |end| end.min(namesakes)));
             }
         }
-        self.servers().into_iter().filter(|server| server.is_called(name)).collect()
+        Ok(browser.servers().into_iter().filter(|server| server.is_called(name)).collect())
+    }
+
+    fn browser(&self) -> io::Result<Browser> {
+        let (discovery_port, local) = (self.discovery_port, self.local);
+        Browser::start(BrowserConfig { discovery_port, local, ..BrowserConfig::default() })
     }
 }
