@@ -13,6 +13,9 @@ use crate::{json, table};
 /// How long to look when nothing is said: in a bad Wi-Fi, too, nearly everybody has answered by then.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A server of this machine is heard through loopback first. So much later its address on the network is known, too.
+const SETTLE: Duration = Duration::from_millis(50);
+
 /// Prints who is found as they come, and answers whether anybody was.
 pub(crate) fn run(arguments: &DiscoverArgs) -> anyhow::Result<bool> {
     let browser = Browser::start(arguments.place.config()).context("cannot search the network")?;
@@ -39,19 +42,27 @@ fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>) -> i
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
         let Some(event) = browser.wait_event(left) else { return Ok(printed) };
         let what = match &event {
-            BrowserEvent::Found(_) => "found",
+            BrowserEvent::Found(server) => {
+                if !arguments.first && server.addresses.iter().all(|addr| addr.ip().is_loopback()) {
+                    std::thread::sleep(SETTLE);
+                }
+                "found"
+            }
             BrowserEvent::Updated(_) if arguments.watch => "updated",
             BrowserEvent::Lost(_) if arguments.watch => "lost",
             _ => continue,
         };
+        let known = browser.servers().into_iter().find(|server| what == "found" && server.id == event.server().id);
+        let server = known.as_ref().unwrap_or(event.server());
         if arguments.json {
-            json::write(&mut out, &object(what, event.server()))?;
+            json::write(&mut out, &object(what, server))?;
         } else {
+            let columns = if arguments.watch { table::SHORT_NAME } else { table::NAME };
             let mut lines = String::new();
             if !printed {
-                lines = line(arguments, "", &table::heading());
+                lines = line(arguments, "", &table::heading(columns));
             }
-            lines.push_str(&line(arguments, what, &table::row(event.server())));
+            lines.push_str(&line(arguments, what, &table::row(server, columns)));
             out.write_all(lines.as_bytes())?;
             out.flush()?;
         }

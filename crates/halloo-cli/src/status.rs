@@ -44,7 +44,7 @@ fn is_address(text: &str) -> bool {
 }
 
 fn choice(servers: &[ServerInfo]) -> String {
-    let line = |server: &ServerInfo| format!("\n  {}\n    id {}", table::row(server), server.id);
+    let line = |server: &ServerInfo| format!("\n  {}\n    id {}", table::row(server, table::NAME), server.id);
     let lines: String = servers.iter().map(line).collect();
     format!("{} servers have this name; give an id or an address instead:{lines}", servers.len())
 }

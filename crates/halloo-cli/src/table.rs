@@ -5,28 +5,31 @@ use std::time::Duration;
 use halloo::{ServerInfo, Via};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns of the name; the others are as wide as they can ever be.
-const NAME: usize = 28;
+/// Columns of a name when the table stands alone; the other columns are as wide as they can ever be.
+pub(crate) const NAME: usize = 28;
+/// Columns of a name when a word of at most eight columns stands before the table.
+pub(crate) const SHORT_NAME: usize = 20;
 
-/// What stands above the columns.
-pub(crate) fn heading() -> String {
-    line("NAME", "ADDRESS", "CLIENTS", "VIA", "AGE")
+/// What stands above the columns, with `columns` for the name.
+pub(crate) fn heading(columns: usize) -> String {
+    line(columns, "NAME", "ADDRESS", "CLIENTS", "VIA", "AGE")
 }
 
-/// A server as one line.
-pub(crate) fn row(server: &ServerInfo) -> String {
+/// A server as one line, with `columns` for its name.
+pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
     let clients = server.clients.map_or_else(|| "?".to_owned(), |clients| clients.to_string());
     let via = match server.via {
         Via::Udp => "udp",
         _ => "?",
     };
     let name = if server.name.is_empty() { "-" } else { &server.name };
-    line(&fit(name, NAME), &server.url, &clients, via, &age(server.age()))
+    line(columns, name, &server.url, &clients, via, &age(server.age()))
 }
 
-fn line(name: &str, address: &str, clients: &str, via: &str, age: &str) -> String {
-    let padding = " ".repeat(NAME.saturating_sub(name.width()));
-    format!("{name}{padding}  {address:<27} {clients:>7}  {via:<4} {age:>5}")
+fn line(columns: usize, name: &str, address: &str, clients: &str, via: &str, age: &str) -> String {
+    let name = fit(name, columns);
+    let padding = " ".repeat(columns.saturating_sub(name.width()));
+    format!("{name}{padding}  {address:<27} {clients:>7}  {via:<4} {age:>6}")
 }
 
 /// `text` in at most `columns` columns of a terminal, where some characters take two.
@@ -59,12 +62,20 @@ mod tests {
     #[test]
     fn every_line_is_aligned_and_fits_into_80_columns() {
         let long = "\u{1f600}".repeat(64);
-        for name in ["NAME", "日本語のゲーム", "Grüße", &"x".repeat(64), &long] {
-            let line = line(&fit(name, NAME), "ws://255.255.255.255:65535", "1000", "mdns", "59min");
-            assert_eq!(line.width(), 80 - 1, "{line}");
-            assert_eq!(line[..line.find("ws://").unwrap()].width(), NAME + 2, "{line}");
+        for (columns, before) in [(NAME, 0), (SHORT_NAME, 9)] {
+            for name in ["NAME", "日本語のゲーム", "Grüße", &"x".repeat(64), &long] {
+                let line = line(columns, name, "wss://255.255.255.255:65535", "1000", "mdns", "59min");
+                assert_eq!(line.width(), heading(columns).width(), "{line}");
+                assert!(before + line.width() < 80, "{line}");
+                assert_eq!(line[..line.find("wss://").unwrap()].width(), columns + 2, "{line}");
+            }
         }
-        assert_eq!(heading().width(), 79);
-        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!((fit("日本語", 5), fit("日本語", 6)), ("日本…".into(), "日本語".into()));
+    }
+
+    #[test]
+    fn an_age_is_short() {
+        let ages = [0, 1, 119, 120, 86_400].map(|seconds| age(Duration::from_secs(seconds)));
+        assert_eq!(ages, ["now", "1s", "119s", "2min", "1440min"]);
     }
 }

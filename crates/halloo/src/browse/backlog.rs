@@ -3,8 +3,8 @@
 use super::BrowserEvent;
 use crate::event_queue::EventQueue;
 
-/// While the queue is full, what happens is merged to one event for each server, so that nothing grows and the
-/// application still learns how things stand.
+/// What happens in one turn, or while the queue is full, is merged to one event for each server, so that nothing grows
+/// and the application still learns how things stand.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     events: Vec<BrowserEvent>,
@@ -15,7 +15,7 @@ impl Backlog {
     pub(super) fn add(&mut self, event: BrowserEvent) {
         use BrowserEvent::{Found, Lost, Updated};
         let id = &event.server().id;
-        let earlier = self.events.iter().position(|earlier| earlier.server().id == *id).filter(|_| self.full);
+        let earlier = self.events.iter().position(|earlier| earlier.server().id == *id);
         let Some(earlier) = earlier.map(|index| self.events.remove(index)) else { return self.events.push(event) };
         match (earlier, event) {
             // It came and went unseen.
