@@ -283,6 +283,8 @@ impl Browser {
         while let Some(index) = self.entries.iter().position(other) {
             if self.entries[index].handle_replaced(addr, now) {
                 self.depart(index, now);
+            } else {
+                self.changes.push_back(Change::Updated(self.entries[index].server.clone()));
             }
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 mod forged;
+mod random;
 mod world;
 
 use std::time::Duration;
