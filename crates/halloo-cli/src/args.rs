@@ -11,6 +11,17 @@ const EXAMPLES: &str = "Examples:
   halloo serve --json                   drive it from any language through two pipes
   halloo serve --bind 127.0.0.1         for this machine only";
 
+const DISCOVER_EXAMPLES: &str = "Examples:
+  halloo discover                       who answers within three seconds
+  halloo discover --first               the first who answers, at once
+  halloo discover --watch               who comes, changes and goes, until Ctrl-C
+  halloo discover --watch --json        the same for programs, an object per line";
+
+const STATUS_EXAMPLES: &str = "Examples:
+  halloo status                         of the first server that is found
+  halloo status \"Living room\"           of the server with this name or id
+  halloo status 192.168.1.5:8765        of the server at this address";
+
 /// A zero-configuration WebSocket server for the local network.
 ///
 /// Without a subcommand, `halloo` serves: lines of standard input go to all clients, messages come out on standard output.
@@ -35,12 +46,11 @@ pub(crate) enum Command {
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
     /// Lists the servers on the network; exits with 4 when there is none.
+    #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArgs),
-    /// Prints the status of a running server as JSON.
-    Status {
-        /// Address of the server, like ws://192.168.1.5:8765; without it, the first that is found.
-        url: Option<String>,
-    },
+    /// Prints the status of a running server as JSON; exits with 4 when it is not found.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// Prints completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Prints the manual page.
@@ -98,21 +108,67 @@ pub(crate) struct ServeArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct DiscoverArgs {
-    /// How long to search.
+    /// How long to search; with --watch, until Ctrl-C unless this is given.
+    #[arg(long, env = "HALLOO_TIMEOUT", value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub(crate) timeout: Option<Duration>,
+    /// Ends with the first server.
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) first: bool,
+    /// Goes on, and tells what changes and who is lost.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Prints one JSON object per server, or per change, each on a line of its own.
+    #[arg(long, env = "HALLOO_JSON")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Name or id of the server, letter case aside, or its address; without it, the first that is found.
+    #[arg(value_name = "NAME or URL")]
+    pub(crate) server: Option<String>,
+    /// How long to search for it.
     #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-    /// Ends with the first server.
-    #[arg(long)]
-    pub(crate) first: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// Where to look for servers.
+#[derive(Args, Debug)]
+pub(crate) struct PlaceArgs {
     /// Searches this machine only.
     #[arg(long)]
     pub(crate) local: bool,
     /// UDP port to search on.
     #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
     pub(crate) discovery_port: u16,
-    /// Prints one JSON object per server.
-    #[arg(long, env = "HALLOO_JSON")]
-    pub(crate) json: bool,
+}
+
+impl StatusArgs {
+    pub(crate) fn search(&self) -> halloo::Search {
+        let mut search = halloo::Search::default();
+        (search.local, search.discovery_port) = (self.place.local, self.place.discovery_port);
+        search.timeout = self.timeout;
+        search.first = self.server.is_none();
+        search
+    }
+}
+
+impl PlaceArgs {
+    pub(crate) fn config(&self) -> halloo::BrowserConfig {
+        let mut config = halloo::BrowserConfig::default();
+        (config.local, config.discovery_port) = (self.local, self.discovery_port);
+        config
+    }
+
+    /// What to try when nobody was found.
+    pub(crate) fn advice(&self) -> String {
+        let port = self.discovery_port;
+        format!("nobody answered on UDP port {port}; is a server running, and is the port let through the firewall?")
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -6,6 +6,7 @@ mod discover;
 mod json;
 mod serve;
 mod status;
+mod table;
 
 use std::process::ExitCode;
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(4),
             Err(error) => Err(error),
         },
-        Some(Command::Status { url }) => match status::run(url.as_deref()) {
+        Some(Command::Status(status)) => match status::run(&status) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::from(4),
             Err(error) => Err(error),

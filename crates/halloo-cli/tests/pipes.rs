@@ -19,7 +19,9 @@ struct Halloo {
 
 impl Halloo {
     fn start(arguments: &[&str]) -> Halloo {
-        let mut child = halloo(&["serve", "--json", "--bind", "127.0.0.1", "--port", "0"])
+        let any_port = if arguments.contains(&"--port") { &[][..] } else { &["--port", "0"] };
+        let mut child = halloo(&["serve", "--json", "--bind", "127.0.0.1"])
+            .args(any_port)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -185,13 +187,78 @@ fn python_talks_to_an_echo() {
 #[test]
 fn discover_and_status_find_a_server() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let nobody = run(&["discover", "--local", "--timeout", "50ms", "--discovery-port", &port]);
-    assert_eq!(nobody.status.code(), Some(4));
+    let here = ["--local", "--discovery-port", &port];
+    let nobody = run(&[&["discover", "--timeout", "50ms"], &here[..]].concat());
+    assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(4), 0));
     let halloo = Halloo::start(&["--discovery-port", &port, "--name", "den"]);
-    let found = run(&["discover", "--local", "--first", "--json", "--timeout", "20s", "--discovery-port", &port]);
+    let found = run(&[&["discover", "--first", "--json", "--timeout", "20s"], &here[..]].concat());
     let server: Value = serde_json::from_slice(&found.stdout).unwrap();
-    assert_eq!((&server["event"], &server["name"]), (&json!("found"), &json!("den")));
-    let status = run(&["status", server["url"].as_str().unwrap()]);
-    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
-    assert_eq!(status["server_port"], halloo.port);
+    let address = format!("127.0.0.1:{}", halloo.port);
+    let url = format!("ws://{address}");
+    assert_eq!(
+        (&server["event"], &server["name"], &server["url"], &server["addresses"], &server["via"]),
+        (&json!("found"), &json!("den"), &json!(url), &json!([address]), &json!("udp"))
+    );
+    let text = run(&[&["discover", "--first", "--timeout", "20s"], &here[..]].concat());
+    let text = String::from_utf8(text.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("NAME ") && lines[1].starts_with("den "), "{text}");
+    assert_eq!(lines[0].find("ADDRESS"), lines[1].find("ws://"), "{text}");
+
+    let id = server["id"].as_str().unwrap();
+    for which in [vec![], vec!["DEN"], vec![id], vec![&*url], vec![&*address]] {
+        let status = run(&[&["status", "--timeout", "20s"], &which[..], &here[..]].concat());
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+        assert_eq!(status["server_port"], halloo.port, "{which:?}");
+    }
+    let none = run(&[&["status", "--timeout", "50ms", "nobody"], &here[..]].concat());
+    assert_eq!(none.status.code(), Some(4));
+    assert!(String::from_utf8(none.stderr).unwrap().contains("nobody"));
+
+    let namesake = Halloo::start(&["--discovery-port", &port, "--name", "Den"]);
+    let several = run(&[&["status", "--timeout", "20s", "den"], &here[..]].concat());
+    assert_eq!(several.status.code(), Some(1));
+    let error = String::from_utf8(several.stderr).unwrap();
+    for port in [halloo.port, namesake.port] {
+        assert!(error.contains(&format!("ws://127.0.0.1:{port}")), "{error}");
+    }
+}
+
+#[test]
+fn watching_tells_of_a_server_that_is_killed_and_of_its_restart() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut watch = halloo(&["discover", "--watch", "--json", "--local", "--discovery-port", &port])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut events = lines
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+        .filter(|event| event["event"] != "updated")
+        .map(|event| (event["event"].as_str().unwrap().to_owned(), event["name"].as_str().unwrap().to_owned()));
+    let mut told = |kind: &str, name: &str| assert_eq!(events.next().unwrap(), (kind.to_owned(), name.to_owned()));
+
+    let mut one = Halloo::start(&["--discovery-port", &port, "--name", "one"]);
+    told("found", "one");
+    // Nobody says goodbye, and nobody else is there: it is asked before it is lost.
+    one.child.kill().unwrap();
+    told("lost", "one");
+
+    let mut two = Halloo::start(&["--discovery-port", &port, "--name", "two"]);
+    told("found", "two");
+    two.child.kill().unwrap();
+    two.child.wait().unwrap();
+    let its_port = two.port.to_string();
+    let mut three = Halloo::start(&["--discovery-port", &port, "--name", "three", "--port", &its_port]);
+    told("lost", "two");
+    told("found", "three");
+
+    three.say(r#"{"cmd":"stop"}"#);
+    told("lost", "three");
+    #[cfg(unix)]
+    {
+        assert!(Command::new("kill").args(["-INT", &watch.id().to_string()]).status().unwrap().success());
+        assert_eq!(watch.wait().unwrap().code(), Some(0));
+    }
+    let _ = watch.kill();
 }

@@ -160,6 +160,18 @@ pub struct Announcement {
     /// How many clients are connected.
     #[serde(deserialize_with = "if_it_fits")]
     pub clients: Option<f64>,
+    /// Of a beacon: seconds without news after which the server is stale.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub ttl: Option<f64>,
+    /// Of a reply: all addresses of the server, best first.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub addresses: Option<Vec<String>>,
+    /// Whether a token is needed.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub auth: Option<bool>,
+    /// Whether the server speaks TLS.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub tls: Option<bool>,
 }
 
 impl Announcement {

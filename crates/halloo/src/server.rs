@@ -150,6 +150,11 @@ impl Server {
         self.shared.port
     }
 
+    /// What tells this server from all others, and from itself before a restart: random, and new with each start.
+    pub fn id(&self) -> &str {
+        self.shared.id.get().map_or("", String::as_str)
+    }
+
     /// The UDP port on which probes are heard; 0 when discovery was off from the start.
     pub fn discovery_port(&self) -> u16 {
         self.shared.discovery_port.load(Ordering::Relaxed)

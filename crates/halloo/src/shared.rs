@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use crate::{ClientId, Extras, Status};
 
@@ -12,6 +12,8 @@ use crate::{ClientId, Extras, Status};
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) port: u16,
+    /// Told with every beacon and reply; set before the thread starts.
+    pub(crate) id: OnceLock<String>,
     /// Where probes are heard; 0 when they are not.
     pub(crate) discovery_port: AtomicU16,
     pub(crate) running: AtomicBool,
@@ -34,6 +36,7 @@ impl Shared {
         Shared {
             name,
             port,
+            id: OnceLock::new(),
             discovery_port: AtomicU16::new(0),
             running: AtomicBool::new(true),
             discovery_enabled: AtomicBool::new(false),

@@ -5,7 +5,9 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use halloo::{Config, Search, Server};
+use halloo::{Browser, BrowserConfig, Config, Server, ServerInfo};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn announced(name: &str, discovery_port: u16) -> Server {
     let mut config = Config::local();
@@ -26,16 +28,18 @@ fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn search(discovery_port: u16, until: impl Fn(&[halloo::ServerInfo]) -> bool) -> Vec<halloo::ServerInfo> {
-    let mut search = Search::default();
-    (search.discovery_port, search.local, search.timeout) = (discovery_port, true, Duration::from_millis(500));
-    for _ in 0..40 {
-        let found = search.run().unwrap();
-        if until(&found) {
-            return found;
-        }
+fn browser(discovery_port: u16) -> Browser {
+    let mut config = BrowserConfig::default();
+    (config.discovery_port, config.local) = (discovery_port, true);
+    Browser::start(config).unwrap()
+}
+
+fn search(discovery_port: u16, until: impl Fn(&[ServerInfo]) -> bool) -> Vec<ServerInfo> {
+    let browser = browser(discovery_port);
+    while !until(&browser.servers()) {
+        browser.wait_event(PATIENCE).expect("not in 20 s");
     }
-    panic!("not in 20 s");
+    browser.servers()
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn a_server_with_clients_is_silent_but_answers() {
     while server.status().discovery_enabled {
         std::thread::yield_now();
     }
-    assert!(search(port, <[_]>::is_empty).is_empty());
+    assert!(browser(port).wait_event(Duration::from_millis(500)).is_none());
 }
 
 #[test]

@@ -78,8 +78,18 @@ fn shared_socket(address: SocketAddrV4) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Our own IPv4 addresses, with the length of their networks' prefixes.
+pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    let with_v4 = found.into_iter().filter_map(|interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => Some((v4.ip.into(), v4.prefixlen)),
+        if_addrs::IfAddr::V6(_) => None,
+    });
+    with_v4.collect()
+}
+
 /// The address of ours on the network that `source` is attached to; `None` when it is not attached to any.
-pub(super) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
+pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     found.into_iter().find_map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => {

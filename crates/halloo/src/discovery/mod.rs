@@ -44,10 +44,12 @@ impl Announcing {
         let mut seed = [0; 8];
         // Without entropy the id is the same at each start, which only makes a restart harder to notice.
         let _ = getrandom::fill(&mut seed);
+        let id: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        shared.id.get_or_init(|| id.clone());
         let mut announcing = Announcing {
             announcer: Announcer::new(config.discovery, config.discovery_interval, u64::from_ne_bytes(seed)),
             shared: Arc::clone(shared),
-            id: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id,
             port: config.discovery_port,
             strict: config.strict_beacon,
             loopback_only: config.bind.is_some_and(|ip| ip.is_loopback()),
