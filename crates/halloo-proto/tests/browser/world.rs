@@ -252,7 +252,7 @@ impl World {
         }
         server.asked.push(now);
         if server.responder.allows(ASKER, now) {
-            server.responder.answered(ASKER);
+            server.responder.answered(ASKER, now);
             let reply = server.reply(ip, Some(NONCE));
             self.send(Delivery::Datagram(reply, (ip, 8766).into()), TRAVEL);
         }
