@@ -7,9 +7,7 @@ use std::io;
 #[non_exhaustive]
 pub enum StartError {
     /// No port could be had.
-    #[error(
-        "cannot listen on {address} port {ports}: {source}; stop the program that holds {them} or choose another with `--port` (`Config::port`), 0 for any free one"
-    )]
+    #[error("cannot listen on {address} port {ports}: {source}; {}", way_out(.source, .them))]
     Bind {
         /// The address tried.
         address: String,
@@ -28,6 +26,21 @@ pub enum StartError {
         /// The system's error.
         source: io::Error,
     },
+}
+
+/// What helps against a failed bind.
+fn way_out(error: &io::Error, them: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "give an address of this machine to `--bind` (`Config::bind`), or none for all of them".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "choose a port from 1024 up with `--port` (`Config::port`), 0 for any free one".into()
+        }
+        _ => format!(
+            "stop the program that holds {them} or choose another with `--port` (`Config::port`), 0 for any free one"
+        ),
+    }
 }
 
 impl StartError {

@@ -9,6 +9,7 @@ use halloo_proto::frame::{self, Opcode};
 use halloo_proto::heartbeat::Pulse;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::Frames;
+use halloo_proto::text::escape;
 
 use super::connection::{Connection, Phase};
 use super::connections::Connections;
@@ -82,6 +83,11 @@ impl Connections {
             self.tell_dropped_of(slot);
             let client = self.table[slot].client;
             let clients = self.shared.unregister(client);
+            let why = match reason.to_string() {
+                text if text.is_empty() => String::new(),
+                text => format!(": {}", escape(&text, 200)),
+            };
+            tracing::info!("client {client} left {}, code {code}{why}; {clients} connected", connection.peer);
             self.events.push_back(Event::ClientLeft { client, code, reason, clients });
         }
     }
