@@ -83,11 +83,9 @@ impl Connections {
             self.tell_dropped_of(slot);
             let client = self.table[slot].client;
             let clients = self.shared.unregister(client);
-            let why = match reason.to_string() {
-                text if text.is_empty() => String::new(),
-                text => format!(": {}", escape(&text, 200)),
-            };
-            tracing::info!("client {client} left {}, code {code}{why}; {clients} connected", connection.peer);
+            let why = Some(escape(&reason.to_string(), 200)).filter(|why| !why.is_empty());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            tracing::info!("client {client} at {} left{why} ({code}); {clients} connected", connection.peer);
             self.events.push_back(Event::ClientLeft { client, code, reason, clients });
         }
     }
