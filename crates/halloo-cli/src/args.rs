@@ -10,16 +10,16 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser,
 use crate::values;
 
 const EXAMPLES: &str = "Examples:
-  halloo                                serve on port 8765 and call out until somebody answers
-  halloo serve --name \"Living room\"     the name that people see
-  halloo serve --json                   drive it from any language through two pipes
-  halloo serve --bind 127.0.0.1         for this machine only";
+  halloo                              serve and call out until somebody answers
+  halloo serve --name \"Living room\"   the name that people see
+  halloo serve --json                 drive it from any language by two pipes
+  halloo serve --bind 127.0.0.1       for this machine only";
 
 /// A zero-configuration WebSocket server for the local network.
 ///
 /// Without a subcommand, `halloo` serves: lines of standard input go to all clients, messages come out on standard output.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "halloo", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -74,7 +74,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "HALLOO_BIND", value_name = "ADDR", value_parser = values::bind, help_heading = "Network")]
     pub(crate) bind: Option<IpAddr>,
     /// UDP port that beacons go to.
-    #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766, help_heading = "Discovery")]
+    #[arg(
+        long,
+        env = "HALLOO_DISCOVERY_PORT",
+        value_name = "PORT",
+        default_value_t = 8766,
+        help_heading = "Discovery"
+    )]
     pub(crate) discovery_port: u16,
     /// Time between two beacons, at least 100ms.
     #[arg(long, env = "HALLOO_DISCOVERY_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = values::interval, help_heading = "Discovery")]
@@ -162,16 +168,17 @@ pub(crate) fn parse() -> Arguments {
 
 /// The command line as clap knows it.
 pub(crate) fn command() -> clap::Command {
-    with_switches(Arguments::command())
+    in_the_environment(Arguments::command())
 }
 
-/// In the environment, a switch is off when it is empty, `0`, `false`, `no` or `off`, and on otherwise.
-fn with_switches(command: clap::Command) -> clap::Command {
-    let switch = |arg: clap::Arg| match arg.get_action() {
-        ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
-        _ => arg,
+/// In the environment, a switch is off when it is empty, `0`, `false`, `no` or `off`, and on otherwise. Help names the
+/// variables without what they are at the moment.
+fn in_the_environment(command: clap::Command) -> clap::Command {
+    let variable = |arg: clap::Arg| match arg.get_action() {
+        ArgAction::SetTrue => arg.hide_env_values(true).value_parser(FalseyValueParser::new()),
+        _ => arg.hide_env_values(true),
     };
-    command.mut_args(switch).mut_subcommands(with_switches)
+    command.mut_args(variable).mut_subcommands(in_the_environment)
 }
 
 impl ServeArgs {

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     log::start(arguments.quiet, arguments.verbose, &output, seen);
     let outcome = match command {
         Command::Serve(serve) => {
-            let outcome = serve::run(&serve, &output);
+            let outcome = serve::run(&serve, arguments.quiet, &output);
             // Also when it did not come to a clean end.
             let ended = output.end();
             outcome.and(ended.map_err(Into::into))

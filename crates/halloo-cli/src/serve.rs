@@ -27,24 +27,32 @@ const END_TIME: Duration = Duration::from_millis(1800);
 /// Between two tries to hand a line to a server that has enough to do.
 const RETRY: Duration = Duration::from_millis(1);
 
-pub(crate) fn run(arguments: &ServeArgs, output: &Arc<Output>) -> anyhow::Result<()> {
+/// Serves until told to stop. When `quiet`, a person sees messages and errors only.
+pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> anyhow::Result<()> {
     #[cfg(unix)]
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::debug!("cannot raise the limit of open files: {error}");
     }
-    if !arguments.json && has_eyes(output) {
+    let (watched, in_json) = (output.is_watched(), arguments.json);
+    let with_banner = !quiet && !in_json && (watched || io::stderr().is_terminal());
+    if with_banner {
         output.hold_log();
     }
     warn_about(arguments);
     let server = Arc::new(Server::start(arguments.config())?);
     end_on_signal(&server, output)?;
-    let (of_input, to_output, in_json) = (Arc::clone(&server), Arc::clone(output), arguments.json);
+    if with_banner {
+        output.show(&greeting(&server, &arguments.name, watched));
+    }
+    let (of_input, to_output) = (Arc::clone(&server), Arc::clone(output));
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
     std::thread::spawn(move || read_input(&of_input, &to_output, in_json));
     let outcome = if in_json {
         pass_on_json(&server, output)
     } else {
-        pass_on_to_a_person_or_a_pipe(&server, &arguments.name, output)
+        // The status line ends when `_alive` does.
+        let _alive = (with_banner && watched).then(|| keep_status_line(&server, output));
+        pass_on_text(&server, output, watched)
     };
     // When standard output is gone, the clients are still told that this is the end.
     server.stop();
@@ -62,9 +70,16 @@ pub(crate) fn seen(arguments: &ServeArgs, output: &Output) -> &'static [&'static
     }
 }
 
-/// Whether a person sees anything of what is printed.
-fn has_eyes(output: &Output) -> bool {
-    output.is_watched() || io::stderr().is_terminal()
+/// What a person sees first.
+fn greeting(server: &Server, name: &str, watched: bool) -> String {
+    let colours = if watched { colours_on_stdout() } else { colours_on_stderr() };
+    // Behind a pipe the width is not known; all but the QR code fits into the usual one.
+    let columns = size().map_or(80, |size| size.columns);
+    let mut text = banner::banner(server, name, columns, colours);
+    if io::stdin().is_terminal() {
+        text += "  A line you type goes to all clients. Ctrl-C ends.\n\n";
+    }
+    text
 }
 
 fn warn_about(arguments: &ServeArgs) {
@@ -112,20 +127,7 @@ fn pass_on_json(server: &Server, output: &Output) -> io::Result<Option<String>> 
     Ok(failure)
 }
 
-fn pass_on_to_a_person_or_a_pipe(server: &Arc<Server>, name: &str, output: &Arc<Output>) -> io::Result<Option<String>> {
-    let watched = output.is_watched();
-    if has_eyes(output) {
-        let colours = if watched { colours_on_stdout() } else { colours_on_stderr() };
-        // Behind a pipe the width is not asked for; all but the QR code fits into the usual one.
-        let columns = size().map_or(80, |size| size.columns);
-        let mut text = banner::banner(server, name, columns, colours);
-        if io::stdin().is_terminal() {
-            text += "  A line you type goes to all clients. Ctrl-C ends.\n\n";
-        }
-        output.show(&text);
-    }
-    // The status line ends when `_alive` goes out of scope.
-    let _alive = watched.then(|| keep_status_line(server, output));
+fn pass_on_text(server: &Server, output: &Output, watched: bool) -> io::Result<Option<String>> {
     let dim = if colours_on_stdout() { Style::new().dimmed() } else { Style::new() };
     let mut failure = None;
     pass_on(server, output, |event| match event {

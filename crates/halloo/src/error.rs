@@ -7,7 +7,7 @@ use std::io;
 #[non_exhaustive]
 pub enum StartError {
     /// No port could be had.
-    #[error("cannot listen on {address} port {ports}: {source}; {}", way_out(.source, .them))]
+    #[error("cannot listen on {address} port {ports}: {error}; {}", way_out(.error, .them))]
     Bind {
         /// The address tried.
         address: String,
@@ -15,16 +15,16 @@ pub enum StartError {
         ports: String,
         /// "it" or "them".
         them: &'static str,
-        /// The system's last error.
-        source: io::Error,
+        /// The system's last error; not a `source`, since the sentence has it already.
+        error: io::Error,
     },
     /// The system refused something the server needs.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {error}")]
     System {
         /// What was to be done.
         what: &'static str,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
 }
 
@@ -45,7 +45,7 @@ fn way_out(error: &io::Error, them: &str) -> String {
 
 impl StartError {
     pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-        move |source| StartError::System { what, source }
+        move |error| StartError::System { what, error }
     }
 }
 

@@ -114,9 +114,9 @@ impl Server {
             thread_shared.forget_clients();
             thread_queue.close();
         };
+        tracing::info!(name: "server started", "server started on port {}", shared.port);
         let builder = std::thread::Builder::new().name("halloo".into());
         let thread = builder.spawn(run).map_err(StartError::system("start the server's thread"))?;
-        tracing::info!(name: "server started", "server started on port {}", shared.port);
         Ok(Server { shared, commands, queue, bind, thread: Some(thread) })
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn bind(config: &Config) -> Result<TcpListener, StartError> {
     };
     let address = config.bind.map_or_else(|| "any address".to_owned(), |ip| ip.to_string());
     let them = if ports.len() > 1 { "one of them" } else { "it" };
-    Err(StartError::Bind { address, ports: range, them, source: last })
+    Err(StartError::Bind { address, ports: range, them, error: last })
 }
 
 fn bind_port(ip: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
