@@ -1,9 +1,9 @@
 //! `halloo serve`: the server between standard input and standard output.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
@@ -39,8 +39,10 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
         output.hold_log();
     }
     warn_about(arguments);
+    let running = Arc::new(OnceLock::new());
+    end_on_signal(&running, output)?;
     let server = Arc::new(Server::start(arguments.config())?);
-    end_on_signal(&server, output)?;
+    let _ = running.set(Arc::clone(&server));
     if with_banner {
         output.show(&greeting(&server, &arguments.name, watched));
     }
@@ -91,17 +93,15 @@ fn warn_about(arguments: &ServeArgs) {
     }
 }
 
-/// The first signal is a clean stop; the second, or too long a stop, an end at once.
-fn end_on_signal(server: &Arc<Server>, output: &Arc<Output>) -> anyhow::Result<()> {
-    let (server, output, stopping) = (Arc::clone(server), Arc::clone(output), AtomicBool::new(false));
+/// The first signal is a clean stop; the second, one before the start, or too long a stop is an end at once.
+fn end_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) -> anyhow::Result<()> {
+    let (running, output, stopping) = (Arc::clone(running), Arc::clone(output), AtomicBool::new(false));
     let end_now = |output: &Output| {
         output.abandon();
         std::process::exit(1)
     };
     let handler = move || {
-        if stopping.swap(true, Ordering::Relaxed) {
-            end_now(&output);
-        }
+        let Some(server) = running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) else { end_now(&output) };
         server.stop();
         let output = Arc::clone(&output);
         std::thread::spawn(move || {
