@@ -114,8 +114,10 @@ impl Drop for Terminal {
     }
 }
 
+/// Whether the last rows contain these texts; an empty text stands for an empty row.
 fn ends_with(rows: &[String], end: &[&str]) -> bool {
-    rows.len() >= end.len() && rows[rows.len() - end.len()..].iter().zip(end).all(|(row, end)| row.contains(end))
+    let is = |(row, text): (&String, &&str)| if text.is_empty() { row.is_empty() } else { row.contains(text) };
+    rows.len() >= end.len() && rows[rows.len() - end.len()..].iter().zip(end).all(is)
 }
 
 #[test]
