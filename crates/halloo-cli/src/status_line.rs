@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use bytesize::ByteSize;
 use halloo::Status;
 
 /// Over which rates are averaged: short enough to follow what happens, long enough to be read.
@@ -27,7 +26,7 @@ impl StatusLine {
         }
         let (then, received, sent) = self.samples[0];
         // Before the window is full there is no reason to multiply up what came in the first moments.
-        let seconds = (now - then).max(WINDOW).as_secs_f64();
+        let milliseconds = (now - then).max(WINDOW).as_millis() as u64;
         let (incoming, outgoing) = (extras.messages_received - received, extras.messages_sent - sent);
         let (discovery, colour) = match (status.discovery_active, status.discovery_enabled) {
             (true, _) => ("announcing", AnsiColor::Green),
@@ -39,10 +38,10 @@ impl StatusLine {
             1 => "1 client".to_owned(),
             clients => format!("{} clients", grouped(clients as u64)),
         };
-        let rate = |messages: u64| grouped((messages as f64 / seconds).round() as u64);
+        let rate = |messages: u64| grouped(messages.saturating_mul(1000) / milliseconds);
         let mut line = format!("{clients} · {}/s in · {}/s out", rate(incoming), rate(outgoing));
         if extras.outbox_bytes > 0 {
-            line += &format!(" · {} waiting", ByteSize::b(extras.outbox_bytes as u64).display().iec());
+            line += &format!(" · {} KiB waiting", grouped(extras.outbox_bytes.div_ceil(1024) as u64));
         }
         if extras.messages_dropped > 0 {
             line += &format!(" · {} dropped", grouped(extras.messages_dropped));
@@ -95,6 +94,6 @@ mod tests {
         (status.connected_clients, status.discovery_enabled) = (1, true);
         (status.extras.outbox_bytes, status.extras.messages_dropped) = (2048, 1_234_567);
         let line = StatusLine::default().line(&status, Duration::ZERO, false);
-        assert_eq!(line, "silent · 1 client · 0/s in · 0/s out · 2.0 KiB waiting · 1,234,567 dropped");
+        assert_eq!(line, "silent · 1 client · 0/s in · 0/s out · 2 KiB waiting · 1,234,567 dropped");
     }
 }
