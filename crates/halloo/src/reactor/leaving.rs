@@ -81,11 +81,11 @@ impl Connections {
     fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
         if self.table[slot].is_open() {
             self.tell_dropped_of(slot);
-            let client = self.table[slot].client;
+            let (client, peer) = (self.table[slot].client, self.table[slot].peer);
             let clients = self.shared.unregister(client);
             let why = Some(escape(&reason.to_string(), 200)).filter(|why| !why.is_empty());
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            tracing::info!("client {client} at {} left{why} ({code}); {clients} connected", connection.peer);
+            tracing::info!("client {client} at {peer} left{why} ({code}); {clients} connected");
             self.events.push_back(Event::ClientLeft { client, code, reason, clients });
         }
     }
