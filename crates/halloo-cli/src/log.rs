@@ -1,8 +1,13 @@
 //! The log, one line for each thing that happened, on standard error.
+//!
+//! Lines are written by a thread of their own: a terminal that is paused, or a full pipe, must not stop the server.
 
 use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use chrono::Timelike;
@@ -19,8 +24,34 @@ use crate::output::{self, Output};
 /// Longest line of the log in bytes; the parts that come from the network are cut before.
 const LINE: usize = 2000;
 
+/// Lines that wait to be written; beyond them lines are left out, and their number is told.
+const WAITING: usize = 1024;
+/// How long the end waits for the last lines.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What is asked of the thread that writes.
+enum Job {
+    Write(Vec<u8>),
+    /// Answer when everything before is written.
+    Answer(SyncSender<()>),
+}
+
+/// The running log.
+pub(crate) struct Log(SyncSender<Job>);
+
+impl Log {
+    /// Waits until what was logged is written, but not for ever.
+    pub(crate) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        // When nobody takes the lines that wait, there is nothing to wait for.
+        if self.0.try_send(Job::Answer(done)).is_ok() {
+            let _ = written.recv_timeout(PATIENCE);
+        }
+    }
+}
+
 /// Starts the log. What a person has seen already, by the `name` of the event, is `seen` and left out.
-pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, seen: &'static [&'static str]) {
+pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, seen: &'static [&'static str]) -> Log {
     let level = match (quiet, verbose) {
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::INFO,
@@ -28,8 +59,26 @@ pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, seen: &'stat
         _ => LevelFilter::TRACE,
     };
     let lines = Lines { colours: output::colours_on_stderr(), seen };
-    let writer = ToOutput(Arc::clone(output));
+    let ((jobs, waiting), lost) = (sync_channel(WAITING), Arc::new(AtomicU64::new(0)));
+    let (output, counted) = (Arc::clone(output), Arc::clone(&lost));
+    std::thread::spawn(move || write_lines(&output, &waiting, &counted));
+    let writer = ToThread { jobs: jobs.clone(), lost };
     tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(lines).init();
+    Log(jobs)
+}
+
+fn write_lines(output: &Output, jobs: &Receiver<Job>, lost: &AtomicU64) {
+    for job in jobs {
+        match job {
+            Job::Write(line) => output.log(&line),
+            // Whoever asked may not have waited.
+            Job::Answer(done) => _ = done.send(()),
+        }
+        let lost = lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            output.log(format!("warning: {lost} lines of the log were left out, for they came too fast\n").as_bytes());
+        }
+    }
 }
 
 /// `12:34:56 client 1 joined …`; the level only where it is not the usual one.
@@ -86,24 +135,27 @@ impl Visit for Text {
     }
 }
 
-/// Lines for the log, on their way through the gate.
-struct ToOutput(Arc<Output>);
+/// Lines on their way to the thread that writes them.
+struct ToThread {
+    jobs: SyncSender<Job>,
+    lost: Arc<AtomicU64>,
+}
 
-impl<'a> MakeWriter<'a> for ToOutput {
+impl<'a> MakeWriter<'a> for ToThread {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line(&self.0)
+        Line(self)
     }
 }
 
-struct Line<'a>(&'a Output);
+struct Line<'a>(&'a ToThread);
 
 impl io::Write for Line<'_> {
     /// Called once for each event, with the whole line, which is empty when there is nothing to tell.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !line.is_empty() {
-            self.0.log(line);
+        if !line.is_empty() && self.0.jobs.try_send(Job::Write(line.to_vec())).is_err() {
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }

@@ -29,32 +29,13 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::seen(serve, &output),
         _ => &[],
     };
-    log::start(arguments.quiet, arguments.verbose, &output, seen);
-    let outcome = match command {
-        Command::Serve(serve) => {
-            let outcome = serve::run(&serve, arguments.quiet, &output);
-            // Also when it did not come to a clean end.
-            let ended = output.end();
-            outcome.and(ended.map_err(Into::into))
-        }
-        Command::Discover(discover) => match discover::run(&discover) {
-            Ok(true) => Ok(()),
-            Ok(false) => return ExitCode::from(4),
-            Err(error) => Err(error),
-        },
-        Command::Status { url } => match status::run(url.as_deref()) {
-            Ok(true) => Ok(()),
-            Ok(false) => return ExitCode::from(4),
-            Err(error) => Err(error),
-        },
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
-            Ok(())
-        }
-        Command::Man => clap_mangen::Man::new(args::command()).render(&mut io::stdout()).map_err(Into::into),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let log = log::start(arguments.quiet, arguments.verbose, &output, seen);
+    let outcome = run(command, arguments.quiet, &output);
+    log.flush();
+    // Also when it did not come to a clean end.
+    let ended = output.end();
+    match outcome.and_then(|code| ended.map(|()| code).map_err(Into::into)) {
+        Ok(code) => code,
         // Whoever read our output had enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,6 +46,20 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<ExitCode> {
+    let found = |found| if found { ExitCode::SUCCESS } else { ExitCode::from(4) };
+    match command {
+        Command::Serve(serve) => serve::run(&serve, quiet, output)?,
+        Command::Discover(discover) => return discover::run(&discover).map(found),
+        Command::Status { url } => return status::run(url.as_deref()).map(found),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
+        }
+        Command::Man => clap_mangen::Man::new(args::command()).render(&mut io::stdout())?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

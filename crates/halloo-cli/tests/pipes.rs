@@ -198,6 +198,7 @@ fn the_end_of_the_input_stops_nothing_and_a_stop_announces_nothing() {
     peer.send("still here".into()).unwrap();
     assert_eq!(halloo.next("message")["text"], "still here");
     assert!(Command::new("kill").arg(halloo.child.id().to_string()).status().unwrap().success());
+    assert!(peer.read().unwrap().is_close());
     drop(peer);
     let rest: Vec<Value> = halloo.output.by_ref().collect();
     assert_eq!(rest.last().unwrap()["event"], "stopped");
@@ -222,6 +223,23 @@ fn a_signal_is_a_clean_stop() {
     drop(peer);
     halloo.next("stopped");
     assert!(halloo.child.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn clients_hear_of_the_end_even_when_nobody_takes_the_output() {
+    let halloo = Halloo::start(&["--no-discovery"]);
+    let (mut peer, _) = tungstenite::connect(format!("ws://127.0.0.1:{}", halloo.port)).unwrap();
+    // Far more than a pipe holds.
+    for _ in 0..1000 {
+        peer.send("x".repeat(1000).into()).unwrap();
+    }
+    // Whatever was sent before it has been read by the server when this is answered.
+    peer.send(tungstenite::Message::Ping("read".into())).unwrap();
+    assert!(peer.read().unwrap().is_pong());
+    assert!(Command::new("kill").arg(halloo.child.id().to_string()).status().unwrap().success());
+    let tungstenite::Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
+    assert_eq!(u16::from(close.code), 1001);
 }
 
 #[test]
