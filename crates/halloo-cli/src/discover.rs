@@ -1,6 +1,6 @@
 //! `halloo discover`: who is there?
 
-use std::io::{self, Write};
+use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -8,6 +8,7 @@ use halloo::{Browser, BrowserEvent, ServerInfo};
 use serde_json::{Value, json};
 
 use crate::args::DiscoverArgs;
+use crate::output::Output;
 use crate::{json, table};
 
 /// How long to look when nothing is said: in a bad Wi-Fi, too, nearly everybody has answered by then.
@@ -17,26 +18,22 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Prints who is found as they come, and answers whether anybody was.
-pub(crate) fn run(arguments: &DiscoverArgs) -> anyhow::Result<bool> {
+pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<bool> {
     let browser = Browser::start(arguments.place.config()).context("cannot search the network")?;
     if arguments.watch {
         // Every line is out already, so nothing is lost.
         ctrlc::set_handler(|| std::process::exit(0)).context("cannot watch for Ctrl-C")?;
     }
     let timeout = arguments.timeout.or((!arguments.watch).then_some(TIMEOUT));
-    let found = match print(&browser, arguments, timeout.and_then(|timeout| Instant::now().checked_add(timeout))) {
-        // Whoever read the output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
-        outcome => outcome?,
-    };
+    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let found = print(&browser, arguments, end, output)?;
     if !found {
         eprintln!("halloo: {}", arguments.place.advice());
     }
     Ok(found)
 }
 
-fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>) -> io::Result<bool> {
-    let mut out = io::stdout();
+fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>, output: &Output) -> io::Result<bool> {
     let mut printed = false;
     loop {
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
@@ -55,7 +52,7 @@ fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>) -> i
         let known = browser.servers().into_iter().find(|server| what == "found" && server.id == event.server().id);
         let server = known.as_ref().unwrap_or(event.server());
         if arguments.json {
-            json::write(&mut out, &object(what, server))?;
+            json::answer(output, &object(what, server))?;
         } else {
             let columns = if arguments.watch { table::SHORT_NAME } else { table::NAME };
             let mut lines = String::new();
@@ -63,8 +60,8 @@ fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>) -> i
                 lines = line(arguments, "", &table::heading(columns));
             }
             lines.push_str(&line(arguments, what, &table::row(server, columns)));
-            out.write_all(lines.as_bytes())?;
-            out.flush()?;
+            output.data(lines.as_bytes())?;
+            output.flush()?;
         }
         printed = true;
         if arguments.first {

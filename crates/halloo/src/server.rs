@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
+use halloo_proto::interfaces::{Interface, announced};
 
+use crate::discovery::interfaces;
 use crate::event_queue::{EventQueue, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
@@ -102,7 +104,7 @@ impl Server {
             match failure {
                 None => tracing::info!("server stopped"),
                 Some(message) => {
-                    tracing::error!(message, "the server failed");
+                    tracing::error!(name: "server failed", "the server failed: {message}");
                     // What failed once may fail again, and then the clients learn it from their sockets alone.
                     let _ = catch_unwind(AssertUnwindSafe(|| reactor.abandon()));
                     thread_queue.push(&mut vec![Event::ServerFailed { message }]);
@@ -114,9 +116,9 @@ impl Server {
             thread_shared.forget_clients();
             thread_queue.close();
         };
+        tracing::info!(name: "server started", "server started on port {}", shared.port);
         let builder = std::thread::Builder::new().name("halloo".into());
         let thread = builder.spawn(run).map_err(StartError::system("start the server's thread"))?;
-        tracing::info!(port = shared.port, "server started");
         Ok(Server { shared, commands, queue, bind, thread: Some(thread) })
     }
 
@@ -166,7 +168,23 @@ impl Server {
             Some(ip) if !ip.is_unspecified() => ip,
             _ => IpAddr::V4(self.local_ip()),
         };
-        format!("ws://{}", std::net::SocketAddr::new(ip, self.port()))
+        format!("ws://{}", SocketAddr::new(ip, self.port()))
+    }
+
+    /// Every address for programs: that of this machine first, then one for each network, the best first. With
+    /// [`Config::bind`] only what it lets reach the server. Read anew each time, since networks come and go.
+    ///
+    /// ```
+    /// let server = halloo::Server::start(halloo::Config::local())?;
+    /// assert_eq!(server.urls(), [format!("ws://127.0.0.1:{}", server.port())]);
+    /// # Ok::<(), halloo::StartError>(())
+    /// ```
+    pub fn urls(&self) -> Vec<String> {
+        let ips = match self.bind {
+            Some(ip) if !ip.is_unspecified() => vec![ip],
+            _ => reachable(interfaces::list()),
+        };
+        ips.into_iter().map(|ip| format!("ws://{}", SocketAddr::new(ip, self.port()))).collect()
     }
 
     /// The address that other devices most likely reach this machine at.
@@ -237,6 +255,11 @@ impl Server {
         self.shared.status()
     }
 
+    /// The same without the list of clients and without asking the reactor: for a display that is drawn often.
+    pub fn summary(&self) -> Status {
+        self.shared.status()
+    }
+
     /// The events, as they come; ends when the server has stopped.
     pub fn events(&self) -> impl Iterator<Item = Event<'static>> + '_ {
         std::iter::from_fn(|| self.next_event(None))
@@ -277,6 +300,13 @@ impl Drop for Server {
     }
 }
 
+/// This machine's own address, and those of its networks.
+fn reachable(interfaces: Vec<Interface>) -> Vec<IpAddr> {
+    let mut ips = vec![Ipv4Addr::LOCALHOST];
+    ips.extend(announced(interfaces).iter().map(|interface| interface.addr).filter(|ip| !ip.is_loopback()));
+    ips.into_iter().map(IpAddr::V4).collect()
+}
+
 fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::encode(&mut bytes, opcode(message), message.bytes(), None);
@@ -286,4 +316,18 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     format!("a panic on the server's thread: {}", text.unwrap_or("without a message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_first_then_its_networks() {
+        let interface = |addr: [u8; 4]| Interface { name: "x".into(), addr: addr.into(), default_route: false };
+        let all = [[127, 0, 0, 1], [203, 0, 113, 5], [192, 168, 1, 5]].map(interface);
+        let expected = [[127, 0, 0, 1], [192, 168, 1, 5], [203, 0, 113, 5]].map(IpAddr::from);
+        assert_eq!(reachable(all.to_vec()), expected);
+        assert_eq!(reachable(Vec::new()), expected[..1]);
+    }
 }

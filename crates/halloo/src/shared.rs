@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 use crate::{ClientId, Extras, Status};
 
@@ -25,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) sent: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) refused: AtomicU64,
+    /// Bytes that wait for slow clients.
+    pub(crate) outbox_bytes: Arc<AtomicUsize>,
+    started: Instant,
     count: AtomicUsize,
     /// The slots of open clients; written by the reactor alone.
     clients: RwLock<HashMap<ClientId, u32>>,
@@ -47,6 +51,8 @@ impl Shared {
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            outbox_bytes: Arc::default(),
+            started: Instant::now(),
             count: AtomicUsize::new(0),
             clients: RwLock::default(),
             first_client,
@@ -84,6 +90,7 @@ impl Shared {
         self.count.store(0, Ordering::Relaxed);
     }
 
+    /// The state without the list of clients.
     pub(crate) fn status(&self) -> Status {
         let running = self.running.load(Ordering::Relaxed);
         Status {
@@ -96,12 +103,14 @@ impl Shared {
             extras: Extras {
                 version: env!("CARGO_PKG_VERSION").into(),
                 name: self.name.clone(),
+                uptime_seconds: self.started.elapsed().as_secs(),
                 clients_total: self.joined.load(Ordering::Relaxed),
                 messages_received: self.received.load(Ordering::Relaxed),
                 messages_sent: self.sent.load(Ordering::Relaxed),
                 messages_dropped: self.dropped.load(Ordering::Relaxed),
                 refused: self.refused.load(Ordering::Relaxed),
-                ..Extras::default()
+                outbox_bytes: self.outbox_bytes.load(Ordering::Relaxed),
+                clients: Vec::new(),
             },
         }
     }

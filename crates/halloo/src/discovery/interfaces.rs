@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub(crate) fn list() -> Vec<Interface> {
     let default = default_route();
     let found = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot list the network interfaces");
+        tracing::warn!("cannot list the network interfaces: {error}");
         Vec::new()
     });
     let usable = found.into_iter().filter(if_addrs::Interface::is_oper_up);

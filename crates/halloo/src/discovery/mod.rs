@@ -144,7 +144,7 @@ impl Announcing {
     fn listen(&mut self) {
         if let Err(error) = self.try_to_listen() {
             // Beacons need no listener, so the server is still found, if later.
-            tracing::warn!(%error, port = self.port, "cannot listen for probes");
+            tracing::warn!("cannot listen for probes on UDP port {}: {error}", self.port);
         }
     }
 
@@ -154,7 +154,11 @@ impl Announcing {
         self.registry.register(&mut receiver, self.token, mio::Interest::READABLE)?;
         let port = receiver.local_addr()?.port();
         self.shared.discovery_port.store(port, std::sync::atomic::Ordering::Relaxed);
-        tracing::debug!(port, "listening for probes");
+        if port == self.port {
+            tracing::debug!("listening for probes on UDP port {port}");
+        } else {
+            tracing::info!("UDP port {} is in use, listening for probes on {port}", self.port);
+        }
         self.receiver = Some(receiver);
         Ok(())
     }
@@ -180,7 +184,7 @@ impl Announcing {
                 }
                 // Mostly an answer to an earlier reply that nobody is there any more, which Windows calls a reset. To
                 // stop here would leave the socket deaf, for its edge is only told anew after a read found nothing.
-                Err(error) => tracing::debug!(%error, "cannot read a datagram"),
+                Err(error) => tracing::debug!("cannot read a datagram: {error}"),
             }
         }
         self.receiver = Some(receiver);
@@ -238,7 +242,7 @@ impl Announcing {
         for port in [Some(self.port), Some(own).filter(|&own| own != self.port && own != 0)].into_iter().flatten() {
             let to = SocketAddrV4::new(interface.broadcast_to(), port);
             socket.send_to(datagram, to)?;
-            tracing::debug!(interface = interface.name, %to, ip = %interface.addr, "beacon sent");
+            tracing::debug!("beacon from {} ({}) to {to}", interface.addr, interface.name);
         }
         Ok(())
     }

@@ -77,7 +77,7 @@ impl CommandQueue {
         waiting.commands.push(command);
         drop(waiting);
         if wake && let Err(error) = self.wake() {
-            tracing::error!(%error, "cannot wake the reactor");
+            tracing::error!("cannot wake the reactor: {error}");
         }
         Submitted::Taken
     }

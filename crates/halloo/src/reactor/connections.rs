@@ -52,6 +52,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(shared: Arc<Shared>, limits: OutboxLimits, heartbeat: Duration) -> Connections {
+        let account = Arc::clone(&shared.outbox_bytes);
         Connections {
             table: Slab::new(),
             now: Time::ZERO,
@@ -67,7 +68,7 @@ impl Connections {
             log: Vec::new(),
             epoch: 1,
             pool: Vec::new(),
-            account: Arc::default(),
+            account,
         }
     }
 
@@ -414,10 +415,6 @@ impl Connections {
 
     pub(crate) fn open_slots(&self) -> Vec<usize> {
         self.table.iter().filter(|(_, connection)| connection.is_open()).map(|(slot, _)| slot).collect()
-    }
-
-    pub(crate) fn outbox_bytes(&self) -> usize {
-        self.account.load(Ordering::Relaxed)
     }
 
     pub(crate) fn statuses(&self) -> Vec<ClientStatus> {

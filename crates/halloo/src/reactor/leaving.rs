@@ -9,6 +9,7 @@ use halloo_proto::frame::{self, Opcode};
 use halloo_proto::heartbeat::Pulse;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::Frames;
+use halloo_proto::text::escape;
 
 use super::connection::{Connection, Phase};
 use super::connections::Connections;
@@ -90,8 +91,11 @@ impl Connections {
     fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
         if self.table[slot].is_open() {
             self.tell_dropped_of(slot);
-            let client = self.table[slot].client;
+            let (client, peer) = (self.table[slot].client, self.table[slot].peer);
             let clients = self.shared.unregister(client);
+            let why = Some(escape(&reason.to_string(), 200)).filter(|why| !why.is_empty());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            tracing::info!("client {client} at {peer} left{why} ({code}); {clients} connected");
             self.events.push_back(Event::ClientLeft { client, code, reason, clients });
         }
     }

@@ -256,8 +256,6 @@ impl Reactor {
     fn status(&mut self) -> crate::Status {
         self.announcing.refresh(self.connections.now);
         let mut status = self.connections.shared.status();
-        status.extras.uptime_seconds = self.epoch.elapsed().as_secs();
-        status.extras.outbox_bytes = self.connections.outbox_bytes();
         status.extras.clients = self.connections.statuses();
         status
     }
@@ -274,6 +272,10 @@ impl Reactor {
     }
 
     fn announce(&mut self) {
+        // The clients that a stop sends away are no reason to call for others.
+        if self.stopping.is_some() {
+            return;
+        }
         let now = self.connections.now;
         self.announcing.handle_clients(self.connections.shared.clients(), now);
         self.announcing.handle_timeout(now);
@@ -284,26 +286,34 @@ impl Reactor {
     fn tell_discovery(&mut self) {
         let shared = &self.connections.shared;
         let active = self.announcing.is_active();
-        shared.discovery_enabled.store(self.announcing.is_enabled(), Ordering::Relaxed);
+        let enabled = self.announcing.is_enabled();
+        let was_enabled = shared.discovery_enabled.swap(enabled, Ordering::Relaxed);
         if shared.discovery_active.swap(active, Ordering::Relaxed) != active {
             self.connections.events.push_back(Event::DiscoveryChanged { active });
+        } else if enabled == was_enabled {
+            return;
+        }
+        match (active, enabled) {
+            (true, _) => tracing::info!("announcing until somebody connects"),
+            (false, true) => tracing::info!("silent while somebody is connected"),
+            (false, false) => tracing::info!("discovery is off"),
         }
     }
 }
 
-/// Logs an event as the contract asks, and passes it on.
+/// Logs an event as the contract asks, and passes it on. What needs more than the event is logged where it happens.
 fn tell(sink: &mut Sink, batch: &mut Vec<Event<'static>>, connections: &mut Connections, event: Event<'_>) {
     match &event {
-        Event::ClientJoined { client, addr, clients } => tracing::info!(%client, %addr, clients, "client joined"),
-        Event::ClientLeft { client, code, reason, clients } => {
-            let reason = halloo_proto::text::escape(&reason.to_string(), 200);
-            tracing::info!(%client, %code, reason, clients, "client left");
+        Event::ClientJoined { client, addr, clients } => {
+            tracing::info!("client {client} joined from {addr}; {clients} connected");
         }
-        Event::MessagesDropped { client, messages } => tracing::warn!(%client, messages, "messages dropped"),
-        Event::DiscoveryChanged { active } => tracing::info!(active, "announcing"),
+        Event::MessagesDropped { client, messages } => {
+            tracing::warn!("client {client} is too slow; messages dropped: {messages}");
+        }
         Event::MessageReceived { client, message } if tracing::enabled!(tracing::Level::DEBUG) => {
             let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);
-            tracing::debug!(%client, bytes = message.bytes().len(), text, "message received");
+            let bytes = message.bytes().len();
+            tracing::debug!(name: "message received", "client {client} sent {bytes} bytes: {text}");
         }
         _ => {}
     }

@@ -83,7 +83,7 @@ impl Reactor {
             Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
             Verdict::Refuse { reason, response } => {
                 let why = escape(&reason.to_string(), 300);
-                tracing::warn!(%peer, why, "request refused");
+                tracing::warn!("{peer} was refused: {why}");
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
@@ -93,7 +93,7 @@ impl Reactor {
             }
             Verdict::Accept { head, response } => {
                 if let Some(why) = self.no_room(peer.ip()) {
-                    tracing::warn!(%peer, why, "client refused");
+                    tracing::warn!("{peer} was refused: {why}");
                     let body = format!("{why}\n");
                     return self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
                 }
