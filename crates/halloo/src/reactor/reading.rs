@@ -207,6 +207,9 @@ impl Reactor {
                 }
                 Ok(None) => {
                     connection.receiver.keep(input);
+                    if connection.receiver.deadline(&self.config.messages).is_some() {
+                        self.connections.schedule(slot);
+                    }
                     return 0;
                 }
                 Err(Violation { code, reason }) => {
