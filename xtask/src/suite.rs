@@ -67,7 +67,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         if deny && succeeds(&mut cargo(root, "deny fetch db")) {
             return check(&mut cargo(root, "deny check advisories"));
         }
-        println!("SKIPPED: the list of advisories cannot be had, so known weaknesses were NOT looked for");
+        println!("SKIPPED: without cargo-deny or its list of advisories, known weaknesses were NOT looked for");
         Ok(Tally::SKIPPED)
     })
 }

@@ -220,29 +220,41 @@ impl Server {
     }
 
     /// Disconnects a client with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
-    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, text: &str) {
-        self.commands.submit(Command::Disconnect(client, code.into(), text.to_owned()));
+    ///
+    /// [`Delivery::Backpressure`] means that too much waits for the server: ask again later.
+    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, text: &str) -> Delivery {
+        if self.shared.slot(client).is_none() {
+            return Delivery::NotConnected;
+        }
+        let command = Command::Disconnect(client, code.into(), text.to_owned());
+        self.submit(command).unwrap_or(Delivery::NotConnected)
     }
 
     /// Announces the server now, if discovery is on.
     pub fn broadcast_now(&self) {
-        self.commands.submit(Command::Announce(Announce::Now));
+        self.announce(Announce::Now);
     }
 
     /// Stops announcing and answering until [`Server::start_service_discovery`].
     pub fn stop_service_discovery(&self) {
-        self.commands.submit(Command::Announce(Announce::Stop));
+        self.announce(Announce::Stop);
     }
 
     /// Starts discovery again.
     pub fn start_service_discovery(&self) {
-        self.commands.submit(Command::Announce(Announce::Start));
+        self.announce(Announce::Start);
+    }
+
+    fn announce(&self, what: Announce) {
+        if self.commands.submit(Command::Announce(what)) == Submitted::Full {
+            tracing::warn!(?what, "not done, for too much waits for the server; ask again later");
+        }
     }
 
     /// The state of the server, with each of its clients.
     ///
-    /// Asks the reactor and waits for its answer, at most a turn; on the reactor thread itself, or after the end, it
-    /// answers at once and without the list of clients.
+    /// Asks the reactor and waits for its answer, at most a turn; on the reactor thread itself, after the end, or when
+    /// too much waits for the reactor, it answers at once and without the list of clients.
     pub fn status(&self) -> Status {
         let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
         let (reply, answer) = std::sync::mpsc::sync_channel(1);

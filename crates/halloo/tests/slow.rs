@@ -5,7 +5,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use halloo::{ClientId, Config, Event, OutboxLimits, Server, SlowClient};
+use halloo::{ClientId, Config, Delivery, Event, OutboxLimits, Server, SlowClient};
 use tungstenite::{Message, WebSocket};
 
 /// Long enough for a loaded machine; no test waits for it unless it fails.
@@ -101,6 +101,27 @@ fn drop_newest_delivers_the_oldest() {
         assert!(received.starts_with(&oldest), "{received:?}");
         assert!(received.last().unwrap() < &(sent - BATCH), "{received:?}");
     }
+}
+
+/// Commands wait while a handler does, and even those that are no messages find an end to it.
+#[test]
+fn commands_to_a_stalled_server_are_bounded() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let handler = move |event: Event<'_>, _: &mut halloo::Hub<'_>| {
+        if let Event::MessageReceived { .. } = event {
+            let _ = wait.recv();
+        }
+    };
+    let server = Server::start_with(Config::local(), handler).unwrap();
+    let (mut peer, _) = tungstenite::connect(server.url()).unwrap();
+    peer.send(Message::text("wait")).unwrap();
+    while server.send(ClientId(1), "x") == Ok(Delivery::Queued) {}
+    assert_eq!(server.send_to_all("x"), Ok(Delivery::Backpressure));
+    assert_eq!(server.disconnect(ClientId(1), 4000, "out"), Delivery::Backpressure);
+    server.stop();
+    go.send(()).unwrap();
+    assert_eq!(server.events().count(), 0, "it stops however much waits");
+    assert_eq!(server.disconnect(ClientId(1), 4000, "out"), Delivery::NotConnected);
 }
 
 #[test]

@@ -30,6 +30,13 @@ pub(crate) enum Phase {
     Ending,
 }
 
+/// The rest of a read, from `start` on.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) start: usize,
+}
+
 /// One accepted socket.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -41,6 +48,8 @@ pub(crate) struct Connection {
     /// The client this became; meaningless before [`Phase::Open`].
     pub(crate) client: ClientId,
     pub(crate) receiver: Receiver,
+    /// What was read and not looked at, since the turn's share was used up.
+    pub(crate) unread: Option<Box<Unread>>,
     pub(crate) outbox: Option<Box<Outbox>>,
     pub(crate) heartbeat: Heartbeat,
     /// End of the handshake, or of the close handshake.
@@ -68,6 +77,7 @@ impl Connection {
             phase: Phase::Handshake(Vec::new()),
             client: ClientId(0),
             receiver: Receiver::default(),
+            unread: None,
             outbox: None,
             heartbeat: Heartbeat::new(now),
             deadline,

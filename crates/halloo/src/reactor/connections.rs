@@ -10,6 +10,7 @@ use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::OUTBOX_TOTAL;
 use halloo_proto::frame::{self, Opcode};
+use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
 
@@ -34,6 +35,7 @@ pub(crate) struct Connections {
     pub(crate) wheel: Wheel,
     pub(crate) shared: Arc<Shared>,
     limits: OutboxLimits,
+    pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
     /// The server did not read before this moment, so silence before it proves nothing.
     pub(crate) listening_since: Time,
@@ -51,7 +53,12 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(shared: Arc<Shared>, limits: OutboxLimits, heartbeat: Duration) -> Connections {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        limits: OutboxLimits,
+        heartbeat: Duration,
+        messages: MessageLimits,
+    ) -> Connections {
         let account = Arc::clone(&shared.outbox_bytes);
         Connections {
             table: Slab::new(),
@@ -61,6 +68,7 @@ impl Connections {
             wheel: Wheel::default(),
             shared,
             limits,
+            messages,
             heartbeat,
             listening_since: Time::ZERO,
             dirty: Vec::new(),

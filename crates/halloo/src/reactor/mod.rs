@@ -103,7 +103,7 @@ impl Reactor {
             listener,
             commands: Arc::clone(&commands),
             epoch: Instant::now(),
-            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat),
+            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat, config.messages),
             announcing,
             sink,
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
@@ -165,7 +165,7 @@ impl Reactor {
                 self.probes_ready = self.announcing.handle_readable(self.connections.now);
             }
             self.accept();
-            self.connections.handle_deadlines(!self.paused, &self.config.messages);
+            self.connections.handle_deadlines(!self.paused);
             self.announce();
             self.settle_turn();
             if self.stopping.is_some_and(|end| self.connections.now >= end || self.connections.table.is_empty()) {
