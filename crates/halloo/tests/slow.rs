@@ -106,15 +106,20 @@ fn drop_newest_delivers_the_oldest() {
 /// Commands wait while a handler does, and even those that are no messages find an end to it.
 #[test]
 fn commands_to_a_stalled_server_are_bounded() {
-    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (resume, resumed) = std::sync::mpsc::channel::<()>();
+    let (stall, stalled) = std::sync::mpsc::channel::<()>();
     let handler = move |event: Event<'_>, _: &mut halloo::Hub<'_>| {
         if let Event::MessageReceived { .. } = event {
-            let _ = wait.recv();
+            stall.send(()).unwrap();
+            let _ = resumed.recv();
         }
     };
     let server = Server::start_with(Config::local(), handler).unwrap();
+    // Declared behind the server, so that it goes on when this test fails.
+    let go = resume;
     let (mut peer, _) = tungstenite::connect(server.url()).unwrap();
     peer.send(Message::text("wait")).unwrap();
+    stalled.recv_timeout(PATIENCE).unwrap();
     while server.send(ClientId(1), "x") == Ok(Delivery::Queued) {}
     assert_eq!(server.send_to_all("x"), Ok(Delivery::Backpressure));
     assert_eq!(server.disconnect(ClientId(1), 4000, "out"), Delivery::Backpressure);
