@@ -24,11 +24,11 @@ impl Failures {
         let name = interface.name.as_str();
         match outcome {
             Err(error) if self.failing.insert(name.to_owned()) => {
-                tracing::warn!(interface = name, %error, "cannot announce on this interface; a firewall may forbid it");
+                tracing::warn!("cannot announce on {name}: {error}; a firewall may forbid it");
                 Some(Change::Began)
             }
             Ok(()) if self.failing.remove(name) => {
-                tracing::info!(interface = name, "announcing on this interface again");
+                tracing::info!("announcing on {name} again");
                 Some(Change::Ended)
             }
             _ => None,
