@@ -40,7 +40,8 @@ fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>, outp
         let Some(event) = browser.wait_event(left) else { return Ok(printed) };
         let what = match &event {
             BrowserEvent::Found(server) => {
-                if !arguments.first && server.addresses.iter().all(|addr| addr.ip().is_loopback()) {
+                let whole = !arguments.first && !arguments.place.local;
+                if whole && server.addresses.iter().all(|addr| addr.ip().is_loopback()) {
                     std::thread::sleep(SETTLE);
                 }
                 "found"

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::{Value, json};
 
@@ -279,9 +280,16 @@ fn python_talks_to_an_echo() {
     assert!(peer.wait().unwrap().success());
 }
 
+/// A discovery port for one test, with the nine after it, for some probes go to all ten. Below those that the system
+/// hands out, so that nobody else happens to have one of them.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    10_000 + (std::process::id() % 90) as u16 * 200 + NEXT.fetch_add(10, Ordering::Relaxed)
+}
+
 #[test]
 fn discover_and_status_find_a_server() {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let here = ["--local", "--discovery-port", &port];
     let nobody = run(&[&["discover", "--timeout", "50ms"], &here[..]].concat());
     assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(4), 0));
@@ -321,7 +329,7 @@ fn discover_and_status_find_a_server() {
 
 #[test]
 fn watching_tells_of_a_server_that_is_killed_and_of_its_restart() {
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let port = free_port().to_string();
     let mut watch = halloo(&["discover", "--watch", "--json", "--local", "--discovery-port", &port])
         .stdout(Stdio::piped())
         .spawn()

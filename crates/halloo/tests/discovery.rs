@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use halloo::{Browser, BrowserConfig, Config, Server, ServerInfo};
@@ -24,8 +25,11 @@ fn asker() -> UdpSocket {
     asker
 }
 
+/// A discovery port for one test, with the nine after it, for some probes go to all ten. Below those that the system
+/// hands out, so that nobody else happens to have one of them.
 fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    10_000 + (std::process::id() % 90) as u16 * 200 + NEXT.fetch_add(10, Ordering::Relaxed)
 }
 
 fn browser(discovery_port: u16) -> Browser {
@@ -65,6 +69,18 @@ fn a_server_with_clients_is_silent_but_answers() {
         std::thread::yield_now();
     }
     assert!(browser(port).wait_event(Duration::from_millis(500)).is_none());
+}
+
+#[test]
+fn a_server_with_clients_whose_discovery_port_was_taken_is_found() {
+    // As a client of the script takes it, for itself alone.
+    let port = free_port();
+    let _holder = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+    let server = announced("elsewhere", port);
+    assert_ne!(server.discovery_port(), port);
+    let _peer = tungstenite::connect(server.url()).unwrap();
+    let found = search(port, |found| found.iter().any(|server| server.clients == Some(1)));
+    assert_eq!(found[0].name, "elsewhere");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::Time;
 use crate::announcement::Announcement;
 use entry::{Entry, Verdict};
-use schedule::Schedule;
+use schedule::{Reach, Schedule};
 
 /// Servers remembered; more than any local network has, fewer than a flood of forged beacons.
 pub const SERVERS: usize = 256;
@@ -81,8 +81,10 @@ impl Change {
 /// A probe to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// By broadcast on every interface.
+    /// By broadcast on every interface, to the discovery port.
     All,
+    /// By broadcast on every interface, to the discovery port and those that a server falls back to.
+    AllPorts,
     /// To this address only.
     One(SocketAddr),
 }
@@ -201,8 +203,10 @@ impl Browser {
     /// A probe that is to be sent now, until there is none.
     pub fn poll_probe(&mut self, now: Time) -> Option<Probe> {
         let doubt = self.has_doubt();
-        if self.schedule.poll(doubt, now) {
-            return Some(Probe::All);
+        match self.schedule.poll(doubt, now) {
+            Some(Reach::Port) => return Some(Probe::All),
+            Some(Reach::Range) => return Some(Probe::AllPorts),
+            None => {}
         }
         let port = self.discovery_port;
         self.entries.iter_mut().find_map(|entry| entry.poll_probe(port, now)).map(Probe::One)

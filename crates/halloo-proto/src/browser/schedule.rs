@@ -21,6 +21,19 @@ const STEADY: Duration = Duration::from_secs(3);
 /// While some server is in doubt.
 const DOUBT: Duration = Duration::from_millis(500);
 
+/// One probe in so many, beginning with the first, also goes to the ports that a server falls back to. Few have to, and
+/// it is ten times the traffic.
+const WIDE: usize = 5;
+
+/// A probe that goes to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To the discovery port.
+    Port,
+    /// And to the nine after it.
+    Range,
+}
+
 /// The rhythm of probes that go to everybody.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -60,19 +73,23 @@ impl Schedule {
         }
     }
 
-    /// Whether a probe is due; if so, the next one is scheduled.
-    pub(super) fn poll(&mut self, doubt: bool, now: Time) -> bool {
+    /// The probe that is due, if one is; then the next one is scheduled.
+    pub(super) fn poll(&mut self, doubt: bool, now: Time) -> Option<Reach> {
         if now < self.next(doubt) {
-            return false;
+            return None;
         }
+        let mut reach = Reach::Port;
         // A probe that doubt brought about does not count as one of the rhythm.
         if now >= self.next {
             let wait = START.get(self.sent).copied().unwrap_or_else(|| self.jittered());
+            if self.sent.is_multiple_of(WIDE) {
+                reach = Reach::Range;
+            }
             self.sent += 1;
             self.next = now + wait;
         }
         self.last = Some(now);
-        true
+        Some(reach)
     }
 
     /// The interval give or take 5 %, so that many browsers do not ask in chorus (xorshift64).
@@ -94,7 +111,7 @@ mod tests {
         let mut sent = Vec::new();
         let mut now = Time::ZERO;
         while now < Time::from_micros(end * 1000) {
-            if schedule.poll(doubt, now) {
+            if schedule.poll(doubt, now).is_some() {
                 sent.push(now.as_micros() / 1000);
             }
             now = schedule.next(doubt);
@@ -112,6 +129,18 @@ mod tests {
     }
 
     #[test]
+    fn one_in_five_goes_to_all_ports() {
+        let (mut schedule, mut now) = (Schedule::new(7), Time::ZERO);
+        let mut reaches = Vec::new();
+        for _ in 0..20 {
+            reaches.push(schedule.poll(false, now).expect("it is due") == Reach::Range);
+            now = schedule.next(false);
+        }
+        assert_eq!(reaches.iter().filter(|wide| **wide).count(), 4);
+        assert!(reaches[0] && reaches[5]);
+    }
+
+    #[test]
     fn even_in_doubt_a_server_is_asked_less_often_than_it_answers() {
         let sent = run(&mut Schedule::new(7), true, 60_000);
         assert!(sent.windows(5).all(|five| five[4] - five[0] > 1000), "{sent:?}");
@@ -125,7 +154,7 @@ mod tests {
         for millis in 0..10_000 {
             let now = Time::from_micros(millis * 1000);
             schedule.restart(now);
-            sent += usize::from(schedule.poll(false, now));
+            sent += usize::from(schedule.poll(false, now).is_some());
         }
         assert!((19..=21).contains(&sent), "{sent}");
     }

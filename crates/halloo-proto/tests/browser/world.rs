@@ -180,12 +180,13 @@ impl World {
 
     fn let_browser_act(&mut self) {
         while let Some(to) = self.browser.poll_probe(self.now) {
-            if to == Probe::All {
+            let to_all = matches!(to, Probe::All | Probe::AllPorts);
+            if to_all {
                 self.probes.push(self.now);
             }
             for index in 0..self.servers.len() {
                 for ip in self.servers[index].addresses.clone() {
-                    if matches!(to, Probe::All) || matches!(to, Probe::One(addr) if addr.ip() == IpAddr::V4(ip)) {
+                    if to_all || matches!(to, Probe::One(addr) if addr.ip() == IpAddr::V4(ip)) {
                         self.send(Delivery::ProbeTo(index, ip), TRAVEL);
                     }
                 }

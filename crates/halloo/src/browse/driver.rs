@@ -161,7 +161,7 @@ impl Driver {
             // Not in the condition, where the lock would be held while sending.
             let probe = self.shared.browser().poll_probe(now);
             let Some(probe) = probe else { break };
-            if probe == Probe::All
+            if !matches!(probe, Probe::One(_))
                 && !std::mem::replace(&mut refreshed, true)
                 && self.sockets.refresh(self.poll.registry())
             {

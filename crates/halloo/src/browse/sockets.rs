@@ -1,11 +1,12 @@
 //! One socket that hears beacons, and one for each interface that asks.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::browser::Probe;
 use halloo_proto::interfaces::{Interface, announced};
+use halloo_proto::ports::candidates;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 
@@ -81,19 +82,22 @@ impl Sockets {
 
     /// Sends a probe. An interface that cannot take it is opened anew for the next one.
     pub(super) fn send(&mut self, probe: Probe, datagram: &[u8], registry: &Registry) {
-        let own = match probe {
-            Probe::All => None,
-            Probe::One(SocketAddr::V4(to)) => interfaces::address_towards(*to.ip()),
+        let base = self.discovery_port;
+        let (one, ports): (_, Vec<u16>) = match probe {
+            Probe::All => (None, vec![base]),
+            Probe::AllPorts => (None, candidates(base, false).collect()),
+            Probe::One(SocketAddr::V4(to)) => (Some(*to.ip()), vec![to.port()]),
             Probe::One(SocketAddr::V6(_)) => return,
         };
-        let port = self.discovery_port;
+        let through = one.and_then(interfaces::address_towards);
         self.senders.retain_mut(|(interface, socket)| {
-            let to = match probe {
-                Probe::All => SocketAddrV4::new(interface.broadcast_to(), port).into(),
-                Probe::One(to) if own == Some(interface.addr) => to,
-                Probe::One(_) => return true,
+            let to = match one {
+                Some(_) if through != Some(interface.addr) => return true,
+                Some(ip) => ip,
+                None => interface.broadcast_to(),
             };
-            match socket.send_to(datagram, to) {
+            let sent = ports.iter().try_for_each(|port| socket.send_to(datagram, (to, *port).into()).map(drop));
+            match sent {
                 // A full buffer loses a datagram, as the network does.
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     tracing::debug!("no probe from {} ({}) to {to}: {error}", interface.addr, interface.name);
