@@ -54,6 +54,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 pub const HEARTBEATS_TO_DEATH: u32 = 3;
 /// From our close frame to the peer's.
 pub const CLOSE_TIME: Duration = Duration::from_secs(3);
+/// The same when a server or client stops: the application waits for it, and those who are there agree in milliseconds.
+pub const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Bytes read from one connection in one turn before the others are served.
 pub const TURN_BYTES: usize = 64 * 1024;
