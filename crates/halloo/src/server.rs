@@ -325,7 +325,6 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
     bytes
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

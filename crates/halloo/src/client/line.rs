@@ -17,7 +17,7 @@ use crate::{Delivery, Message, Stopped};
 #[derive(Debug)]
 pub(super) struct Line {
     state: Mutex<State>,
-    /// Somebody waits for a connection, and there is one or will be none.
+    /// There is a connection, or room, or neither will come: whoever waits looks again.
     settled: Condvar,
     waker: mio::Waker,
     limits: OutboxLimits,
@@ -133,16 +133,26 @@ impl Line {
     }
 
     pub(super) fn wait_connected(&self, timeout: Duration) -> bool {
+        self.wait(timeout, |state| state.url.is_some() || state.ended).url.is_some()
+    }
+
+    pub(super) fn wait_room(&self, timeout: Duration) -> bool {
+        let limits = &self.limits;
+        let has_room = |state: &State| state.has_room(limits);
+        let state = self.wait(timeout, |state| has_room(state) || state.ended);
+        has_room(&state) && !state.ended
+    }
+
+    fn wait(&self, timeout: Duration, is_over: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let start = Instant::now();
         let mut state = self.lock();
-        while state.url.is_none() && !state.ended {
+        loop {
             let left = timeout.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return false;
+            if is_over(&state) || left.is_zero() {
+                return state;
             }
             state = self.settled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.url.is_some()
     }
 
     // What follows is for the client's thread.
@@ -154,11 +164,15 @@ impl Line {
     /// Moves messages of together at least `most` bytes, if there are so many, into `batch`.
     pub(super) fn take_messages(&self, most: usize, batch: &mut Vec<Message<'static>>) {
         let mut state = self.lock();
+        let had_room = state.has_room(&self.limits);
         let mut bytes = 0;
         while bytes < most {
-            let Some(message) = state.pop() else { return };
+            let Some(message) = state.pop() else { break };
             bytes += weight(&message);
             batch.push(message);
+        }
+        if !had_room && state.has_room(&self.limits) {
+            self.settled.notify_all();
         }
     }
 
@@ -221,6 +235,11 @@ impl State {
         !self.waiting.is_empty() && (self.waiting.len() >= limits.messages || bytes > limits.bytes)
     }
 
+    /// Half of it is free, so that whoever waits does not come back for a single message.
+    fn has_room(&self, limits: &OutboxLimits) -> bool {
+        self.waiting.is_empty() || (self.waiting.len() <= limits.messages / 2 && self.bytes <= limits.bytes / 2)
+    }
+
     fn pop(&mut self) -> Option<Message<'static>> {
         let message = self.waiting.pop_front()?;
         self.bytes -= weight(&message);
@@ -276,6 +295,27 @@ mod tests {
         assert_eq!(send(&line, &"e".repeat(100)), Delivery::Backpressure, "too large for any room");
         assert_eq!(texts(&line), ["c".to_owned(), "d".repeat(30)]);
         assert_eq!(send(&line, &"f".repeat(100)), Delivery::Queued, "alone, it is taken");
+    }
+
+    #[test]
+    fn whoever_waits_for_room_is_told_at_half() {
+        let (line, _poll) = line(4, 1000, SlowClient::DropNewest);
+        for _ in 0..4 {
+            send(&line, "x");
+        }
+        assert!(!line.wait_room(Duration::ZERO));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| line.wait_room(Duration::from_secs(20)));
+            line.take_messages(1, &mut Vec::new());
+            line.take_messages(1, &mut Vec::new());
+            assert!(waiting.join().unwrap());
+        });
+        send(&line, "x");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| line.wait_room(Duration::from_secs(20)));
+            line.end(&mut Vec::new());
+            assert!(!waiting.join().unwrap());
+        });
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub(super) struct Wanted {
     pub(super) id: Option<String>,
 }
 
-/// Turns of a search. Each hears everybody who answers within it, so short ones come first.
-const TURNS: [Duration; 3] = [Duration::from_millis(250), Duration::from_millis(250), Duration::from_secs(1)];
+/// The first two turns of a search. A turn hears out everybody who answers within it, so short ones come first.
+const SHORT_TURNS: [Duration; 2] = [Duration::from_millis(250); 2];
+/// The turns after them. Each asks anew, for the server may just be starting.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Looks on a thread of its own, for the system's resolver may take its time; the line gets what was found.
 pub(super) fn start(lookup: Lookup, search: Search, line: Arc<Line>) -> std::io::Result<()> {
@@ -54,10 +56,10 @@ fn find(wanted: &Wanted, search: &Search) -> Result<Vec<SocketAddr>, String> {
     let mut turn = search.clone();
     // Most networks have one server, and whoever answers first is the one.
     turn.first = true;
-    let mut lengths = TURNS.into_iter();
+    let mut lengths = SHORT_TURNS.into_iter();
     loop {
         let left = search.timeout.saturating_sub(start.elapsed());
-        turn.timeout = left.min(lengths.next().unwrap_or(left));
+        turn.timeout = left.min(lengths.next().unwrap_or(TURN));
         let found = turn.run().map_err(|error| format!("cannot search for servers: {error}"))?;
         if let Some(server) = choose(&found, wanted) {
             return Ok(server.candidates());

@@ -127,6 +127,18 @@ impl Client {
         self.line.close(code.into(), reason);
     }
 
+    /// Ends at once: closes with 1001, tells nothing more, and does not wait for what is not sent yet. Dropping the
+    /// client does the same and waits for it.
+    pub fn stop(&self) {
+        self.line.stop();
+    }
+
+    /// Waits at most `timeout` until at least half of the queue of messages is free, and answers whether it is. For
+    /// programs that would rather wait than lose something; answers early when the client has ended.
+    pub fn wait_room(&self, timeout: Duration) -> bool {
+        self.line.wait_room(timeout)
+    }
+
     /// Whether there is a connection now.
     pub fn is_connected(&self) -> bool {
         self.line.url().is_some()
@@ -173,7 +185,8 @@ impl Client {
 
     /// The next event, waiting for it at most `timeout`.
     pub fn wait_event(&self, timeout: Duration) -> Option<ClientEvent> {
-        self.next_event(Some(Instant::now() + timeout))
+        // A time beyond all clocks is for ever.
+        self.next_event(Instant::now().checked_add(timeout))
     }
 
     /// The next event, to be awaited on any executor; `None` when the client was closed or gave up.
@@ -198,7 +211,7 @@ impl Client {
 impl Drop for Client {
     /// Closes with 1001, and waits for the server to agree for at most a second.
     fn drop(&mut self) {
-        self.line.stop();
+        self.stop();
         if let Some(thread) = self.thread.take() {
             // The thread catches its panics, so there is nothing to learn from its end.
             let _ = thread.join();

@@ -41,6 +41,15 @@ impl Target {
     pub fn name(name: impl Into<String>) -> Target {
         Target(Kind::Name(name.into()))
     }
+
+    /// The name that is to be looked for, when it is not known where to connect.
+    pub fn as_name(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Text(text) if is_address(text) => None,
+            Kind::Text(name) | Kind::Name(name) => Some(name),
+            Kind::Server(_) => None,
+        }
+    }
 }
 
 impl From<&str> for Target {
@@ -86,12 +95,14 @@ pub(super) struct Route {
 
 impl Route {
     pub(super) fn new(target: Target) -> Result<Route, ConnectError> {
+        if let Some(name) = target.as_name() {
+            return Ok(Route::to_server(name.to_owned(), None, Vec::new()));
+        }
         match target.0 {
-            Kind::Text(text) if is_address(&text) => {
+            Kind::Text(text) | Kind::Name(text) => {
                 let wrong = |error: UrlError| ConnectError::Address { text: escape(&text, 200), error };
                 Ok(Route::to_url(text.parse().map_err(wrong)?))
             }
-            Kind::Text(name) | Kind::Name(name) => Ok(Route::to_server(name, None, Vec::new())),
             Kind::Server(server) => {
                 let known = server.candidates();
                 Ok(Route::to_server(server.name, Some(server.id), known))
