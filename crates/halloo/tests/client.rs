@@ -156,13 +156,10 @@ fn many_messages_come_in_order_while_others_go() {
     let (url, server) = server(|mut peer| {
         let mut seen = 0;
         while seen < COUNT {
-            match peer.read().unwrap() {
-                Message::Text(text) => {
-                    assert_eq!(text.as_str(), seen.to_string());
-                    seen += 1;
-                    peer.write(Message::Text(text)).unwrap();
-                }
-                _ => {}
+            if let Message::Text(text) = peer.read().unwrap() {
+                assert_eq!(text.as_str(), seen.to_string());
+                seen += 1;
+                peer.write(Message::Text(text)).unwrap();
             }
         }
         peer.flush().unwrap();
