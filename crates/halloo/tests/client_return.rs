@@ -5,7 +5,7 @@
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
-use halloo::{Client, ClientConfig, ClientEvent, Config, Event, Search, Server, ServerInfo, Target};
+use halloo::{Client, ClientConfig, ClientEvent, ClientId, Config, Event, Search, Server, ServerInfo, Target};
 
 /// Long enough for a loaded machine; no test waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -171,7 +171,6 @@ fn a_server_that_moved_to_another_port_is_found_again() {
     let client = client(&found, port);
     assert_eq!(connected(&client), server.url());
     let before = at(&server);
-    // Its old port is taken, by something that is not a WebSocket server.
     server.stop();
     next(&client, |event| matches!(event, ClientEvent::Disconnected { .. }).then_some(()));
     client.send("still here").unwrap();
@@ -179,6 +178,10 @@ fn a_server_that_moved_to_another_port_is_found_again() {
     assert_ne!(at(&server), before);
     assert_eq!(connected(&client), server.url());
     assert_eq!(received(&server), "still here");
+    // From now on it knows the new place, without a search.
+    server.stop_service_discovery();
+    server.disconnect(ClientId(2), 1001, "come back");
+    assert_eq!(connected(&client), server.url());
 }
 
 #[test]
@@ -187,7 +190,12 @@ fn the_next_address_is_tried_when_the_best_does_not_answer() {
     let server = Server::start(announced("two", port)).unwrap();
     let mut found = discovered(port);
     found.url = format!("ws://{}", free_address());
-    assert_eq!(connected(&client(&found, port)), server.url());
+    let nameless = {
+        let mut found = found.clone();
+        found.name.clear();
+        found
+    };
+    assert_eq!(connected(&client(&nameless, port)), server.url(), "without a search");
     // One that takes the call and never says a word is no better; another is found by the name of the first.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     found.url = format!("ws://{}", silent.local_addr().unwrap());
@@ -228,6 +236,26 @@ fn a_kicked_client_stays_away() {
     server.disconnect(id, 4001, "cheating");
     assert!(gave_up(&client).contains("4001: cheating"));
     assert_eq!(server.status().extras.clients_total, 1);
+}
+
+#[test]
+fn closed_with_nothing_to_send_it_does_not_wait_for_anybody() {
+    let client = Client::connect(format!("ws://{}", free_address())).unwrap();
+    client.close(1000, "");
+    assert!(client.events().all(|event| matches!(event, ClientEvent::AttemptFailed { .. })));
+}
+
+#[test]
+fn closed_with_something_to_send_it_still_waits_for_the_server() {
+    let addr = free_address();
+    let client = Client::connect(format!("ws://{addr}")).unwrap();
+    client.send("the last word").unwrap();
+    client.close(1000, "");
+    let mut config = Config::local();
+    (config.port, config.strict_port) = (addr.port(), true);
+    let server = Server::start(config).unwrap();
+    assert_eq!(received(&server), "the last word");
+    assert!(matches!(client.events().last(), Some(ClientEvent::Disconnected { retry_in: None, .. })));
 }
 
 #[test]

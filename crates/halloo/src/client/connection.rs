@@ -116,11 +116,6 @@ impl Connection {
         self.readable
     }
 
-    /// Whether it is over but for the last words.
-    pub(super) fn is_closing(&self) -> bool {
-        self.phase != Phase::Open
-    }
-
     /// Whether it would take messages now.
     pub(super) fn takes_messages(&self) -> bool {
         self.phase == Phase::Open && !self.outbox.is_blocked()

@@ -271,8 +271,7 @@ impl Driver {
         act: impl FnOnce(&mut Connection, bool, &mut [u8], &mut Turn<'_>) -> Result<(), Ended>,
     ) -> Result<(), End> {
         let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
-        // A connection that ends is read to its end, whoever listens.
-        let reading = !self.paused || connection.is_closing();
+        let reading = !self.paused;
         let mut turn = Turn {
             now: self.now,
             limits: &self.config.messages,

@@ -300,19 +300,23 @@ mod tests {
     #[test]
     fn whoever_waits_for_room_is_told_at_half() {
         let (line, _poll) = line(4, 1000, SlowClient::DropNewest);
-        for _ in 0..4 {
-            send(&line, "x");
+        // Often enough that the other thread is really waiting in some rounds.
+        for _ in 0..200 {
+            while !line.lock().is_full(0, &line.limits) {
+                send(&line, "x");
+            }
+            assert!(!line.wait_room(Duration::ZERO));
+            std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| line.wait_room(Duration::MAX));
+                std::thread::yield_now();
+                line.take_messages(1, &mut Vec::new());
+                line.take_messages(1, &mut Vec::new());
+                assert!(waiting.join().unwrap());
+            });
         }
-        assert!(!line.wait_room(Duration::ZERO));
-        std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| line.wait_room(Duration::from_secs(20)));
-            line.take_messages(1, &mut Vec::new());
-            line.take_messages(1, &mut Vec::new());
-            assert!(waiting.join().unwrap());
-        });
         send(&line, "x");
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| line.wait_room(Duration::from_secs(20)));
+            let waiting = scope.spawn(|| line.wait_room(Duration::MAX));
             line.end(&mut Vec::new());
             assert!(!waiting.join().unwrap());
         });

@@ -90,11 +90,12 @@ impl Client {
     /// As [`Client::connect`].
     pub fn start(config: ClientConfig) -> Result<Client, ConnectError> {
         let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes, ClientEvent::weight));
-        let (driver, line) = Driver::new(config, Arc::clone(&queue))?;
+        let (mut driver, line) = Driver::new(config, Arc::clone(&queue))?;
         let (thread_line, thread_queue) = (Arc::clone(&line), Arc::clone(&queue));
         let run = move || {
             let mut last = Vec::new();
-            let end = guarded(driver);
+            let end = guarded(|| driver.run());
+            drop(driver);
             thread_line.end(&mut last);
             if let End::GaveUp(reason) = end {
                 tracing::debug!(reason, "the client gave up");
@@ -219,10 +220,21 @@ impl Drop for Client {
     }
 }
 
-/// Runs the driver, and lets no panic out.
-fn guarded(mut driver: Driver) -> End {
-    match catch_unwind(AssertUnwindSafe(|| driver.run())) {
+/// Lets no panic out.
+fn guarded(run: impl FnOnce() -> End) -> End {
+    match catch_unwind(AssertUnwindSafe(run)) {
         Ok(end) => end,
         Err(panic) => End::GaveUp(panic_message("client", panic.as_ref())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_reason_to_give_up_and_not_an_abort() {
+        let End::GaveUp(reason) = guarded(|| panic!("as the test wants")) else { panic!() };
+        assert!(reason.contains("as the test wants"), "{reason}");
     }
 }
