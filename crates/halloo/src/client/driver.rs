@@ -395,6 +395,7 @@ impl Driver {
         match retry_in {
             Some(_) => Ok(()),
             None if wanted || !(is_final || self.config.reconnect) => Err(End::Closed),
+            None if shown.is_empty() => Err(End::GaveUp(format!("the connection ended with {code}"))),
             None => Err(End::GaveUp(format!("the connection ended with {code}: {shown}"))),
         }
     }

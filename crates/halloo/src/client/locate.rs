@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::line::Line;
 use crate::{Search, ServerInfo};
@@ -26,11 +25,6 @@ pub(super) struct Wanted {
     pub(super) id: Option<String>,
 }
 
-/// The first two turns of a search. A turn hears out everybody who answers within it, so short ones come first.
-const SHORT_TURNS: [Duration; 2] = [Duration::from_millis(250); 2];
-/// The turns after them. Each asks anew, for the server may just be starting.
-const TURN: Duration = Duration::from_secs(1);
-
 /// Looks on a thread of its own, for the system's resolver may take its time; the line gets what was found.
 pub(super) fn start(lookup: Lookup, search: Search, line: Arc<Line>) -> std::io::Result<()> {
     let look = move || {
@@ -52,52 +46,11 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 }
 
 fn find(wanted: &Wanted, search: &Search) -> Result<Vec<SocketAddr>, String> {
-    let start = Instant::now();
-    let mut turn = search.clone();
-    // Most networks have one server, and whoever answers first is the one.
-    turn.first = true;
-    let mut lengths = SHORT_TURNS.into_iter();
-    loop {
-        let left = search.timeout.saturating_sub(start.elapsed());
-        turn.timeout = left.min(lengths.next().unwrap_or(TURN));
-        let found = turn.run().map_err(|error| format!("cannot search for servers: {error}"))?;
-        if let Some(server) = choose(&found, wanted) {
-            return Ok(server.candidates());
-        }
-        if left.is_zero() {
-            return Err(format!("no server called {} answered", wanted.name));
-        }
-        turn.first = false;
-    }
-}
-
-/// Among several servers of one name, the one that was meant before.
-fn choose<'s>(found: &'s [ServerInfo], wanted: &Wanted) -> Option<&'s ServerInfo> {
-    let mut named = found.iter().filter(|server| server.name.to_lowercase() == wanted.name.to_lowercase());
-    let first = named.next();
-    first.into_iter().chain(named).find(|server| Some(&server.id) == wanted.id.as_ref()).or(first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn server(name: &str, id: &str) -> ServerInfo {
-        let (name, id, url) = (name.into(), id.into(), String::new());
-        ServerInfo { id, name, url, addresses: Vec::new(), clients: None }
-    }
-
-    #[test]
-    fn the_same_server_before_one_of_the_same_name() {
-        let found = [server("other", "a"), server("Den", "b"), server("den", "c")];
-        let chosen = |name: &str, id: Option<&str>| {
-            let wanted = Wanted { name: name.into(), id: id.map(Into::into) };
-            choose(&found, &wanted).map(|server| server.id.as_str())
-        };
-        assert_eq!(chosen("den", Some("c")), Some("c"));
-        assert_eq!(chosen("den", Some("gone")), Some("b"));
-        assert_eq!(chosen("DEN", None), Some("b"));
-        assert_eq!(chosen("den", Some("a")), Some("b"), "an id alone is not enough");
-        assert_eq!(chosen("attic", None), None);
-    }
+    let mut search = search.clone();
+    // Without an id to prefer, namesakes are not waited for.
+    search.first |= wanted.id.is_none();
+    let found = search.find(&wanted.name).map_err(|error| format!("cannot search for servers: {error}"))?;
+    // Among several of one name, the one that was meant before.
+    let meant = found.iter().find(|server| Some(&server.id) == wanted.id.as_ref()).or(found.first());
+    meant.map(ServerInfo::candidates).ok_or_else(|| format!("no server called {} answered", wanted.name))
 }
