@@ -125,29 +125,23 @@ pub(crate) struct Pace {
     pub(crate) time: Duration,
     /// For [`Measure::Processor`]: whole heartbeats.
     pub(crate) idle_time: Duration,
-    /// How long to wait for a quiet machine before each scenario.
+    /// How long to wait for a quiet machine before the first scenario, and before each.
+    pub(crate) first_patience: Duration,
     pub(crate) patience: Duration,
 }
 
 impl Pace {
     pub(crate) fn new(full: bool) -> Pace {
         let millis = Duration::from_millis;
-        if full {
-            Pace {
-                rounds: 7,
-                warm_up: millis(150),
-                time: millis(500),
-                idle_time: millis(30_000),
-                patience: millis(60_000),
-            }
-        } else {
-            Pace {
-                rounds: 5,
-                warm_up: millis(50),
-                time: millis(200),
-                idle_time: millis(5_000),
-                patience: millis(3_000),
-            }
+        let (warm_up, time, idle_time) = if full { (150, 500, 30_000) } else { (50, 200, 5_000) };
+        let (first_patience, patience) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
+        Pace {
+            rounds: 5,
+            warm_up: millis(warm_up),
+            time: millis(time),
+            idle_time: millis(idle_time),
+            first_patience: millis(first_patience),
+            patience: millis(patience),
         }
     }
 }

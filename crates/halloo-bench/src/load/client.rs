@@ -126,7 +126,7 @@ impl Client {
             }
             let length = (ring.answer_length - begun).min(bytes.len());
             if !ring.matches(self.reading_at, &bytes[..length]) {
-                bail!("a wrong answer, the {}th: {}", self.received(ring) + 1, bytes[..length.min(80)].escape_ascii());
+                bail!("answer {} is wrong: {}", self.received(ring) + 1, bytes[..length.min(80)].escape_ascii());
             }
             self.advance(ring, length);
             bytes = &bytes[length..];

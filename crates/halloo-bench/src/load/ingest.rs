@@ -30,6 +30,10 @@ pub(crate) fn ingest(target: &Target, load: &Ingest) -> Result<Usage> {
     let messages = (WRITE / load.size).max(2);
     let ring = Ring::new(target.protocol, load.size, messages);
     let mut senders = connect(target, load.clients)?.into_iter().map(Sender::new).collect::<Result<Vec<_>>>()?;
+    let before = match target.protocol {
+        Protocol::WebSocket => ask(&mut connect(target, 1)?[0])?,
+        Protocol::Tcp => 0,
+    };
     let meter = Meter::start(target.pid);
     send_for(&mut senders, &ring, load.time)?;
     let mut sent = 0;
@@ -39,7 +43,7 @@ pub(crate) fn ingest(target: &Target, load: &Ingest) -> Result<Usage> {
     let mut counted = 0;
     for sender in &mut senders {
         match target.protocol {
-            Protocol::WebSocket => counted = counted.max(sender.read_count()?),
+            Protocol::WebSocket => counted = counted.max(read_count(&mut sender.blocking)? - before),
             Protocol::Tcp => counted += sender.read_bytes()? / ring.request_length as u64,
         }
     }
@@ -112,32 +116,9 @@ impl Sender {
         self.bytes += rest as u64;
         match ring.protocol {
             Protocol::Tcp => self.blocking.shutdown(Shutdown::Write)?,
-            Protocol::WebSocket => {
-                let mut question = Vec::new();
-                wire::encode(&mut question, wire::TEXT, QUESTION, Some([1, 2, 3, 4]));
-                self.blocking.write_all(&question)?;
-            }
+            Protocol::WebSocket => self.blocking.write_all(&question())?,
         }
         Ok(self.bytes / ring.request_length as u64)
-    }
-
-    /// The application's answer: a number as text.
-    fn read_count(&mut self) -> Result<u64> {
-        let mut received = Vec::new();
-        loop {
-            let mut buffer = [0; 256];
-            let count = self.blocking.read(&mut buffer).context("the application does not tell its count")?;
-            if count == 0 {
-                bail!("the server hung up");
-            }
-            received.extend_from_slice(&buffer[..count]);
-            while let Some((opcode, payload, length)) = wire::short_frame(&received)? {
-                if opcode == wire::TEXT {
-                    return parse(payload);
-                }
-                received.drain(..length);
-            }
-        }
     }
 
     /// The number of bytes that the raw server took.
@@ -145,6 +126,37 @@ impl Sender {
         let mut answer = Vec::new();
         self.blocking.read_to_end(&mut answer).context("the server does not tell its count")?;
         parse(&answer)
+    }
+}
+
+fn question() -> Vec<u8> {
+    let mut question = Vec::new();
+    wire::encode(&mut question, wire::TEXT, QUESTION, Some([1, 2, 3, 4]));
+    question
+}
+
+/// How many binary messages the application has taken since its start.
+fn ask(stream: &mut TcpStream) -> Result<u64> {
+    stream.write_all(&question())?;
+    read_count(stream)
+}
+
+/// The application's answer: a number as text.
+fn read_count(stream: &mut TcpStream) -> Result<u64> {
+    let mut received = Vec::new();
+    loop {
+        let mut buffer = [0; 256];
+        let count = stream.read(&mut buffer).context("the application does not tell its count")?;
+        if count == 0 {
+            bail!("the server hung up");
+        }
+        received.extend_from_slice(&buffer[..count]);
+        while let Some((opcode, payload, length)) = wire::short_frame(&received)? {
+            if opcode == wire::TEXT {
+                return parse(payload);
+            }
+            received.drain(..length);
+        }
     }
 }
 

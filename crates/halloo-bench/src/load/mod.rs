@@ -16,6 +16,9 @@ pub(crate) mod roundtrip;
 
 mod meter;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 
 pub(crate) use connect::connect;
