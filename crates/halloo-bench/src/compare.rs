@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -40,7 +41,7 @@ pub(crate) struct Options {
 pub(crate) fn compare(options: &Options) -> Result<()> {
     let prepared = peer::read(&options.prepared)?;
     let peers = choose_peers(&prepared, options)?;
-    let scenarios = choose_scenarios(options)?;
+    let (scenarios, impossible) = choose_scenarios(options)?;
     let pace = Pace::new(options.full);
     let pinned = machine::cores() > 1 && machine::pin(machine::cores() - 1);
     let mut report = Report {
@@ -51,7 +52,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
         peers: peers.iter().map(|peer| (peer.name.clone(), peer.version.clone())).collect(),
         rows: Vec::new(),
         sizes: sizes(&prepared)?,
-        left_out: left_out(&prepared, &peers),
+        left_out: left_out(&prepared, &peers, impossible),
         notes: Vec::new(),
     };
     let start = Instant::now();
@@ -98,7 +99,8 @@ fn choose_peers<'a>(prepared: &'a Prepared, options: &Options) -> Result<Vec<&'a
     Ok(all.iter().filter(chosen).collect())
 }
 
-fn choose_scenarios(options: &Options) -> Result<Vec<Scenario>> {
+/// What is to be measured, and what of it this machine cannot measure.
+fn choose_scenarios(options: &Options) -> Result<(Vec<Scenario>, Vec<LeftOut>)> {
     let mut scenarios = scenario::all();
     match options.only.is_empty() {
         true => scenarios.retain(|scenario| options.full || scenario.quick),
@@ -110,7 +112,13 @@ fn choose_scenarios(options: &Options) -> Result<Vec<Scenario>> {
     }
     // Last, so that its long rest does not stand between loads that are compared.
     scenarios.sort_by_key(|scenario| matches!(scenario.measure, Measure::Processor { .. }));
-    Ok(scenarios)
+    let mut impossible = Vec::new();
+    scenarios.retain(|scenario| {
+        let why = obstacle(scenario);
+        impossible.extend(why.map(|why| LeftOut { name: scenario.name.into(), why: why.into() }));
+        why.is_none()
+    });
+    Ok((scenarios, impossible))
 }
 
 fn sizes(prepared: &Prepared) -> Result<std::collections::BTreeMap<String, u64>> {
@@ -121,8 +129,21 @@ fn sizes(prepared: &Prepared) -> Result<std::collections::BTreeMap<String, u64>>
     prepared.files.iter().map(size).collect()
 }
 
-fn left_out(prepared: &Prepared, peers: &[&Peer]) -> Vec<LeftOut> {
+/// Why this machine cannot measure it.
+fn obstacle(scenario: &Scenario) -> Option<&'static str> {
+    let strace = || Command::new("strace").arg("--version").output().is_ok();
+    match scenario.measure {
+        Measure::Memory { .. } | Measure::Processor { .. } if !cfg!(target_os = "linux") => {
+            Some("needs /proc of Linux")
+        }
+        Measure::SystemCalls { .. } if !strace() => Some("needs the program strace"),
+        _ => None,
+    }
+}
+
+fn left_out(prepared: &Prepared, peers: &[&Peer], impossible: Vec<LeftOut>) -> Vec<LeftOut> {
     let mut left_out = prepared.left_out.clone();
+    left_out.extend(impossible);
     for peer in &prepared.peers {
         if !peers.iter().any(|chosen| chosen.name == peer.name) {
             left_out.push(LeftOut { name: peer.name.clone(), why: "not asked for in this run".into() });

@@ -17,6 +17,9 @@ const QUESTION: &[u8] = b"count";
 /// Bytes handed to one write.
 const WRITE: usize = 64 * 1024;
 
+/// Until the application has taken what the kernel's buffers hold: hundreds of megabytes for a hundred clients.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The shape of the load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ingest {
@@ -91,6 +94,7 @@ struct Sender {
 impl Sender {
     fn new(stream: TcpStream) -> Result<Sender> {
         let blocking = stream.try_clone()?;
+        blocking.set_read_timeout(Some(PATIENCE))?;
         stream.set_nonblocking(true)?;
         Ok(Sender { stream: mio::net::TcpStream::from_std(stream), blocking, at: 0, bytes: 0 })
     }
