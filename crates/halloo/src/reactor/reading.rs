@@ -148,6 +148,7 @@ impl Reactor {
     }
 
     fn handle_frames(&mut self, slot: usize, bytes: &mut [u8]) {
+        self.connections.heard = slot;
         let mut input = bytes;
         loop {
             let now = self.connections.now;
@@ -181,7 +182,7 @@ impl Reactor {
             };
             if open {
                 let client = connection.client;
-                self.connections.shared.received.fetch_add(1, Ordering::Relaxed);
+                self.connections.received += 1;
                 let event = Event::MessageReceived { client, message };
                 tell(&mut self.sink, &mut self.batch, &mut self.connections, event);
                 self.tell_events();
