@@ -100,10 +100,10 @@ pub(crate) fn measure(scenario: &Scenario, server: &Running, pace: &Pace) -> Res
                     true => fan_out(target, &FanOut { clients, in_flight, size: SIZE, warm_up, time })?.0,
                     false => echo(target, &Echo { clients, in_flight, size: SIZE, warm_up, time })?,
                 };
-                Ok(usage.messages)
+                Ok(usage.in_all)
             };
             let name = if fans_out { "calls/delivery" } else { "calls/message" };
-            single(less(name), calls_per_message(server, time / 2, load)?)
+            single(less(name), calls_per_message(server, time, load)?)
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::peer::Running;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// System calls for each of the messages of `load`, which answers how many there were in the given time.
+/// System calls for each of the messages of `load`, which answers how many there were when it ran for a time.
 ///
 /// The load runs twice, the first time without any time: what connecting costs drops out.
 pub(crate) fn calls_per_message(
@@ -21,15 +21,15 @@ pub(crate) fn calls_per_message(
 ) -> Result<f64> {
     let pid = server.target.pid.context("a server of its own is needed")?;
     let path = PathBuf::from("target/bench/logs/strace");
-    let mut without = 0;
-    let mut with = 0;
-    let mut messages = 0;
-    for (time, calls) in [(Duration::ZERO, &mut without), (time, &mut with)] {
+    let count = |time| -> Result<(u64, u64)> {
         let tracer = Tracer::attach(pid, &path)?;
-        messages = load(time)?;
-        *calls = tracer.detach(&path)?;
-    }
-    Ok(with.saturating_sub(without) as f64 / messages.max(1) as f64)
+        let messages = load(time)?;
+        Ok((messages, tracer.detach(&path)?))
+    };
+    let (few, calls_for_few) = count(Duration::ZERO)?;
+    let (many, calls_for_many) = count(time)?;
+    let calls = calls_for_many.saturating_sub(calls_for_few);
+    Ok(calls as f64 / many.saturating_sub(few).max(1) as f64)
 }
 
 /// A running `strace`, which lets go of the server when it is killed.

@@ -37,7 +37,7 @@ pub(crate) fn echo(target: &Target, load: &Echo) -> Result<Usage> {
     let messages = run_for(&mut crowd, &ring, load.time)?;
     let usage = meter.stop(messages);
     finish(&mut crowd, &ring)?;
-    Ok(usage)
+    Ok(Usage { in_all: crowd.clients.iter().map(|client| client.sent).sum(), ..usage })
 }
 
 fn run_for(crowd: &mut Crowd, ring: &Ring, time: Duration) -> Result<u64> {

@@ -34,7 +34,7 @@ pub(crate) fn fan_out(target: &Target, load: &FanOut) -> Result<(Usage, Vec<Dura
     let deliveries = rounds.run_for(&mut crowd, &ring, load.time)?;
     let usage = meter.stop(deliveries);
     rounds.finish(&mut crowd, &ring)?;
-    Ok((usage, rounds.latencies))
+    Ok((Usage { in_all: rounds.sent * load.clients as u64, ..usage }, rounds.latencies))
 }
 
 /// Which messages are on their way.

@@ -16,6 +16,8 @@ pub(super) struct Meter {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     pub(crate) messages: u64,
+    /// Messages from the first to the last, with those outside of the measured time.
+    pub(crate) in_all: u64,
     pub(crate) elapsed: Duration,
     /// Processor time of the server; `None` where the system does not tell.
     pub(crate) server: Option<Duration>,
@@ -34,6 +36,7 @@ impl Meter {
         let since = |before: Option<Duration>, pid| Some(machine::processor_time(pid)?.saturating_sub(before?));
         Usage {
             messages,
+            in_all: messages,
             elapsed,
             server: self.pid.and_then(|pid| since(self.server, pid)),
             own: since(self.own, std::process::id()),

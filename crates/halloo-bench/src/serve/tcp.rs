@@ -31,7 +31,11 @@ pub(super) fn serve(role: Role, port: u16) -> Result<()> {
     let mut connections: Slab<Connection> = Slab::new();
     let mut buffer = vec![0; READ_BUFFER];
     loop {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            // A tracer that comes or goes interrupts.
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
+            _ => {}
+        }
         for event in &events {
             let Token(slot) = event.token();
             if event.token() == LISTENER {
