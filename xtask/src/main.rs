@@ -7,6 +7,9 @@ mod suite;
 mod report;
 mod tidy;
 
+mod bench;
+mod peers;
+
 mod command;
 mod python;
 
@@ -32,6 +35,8 @@ enum Chore {
     Tidy,
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
+    /// Compare with raw TCP and with other servers; prints a table, writes a report
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
         Chore::Python => python::run(&root),
+        Chore::Bench(options) => bench::run(&root, &options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

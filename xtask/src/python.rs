@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::command::{run as run_command, succeeds};
 
 /// The client library the foreign peers are written with. Pinned, so that a failure is ours and not theirs.
-const WEBSOCKETS_VERSION: &str = "17.4";
+pub(crate) const WEBSOCKETS_VERSION: &str = "17.4";
 
 /// What the system calls its interpreter.
 const SYSTEM_PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };

@@ -31,6 +31,11 @@ pub(crate) struct Connections {
     pub(crate) table: Slab<Connection>,
     pub(crate) now: Time,
     pub(super) addresses: Addresses,
+    /// The slot of the client that is heard at the moment: who answers it at once need not search.
+    pub(super) heard: usize,
+    /// Messages that came and went since the counts were last published.
+    pub(super) received: u64,
+    sent: u64,
     /// Events that sending and leaving caused, not told yet.
     pub(crate) events: VecDeque<Event<'static>>,
     pub(crate) wheel: Wheel,
@@ -65,6 +70,9 @@ impl Connections {
             table: Slab::new(),
             now: Time::ZERO,
             addresses: Addresses::default(),
+            heard: usize::MAX,
+            received: 0,
+            sent: 0,
             events: VecDeque::new(),
             wheel: Wheel::default(),
             shared,
@@ -120,14 +128,25 @@ impl Connections {
 
     /// Where the client is, ready for a message to it alone.
     fn address(&mut self, client: ClientId) -> Option<usize> {
-        let slot = self.shared.slot(client)?;
+        let is_heard = |connection: &Connection| connection.client == client && connection.is_open();
+        let slot = match self.table.get(self.heard).is_some_and(is_heard) {
+            true => self.heard,
+            false => self.shared.slot(client)?,
+        };
         self.catch_up(slot);
         // What was sent to all may have been too much for it.
         if !self.table[slot].is_open() {
             return None;
         }
-        self.shared.sent.fetch_add(1, Ordering::Relaxed);
+        self.sent += 1;
         Some(slot)
+    }
+
+    /// Makes the counts visible to other threads: once a read or turn, since once a message would cost as much as
+    /// decoding it.
+    pub(crate) fn publish_counts(&mut self) {
+        self.shared.received.fetch_add(std::mem::take(&mut self.received), Ordering::Relaxed);
+        self.shared.sent.fetch_add(std::mem::take(&mut self.sent), Ordering::Relaxed);
     }
 
     /// Sends one message to every client: encoded once, written at the end of the turn.
@@ -143,7 +162,7 @@ impl Connections {
     }
 
     fn after_log(&mut self) {
-        self.shared.sent.fetch_add(self.shared.clients() as u64, Ordering::Relaxed);
+        self.sent += self.shared.clients() as u64;
         if self.log.len() >= CORK {
             self.flush_log();
         }

@@ -197,8 +197,9 @@ impl Reactor {
         self.publish();
     }
 
-    /// Hands the events so far to the application's queue; when it is full now, reading pauses.
+    /// Hands the counts and events so far to the application; when its queue is full now, reading pauses.
     fn publish(&mut self) {
+        self.connections.publish_counts();
         if let Sink::Queue(queue) = &self.sink
             && !self.batch.is_empty()
             && queue.push(&mut self.batch)
@@ -254,6 +255,7 @@ impl Reactor {
 
     fn status(&mut self) -> crate::Status {
         self.announcing.refresh(self.connections.now);
+        self.connections.publish_counts();
         let mut status = self.connections.shared.status();
         status.extras.clients = self.connections.statuses();
         status

@@ -180,6 +180,7 @@ impl Reactor {
 
     /// Handles at most [`TURN_MESSAGES`], and answers how many bytes are left.
     fn handle_some_frames(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
+        self.connections.heard = slot;
         let mut input = bytes;
         for _ in 0..TURN_MESSAGES {
             let now = self.connections.now;
@@ -220,7 +221,7 @@ impl Reactor {
             };
             if open {
                 let client = connection.client;
-                self.connections.shared.received.fetch_add(1, Ordering::Relaxed);
+                self.connections.received += 1;
                 let event = Event::MessageReceived { client, message };
                 tell(&mut self.sink, &mut self.batch, &mut self.connections, event);
                 self.tell_events();

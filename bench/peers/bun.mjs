@@ -1,0 +1,26 @@
+// A server on Bun: `bun bun.mjs ROLE PORT`.
+
+const [role, port] = process.argv.slice(2);
+let taken = 0;
+
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: Number(port),
+  fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("WebSocket only", { status: 400 })),
+  websocket: {
+    perMessageDeflate: false,
+    open: (socket) => socket.subscribe("all"),
+    message(socket, message) {
+      const text = typeof message === "string";
+      if (role === "echo" || (role === "mixed" && text)) {
+        socket.send(message);
+      } else if (role === "fanout" || role === "mixed") {
+        server.publish("all", message);
+      } else if (text) {
+        socket.send(String(taken));
+      } else {
+        taken += 1;
+      }
+    },
+  },
+});

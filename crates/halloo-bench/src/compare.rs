@@ -1,0 +1,178 @@
+//! The whole comparison: choose, run, print, write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+
+use crate::peer::{self, LeftOut, Peer, Prepared};
+use crate::report::{Report, document, plot, table};
+use crate::scenario::{self, Measure, Pace, Scenario};
+use crate::{machine, runner};
+
+/// What a quick run compares; the others are slower by far and would only take time.
+const QUICK: [&str; 5] = ["tcp", "halloo", "halloo-events", "uwebsockets", "bun"];
+/// Takes part in a quick run only where the application's thread matters.
+const EVENTS: &str = "halloo-events";
+
+/// What to measure, and where to put it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The list of peers that was prepared
+    #[arg(long, default_value = "target/bench/peers.json")]
+    prepared: PathBuf,
+    /// Everything, with more and longer runs: up to twenty minutes
+    #[arg(long)]
+    full: bool,
+    /// Only scenarios whose name begins so, several with commas between
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these peers, with commas between
+    #[arg(long, value_delimiter = ',')]
+    peers: Vec<String>,
+    /// Directory for benchmarks.md, benchmarks.json and benchmarks.svg
+    #[arg(long, default_value = "target/bench/report")]
+    output: PathBuf,
+}
+
+/// Measures and reports. An error when halloo itself failed in any scenario.
+pub(crate) fn compare(options: &Options) -> Result<()> {
+    let prepared = peer::read(&options.prepared)?;
+    let peers = choose_peers(&prepared, options)?;
+    let (scenarios, impossible) = choose_scenarios(options)?;
+    let pace = Pace::new(options.full);
+    let pinned = machine::cores() > 1 && machine::pin(machine::cores() - 1);
+    let mut report = Report {
+        date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        machine: machine::description(),
+        mode: if options.full { "full" } else { "quick" },
+        pinned,
+        peers: peers.iter().map(|peer| (peer.name.clone(), peer.version.clone())).collect(),
+        rows: Vec::new(),
+        sizes: sizes(&prepared)?,
+        left_out: left_out(&prepared, &peers, impossible),
+        notes: Vec::new(),
+    };
+    let start = Instant::now();
+    if let Some(busy) = machine::wait_until_quiet(pace.first_patience) {
+        eprintln!(
+            "NOT QUIET: {:.0} % of the machine are busy with something else; measuring all the same",
+            100.0 * busy
+        );
+    }
+    let mut failed = Vec::new();
+    for (number, scenario) in scenarios.iter().enumerate() {
+        let takes_part = |peer: &&&Peer| {
+            let asked_for = options.full || !options.peers.is_empty();
+            asked_for || peer.name != EVENTS || scenario.through_application
+        };
+        let taking_part: Vec<&Peer> = peers.iter().filter(takes_part).copied().collect();
+        let outcome = runner::run(scenario, &taking_part, &pace);
+        eprintln!("{:>2}/{} {:4.1} s  {}", number + 1, scenarios.len(), outcome.took.as_secs_f64(), scenario.title);
+        failed.extend(outcome.failures.iter().filter(|(peer, _)| peer.starts_with("halloo")).map(|_| scenario.name));
+        report.add(outcome);
+    }
+    print(&report);
+    write(&report, &options.output)?;
+    println!("{:.0} s; written to {}", start.elapsed().as_secs_f64(), options.output.display());
+    failed.dedup();
+    if !failed.is_empty() {
+        bail!("halloo failed in {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn choose_peers<'a>(prepared: &'a Prepared, options: &Options) -> Result<Vec<&'a Peer>> {
+    let all = &prepared.peers;
+    for name in &options.peers {
+        if !all.iter().any(|peer| peer.name == *name) {
+            let known: Vec<&str> = all.iter().map(|peer| peer.name.as_str()).collect();
+            bail!("no peer is called {name}; there are {}", known.join(", "));
+        }
+    }
+    let chosen = |peer: &&Peer| match options.peers.is_empty() {
+        true => options.full || QUICK.contains(&peer.name.as_str()),
+        false => options.peers.contains(&peer.name),
+    };
+    Ok(all.iter().filter(chosen).collect())
+}
+
+/// What is to be measured, and what of it this machine cannot measure.
+fn choose_scenarios(options: &Options) -> Result<(Vec<Scenario>, Vec<LeftOut>)> {
+    let mut scenarios = scenario::all();
+    match options.only.is_empty() {
+        true => scenarios.retain(|scenario| options.full || scenario.quick),
+        false => scenarios.retain(|scenario| options.only.iter().any(|only| scenario.name.starts_with(only.as_str()))),
+    }
+    if scenarios.is_empty() {
+        let known: Vec<&str> = scenario::all().iter().map(|scenario| scenario.name).collect();
+        bail!("no scenario begins with {}; there are {}", options.only.join(" or "), known.join(", "));
+    }
+    // Last, so that its long rest does not stand between loads that are compared.
+    scenarios.sort_by_key(|scenario| matches!(scenario.measure, Measure::Processor { .. }));
+    let mut impossible = Vec::new();
+    scenarios.retain(|scenario| {
+        let why = obstacle(scenario);
+        impossible.extend(why.map(|why| LeftOut { name: scenario.name.into(), why: why.into() }));
+        why.is_none()
+    });
+    Ok((scenarios, impossible))
+}
+
+fn sizes(prepared: &Prepared) -> Result<std::collections::BTreeMap<String, u64>> {
+    let size = |(name, path): (&String, &PathBuf)| {
+        let file = fs::metadata(path).with_context(|| format!("cannot find {}", path.display()))?;
+        Ok((name.clone(), file.len()))
+    };
+    prepared.files.iter().map(size).collect()
+}
+
+/// Why this machine cannot measure it.
+fn obstacle(scenario: &Scenario) -> Option<&'static str> {
+    let strace = || Command::new("strace").arg("--version").output().is_ok();
+    match scenario.measure {
+        Measure::Memory { .. } | Measure::Processor { .. } if !cfg!(target_os = "linux") => {
+            Some("needs /proc of Linux")
+        }
+        Measure::SystemCalls { .. } if !strace() => Some("needs the program strace"),
+        _ => None,
+    }
+}
+
+fn left_out(prepared: &Prepared, peers: &[&Peer], impossible: Vec<LeftOut>) -> Vec<LeftOut> {
+    let mut left_out = prepared.left_out.clone();
+    left_out.extend(impossible);
+    for peer in &prepared.peers {
+        if !peers.iter().any(|chosen| chosen.name == peer.name) {
+            left_out.push(LeftOut { name: peer.name.clone(), why: "not asked for in this run".into() });
+        }
+    }
+    left_out
+}
+
+fn print(report: &Report) {
+    println!("\n{}, {}{}", report.machine, report.date, if report.pinned { "" } else { ", NOT pinned to cores" });
+    println!("median, half the spread, ratio to raw TCP\n\n{}", table(report));
+    for (name, bytes) in &report.sizes {
+        println!("size of {name}: {bytes} bytes");
+    }
+    for one in &report.left_out {
+        println!("left out: {}: {}", one.name, one.why);
+    }
+    for note in &report.notes {
+        println!("note: {note}");
+    }
+}
+
+fn write(report: &Report, directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    let json = serde_json::to_string_pretty(report)? + "\n";
+    let files = [("benchmarks.md", document(report)), ("benchmarks.json", json), ("benchmarks.svg", plot(report))];
+    for (name, content) in files {
+        let path = directory.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}

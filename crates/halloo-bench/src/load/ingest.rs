@@ -1,0 +1,170 @@
+//! Clients that send as fast as the server takes it; the application counts, and is asked for its count in the end.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use mio::{Events, Interest, Poll, Token};
+
+use super::meter::{Meter, Usage};
+use super::ring::Ring;
+use super::wire;
+use super::{Protocol, Target, connect};
+
+/// The text message that asks how many binary messages came so far, from all clients together.
+const QUESTION: &[u8] = b"count";
+/// Bytes handed to one write.
+const WRITE: usize = 64 * 1024;
+
+/// Until the application has taken what the kernel's buffers hold: hundreds of megabytes for a hundred clients.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The shape of the load.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ingest {
+    pub(crate) clients: usize,
+    pub(crate) size: usize,
+    pub(crate) time: Duration,
+}
+
+/// Runs the load until the application has answered for the last message.
+pub(crate) fn ingest(target: &Target, load: &Ingest) -> Result<Usage> {
+    let messages = (WRITE / load.size).max(2);
+    let ring = Ring::new(target.protocol, load.size, messages);
+    let mut senders = connect(target, load.clients)?.into_iter().map(Sender::new).collect::<Result<Vec<_>>>()?;
+    let before = match target.protocol {
+        Protocol::WebSocket => ask(&mut connect(target, 1)?[0])?,
+        Protocol::Tcp => 0,
+    };
+    let meter = Meter::start(target.pid);
+    send_for(&mut senders, &ring, load.time)?;
+    let mut sent = 0;
+    for sender in &mut senders {
+        sent += sender.finish(&ring)?;
+    }
+    let mut counted = 0;
+    for sender in &mut senders {
+        match target.protocol {
+            Protocol::WebSocket => counted = counted.max(read_count(&mut sender.blocking)? - before),
+            Protocol::Tcp => counted += sender.read_bytes()? / ring.request_length as u64,
+        }
+    }
+    let usage = meter.stop(counted);
+    if counted != sent {
+        bail!("{sent} messages were sent and {counted} taken");
+    }
+    Ok(usage)
+}
+
+fn send_for(senders: &mut [Sender], ring: &Ring, time: Duration) -> Result<()> {
+    let mut poll = Poll::new()?;
+    for (number, sender) in senders.iter_mut().enumerate() {
+        poll.registry().register(&mut sender.stream, Token(number), Interest::WRITABLE)?;
+    }
+    let mut events = Events::with_capacity(1024);
+    let mut writable: Vec<usize> = (0..senders.len()).collect();
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        // One write each in turn, so that nobody is served alone.
+        let mut still = Vec::with_capacity(writable.len());
+        for number in writable {
+            if senders[number].write(ring)? {
+                still.push(number);
+            }
+        }
+        writable = still;
+        let timeout = if writable.is_empty() { Duration::from_millis(10) } else { Duration::ZERO };
+        poll.poll(&mut events, Some(timeout))?;
+        writable.extend(events.iter().map(|event| event.token().0));
+        writable.sort_unstable();
+        writable.dedup();
+    }
+    Ok(())
+}
+
+struct Sender {
+    stream: mio::net::TcpStream,
+    /// Another handle of the same socket, for the end when it blocks again.
+    blocking: TcpStream,
+    at: usize,
+    bytes: u64,
+}
+
+impl Sender {
+    fn new(stream: TcpStream) -> Result<Sender> {
+        let blocking = stream.try_clone()?;
+        blocking.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nonblocking(true)?;
+        Ok(Sender { stream: mio::net::TcpStream::from_std(stream), blocking, at: 0, bytes: 0 })
+    }
+
+    /// Writes once; `false` when the socket takes nothing.
+    fn write(&mut self, ring: &Ring) -> Result<bool> {
+        match self.stream.write(ring.requests(self.at, ring.requests_length())) {
+            Ok(taken) => {
+                self.at = (self.at + taken) % ring.requests_length();
+                self.bytes += taken as u64;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error).context("the server does not take what it is sent"),
+        }
+    }
+
+    /// Sends the rest of the last message, then the question; answers how many messages were sent.
+    fn finish(&mut self, ring: &Ring) -> Result<u64> {
+        self.blocking.set_nonblocking(false)?;
+        let rest = (ring.request_length - self.at % ring.request_length) % ring.request_length;
+        self.blocking.write_all(ring.requests(self.at, rest))?;
+        self.bytes += rest as u64;
+        match ring.protocol {
+            Protocol::Tcp => self.blocking.shutdown(Shutdown::Write)?,
+            Protocol::WebSocket => self.blocking.write_all(&question())?,
+        }
+        Ok(self.bytes / ring.request_length as u64)
+    }
+
+    /// The number of bytes that the raw server took.
+    fn read_bytes(&mut self) -> Result<u64> {
+        let mut answer = Vec::new();
+        self.blocking.read_to_end(&mut answer).context("the server does not tell its count")?;
+        parse(&answer)
+    }
+}
+
+fn question() -> Vec<u8> {
+    let mut question = Vec::new();
+    wire::encode(&mut question, wire::TEXT, QUESTION, Some([1, 2, 3, 4]));
+    question
+}
+
+/// How many binary messages the application has taken since its start.
+fn ask(stream: &mut TcpStream) -> Result<u64> {
+    stream.write_all(&question())?;
+    read_count(stream)
+}
+
+/// The application's answer: a number as text.
+fn read_count(stream: &mut TcpStream) -> Result<u64> {
+    let mut received = Vec::new();
+    loop {
+        let mut buffer = [0; 256];
+        let count = stream.read(&mut buffer).context("the application does not tell its count")?;
+        if count == 0 {
+            bail!("the server hung up");
+        }
+        received.extend_from_slice(&buffer[..count]);
+        while let Some((opcode, payload, length)) = wire::short_frame(&received)? {
+            if opcode == wire::TEXT {
+                return parse(payload);
+            }
+            received.drain(..length);
+        }
+    }
+}
+
+fn parse(digits: &[u8]) -> Result<u64> {
+    let text = String::from_utf8_lossy(digits);
+    text.parse().with_context(|| format!("{text:?} is no count"))
+}

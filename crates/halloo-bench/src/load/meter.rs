@@ -1,0 +1,57 @@
+//! What a stretch of time cost.
+
+use std::time::{Duration, Instant};
+
+use crate::machine;
+
+/// A running measurement.
+pub(super) struct Meter {
+    start: Instant,
+    pid: Option<u32>,
+    server: Option<Duration>,
+    own: Option<Duration>,
+}
+
+/// What happened in the measured time, and who worked how long for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) messages: u64,
+    /// Messages from the first to the last, with those outside of the measured time.
+    pub(crate) in_all: u64,
+    pub(crate) elapsed: Duration,
+    /// Processor time of the server; `None` where the system does not tell.
+    pub(crate) server: Option<Duration>,
+    /// Processor time of the generator.
+    pub(crate) own: Option<Duration>,
+}
+
+impl Meter {
+    pub(super) fn start(pid: Option<u32>) -> Meter {
+        let server = pid.and_then(machine::processor_time);
+        Meter { start: Instant::now(), pid, server, own: machine::processor_time(std::process::id()) }
+    }
+
+    pub(super) fn stop(self, messages: u64) -> Usage {
+        let elapsed = self.start.elapsed();
+        let since = |before: Option<Duration>, pid| Some(machine::processor_time(pid)?.saturating_sub(before?));
+        Usage {
+            messages,
+            in_all: messages,
+            elapsed,
+            server: self.pid.and_then(|pid| since(self.server, pid)),
+            own: since(self.own, std::process::id()),
+        }
+    }
+}
+
+impl Usage {
+    /// Messages a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.messages as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Nanoseconds of the server's processor for each message.
+    pub(crate) fn server_nanos(&self) -> Option<f64> {
+        Some(self.server?.as_nanos() as f64 / self.messages as f64)
+    }
+}

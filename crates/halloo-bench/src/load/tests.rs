@@ -1,0 +1,187 @@
+//! The generator against servers that answer rightly, and against servers that do not.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::Result;
+use halloo::{Config, Event, Server};
+
+use super::echo::{Echo, echo};
+use super::fanout::{FanOut, fan_out};
+use super::ingest::{Ingest, ingest};
+use super::roundtrip::{Beside, round_trips};
+use super::{Protocol, Target, handshakes, idle, wire};
+
+const TIME: Duration = Duration::from_millis(20);
+const SIZE: usize = 64;
+
+/// What a server does with the `n`th message of a connection, and what it writes for it.
+type Answer = fn(u64, Vec<u8>) -> Vec<u8>;
+
+/// A server on threads that reads whole messages of the raw protocol.
+fn raw_server(answer: Answer) -> Target {
+    let length = SIZE + 6;
+    server(Protocol::Tcp, move |mut stream| {
+        let mut message = vec![0; length];
+        for number in 0.. {
+            stream.read_exact(&mut message)?;
+            stream.write_all(&answer(number, message.clone()))?;
+        }
+        Ok(())
+    })
+}
+
+/// A server that shakes hands and unmasks; `answer` gets and returns payloads, except that it writes frames.
+fn web_socket_server(answer: Answer) -> Target {
+    server(Protocol::WebSocket, move |mut stream| {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            head.extend(byte);
+        }
+        stream.write_all(b"HTTP/1.1 101 Yes\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")?;
+        for number in 0.. {
+            let mut header = [0; 6];
+            stream.read_exact(&mut header)?;
+            let mut payload = vec![0; usize::from(header[1] & 0x7f)];
+            stream.read_exact(&mut payload)?;
+            let key = &header[2..];
+            payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+            if header[0] & 0x0f == wire::BINARY {
+                stream.write_all(&answer(number, payload))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn server<F>(protocol: Protocol, speak: F) -> Target
+where
+    F: Fn(TcpStream) -> Result<()> + Copy + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // Every conversation ends with an error: the generator hangs up.
+            std::thread::spawn(move || speak(stream).is_ok());
+        }
+    });
+    Target { addr, protocol, pid: None }
+}
+
+fn load(in_flight: usize) -> Echo {
+    Echo { clients: 3, size: SIZE, in_flight, warm_up: TIME, time: TIME }
+}
+
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    wire::encode(&mut frame, opcode, payload, None);
+    frame
+}
+
+fn error(target: &Target, in_flight: usize) -> String {
+    format!("{:#}", echo(target, &load(in_flight)).expect_err("the wrong answer was not seen"))
+}
+
+#[test]
+fn right_answers_are_counted() {
+    for target in [raw_server(|_, message| message), web_socket_server(|_, payload| frame(wire::BINARY, &payload))] {
+        for in_flight in [1, 16] {
+            let usage = echo(&target, &load(in_flight)).unwrap();
+            assert!(usage.messages > 0 && usage.rate() > 0.0);
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_is_seen() {
+    let raw = raw_server(|number, mut message| {
+        message[69] ^= u8::from(number == 5);
+        message
+    });
+    assert!(error(&raw, 1).starts_with("answer 6 is wrong"));
+    let framed = web_socket_server(|number, mut payload| {
+        payload[0] ^= u8::from(number == 5);
+        frame(wire::BINARY, &payload)
+    });
+    assert!(error(&framed, 1).starts_with("answer 6 is wrong"));
+}
+
+#[test]
+fn a_lost_a_doubled_and_a_short_message_are_seen() {
+    let lost = raw_server(|number, message| if number == 7 { Vec::new() } else { message });
+    assert!(error(&lost, 16).starts_with("answer 8 is wrong"));
+    let doubled = raw_server(|number, message| if number == 7 { message.repeat(2) } else { message });
+    assert!(error(&doubled, 16).starts_with("answer 9 is wrong"));
+    let short = web_socket_server(|number, payload| frame(wire::BINARY, &payload[usize::from(number == 7)..]));
+    assert!(error(&short, 16).starts_with("answer 8 is wrong"));
+}
+
+#[test]
+fn text_for_binary_and_an_end_are_seen() {
+    let text = web_socket_server(|_, payload| frame(wire::TEXT, &payload));
+    assert!(error(&text, 1).starts_with("answer 1 is wrong"));
+    let closing = web_socket_server(|_, _| frame(wire::CLOSE, b"\x03\xe8enough"));
+    assert_eq!(error(&closing, 1), "the server closed: enough");
+}
+
+#[test]
+fn pings_between_answers_are_no_wrong_answers() {
+    let target = web_socket_server(|_, payload| {
+        [frame(wire::PING, b"there?"), frame(wire::BINARY, &payload), frame(wire::PING, b"")].concat()
+    });
+    assert!(echo(&target, &load(4)).unwrap().messages > 0);
+}
+
+#[test]
+fn everything_works_with_halloo() {
+    let mut taken = 0_u64;
+    let server = Server::start_with(Config::local(), move |event, hub| {
+        let Event::MessageReceived { client, message } = event else { return };
+        match message.text() {
+            Some("count") => drop(hub.send(client, taken.to_string())),
+            Some(_) => drop(hub.send(client, message)),
+            None => {
+                taken += 1;
+                hub.send_to_all(message);
+            }
+        }
+    })
+    .unwrap();
+    let addr = ([127, 0, 0, 1], server.port()).into();
+    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
+    let load = FanOut { clients: 20, size: SIZE, in_flight: 4, warm_up: TIME, time: TIME };
+    let (usage, latencies) = fan_out(&target, &load).unwrap();
+    assert!(usage.messages > 0 && !latencies.is_empty());
+    for beside in [Beside::Idle, Beside::Sender, Beside::FanOut] {
+        assert!(!round_trips(&target, 5, beside, TIME).unwrap().is_empty(), "{beside:?}");
+    }
+    assert!(handshakes::handshakes(&target, TIME).unwrap().messages > 0);
+    assert!(idle::memory(&target, 1).is_err(), "a thread of ours has no resident size of its own");
+}
+
+#[test]
+fn every_message_taken_is_counted() {
+    let mut taken = 0_u64;
+    let mut forget = 0;
+    let server = Server::start_with(Config::local(), move |event, hub| {
+        let Event::MessageReceived { client, message } = event else { return };
+        if message.text().is_none() {
+            taken += 1;
+        } else {
+            // The first run asks once before and three times after; the second is told one too few.
+            forget += 1;
+            hub.send(client, (taken - u64::from(forget > 5)).to_string());
+        }
+    })
+    .unwrap();
+    let addr = ([127, 0, 0, 1], server.port()).into();
+    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
+    let load = Ingest { clients: 3, size: SIZE, time: TIME };
+    assert!(ingest(&target, &load).unwrap().messages > 0);
+    let error = ingest(&target, &load).unwrap_err().to_string();
+    assert!(error.contains("messages were sent and"), "{error}");
+}

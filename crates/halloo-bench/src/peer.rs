@@ -1,0 +1,115 @@
+//! The servers that are measured: who they are, and how one is started.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::load::{self, Protocol, Target};
+
+/// A server that does not accept by then is taken as broken.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What `cargo xtask bench` prepared, and what it could not prepare.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Prepared {
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) left_out: Vec<LeftOut>,
+    /// Files whose size is told.
+    pub(crate) files: BTreeMap<String, PathBuf>,
+}
+
+/// A server, and the command that starts it; role and port are appended.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) protocol: Protocol,
+    command: Vec<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+}
+
+/// A server that is not measured.
+#[derive(Clone, Debug, Deserialize, serde::Serialize)]
+pub(crate) struct LeftOut {
+    pub(crate) name: String,
+    pub(crate) why: String,
+}
+
+/// Reads the list of peers.
+pub(crate) fn read(path: &Path) -> Result<Prepared> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not a list of peers", path.display()))
+}
+
+/// A running server; killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) target: Target,
+    /// From its start until it shook hands with the first client.
+    pub(crate) started_in: Duration,
+}
+
+impl Peer {
+    /// Starts the server on the core of this thread and waits until it accepts.
+    pub(crate) fn start(&self, role: &str) -> Result<Running> {
+        let port = free_port()?;
+        let mut words = self.command.iter();
+        let mut command = Command::new(words.next().context("a peer without a command")?);
+        command.args(words).args([role, &port.to_string()]).envs(&self.env);
+        command.stdin(Stdio::null()).stdout(log(&self.name)?).stderr(log(&self.name)?);
+        let start = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let target = Target { addr, protocol: self.protocol, pid: Some(child.id()) };
+        let mut running = Running { child, target, started_in: Duration::ZERO };
+        running.wait_until_accepting()?;
+        running.started_in = start.elapsed();
+        Ok(running)
+    }
+}
+
+impl Running {
+    fn wait_until_accepting(&mut self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while TcpStream::connect(self.target.addr).is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended with {status}; its output is in {}", log_directory().display());
+            }
+            if Instant::now() > end {
+                bail!("it accepts nobody");
+            }
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        load::connect(&self.target, 1).map(drop)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself, which whoever measured it has noticed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn log_directory() -> PathBuf {
+    PathBuf::from("target/bench/logs")
+}
+
+fn log(name: &str) -> Result<File> {
+    fs::create_dir_all(log_directory())?;
+    let path = log_directory().join(format!("{name}.log"));
+    File::options().create(true).append(true).open(&path).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,147 @@
+//! What is measured.
+
+use std::time::Duration;
+
+use crate::load::roundtrip::Beside;
+
+/// One load on one kind of server.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    /// For `--only`, which takes every scenario whose name begins so.
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) role: &'static str,
+    pub(crate) measure: Measure,
+    /// Whether it is part of the quick run.
+    pub(crate) quick: bool,
+    /// Whether messages are passed from one client to others or to the application, where it matters which thread
+    /// of the application handles them.
+    pub(crate) through_application: bool,
+}
+
+/// The kinds of measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Echo {
+        clients: usize,
+        size: usize,
+        in_flight: usize,
+    },
+    FanOut {
+        clients: usize,
+        in_flight: usize,
+    },
+    Ingest {
+        clients: usize,
+    },
+    Handshakes,
+    RoundTrip {
+        others: usize,
+        beside: Beside,
+    },
+    Memory {
+        clients: usize,
+    },
+    /// Of all servers at the same time: a core is hardly used.
+    Processor {
+        clients: usize,
+    },
+    Start,
+    SystemCalls {
+        clients: usize,
+        in_flight: usize,
+    },
+}
+
+/// Everything there is, in the order of the report.
+pub(crate) fn all() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for (name, title, clients, size, in_flight, quick) in ECHOES {
+        let measure = Measure::Echo { clients, size, in_flight };
+        all.push(Scenario { name, title, role: "echo", measure, quick, through_application: false });
+    }
+    for (name, title, role, measure, quick) in OTHERS {
+        let through_application = matches!(measure, Measure::FanOut { .. } | Measure::Ingest { .. });
+        all.push(Scenario { name, title, role, measure, quick, through_application });
+    }
+    all
+}
+
+type EchoRow = (&'static str, &'static str, usize, usize, usize, bool);
+
+const ECHOES: [EchoRow; 8] = [
+    ("echo-64-100-1", "echo, 64 B, 100 clients, 1 in flight", 100, 64, 1, true),
+    ("echo-64-1000-1", "echo, 64 B, 1000 clients, 1 in flight", 1000, 64, 1, true),
+    ("echo-64-100-16", "echo, 64 B, 100 clients, 16 in flight", 100, 64, 16, false),
+    ("echo-64-1000-16", "echo, 64 B, 1000 clients, 16 in flight", 1000, 64, 16, true),
+    ("echo-1024-100-1", "echo, 1 KiB, 100 clients, 1 in flight", 100, 1024, 1, false),
+    ("echo-1024-1000-1", "echo, 1 KiB, 1000 clients, 1 in flight", 1000, 1024, 1, false),
+    ("echo-1024-100-16", "echo, 1 KiB, 100 clients, 16 in flight", 100, 1024, 16, false),
+    ("echo-1024-1000-16", "echo, 1 KiB, 1000 clients, 16 in flight", 1000, 1024, 16, true),
+];
+
+type Row = (&'static str, &'static str, &'static str, Measure, bool);
+
+const OTHERS: [Row; 15] = [
+    ("fanout-1", "fan-out to 1000, 64 B, 1 in flight", "fanout", fan_out(1), true),
+    ("fanout-16", "fan-out to 1000, 64 B, 16 in flight", "fanout", fan_out(16), true),
+    ("ingest-1", "ingest, 64 B, 1 client at full speed", "sink", Measure::Ingest { clients: 1 }, true),
+    ("ingest-100", "ingest, 64 B, 100 clients at full speed", "sink", Measure::Ingest { clients: 100 }, true),
+    ("handshakes", "handshakes", "echo", Measure::Handshakes, true),
+    ("roundtrip-idle", "round trip beside 1000 idle", "mixed", round_trip(Beside::Idle), true),
+    ("roundtrip-sender", "round trip beside a sender at full speed", "mixed", round_trip(Beside::Sender), false),
+    ("roundtrip-fanout", "round trip beside a fan-out to 1000", "mixed", round_trip(Beside::FanOut), false),
+    ("memory-1000", "memory, 1000 idle clients", "echo", Measure::Memory { clients: 1000 }, true),
+    ("memory-10000", "memory, 10,000 idle clients", "echo", Measure::Memory { clients: 10_000 }, false),
+    ("processor", "processor, 1000 idle clients", "echo", Measure::Processor { clients: 1000 }, true),
+    ("start", "start", "echo", Measure::Start, true),
+    ("calls-echo-1", "system calls, echo, 100 clients, 1 in flight", "echo", calls(1), false),
+    ("calls-echo-16", "system calls, echo, 100 clients, 16 in flight", "echo", calls(16), false),
+    ("calls-fanout", "system calls, fan-out to 1000, 16 in flight", "fanout", calls_of_fan_out(), false),
+];
+
+const fn fan_out(in_flight: usize) -> Measure {
+    Measure::FanOut { clients: 1000, in_flight }
+}
+
+const fn round_trip(beside: Beside) -> Measure {
+    Measure::RoundTrip { others: 1000, beside }
+}
+
+const fn calls(in_flight: usize) -> Measure {
+    Measure::SystemCalls { clients: 100, in_flight }
+}
+
+const fn calls_of_fan_out() -> Measure {
+    Measure::SystemCalls { clients: 1000, in_flight: 16 }
+}
+
+/// How long everything takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Runs of every server in every scenario.
+    pub(crate) rounds: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) time: Duration,
+    /// For [`Measure::Processor`]: whole heartbeats.
+    pub(crate) idle_time: Duration,
+    /// How long to wait for a quiet machine before the first scenario, and before each.
+    pub(crate) first_patience: Duration,
+    pub(crate) patience: Duration,
+}
+
+impl Pace {
+    pub(crate) fn new(full: bool) -> Pace {
+        let millis = Duration::from_millis;
+        let (warm_up, time, idle_time) = if full { (150, 500, 30_000) } else { (50, 200, 5_000) };
+        let (first_patience, patience) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
+        Pace {
+            rounds: 5,
+            warm_up: millis(warm_up),
+            time: millis(time),
+            idle_time: millis(idle_time),
+            first_patience: millis(first_patience),
+            patience: millis(patience),
+        }
+    }
+}

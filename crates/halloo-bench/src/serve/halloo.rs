@@ -1,0 +1,59 @@
+//! halloo as an application uses it, with limits, access rules and heartbeat at their defaults.
+
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use halloo::{Config, Event, Message, Server};
+
+use super::Role;
+
+/// The application is called on the reactor thread.
+pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
+    let mut taken = 0_u64;
+    let server = Server::start_with(config(port), move |event, hub| {
+        let Event::MessageReceived { client, message } = event else { return };
+        match (role, &message) {
+            (Role::Echo, _) | (Role::Mixed, Message::Text(_)) => {
+                hub.send(client, message);
+            }
+            (Role::Fanout | Role::Mixed, _) => hub.send_to_all(message),
+            (Role::Sink, Message::Binary(_)) => taken += 1,
+            (Role::Sink, Message::Text(_)) => {
+                hub.send(client, taken.to_string());
+            }
+        }
+    })?;
+    for _ in server.events() {}
+    Ok(())
+}
+
+/// The application takes events on this thread; each answer is a call of its own.
+pub(super) fn serve_by_events(role: Role, port: u16) -> Result<()> {
+    let server = Server::start(config(port))?;
+    let mut taken = 0_u64;
+    for event in server.events() {
+        let Event::MessageReceived { client, message } = event else { continue };
+        match (role, &message) {
+            (Role::Echo, _) | (Role::Mixed, Message::Text(_)) => {
+                server.send(client, message)?;
+            }
+            (Role::Fanout | Role::Mixed, _) => {
+                server.send_to_all(message)?;
+            }
+            (Role::Sink, Message::Binary(_)) => taken += 1,
+            (Role::Sink, Message::Text(_)) => {
+                server.send(client, taken.to_string())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn config(port: u16) -> Config {
+    let mut config = Config::default();
+    config.port = port;
+    config.strict_port = true;
+    // Nothing that is measured here is for the network, announcements included.
+    config.bind = Some(Ipv4Addr::LOCALHOST.into());
+    config
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask bench`: builds what is compared, hands the list to `halloo-bench`, and lets it measure and report.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::command::{cargo, run as run_command};
+use crate::peers;
+
+/// How much, and of what.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Everything, with more and longer runs: up to twenty minutes instead of two; writes docs/benchmarks.*
+    #[arg(long)]
+    full: bool,
+    /// Only scenarios whose name begins so, several with commas between, such as echo-64,fanout
+    #[arg(long)]
+    only: Option<String>,
+    /// Only these peers, with commas between, such as tcp,halloo,bun
+    #[arg(long)]
+    peers: Option<String>,
+}
+
+/// What `halloo-bench compare` reads.
+#[derive(Debug, Default, Serialize)]
+struct Prepared {
+    peers: Vec<Peer>,
+    left_out: Vec<LeftOut>,
+    files: BTreeMap<&'static str, PathBuf>,
+}
+
+/// A server that is ready to be started: role and port are appended to the command.
+#[derive(Debug, Serialize)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) protocol: &'static str,
+    pub(crate) command: Vec<PathBuf>,
+    pub(crate) env: BTreeMap<&'static str, PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct LeftOut {
+    name: &'static str,
+    why: String,
+}
+
+/// Prepares, measures, reports.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    run_command(&mut cargo(root, "build --release --locked -p halloo-bench -p halloo-cli"))?;
+    let release = root.join("target").join("release");
+    let program = release.join(program("halloo-bench"));
+    let mut prepared = Prepared::default();
+    prepared.files.insert("the program halloo", release.join(self::program("halloo")));
+    for (name, prepare) in peers::ALL {
+        if options.peers.as_ref().is_some_and(|wanted| !wanted.split(',').any(|one| one == name)) {
+            continue;
+        }
+        match prepare(root, &program) {
+            Ok(mut peer) => {
+                peer.name = name;
+                prepared.peers.push(peer);
+            }
+            Err(error) => {
+                eprintln!("LEFT OUT: {name}: {error:#}");
+                prepared.left_out.push(LeftOut { name, why: format!("{error:#}") });
+            }
+        }
+    }
+    let list = peers::directory(root).join("peers.json");
+    fs::write(&list, serde_json::to_string_pretty(&prepared)?)?;
+    // What is committed shows everything; a part of it is for whoever asked.
+    let whole = options.full && options.only.is_none() && options.peers.is_none();
+    let output = if whole { root.join("docs") } else { peers::directory(root).join("report") };
+    let mut command = std::process::Command::new(&program);
+    command.current_dir(root).arg("compare").arg("--prepared").arg(list).arg("--output").arg(output);
+    command.args(options.full.then_some("--full"));
+    for (name, value) in [("--only", &options.only), ("--peers", &options.peers)] {
+        command.args(value.iter().flat_map(|value| [name, value]));
+    }
+    run_command(&mut command)
+}
+
+/// What a program is called on this system.
+pub(crate) fn program(name: &str) -> String {
+    format!("{name}{}", std::env::consts::EXE_SUFFIX)
+}

