@@ -98,6 +98,12 @@ pub(crate) struct ServeArgs {
     /// Does not announce the server.
     #[arg(long, env = "HALLOO_NO_DISCOVERY", help_heading = "Discovery")]
     pub(crate) no_discovery: bool,
+    /// Sends beacons with the four keys of the reference script and nothing else.
+    #[arg(long, env = "HALLOO_STRICT_BEACON")]
+    pub(crate) strict_beacon: bool,
+    /// Does not publish the server by multicast DNS, as NAME.local.
+    #[arg(long, env = "HALLOO_NO_MDNS")]
+    pub(crate) no_mdns: bool,
     /// Name that people see.
     #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
     pub(crate) name: String,
@@ -246,6 +252,8 @@ impl ServeArgs {
         config.discovery_port = self.discovery_port;
         config.discovery_interval = self.discovery_interval;
         config.discovery = !self.no_discovery;
+        config.strict_beacon = self.strict_beacon;
+        config.mdns = !self.no_mdns;
         config.name = self.name.clone();
         config.access.allowed_origins = self.allow_origin.clone();
         config.access.allowed_hosts = self.allow_host.clone();

@@ -18,6 +18,7 @@ mod shared;
 mod browse;
 mod discovery;
 mod http;
+mod mdns;
 mod reactor;
 
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};

@@ -17,6 +17,7 @@ use halloo_proto::interfaces::{Interface, local_ip};
 use failures::Failures;
 
 use crate::Config;
+use crate::mdns::Publication;
 use crate::shared::Shared;
 use networks::Networks;
 
@@ -35,6 +36,7 @@ pub(crate) struct Announcing {
     strict: bool,
     loopback_only: bool,
     responder: Responder,
+    publication: Publication,
     failures: Failures,
     /// Where to watch the socket for probes, and as what.
     registry: mio::Registry,
@@ -59,6 +61,7 @@ impl Announcing {
             networks: Networks::new(config, &registry, network),
             changed: false,
             shared: Arc::clone(shared),
+            publication: Publication::new(config, shared, &id),
             id,
             port: config.discovery_port,
             strict: config.strict_beacon,
@@ -71,6 +74,7 @@ impl Announcing {
         };
         if config.discovery {
             announcing.listen();
+            announcing.publication.start();
         }
         announcing.publish();
         announcing
@@ -106,10 +110,12 @@ impl Announcing {
         if self.receiver.is_none() {
             self.listen();
         }
+        self.publication.start();
         self.announcer.start(now);
     }
 
     pub(crate) fn stop(&mut self) {
+        self.publication.stop();
         self.announcer.stop();
     }
 
@@ -149,6 +155,7 @@ impl Announcing {
 
     /// Says that the server stops, three times, for datagrams get lost.
     pub(crate) fn goodbye(&mut self) {
+        self.publication.goodbye();
         if self.is_enabled() && !self.strict {
             for _ in 0..3 {
                 for interface in self.networks.known() {
