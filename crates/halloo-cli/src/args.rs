@@ -66,6 +66,12 @@ pub(crate) enum Command {
     /// Prints the status of a running server as JSON; exits with 4 when it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Tells why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 when something is wrong.
+    Doctor {
+        /// Prints one JSON object.
+        #[arg(long, env = "HALLOO_JSON")]
+        json: bool,
+    },
     /// Prints completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Prints the manual page.
