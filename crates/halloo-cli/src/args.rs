@@ -182,6 +182,9 @@ pub(crate) struct PlaceArgs {
     /// Searches this machine only.
     #[arg(long)]
     pub(crate) local: bool,
+    /// Does not look for services of multicast DNS.
+    #[arg(long, env = "HALLOO_NO_MDNS")]
+    pub(crate) no_mdns: bool,
     /// UDP port to search on.
     #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
     pub(crate) discovery_port: u16,
@@ -200,7 +203,7 @@ impl StatusArgs {
 impl PlaceArgs {
     pub(crate) fn config(&self) -> halloo::BrowserConfig {
         let mut config = halloo::BrowserConfig::default();
-        (config.local, config.discovery_port) = (self.local, self.discovery_port);
+        (config.local, config.mdns, config.discovery_port) = (self.local, !self.no_mdns, self.discovery_port);
         config
     }
 

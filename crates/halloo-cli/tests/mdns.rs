@@ -134,3 +134,23 @@ fn a_server_that_does_not_want_it_is_not_published() {
     let _heard = Program::serve("heard", &[]);
     assert_eq!(search.next()["name"], "heard", "the others started earlier");
 }
+
+#[test]
+fn where_no_broadcast_gets_through_the_service_is_found() {
+    if !inside("where_no_broadcast_gets_through_the_service_is_found", "") {
+        return;
+    }
+    let neighbour = neighbour();
+    // It calls and listens where nobody else does, which is as good as a firewall.
+    let mut server = Program::serve("den", &["--discovery-port", "9000"]);
+    server.say(r#"{"cmd":"status"}"#);
+    let status = server.events.find(|event| event["event"] == "status").unwrap();
+    let mut search = neighbour.enter(env!("CARGO_BIN_EXE_halloo"));
+    let mut search = Program::start(search.args(["discover", "--watch", "--json"]));
+    let found = search.next();
+    assert_eq!((&found["event"], &found["name"], &found["via"]), (&json!("found"), &json!("den"), &json!("mdns")));
+    assert_eq!(found["url"], format!("ws://192.168.77.1:{}", status["server_port"]));
+    server.say(r#"{"cmd":"stop"}"#);
+    let lost = search.events.find(|event| event["event"] == "lost").unwrap();
+    assert_eq!(lost["id"], found["id"]);
+}

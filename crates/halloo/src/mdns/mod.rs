@@ -2,12 +2,16 @@
 
 #[cfg(feature = "mdns")]
 mod publication;
+#[cfg(feature = "mdns")]
+mod search;
 
 #[cfg(not(feature = "mdns"))]
 #[path = "absent.rs"]
 mod publication;
 
 pub(crate) use publication::Publication;
+#[cfg(feature = "mdns")]
+pub(crate) use search::ServiceSearch;
 
 /// What servers are published as.
 #[cfg(feature = "mdns")]
