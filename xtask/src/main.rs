@@ -7,6 +7,8 @@ mod suite;
 mod report;
 mod tidy;
 
+mod netlab;
+
 mod command;
 mod python;
 
@@ -30,6 +32,11 @@ enum Chore {
     Ci,
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Measure discovery in network namespaces and print the table; --help tells the cases
+    Netlab {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
 }
@@ -39,6 +46,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
+        Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Python => python::run(&root),
     };
     match result {
