@@ -8,6 +8,7 @@ mod report;
 mod tidy;
 
 mod bench;
+mod netlab;
 mod peers;
 
 mod command;
@@ -33,6 +34,11 @@ enum Chore {
     Ci,
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Measure discovery in network namespaces and print the table; --help tells the cases
+    Netlab {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
     /// Compare with raw TCP and with other servers; prints a table, writes a report
@@ -44,6 +50,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
+        Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Python => python::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),
     };

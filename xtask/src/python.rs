@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{run as run_command, succeeds};
 
-/// The client library the foreign peers are written with. Pinned, so that a failure is ours and not theirs.
+/// The libraries the foreign peers are written with. Pinned, so that a failure is ours and not theirs.
+const LIBRARIES: [(&str, &str); 2] = [("websockets", WEBSOCKETS_VERSION), ("zeroconf", "0.154.0")];
 pub(crate) const WEBSOCKETS_VERSION: &str = "17.4";
 
 /// What the system calls its interpreter.
@@ -45,18 +46,18 @@ fn interpreter_in(directory: &Path) -> PathBuf {
 }
 
 fn is_ready(interpreter: &Path) -> bool {
-    let question = format!("import websockets; assert websockets.__version__ == '{WEBSOCKETS_VERSION}'");
-    succeeds(Command::new(interpreter).args(["-c", &question]))
+    let ask = |(name, version)| format!("import {name}; assert {name}.__version__ == '{version}'");
+    succeeds(Command::new(interpreter).args(["-c", &LIBRARIES.map(ask).join("\n")]))
 }
 
 fn create(directory: &Path, interpreter: &Path) -> Result<()> {
     run_command(Command::new(SYSTEM_PYTHON).args(["-m", "venv", "--clear"]).arg(directory))
         .context("cannot make a virtual environment; is python3 with venv installed?")?;
-    let package = format!("websockets=={WEBSOCKETS_VERSION}");
-    run_command(Command::new(interpreter).args(["-m", "pip", "install", "--quiet", &package]))
-        .with_context(|| format!("cannot install {package}; is there a network?"))?;
+    let packages = LIBRARIES.map(|(name, version)| format!("{name}=={version}"));
+    run_command(Command::new(interpreter).args(["-m", "pip", "install", "--quiet"]).args(&packages))
+        .with_context(|| format!("cannot install {}; is there a network?", packages.join(" and ")))?;
     if !is_ready(interpreter) {
-        bail!("the new environment cannot import {package}");
+        bail!("the new environment cannot import {}", packages.join(" and "));
     }
     Ok(())
 }

@@ -69,6 +69,12 @@ pub(crate) enum Command {
     /// Prints the status of a running server as JSON; exits with 4 when it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// Tells why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 when something is wrong.
+    Doctor {
+        /// Prints one JSON object.
+        #[arg(long, env = "HALLOO_JSON")]
+        json: bool,
+    },
     /// Prints completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Prints the manual page.
@@ -101,6 +107,12 @@ pub(crate) struct ServeArgs {
     /// Does not announce the server.
     #[arg(long, env = "HALLOO_NO_DISCOVERY", help_heading = "Discovery")]
     pub(crate) no_discovery: bool,
+    /// Sends beacons with the four keys of the reference script and nothing else.
+    #[arg(long, env = "HALLOO_STRICT_BEACON")]
+    pub(crate) strict_beacon: bool,
+    /// Does not publish the server by multicast DNS, as NAME.local.
+    #[arg(long, env = "HALLOO_NO_MDNS")]
+    pub(crate) no_mdns: bool,
     /// Name that people see.
     #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
     pub(crate) name: String,
@@ -173,6 +185,9 @@ pub(crate) struct PlaceArgs {
     /// Searches this machine only.
     #[arg(long)]
     pub(crate) local: bool,
+    /// Does not look for services of multicast DNS.
+    #[arg(long, env = "HALLOO_NO_MDNS")]
+    pub(crate) no_mdns: bool,
     /// UDP port to search on.
     #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
     pub(crate) discovery_port: u16,
@@ -191,7 +206,7 @@ impl StatusArgs {
 impl PlaceArgs {
     pub(crate) fn config(&self) -> halloo::BrowserConfig {
         let mut config = halloo::BrowserConfig::default();
-        (config.local, config.discovery_port) = (self.local, self.discovery_port);
+        (config.local, config.mdns, config.discovery_port) = (self.local, !self.no_mdns, self.discovery_port);
         config
     }
 
@@ -249,6 +264,8 @@ impl ServeArgs {
         config.discovery_port = self.discovery_port;
         config.discovery_interval = self.discovery_interval;
         config.discovery = !self.no_discovery;
+        config.strict_beacon = self.strict_beacon;
+        config.mdns = !self.no_mdns;
         config.name = self.name.clone();
         config.access.allowed_origins = self.allow_origin.clone();
         config.access.allowed_hosts = self.allow_host.clone();

@@ -91,6 +91,7 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
             json!({"event": "dropped", "client": client, "messages": messages})
         }
         Event::DiscoveryChanged { active } => json!({"event": "discovery", "active": active}),
+        Event::AddressesChanged { addresses } => json!({"event": "addresses_changed", "addresses": addresses}),
         Event::ServerFailed { message } => error(message),
         other => error(&format!("an event without a JSON form: {other:?}")),
     }

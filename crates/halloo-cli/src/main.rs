@@ -4,6 +4,7 @@ mod args;
 mod banner;
 mod connect;
 mod discover;
+mod doctor;
 mod input;
 mod json;
 mod log;
@@ -57,6 +58,7 @@ fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<Ex
         Command::Discover(discover) => return discover::run(&discover, output).map(found),
         Command::Connect(connect) => return connect::run(&connect, output).map(found),
         Command::Status(status) => return status::run(&status).map(found),
+        Command::Doctor { json } => return doctor::run(json).map(|well| ExitCode::from(u8::from(!well))),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
         }

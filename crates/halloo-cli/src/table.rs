@@ -20,6 +20,7 @@ pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
     let clients = server.clients.map_or_else(|| "?".to_owned(), |clients| clients.to_string());
     let via = match server.via {
         Via::Udp => "udp",
+        Via::Mdns => "mdns",
         _ => "?",
     };
     let name = if server.name.is_empty() { "-" } else { &server.name };

@@ -7,7 +7,7 @@ use crate::Time;
 /// A lost datagram must not cost the two seconds to the next one, so every beginning is called three times.
 const BURST: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 /// However small the interval is set, the network is not flooded.
-const SHORTEST: Duration = Duration::from_millis(100);
+pub const SHORTEST: Duration = Duration::from_millis(100);
 
 /// The schedule of beacons.
 #[derive(Debug)]
@@ -49,6 +49,13 @@ impl Announcer {
         let left = self.clients > 0 && clients == 0;
         self.clients = clients;
         if left {
+            self.call(now);
+        }
+    }
+
+    /// The addresses of this machine are others now: who could not be reached before may be in reach.
+    pub fn handle_change(&mut self, now: Time) {
+        if self.clients == 0 {
             self.call(now);
         }
     }
@@ -171,6 +178,21 @@ mod tests {
         announcer.handle_clients(1, at(7300));
         announcer.broadcast_now(at(8000));
         assert_eq!(run(&mut announcer, 8000, 100_000), [8000], "asked for: once, although somebody is there");
+    }
+
+    #[test]
+    fn a_change_of_the_network_is_announced_unless_somebody_is_there_or_discovery_is_off() {
+        let mut announcer = announcer();
+        run(&mut announcer, 0, 10_000);
+        announcer.handle_change(at(10_001));
+        assert_eq!(run(&mut announcer, 10_001, 10_600), [10_001, 10_101, 10_501]);
+        announcer.handle_clients(1, at(11_000));
+        announcer.handle_change(at(12_000));
+        assert!(run(&mut announcer, 12_000, 100_000).is_empty());
+        announcer.handle_clients(0, at(100_000));
+        announcer.stop();
+        announcer.handle_change(at(100_001));
+        assert!(run(&mut announcer, 100_001, 200_000).is_empty());
     }
 
     #[test]

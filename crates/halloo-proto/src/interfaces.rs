@@ -19,6 +19,28 @@ impl Interface {
         // Loopback carries no limited broadcast, but its own directed one.
         if self.addr.is_loopback() { Ipv4Addr::new(127, 255, 255, 255) } else { Ipv4Addr::BROADCAST }
     }
+
+    /// Whether the name is that of a bridge, a container's network or a tunnel.
+    pub fn is_virtual(&self) -> bool {
+        const PREFIXES: [&str; 10] =
+            ["docker", "veth", "br-", "virbr", "tun", "tap", "wg", "vEthernet", "utun", "tailscale"];
+        PREFIXES.iter().any(|prefix| self.name.starts_with(prefix))
+    }
+
+    /// What its place among the others is due to, for people.
+    ///
+    /// ```
+    /// use halloo_proto::interfaces::Interface;
+    ///
+    /// let wlan0 = Interface { name: "wlan0".into(), addr: [192, 168, 1, 5].into(), default_route: true };
+    /// assert_eq!(wlan0.reason(), "private address, default route, physical");
+    /// ```
+    pub fn reason(&self) -> String {
+        let range = ["private", "public", "self-assigned"][usize::from(range(self.addr))];
+        let route = if self.default_route { ", default route" } else { "" };
+        let kind = if self.is_virtual() { "virtual" } else { "physical" };
+        format!("{range} address{route}, {kind}")
+    }
 }
 
 /// The interfaces to announce on, best first: private ranges (192.168/16, 10/8, 172.16/12), then others, 169.254/16
@@ -28,7 +50,7 @@ pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
         .into_iter()
         .filter(|interface| !interface.addr.is_loopback() && !interface.addr.is_unspecified())
         .collect();
-    usable.sort_by_key(|i| (range(i.addr), !i.default_route, is_virtual(&i.name), i.name.clone(), i.addr));
+    usable.sort_by_key(|i| (range(i.addr), !i.default_route, i.is_virtual(), i.name.clone(), i.addr));
     if usable.is_empty() {
         usable.push(Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false });
     }
@@ -43,12 +65,6 @@ pub fn local_ip(announced: &[Interface]) -> Ipv4Addr {
 /// The private ranges are one class, then everything else; a self-assigned address works only between neighbours.
 fn range(ip: Ipv4Addr) -> u8 {
     if ip.is_link_local() { 2 } else { u8::from(!ip.is_private()) }
-}
-
-fn is_virtual(name: &str) -> bool {
-    const PREFIXES: [&str; 10] =
-        ["docker", "veth", "br-", "virbr", "tun", "tap", "wg", "vEthernet", "utun", "tailscale"];
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]

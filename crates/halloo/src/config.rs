@@ -34,6 +34,9 @@ pub struct Config {
     pub discovery_interval: Duration,
     /// Beacons with the four keys of the reference script and nothing else.
     pub strict_beacon: bool,
+    /// Whether to publish the server by multicast DNS while discovery is on, unless it is for this machine only.
+    #[cfg(feature = "mdns")]
+    pub mdns: bool,
     /// Who may connect, besides programs on private networks.
     pub access: AccessRules,
     /// Most clients at a time; `None` for as many as file descriptors allow, less 64.
@@ -63,6 +66,8 @@ impl Default for Config {
             discovery_port: defaults::DISCOVERY_PORT,
             discovery_interval: defaults::DISCOVERY_INTERVAL,
             strict_beacon: false,
+            #[cfg(feature = "mdns")]
+            mdns: true,
             access: AccessRules::default(),
             max_clients: None,
             max_clients_per_address: defaults::CLIENTS_PER_ADDRESS,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use halloo_proto::close::CloseCode;
 
@@ -181,6 +181,11 @@ pub enum Event<'a> {
         /// Whether beacons are sent now.
         active: bool,
     },
+    /// The machine has other addresses now: a network came or went, or another leads to the Internet.
+    AddressesChanged {
+        /// All of them, best first.
+        addresses: Vec<Ipv4Addr>,
+    },
     /// The server failed and does not run any more; [`Server::restart`](crate::Server::restart) starts it again.
     ServerFailed {
         /// What happened.
@@ -207,6 +212,7 @@ impl Event<'_> {
             Event::ClientLeft { client, code, reason, clients } => Event::ClientLeft { client, code, reason, clients },
             Event::MessagesDropped { client, messages } => Event::MessagesDropped { client, messages },
             Event::DiscoveryChanged { active } => Event::DiscoveryChanged { active },
+            Event::AddressesChanged { addresses } => Event::AddressesChanged { addresses },
             Event::ServerFailed { message } => Event::ServerFailed { message },
         }
     }

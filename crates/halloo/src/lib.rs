@@ -20,12 +20,15 @@ mod writing;
 
 mod browse;
 mod discovery;
+mod doctor;
 mod http;
+mod mdns;
 mod reactor;
 
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
 pub use client::{Client, ClientConfig, ClientEvent, Target};
 pub use config::Config;
+pub use doctor::{Diagnosis, Finding, Verdict, diagnose};
 pub use error::{ConnectError, StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;

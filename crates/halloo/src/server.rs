@@ -192,6 +192,13 @@ impl Server {
         self.shared.local_ip()
     }
 
+    /// The name that multicast DNS gives this machine for the server, like `living-room.local`: `None` until it is
+    /// settled with the network, about a second after the start, and while discovery is off.
+    #[cfg(feature = "mdns")]
+    pub fn local_name(&self) -> Option<String> {
+        self.shared.local_name.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
     /// Sends one message to one client. Never waits.
     ///
     /// # Errors

@@ -21,6 +21,9 @@ pub(crate) struct Shared {
     pub(crate) discovery_enabled: AtomicBool,
     pub(crate) discovery_active: AtomicBool,
     pub(crate) local_ip: Mutex<Ipv4Addr>,
+    /// The name under which multicast DNS knows this server, once it does.
+    #[cfg(feature = "mdns")]
+    pub(crate) local_name: Mutex<Option<String>>,
     pub(crate) joined: AtomicU64,
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
@@ -46,6 +49,8 @@ impl Shared {
             discovery_enabled: AtomicBool::new(false),
             discovery_active: AtomicBool::new(false),
             local_ip: Mutex::new(Ipv4Addr::LOCALHOST),
+            #[cfg(feature = "mdns")]
+            local_name: Mutex::default(),
             joined: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),

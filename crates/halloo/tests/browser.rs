@@ -140,7 +140,7 @@ fn garbage_changes_nothing() {
         say(br#"{"service":"websocket_server","port":4321}"#, port);
         browser.wait_event(Duration::from_millis(100)).filter(|event| event.server().id != server.id())
     });
-    assert!(matches!(next, Some(BrowserEvent::Found(server)) if server.url == "ws://127.0.0.1:4321"));
+    assert!(matches!(next, Some(BrowserEvent::Found(ref server)) if server.url == "ws://127.0.0.1:4321"), "{next:?}");
 }
 
 #[test]

@@ -61,9 +61,9 @@ struct Doubt {
 }
 
 impl Entry {
-    pub(super) fn new(id: String, now: Time) -> Entry {
+    pub(super) fn new(id: String, via: Via, now: Time) -> Entry {
         let (name, addresses, clients) = (String::new(), Vec::new(), None);
-        let server = Server { id, name, addresses, clients, auth: false, tls: false, via: Via::Udp, heard: now };
+        let server = Server { id, name, addresses, clients, auth: false, tls: false, via, heard: now };
         let (heard_at, listed) = (Vec::new(), Vec::new());
         Entry { server, heard_at, listed, answered: false, replies_from: None, ttl: TTL, doubt: None }
     }

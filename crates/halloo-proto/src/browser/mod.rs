@@ -25,6 +25,8 @@ pub const SERVERS_PER_ADDRESS: usize = 64;
 pub const CHECKS: usize = 16;
 /// How long a server that said goodbye, or was replaced, stays gone: a reply of it may still be on its way.
 const DEPARTED: Duration = Duration::from_secs(1);
+/// Addresses of services that wait to be asked, or are being asked.
+const SERVICES: usize = 64;
 /// Departed servers remembered.
 const DEPARTED_SERVERS: usize = 64;
 
@@ -56,6 +58,8 @@ pub struct Server {
 pub enum Via {
     /// By a beacon, or by its reply to a probe.
     Udp,
+    /// By DNS-SD, and its answer over TCP.
+    Mdns,
 }
 
 /// What changed on the network.
@@ -121,6 +125,9 @@ pub struct Browser {
     ignore: Option<String>,
     entries: Vec<Entry>,
     departed: VecDeque<(String, Time)>,
+    /// Addresses that DNS-SD tells, to be asked and being asked.
+    services: VecDeque<SocketAddr>,
+    services_asked: Vec<SocketAddr>,
     schedule: Schedule,
     changes: VecDeque<Change>,
     checks: usize,
@@ -137,6 +144,8 @@ impl Browser {
             ignore,
             entries: Vec::new(),
             departed: VecDeque::new(),
+            services: VecDeque::new(),
+            services_asked: Vec::new(),
             schedule: Schedule::new(seed),
             changes: VecDeque::new(),
             checks: 0,
@@ -158,10 +167,21 @@ impl Browser {
     pub fn handle_datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Time) {
         let Some(seen) = Announcement::parse(bytes) else { return };
         match seen.service.as_str() {
-            "websocket_server" => self.sight(&seen, from, false, now),
-            "websocket_server_reply" if seen.nonce.as_ref() == Some(&self.nonce) => self.sight(&seen, from, true, now),
+            "websocket_server" => self.sight(&seen, from, false, Via::Udp, now),
+            "websocket_server_reply" if seen.nonce.as_ref() == Some(&self.nonce) => {
+                self.sight(&seen, from, true, Via::Udp, now)
+            }
             "websocket_server_bye" => self.say_goodbye(&seen, from, now),
             _ => {}
+        }
+    }
+
+    /// DNS-SD tells of a server at `addr`. Anybody can publish that, so it is asked, unless it was heard there before.
+    pub fn handle_service(&mut self, addr: SocketAddr) {
+        let known = self.entries.iter().any(|entry| entry.is_heard_at(addr) || entry.server.addresses.contains(&addr));
+        let waits = self.services.contains(&addr) || self.services_asked.contains(&addr);
+        if !known && !waits && self.services.len() < SERVICES {
+            self.services.push_back(addr);
         }
     }
 
@@ -182,8 +202,11 @@ impl Browser {
                 self.lose(index);
             }
         }
+        let service = self.services_asked.iter().position(|asked| *asked == addr);
+        let via = if service.is_some() { Via::Mdns } else { Via::Udp };
+        service.map(|index| self.services_asked.swap_remove(index));
         if let Some(told) = told {
-            self.sight(&told, SocketAddr::new(addr.ip(), 0), true, now);
+            self.sight(&told, SocketAddr::new(addr.ip(), 0), true, via, now);
         }
     }
 
@@ -219,7 +242,12 @@ impl Browser {
         }
         // Those that have ever answered come first, so that forged beacons do not delay the verdict on a server.
         let (answering, others): (Vec<_>, Vec<_>) = self.entries.iter_mut().partition(|entry| entry.has_answered());
-        let addr = answering.into_iter().chain(others).find_map(Entry::poll_check)?;
+        let doubtful = answering.into_iter().chain(others).find_map(Entry::poll_check);
+        let addr = doubtful.or_else(|| {
+            let service = self.services.pop_front()?;
+            self.services_asked.push(service);
+            Some(service)
+        })?;
         self.checks += 1;
         Some(addr)
     }
@@ -240,7 +268,7 @@ impl Browser {
     }
 
     /// A server was heard; it `answered` if it was asked.
-    fn sight(&mut self, seen: &Announcement, from: SocketAddr, answered: bool, now: Time) {
+    fn sight(&mut self, seen: &Announcement, from: SocketAddr, answered: bool, via: Via, now: Time) {
         let Some(port) = seen.port() else { return };
         let addr = SocketAddr::new(from.ip(), port);
         let id = seen.clean_id();
@@ -266,7 +294,7 @@ impl Browser {
         let id = id.unwrap_or_else(|| known.map_or(addr.to_string(), |index| self.entries[index].server.id.clone()));
         self.replace_at(addr, &id, now);
         if new {
-            self.entries.push(Entry::new(id.clone(), now));
+            self.entries.push(Entry::new(id.clone(), via, now));
         }
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.server.id == id) else { return };
         let changed = entry.handle_sighting(seen, addr, answered.then_some(from), now);

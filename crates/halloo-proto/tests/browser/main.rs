@@ -4,6 +4,7 @@
 
 mod forged;
 mod random;
+mod services;
 mod world;
 
 use std::time::Duration;

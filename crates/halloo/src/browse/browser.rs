@@ -20,6 +20,9 @@ pub struct BrowserConfig {
     pub discovery_port: u16,
     /// Looks on this machine only, and sends nothing beyond it.
     pub local: bool,
+    /// Looks for services of multicast DNS, too, unless on this machine only.
+    #[cfg(feature = "mdns")]
+    pub mdns: bool,
     /// The id of a server that is passed over: your own, as [`Server::id`](crate::Server::id) tells it.
     pub ignore: Option<String>,
     /// Events that wait for the application. Beyond that they are merged to one for each server.
@@ -31,6 +34,8 @@ impl Default for BrowserConfig {
         BrowserConfig {
             discovery_port: DISCOVERY_PORT,
             local: false,
+            #[cfg(feature = "mdns")]
+            mdns: true,
             ignore: None,
             // Each of the 256 servers that are remembered may come, change and go.
             event_queue: 1024,

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
+#[cfg(feature = "mdns")]
+use halloo_proto::access::AccessRules;
 use halloo_proto::announcement::probe;
 use halloo_proto::browser::{Browser as Core, CHECKS, Change, Probe, SERVERS};
 use mio::{Events, Poll, Token, Waker};
@@ -16,6 +18,8 @@ use super::check::{Check, Outcome};
 use super::sockets::Sockets;
 use super::{BrowserConfig, BrowserEvent, ServerInfo};
 use crate::event_queue::EventQueue;
+#[cfg(feature = "mdns")]
+use crate::{discovery::interfaces, mdns::ServiceSearch};
 
 const WAKER: Token = Token(0);
 const SOCKETS: Token = Token(1);
@@ -69,6 +73,9 @@ pub(super) struct Driver {
     sockets: Sockets,
     checks: Vec<Check>,
     backlog: Backlog,
+    /// Ends with the thread.
+    #[cfg(feature = "mdns")]
+    _services: Option<ServiceSearch>,
     /// That servers are left out is told once.
     told_left_out: bool,
 }
@@ -100,6 +107,8 @@ impl Driver {
             sockets,
             checks: Vec::with_capacity(CHECKS),
             backlog: Backlog::default(),
+            #[cfg(feature = "mdns")]
+            _services: services(config, &shared),
             told_left_out: false,
         };
         Ok((driver, shared))
@@ -202,6 +211,24 @@ impl Driver {
         let checks = self.checks.iter().map(|check| check.deadline.saturating_duration_since(Instant::now()));
         checks.fold(next, Duration::min)
     }
+}
+
+/// Looks for services, too. Without it servers are found by beacons and replies, so a failure ends nothing.
+#[cfg(feature = "mdns")]
+fn services(config: &BrowserConfig, shared: &Arc<Shared>) -> Option<ServiceSearch> {
+    if !config.mdns || config.local {
+        return None;
+    }
+    let shared = Arc::clone(shared);
+    let sighted = move |addr: std::net::SocketAddr| {
+        // Multicasts cross no router, so an address further away is forged, and is not to be asked.
+        if AccessRules::default().lets_peer_in(addr.ip(), &interfaces::networks()) {
+            shared.browser().handle_service(addr);
+            shared.wake();
+        }
+    };
+    let search = ServiceSearch::start(sighted);
+    search.inspect_err(|error| tracing::warn!("cannot search by multicast DNS: {error}")).ok()
 }
 
 fn event(change: Change, epoch: Instant) -> BrowserEvent {

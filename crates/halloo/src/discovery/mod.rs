@@ -2,20 +2,24 @@
 
 mod failures;
 pub(crate) mod interfaces;
+mod networks;
+mod watcher;
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
 use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, Responder, clean, goodbye};
 use halloo_proto::announcer::Announcer;
-use halloo_proto::interfaces::{Interface, announced, local_ip};
+use halloo_proto::interfaces::{Interface, local_ip};
 
 use failures::Failures;
 
 use crate::Config;
+use crate::mdns::Publication;
 use crate::shared::Shared;
+use networks::Networks;
 
 /// Datagrams read in one turn before the clients are served: a flood of them must not hold everybody up.
 const TURN: usize = 64;
@@ -23,16 +27,17 @@ const TURN: usize = 64;
 /// The announcing half of discovery, driven by the reactor.
 pub(crate) struct Announcing {
     announcer: Announcer,
+    networks: Networks,
+    /// The addresses are others than were told last.
+    changed: bool,
     shared: Arc<Shared>,
     id: String,
     port: u16,
     strict: bool,
     loopback_only: bool,
     responder: Responder,
+    publication: Publication,
     failures: Failures,
-    /// How long the addresses are taken for true, and since when they are.
-    interval: Duration,
-    looked: Time,
     /// Where to watch the socket for probes, and as what.
     registry: mio::Registry,
     token: mio::Token,
@@ -40,7 +45,12 @@ pub(crate) struct Announcing {
 }
 
 impl Announcing {
-    pub(crate) fn new(config: &Config, shared: &Arc<Shared>, registry: mio::Registry, token: mio::Token) -> Announcing {
+    pub(crate) fn new(
+        config: &Config,
+        shared: &Arc<Shared>,
+        registry: mio::Registry,
+        [token, network]: [mio::Token; 2],
+    ) -> Announcing {
         let mut seed = [0; 8];
         // Without entropy the id is the same at each start, which only makes a restart harder to notice.
         let _ = getrandom::fill(&mut seed);
@@ -48,23 +58,25 @@ impl Announcing {
         shared.id.get_or_init(|| id.clone());
         let mut announcing = Announcing {
             announcer: Announcer::new(config.discovery, config.discovery_interval, u64::from_ne_bytes(seed)),
+            networks: Networks::new(config, &registry, network),
+            changed: false,
             shared: Arc::clone(shared),
+            publication: Publication::new(config, shared, &id),
             id,
             port: config.discovery_port,
             strict: config.strict_beacon,
             loopback_only: config.bind.is_some_and(|ip| ip.is_loopback()),
             responder: Responder::default(),
             failures: Failures::default(),
-            interval: config.discovery_interval,
-            looked: Time::ZERO,
             registry,
             token,
             receiver: None,
         };
         if config.discovery {
             announcing.listen();
+            announcing.publication.start();
         }
-        announcing.interfaces();
+        announcing.publish();
         announcing
     }
 
@@ -77,7 +89,17 @@ impl Announcing {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        self.announcer.poll_timeout()
+        [self.announcer.poll_timeout(), self.networks.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The system tells of a change of the network.
+    pub(crate) fn handle_network(&mut self, now: Time) {
+        self.networks.handle_readable(now);
+    }
+
+    /// The addresses, best first, if they have changed since this was asked last.
+    pub(crate) fn poll_addresses(&mut self) -> Option<Vec<Ipv4Addr>> {
+        std::mem::take(&mut self.changed).then(|| self.addresses())
     }
 
     pub(crate) fn handle_clients(&mut self, clients: usize, now: Time) {
@@ -88,10 +110,12 @@ impl Announcing {
         if self.receiver.is_none() {
             self.listen();
         }
+        self.publication.start();
         self.announcer.start(now);
     }
 
     pub(crate) fn stop(&mut self) {
+        self.publication.stop();
         self.announcer.stop();
     }
 
@@ -99,15 +123,24 @@ impl Announcing {
         self.announcer.broadcast_now(now);
     }
 
-    /// Sends a beacon when one is due.
+    /// Looks at the network when it is time to, and sends a beacon when one is due.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
-        if !self.announcer.poll_beacon(now) {
-            return;
+        let mut due = self.announcer.poll_beacon(now);
+        // Before each beacon, too, for a system may tell nothing of its changes, or not all of them.
+        if (self.networks.poll_look(now) || due) && self.networks.look() {
+            self.publish();
+            self.changed = true;
+            self.announcer.handle_change(now);
+            due |= self.announcer.poll_beacon(now);
         }
-        self.looked = now;
-        let interfaces = self.interfaces();
-        self.failures.keep(&interfaces);
-        for interface in interfaces {
+        if due {
+            self.failures.keep(self.networks.known());
+            self.call();
+        }
+    }
+
+    fn call(&mut self) {
+        for interface in self.networks.known() {
             let beacon = Beacon {
                 ip: interface.addr,
                 port: self.shared.port,
@@ -115,25 +148,17 @@ impl Announcing {
                 id: &self.id,
                 name: &self.shared.name,
             };
-            let outcome = self.send(&interface, &beacon.encode(self.strict));
-            self.failures.note(&interface, &outcome);
-        }
-    }
-
-    /// Looks at the interfaces when no beacon did so lately: somebody wants to know the addresses.
-    pub(crate) fn refresh(&mut self, now: Time) {
-        if now - self.looked >= self.interval {
-            self.looked = now;
-            self.interfaces();
+            let outcome = self.send(interface, &beacon.encode(self.strict));
+            self.failures.note(interface, &outcome);
         }
     }
 
     /// Says that the server stops, three times, for datagrams get lost.
     pub(crate) fn goodbye(&mut self) {
+        self.publication.goodbye();
         if self.is_enabled() && !self.strict {
-            let interfaces = self.interfaces();
             for _ in 0..3 {
-                for interface in &interfaces {
+                for interface in self.networks.known() {
                     // Whoever does not hear it finds out by asking.
                     let _ = self.send(interface, &goodbye(&self.id));
                 }
@@ -215,23 +240,20 @@ impl Announcing {
             name: clean(&self.shared.name, NAME),
             ip: self.shared.local_ip(),
             port: self.shared.port,
-            addresses: self.listed().iter().map(|interface| interface.addr).collect(),
+            addresses: self.addresses(),
             clients,
             auth: false,
             tls: false,
         }
     }
 
-    fn listed(&self) -> Vec<Interface> {
-        let interfaces = if self.loopback_only { Vec::new() } else { interfaces::list() };
-        announced(interfaces)
+    fn addresses(&self) -> Vec<Ipv4Addr> {
+        self.networks.known().iter().map(|interface| interface.addr).collect()
     }
 
-    /// The interfaces to announce on, read anew each time, since networks come and go.
-    fn interfaces(&mut self) -> Vec<Interface> {
-        let interfaces = self.listed();
-        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = local_ip(&interfaces);
-        interfaces
+    /// Lets everybody see the best address.
+    fn publish(&self) {
+        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = local_ip(self.networks.known());
     }
 
     /// Sends through one interface, to the port as documented and, when this server had to fall back, to the one next

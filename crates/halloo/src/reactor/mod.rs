@@ -34,6 +34,7 @@ use crate::{Config, Event, LeaveReason, StartError};
 const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
 const DISCOVERY: Token = Token(usize::MAX - 2);
+const NETWORK: Token = Token(usize::MAX - 3);
 
 /// Who is told what happens.
 pub(crate) enum Sink {
@@ -96,7 +97,7 @@ impl Reactor {
         let shared = Arc::new(Shared::new(config.name.clone(), port, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
-        let announcing = Announcing::new(&config, &shared, registry, DISCOVERY);
+        let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
         let reactor = Reactor {
             poll,
             listener,
@@ -142,6 +143,7 @@ impl Reactor {
                     WAKER => {}
                     LISTENER => self.accept_ready = true,
                     DISCOVERY => self.probes_ready = true,
+                    NETWORK => self.announcing.handle_network(self.connections.now),
                     Token(slot) => {
                         if event.is_writable() {
                             self.connections.handle_writable(slot);
@@ -213,8 +215,9 @@ impl Reactor {
         if self.probes_ready || (unfinished && !self.paused) {
             return Some(Duration::ZERO);
         }
-        let deadlines =
-            [self.connections.wheel.next(), self.announcing.next_timeout(), self.accept_again, self.stopping];
+        // Who stops announces nothing more.
+        let announcing = self.announcing.next_timeout().filter(|_| self.stopping.is_none());
+        let deadlines = [self.connections.wheel.next(), announcing, self.accept_again, self.stopping];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next - (Time::ZERO + self.epoch.elapsed()) + Duration::from_micros(500))
     }
@@ -254,7 +257,6 @@ impl Reactor {
     }
 
     fn status(&mut self) -> crate::Status {
-        self.announcing.refresh(self.connections.now);
         self.connections.publish_counts();
         let mut status = self.connections.shared.status();
         status.extras.clients = self.connections.statuses();
@@ -280,6 +282,9 @@ impl Reactor {
         let now = self.connections.now;
         self.announcing.handle_clients(self.connections.shared.clients(), now);
         self.announcing.handle_timeout(now);
+        if let Some(addresses) = self.announcing.poll_addresses() {
+            self.connections.events.push_back(Event::AddressesChanged { addresses });
+        }
         self.tell_discovery();
     }
 
@@ -310,6 +315,10 @@ fn tell(sink: &mut Sink, batch: &mut Vec<Event<'static>>, connections: &mut Conn
         }
         Event::MessagesDropped { client, messages } => {
             tracing::warn!("client {client} is too slow; messages dropped: {messages}");
+        }
+        Event::AddressesChanged { addresses } => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            tracing::info!("the network has changed; reachable at {}", addresses.join(", "));
         }
         Event::MessageReceived { client, message } if tracing::enabled!(tracing::Level::DEBUG) => {
             let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);

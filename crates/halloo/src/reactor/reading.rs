@@ -141,7 +141,6 @@ impl Reactor {
                 respond(200, json, cors, &body, head_only)
             }
             Route::Discovery => {
-                self.announcing.refresh(self.connections.now);
                 let reply = self.announcing.reply(self.connections.shared.clients());
                 respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), head_only)
             }

@@ -106,7 +106,8 @@ impl Neighbour {
         Heard { lines }
     }
 
-    fn enter(&self, program: &str) -> Command {
+    /// A program there.
+    pub(crate) fn enter(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["-t", &self.holder.id().to_string(), "-n", program]);
         command

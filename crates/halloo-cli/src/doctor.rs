@@ -1,0 +1,44 @@
+//! `halloo doctor`: why is it not found?
+
+use std::io::Write;
+
+use halloo::{Diagnosis, Verdict};
+
+/// Prints what was found, and answers whether all is well.
+pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
+    let diagnosis = halloo::diagnose();
+    // Leaves the colours out where they are not wanted.
+    let mut out = anstream::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&diagnosis)?)?;
+    } else {
+        out.write_all(text(&diagnosis).as_bytes())?;
+    }
+    Ok(diagnosis.well)
+}
+
+fn text(diagnosis: &Diagnosis) -> String {
+    let mut text = String::new();
+    for finding in &diagnosis.findings {
+        let (mark, colour) = match finding.verdict {
+            Verdict::Ok => ("ok  ", "32"),
+            Verdict::Warn => ("warn", "33"),
+            Verdict::Fail => ("FAIL", "31"),
+        };
+        text += &format!("\x1b[{colour}m{mark}\x1b[0m  {:<9}  {}\n", finding.about, finding.text);
+        if let Some(advice) = &finding.advice {
+            text += &format!("                 -> {advice}\n");
+        }
+    }
+    text += "\nWhat cannot be seen from here:\n";
+    for line in &diagnosis.beyond {
+        text += &format!("  {line}\n");
+    }
+    let count = |verdict| diagnosis.findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let sum = match (count(Verdict::Fail), count(Verdict::Warn)) {
+        (0, 0) => "All is well on this machine.".into(),
+        (0, warnings) => format!("Nothing is broken on this machine; worth a look: {warnings}."),
+        (broken, warnings) => format!("Broken on this machine: {broken}; worth a look: {warnings}."),
+    };
+    text + "\n" + &sum + "\n"
+}

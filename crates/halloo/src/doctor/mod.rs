@@ -1,0 +1,70 @@
+//! Why is it not found? What this machine can tell about itself, and what to do about it.
+
+mod facts;
+mod judgement;
+
+mod examination;
+mod probing;
+
+mod firewalls;
+mod holders;
+
+use serde::Serialize;
+
+use facts::Facts;
+
+/// What [`diagnose`] found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// Whether nothing failed; warnings do not count.
+    pub well: bool,
+    /// One for each thing that was looked at.
+    pub findings: Vec<Finding>,
+    /// What no program can see from one machine, and what to do about it.
+    pub beyond: Vec<String>,
+    /// What the findings were judged by; the JSON form shows it, for programs and for bug reports.
+    facts: Facts,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// How it stands.
+    pub verdict: Verdict,
+    /// What was looked at: `network`, `broadcast`, `multicast`, `port`, `server`, `firewall` or `vpn`.
+    pub about: &'static str,
+    /// What was seen.
+    pub text: String,
+    /// The next step, unless there is nothing to do.
+    pub advice: Option<String>,
+}
+
+/// How a [`Finding`] stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As it should be.
+    Ok,
+    /// It may be the cause, or something could not be seen.
+    Warn,
+    /// This keeps servers from being found.
+    Fail,
+}
+
+/// Looks at interfaces, ports, broadcast, multicast, firewalls and the servers that answer. It takes about a second,
+/// and sends what a search sends: probes on each network that this machine is attached to, and a question by
+/// multicast DNS.
+///
+/// ```no_run
+/// for finding in halloo::diagnose().findings {
+///     println!("{:?} {}: {}", finding.verdict, finding.about, finding.text);
+/// }
+/// ```
+pub fn diagnose() -> Diagnosis {
+    let facts = examination::examine();
+    let findings = judgement::judge(&facts);
+    let well = findings.iter().all(|finding| finding.verdict < Verdict::Fail);
+    Diagnosis { well, findings, beyond: judgement::beyond(), facts }
+}

@@ -1,0 +1,21 @@
+//! What stands in for the publication in a build without the feature `mdns`.
+
+use std::sync::Arc;
+
+use crate::Config;
+use crate::shared::Shared;
+
+/// Publishes nothing.
+pub(crate) struct Publication;
+
+impl Publication {
+    pub(crate) fn new(_: &Config, _: &Arc<Shared>, _: &str) -> Publication {
+        Publication
+    }
+
+    pub(crate) fn start(&mut self) {}
+
+    pub(crate) fn stop(&mut self) {}
+
+    pub(crate) fn goodbye(&mut self) {}
+}

@@ -1,0 +1,187 @@
+"""The laboratory: machines (network namespaces), cables between them, and the programs that run on them.
+
+Everything happens in a namespace of its own, from which nothing leaves this machine.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+HALLOO = os.environ["HALLOO"]
+PEERS = Path(__file__).parent.parent / "python"
+LOSS = Path(__file__).with_name("loss.py")
+PATIENCE = 15  # seconds; no figure here comes near it
+
+
+def ip(arguments, machine=None):
+    """One `ip` command, on a machine."""
+    where = ["-n", machine] if machine else []
+    subprocess.run(["ip", *where, *arguments.split()], check=True)
+
+
+def wait_for_link(machine, interface):
+    """Until the system takes the interface for running."""
+    end = time.monotonic() + PATIENCE
+    while "LOWER_UP" not in (told := show(machine, interface)) or "state UP" not in told:
+        if time.monotonic() > end:
+            sys.exit(f"no link: {told}")
+        time.sleep(0.01)
+
+
+def show(machine, interface):
+    command = ["ip", "-n", machine, "link", "show", interface]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class Program:
+    """A program on a machine, and its lines with the moment at which each came."""
+
+    def __init__(self, machine, *arguments):
+        command = ["ip", "netns", "exec", machine, *map(str, arguments)]
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put((time.monotonic(), line))
+        self.lines.put((time.monotonic(), None))
+
+    def line(self, patience=PATIENCE):
+        """Moment and text of the next line; None at the end or when it does not come."""
+        try:
+            moment, text = self.lines.get(timeout=patience)
+        except queue.Empty:
+            return None
+        return None if text is None else (moment, text)
+
+    def event(self, *kinds, patience=PATIENCE):
+        """Moment and content of the next JSON object of one of these kinds."""
+        end = time.monotonic() + patience
+        while (got := self.line(max(0, end - time.monotonic()))) is not None:
+            content = json.loads(got[1])
+            if content.get("event") in kinds:
+                return got[0], content
+        return None
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def end(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        self.process.wait()
+        self.process.stdin.close()
+
+
+class Lab:
+    """Machines that vanish at the end of a case."""
+
+    def __init__(self):
+        self.stack = contextlib.ExitStack()
+        self.cables = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stack.close()
+
+    def machine(self, name):
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self.stack.callback(subprocess.run, ["ip", "netns", "del", name], check=True)
+        ip("link set lo up", name)
+        return name
+
+    def cable(self, one, other, net):
+        """A cable; `one` gets 10.NET.0.1, `other` 10.NET.0.2. Answers the names of its ends."""
+        ends = self._ends(one, other)
+        for machine, end, host in ((one, ends[0], 1), (other, ends[1], 2)):
+            ip(f"addr add 10.{net}.0.{host}/16 dev {end}", machine)
+            ip(f"link set {end} up", machine)
+        wait_for_link(one, ends[0])
+        wait_for_link(other, ends[1])
+        return ends
+
+    def _ends(self, one, other):
+        """Both ends of a new cable."""
+        self.cables += 1
+        ends = f"c{self.cables}a", f"c{self.cables}b"
+        # Where the two have the same number, Linux takes the cable for a device without a partner, and is up to a
+        # second late in telling that its link is up.
+        numbers = 100 + 2 * self.cables, 101 + 2 * self.cables
+        ip(f"link add {ends[0]} index {numbers[0]} netns {one} type veth "
+           f"peer name {ends[1]} index {numbers[1]} netns {other}")
+        return ends
+
+    def lossy_cable(self, one, other, net, there, back):
+        """The same, but so many of a hundred frames are lost on the way from `one` to `other`, and back."""
+        middle = self.machine("middle")
+        ends = []
+        for machine, host in ((one, 1), (other, 2)):
+            near, far = self._ends(machine, middle)
+            ip(f"addr add 10.{net}.0.{host}/16 dev {near}", machine)
+            ip(f"link set {near} up", machine)
+            ip(f"link set {far} up", middle)
+            wait_for_link(machine, near)
+            ends.append(far)
+        forwarder = self.run(middle, sys.executable, LOSS, *ends, there, back)
+        if forwarder.line() is None:
+            sys.exit("the lossy cable does not work here")
+
+    def run(self, machine, *arguments):
+        program = Program(machine, *arguments)
+        self.stack.callback(program.end)
+        return program
+
+    def serve(self, machine, *arguments):
+        """A server that listens."""
+        server = self.run(machine, HALLOO, "serve", "--json", "-q", *arguments)
+        _, ready = server.event("ready")
+        server.port = ready["port"]
+        server.pid = server.process.pid
+        return server
+
+    def client(self, machine, url):
+        """Somebody who is connected."""
+        program = "import sys, time; from websockets.sync.client import connect; c = connect(sys.argv[1], proxy=None)\n"
+        client = self.run(machine, sys.executable, "-c", program + "print('in', flush=True); time.sleep(600)", url)
+        if client.line() is None:
+            sys.exit(f"cannot connect to {url}")
+        return client
+
+
+def discover(machine, *arguments):
+    """Seconds until a search found its first server, and what it told; None when it found none."""
+    program = Program(machine, HALLOO, "discover", "--json", *arguments)
+    found = program.event("found")
+    program.end()
+    return (found[0] - program.started, found[1]) if found else None
+
+
+def cpu(pid):
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def percentile(values, percent):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
+def millis(seconds):
+    return f"{seconds * 1000:.0f} ms"
+
+
+def times(values):
+    return f"p50 {millis(percentile(values, 50))}, p99 {millis(percentile(values, 99))}, n {len(values)}"

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Measures discovery in namespaces of this machine, and prints the table.
+
+`cargo xtask netlab` builds the program and runs this in a namespace of its own.
+Exit codes: 0 every limit is met, 1 one is not, 2 wrong usage.
+"""
+
+import argparse
+import sys
+
+import cases
+
+CASES = [
+    ("search", lambda runs: cases.start_to_found(runs)),
+    ("loss", lambda runs: cases.loss(max(1, runs // 2))),
+    ("networks", lambda runs: cases.three_networks()),
+    ("changes", lambda runs: cases.network_comes(max(1, runs // 10))),
+    ("servers", lambda runs: cases.two_servers(max(1, runs // 2))),
+    ("lost", lambda runs: cases.lost()),
+    ("browsers", lambda runs: cases.many_browsers()),
+    ("traffic", lambda runs: cases.idle_traffic()),
+    ("replies", lambda runs: cases.replies()),
+    ("foreign", lambda runs: cases.foreign()),
+    ("noise", lambda runs: cases.noise()),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=200, help="searches in the first case; others scale with it")
+    names = [name for name, _ in CASES]
+    parser.add_argument("only", nargs="*", metavar="CASE", help=f"of {', '.join(names)}; all when none is named")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.only) - set(names):
+        parser.error(f"no such case: {', '.join(unknown)}")
+    all_met = True
+    print("| case | figure | limit | |\n|---|---|---|---|", flush=True)
+    for name, case in CASES:
+        if arguments.only and name not in arguments.only:
+            continue
+        for what, figure, limit, met in case(arguments.runs):
+            all_met &= met
+            print(f"| {what} | {figure} | {limit} | {'ok' if met else 'NOT MET'} |", flush=True)
+    return 0 if all_met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
