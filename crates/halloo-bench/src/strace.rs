@@ -28,8 +28,10 @@ pub(crate) fn calls_per_message(
     };
     let (few, calls_for_few) = count(Duration::ZERO)?;
     let (many, calls_for_many) = count(time)?;
-    let calls = calls_for_many.saturating_sub(calls_for_few);
-    Ok(calls as f64 / many.saturating_sub(few).max(1) as f64)
+    if many <= few {
+        bail!("no message came in time; strace slows too much on this machine");
+    }
+    Ok(calls_for_many.saturating_sub(calls_for_few) as f64 / (many - few) as f64)
 }
 
 /// A running `strace`, which lets go of the server when it is killed.
