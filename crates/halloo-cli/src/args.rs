@@ -108,10 +108,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "HALLOO_NO_DISCOVERY", help_heading = "Discovery")]
     pub(crate) no_discovery: bool,
     /// Sends beacons with the four keys of the reference script and nothing else.
-    #[arg(long, env = "HALLOO_STRICT_BEACON")]
+    #[arg(long, env = "HALLOO_STRICT_BEACON", help_heading = "Discovery")]
     pub(crate) strict_beacon: bool,
     /// Does not publish the server by multicast DNS, as NAME.local.
-    #[arg(long, env = "HALLOO_NO_MDNS")]
+    #[arg(long, env = "HALLOO_NO_MDNS", help_heading = "Discovery")]
     pub(crate) no_mdns: bool,
     /// Name that people see.
     #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
