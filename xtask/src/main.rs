@@ -7,8 +7,10 @@ mod suite;
 mod report;
 mod tidy;
 
-mod command;
+mod godot;
 mod python;
+
+mod command;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,8 @@ enum Chore {
     Tidy,
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
+    /// Find or fetch a Godot for the tests of the addon and print its program
+    Godot,
 }
 
 fn main() -> ExitCode {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
         Chore::Python => python::run(&root),
+        Chore::Godot => godot::run(&root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
