@@ -1,11 +1,18 @@
 //! A Godot to test the addon in: `$GODOT`, else the one on the path, else one fetched into `target/godot`.
 
+pub(crate) mod addon;
+pub(crate) mod library;
+
 mod debian;
+mod engine;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+
+use self::addon::Implementation;
+use crate::python;
 
 /// What the addon is tested with at the least; it may be used with older ones.
 const OLDEST: (u32, u32) = (4, 4);
@@ -14,6 +21,18 @@ const OLDEST: (u32, u32) = (4, 4);
 pub(crate) fn run(root: &Path) -> Result<()> {
     if let Some(program) = prepare(root)? {
         println!("{}", program.display());
+    }
+    Ok(())
+}
+
+/// `cargo xtask godot-test`: runs the tests of the addon whose names begin with `only`, with both implementations.
+pub(crate) fn test(root: &Path, only: &str) -> Result<()> {
+    let Some(program) = prepare(root)? else { return Ok(()) };
+    let python = python::prepare(root)?;
+    for implementation in Implementation::BOTH {
+        println!("\n=== {}", implementation.name());
+        let tally = addon::test(root, &program, python.as_deref(), implementation, only)?;
+        ensure!(tally.failed == 0, "{} tests of the {} implementation failed", tally.failed, implementation.name());
     }
     Ok(())
 }

@@ -36,6 +36,12 @@ enum Chore {
     Python,
     /// Find or fetch a Godot for the tests of the addon and print its program
     Godot,
+    /// Run the tests of the addon in that Godot, with its native library and without
+    GodotTest {
+        /// Only those whose names begin so, for example `discovery`
+        #[arg(default_value = "")]
+        only: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(&root),
         Chore::Python => python::run(&root),
         Chore::Godot => godot::run(&root),
+        Chore::GodotTest { only } => godot::test(&root, &only),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
