@@ -53,6 +53,17 @@ func seconds(duration: float) -> void:
 	await get_tree().create_timer(duration).timeout
 
 
+## Runs a Python program of the tests to its end; its exit code must be 0. Meanwhile [param during] is called, if any.
+func python(program: String, program_arguments: PackedStringArray = [], during := Callable()) -> void:
+	var path := ProjectSettings.globalize_path("res://tests".path_join(program))
+	var pid := OS.create_process(arguments.python, PackedStringArray([path]) + program_arguments)
+	check(pid > 0, "python starts")
+	if during.is_valid():
+		await during.call()
+	if await until(func(): return not OS.is_process_running(pid), program + " ends", 30.0):
+		equal(OS.get_process_exit_code(pid), 0, "exit code of " + program)
+
+
 ## Starts the server anew, on the usual port.
 func started() -> void:
 	equal(WebSocketServer.start_server(8765), OK, "the server starts")

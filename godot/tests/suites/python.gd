@@ -21,10 +21,6 @@ func test_a_python_program_finds_and_uses_the_server() -> void:
 		return
 	# The program listens on the discovery port, which the server must not have first.
 	WebSocketServer.stop_server()
-	var program := ProjectSettings.globalize_path("res://tests/peer.py")
-	var pid := OS.create_process(arguments.python, [program])
-	check(pid > 0, "python starts")
-	await seconds(0.5)
-	await started()
-	await until(func(): return not OS.is_process_running(pid), "python ends", 30.0)
-	equal(OS.get_process_exit_code(pid), 0, "the verdict of the program")
+	await python("peer.py", [], func():
+		await seconds(0.5)
+		await started())
