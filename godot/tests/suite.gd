@@ -34,7 +34,7 @@ func check(condition: bool, what: String) -> void:
 
 func equal(actual: Variant, expected: Variant, what: String) -> void:
 	check(is_same(typeof(actual), typeof(expected)) and actual == expected,
-			"%s: %s instead of %s" % [what, var_to_str(actual), var_to_str(expected)])
+			"%s: %s instead of %s" % [what, str(actual).left(200), str(expected).left(200)])
 
 
 ## Lets frames pass until [param condition] holds; a failure when it does not within [param patience], in seconds.

@@ -9,7 +9,7 @@ extends Node
 signal model_data_received(data: String)
 ## A client has finished its handshake. Numbers begin at 1 and are not used twice.
 signal client_joined(id: int)
-## A client has gone. [param code] is that of the close frame, -1 when there was none.
+## A client has gone. [param code] is that of the close frame, 1006 when there was none.
 signal client_left(id: int, code: int, reason: String)
 
 ## A port and the nine after it are tried.
@@ -182,7 +182,7 @@ func _poll(id: int, peer: WebSocketPeer) -> void:
 			_say("client %d sent: %s" % [id, _shown(data)])
 		model_data_received.emit(data)
 	if peer.get_ready_state() == WebSocketPeer.STATE_CLOSED and clients.erase(id):
-		var code := peer.get_close_code()
+		var code := peer.get_close_code() if peer.get_close_code() >= 0 else 1006
 		var reason := peer.get_close_reason()
 		_say("client %d left, code %d%s" % [id, code, ": " + _shown(reason) if reason else ""])
 		if clients.is_empty():

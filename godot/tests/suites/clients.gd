@@ -3,6 +3,7 @@ extends "res://tests/suite.gd"
 
 var _joined: Array[int] = []
 var _left: Array[int] = []
+var _codes: Array[int] = []
 
 
 func before() -> void:
@@ -15,8 +16,9 @@ func _on_client_joined(id: int) -> void:
 	_joined.append(id)
 
 
-func _on_client_left(id: int, _code: int, _reason: String) -> void:
+func _on_client_left(id: int, code: int, _reason: String) -> void:
 	_left.append(id)
+	_codes.append(code)
 
 
 func test_the_first_is_number_one() -> void:
@@ -33,6 +35,7 @@ func test_numbers_are_unique_and_positive() -> void:
 	first.close()
 	await until(func(): return _left.size() == 1, "the leaving is told")
 	equal(_left, [_joined[0]] as Array[int], "who left")
+	equal(_codes, [1000] as Array[int], "its code")
 	await connected_client()
 	await until(func(): return _joined.size() == 3, "the third is told")
 	equal(_joined[2], _joined[1] + 1, "the third has a number of its own")
@@ -56,6 +59,7 @@ func test_one_that_vanishes_is_forgotten() -> void:
 	client.peer.close(-1)
 	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "it is no longer counted")
 	await until(func(): return _left == _joined, "its leaving is told")
+	equal(_codes, [1006] as Array[int], "its code")
 
 
 func test_many_at_once() -> void:

@@ -30,3 +30,11 @@ func test_payloads_are_cut_and_escaped_when_printed() -> void:
 	equal(fallback._shown("a\u001b[31m\r\nb\u202ec\u0085"), "a\\u001b[31m\\u000d\\u000ab\\u202ec\\u0085", "harmful text")
 	equal(fallback._shown("x".repeat(5000)).length(), 201, "length of a long one")
 	fallback.free()
+
+
+func test_a_client_that_is_not_open_is_left_out() -> void:
+	var fallback := Fallback.new()
+	fallback.clients[1] = WebSocketPeer.new()
+	equal(fallback.send_to_all("hello"), OK, "sending")
+	fallback.clients.clear()
+	fallback.free()

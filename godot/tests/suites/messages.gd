@@ -64,6 +64,7 @@ func test_sending_to_nobody_is_harmless() -> void:
 
 func test_a_handler_may_answer_and_stop() -> void:
 	var client := await connected_client()
+	await connected_client()
 	WebSocketServer.instance.model_data_received.connect(
 			func(data: String):
 				WebSocketServer.send_to_all("heard " + data)

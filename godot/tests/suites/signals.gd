@@ -35,7 +35,7 @@ func test_every_kind_of_method() -> void:
 func test_twice_is_harmless() -> void:
 	var receiver := _receiver()
 	for method: Variant in [receiver.hear, "hear", &"hear", receiver.hear]:
-		WebSocketServer.connect_to_signal(receiver, method)
+		equal(int(WebSocketServer.connect_to_signal(receiver, method)), OK, "connecting by %s" % [method])
 	var client := await connected_client()
 	client.send("once")
 	await until(func(): return not receiver.heard.is_empty(), "it hears")
