@@ -3,8 +3,10 @@
 pub(crate) mod addon;
 pub(crate) mod library;
 
-mod debian;
+mod copy;
 mod engine;
+
+mod debian;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

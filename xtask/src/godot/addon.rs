@@ -1,13 +1,15 @@
 //! The tests of the addon in a real engine: once with the native library, once without it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::engine::{Engine, Outcome};
-use super::library;
+use super::{copy, library};
 use crate::report::Tally;
+
+/// What the names of the tests begin with that run in an editor.
+const EDITOR_TESTS: &str = "editor";
 
 /// What stands behind the server in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl Implementation {
     }
 }
 
-/// Runs the tests whose names begin with `only` on a copy of the project, and counts them.
+/// Runs the tests whose names begin with `only` on copies of the project, and counts them.
 pub(crate) fn test(
     root: &Path,
     program: &Path,
@@ -43,32 +45,51 @@ pub(crate) fn test(
     }
     let Some(engine) = Engine::new(program, &root.join("target/godot-tests"))? else { return Ok(Tally::SKIPPED) };
     println!("Godot {}", super::version(program)?);
-    let project = copy_project(root, implementation)?;
-    let import = engine.run(&project, &["--import"])?;
-    if let Some(complaint) = &import.complaint {
-        bail!("the project cannot be imported: {complaint}:\n{}", import.lines.join("\n"));
+    let mut tally = Tally::default();
+    let editor = EDITOR_TESTS.starts_with(only);
+    if !only.starts_with(EDITOR_TESTS) {
+        let python = python.map_or_else(String::new, |python| python.display().to_string());
+        tally.add(test_game(&engine, &copy::game(root, implementation)?, &python, implementation, only)?);
     }
-    let python = python.map_or_else(String::new, |python| python.display().to_string());
-    let outcome = engine.run(
-        &project,
-        &[
-            "--script",
-            "res://tests/run.gd",
-            "--",
-            &format!("implementation={}", implementation.name()),
-            &format!("python={python}"),
-            &format!("only={only}"),
-        ],
-    )?;
-    let tally = count(&outcome);
-    show(&outcome, tally.failed > 0);
+    if editor || only.starts_with(EDITOR_TESTS) {
+        let project = copy::editor(root, implementation)?;
+        tally.add(judge(&engine.run(&project, &["--editor"])?));
+    }
     Ok(tally)
+}
+
+fn test_game(
+    engine: &Engine,
+    project: &Path,
+    python: &str,
+    implementation: Implementation,
+    only: &str,
+) -> Result<Tally> {
+    let import = engine.run(project, &["--import"])?;
+    if let Some(complaint) = &import.complaint {
+        show(&import, true);
+        bail!("the project cannot be imported: {complaint}");
+    }
+    let arguments = [("implementation", implementation.name()), ("python", python), ("only", only)]
+        .map(|(key, value)| format!("{key}={value}"));
+    let mut command = vec!["--script", "res://tests/run.gd", "--"];
+    command.extend(arguments.iter().map(String::as_str));
+    Ok(judge(&engine.run(project, &command)?))
+}
+
+/// Counts and shows a run.
+fn judge(outcome: &Outcome) -> Tally {
+    let tally = count(outcome);
+    show(outcome, tally.failed > 0);
+    tally
 }
 
 /// Prints the verdicts, or all of the output when something has failed.
 fn show(outcome: &Outcome, failed: bool) {
     let is_verdict = |line: &&String| ["ok ", "SKIPPED ", "addon tests: "].iter().any(|word| line.starts_with(word));
-    outcome.lines.iter().filter(|line| failed || is_verdict(line)).for_each(|line| println!("{line}"));
+    // The bars of progress are coloured, the errors are not.
+    let is_said = |line: &&String| failed && !line.contains('\u{1b}');
+    outcome.lines.iter().filter(|line| is_said(line) || is_verdict(line)).for_each(|line| println!("{line}"));
     if let Some(complaint) = &outcome.complaint {
         println!("FAILED: {complaint}");
     }
@@ -87,40 +108,6 @@ fn count(outcome: &Outcome) -> Tally {
 fn parse_sum(line: &str) -> Option<Tally> {
     let mut numbers = line.strip_prefix("addon tests: ")?.split(", ").map(|part| part.split(' ').next()?.parse().ok());
     Some(Tally { passed: numbers.next()??, failed: numbers.next()??, skipped: numbers.next()?? })
-}
-
-/// A copy of the project below `target`, so that what the engine writes does not get into the work tree.
-fn copy_project(root: &Path, implementation: Implementation) -> Result<PathBuf> {
-    let source = root.join("godot");
-    let project = root.join("target/godot-tests").join(implementation.name());
-    if project.exists() {
-        fs::remove_dir_all(&project).with_context(|| format!("cannot remove {}", project.display()))?;
-    }
-    copy_directory(&source, &project)?;
-    fs::create_dir_all(project.join(".godot"))?;
-    if implementation == Implementation::Native {
-        library::install(root, &project, library::Build::Debug)?;
-        // Without this list the first import of a project with an extension crashes (godotengine/godot, issue 111048).
-        fs::write(project.join(".godot/extension_list.cfg"), format!("res://{}\n", library::EXTENSION))?;
-    } else if project.join(library::EXTENSION).exists() {
-        // As if there were no library for this platform; the engine would complain of one that is merely missing.
-        fs::remove_file(project.join(library::EXTENSION))?;
-    }
-    Ok(project)
-}
-
-fn copy_directory(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if !entry.file_type()?.is_dir() {
-            fs::copy(entry.path(), to.join(&name))?;
-        } else if name != ".godot" && name != "bin" {
-            copy_directory(&entry.path(), &to.join(&name))?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
