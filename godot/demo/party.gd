@@ -3,7 +3,7 @@ extends Node2D
 
 const Player := preload("player.gd")
 const Star := preload("star.gd")
-const FIELD := Rect2(360, 60, 760, 520)
+const FIELD := Rect2(360, 24, 768, 552)
 
 ## The players by the number of their client.
 var _players := {}
@@ -23,8 +23,13 @@ func _ready() -> void:
 	if not WebSocketServer.get_server_status().server_running:
 		WebSocketServer.start_server()
 	_invite()
+	_show_scores()
 	add_child(_star)
 	_move_star()
+
+
+func _draw() -> void:
+	draw_rect(FIELD, Color(0.13, 0.15, 0.21))
 
 
 func _process(_delta: float) -> void:
@@ -75,11 +80,12 @@ func _invite() -> void:
 
 
 func _move_star() -> void:
-	_star.position = FIELD.position + Vector2(randf(), randf()) * FIELD.size
+	var inside := FIELD.grow(-Star.RADIUS)
+	_star.position = inside.position + Vector2(randf(), randf()) * inside.size
 
 
 func _show_scores() -> void:
 	var lines := PackedStringArray()
 	for id: int in _players:
 		lines.append("Player %d   %d ★" % [id, _players[id].score])
-	$Scores.text = "\n".join(lines) if lines else "Nobody is here yet."
+	$Invitation/Scores.text = "\n".join(lines) if lines else "Nobody is here yet."

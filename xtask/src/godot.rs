@@ -3,7 +3,7 @@
 pub(crate) mod addon;
 pub(crate) mod library;
 
-mod copy;
+pub(crate) mod copy;
 mod engine;
 
 mod debian;

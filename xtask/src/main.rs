@@ -7,11 +7,13 @@ mod suite;
 mod report;
 mod tidy;
 
+mod dist;
 mod godot;
 mod python;
 
 mod command;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +44,12 @@ enum Chore {
         #[arg(default_value = "")]
         only: String,
     },
+    /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
+    Dist {
+        /// Pack these libraries instead, laid out as in `addons/halloo/bin`
+        #[arg(value_name = "DIRECTORY", long)]
+        libraries: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
         Chore::Python => python::run(&root),
         Chore::Godot => godot::run(&root),
         Chore::GodotTest { only } => godot::test(&root, &only),
+        Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,8 @@ func after() -> void:
 
 
 func test_leaving_the_tree_closes_everything() -> void:
+	# First, for the server may hold the port for itself.
+	WebSocketServer.stop_server()
 	var listener := PacketPeerUDP.new()
 	equal(listener.bind(8766), OK, "the test listens on the discovery port")
 	await started()

@@ -51,7 +51,7 @@ fn prepare_extension(root: &Path, project: &Path, implementation: Implementation
 }
 
 /// Copies all but what the engine and the compiler have made.
-fn copy_directory(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let entry = entry?;

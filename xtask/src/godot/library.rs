@@ -37,6 +37,13 @@ pub(crate) fn install(root: &Path, project: &Path, build: Build) -> Result<()> {
     Ok(())
 }
 
+/// The platforms for which the project has no library, though its extension names one.
+pub(crate) fn missing(project: &Path) -> Result<Vec<String>> {
+    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
+    let named = entries(&description).filter(|(_, path)| !project.join(path).exists());
+    Ok(named.map(|(platform, _)| platform.to_owned()).collect())
+}
+
 fn compile(root: &Path, build: Build) -> Result<PathBuf> {
     let (option, directory) = if build == Build::Release { (" --release", "release") } else { ("", "debug") };
     run_command(&mut cargo(root, &format!("build --quiet --package {CRATE} --locked{option}")))?;
@@ -49,16 +56,20 @@ fn compile(root: &Path, build: Build) -> Result<PathBuf> {
 /// particular of the entries of which every word applies.
 fn place(description: &str, system: &str, architecture: &str, build: Build) -> Option<String> {
     let build = if build == Build::Release { "release" } else { "debug" };
-    let (_, libraries) = description.split_once("[libraries]")?;
-    let libraries = libraries.split("\n[").next()?;
-    let entries = libraries.lines().filter_map(|line| line.split_once('='));
-    let fitting = entries.filter_map(|(key, value)| {
-        let words: Vec<&str> = key.trim().split('.').collect();
+    let fitting = entries(description).filter_map(|(platform, path)| {
+        let words: Vec<&str> = platform.split('.').collect();
         let applies = words.iter().all(|word| [system, architecture, build].contains(word));
-        applies.then_some((words.len(), value))
+        applies.then_some((words.len(), path))
     });
     let (_, path) = fitting.max_by_key(|(words, _)| *words)?;
-    Some(path.trim().trim_matches('"').trim_start_matches("res://").to_owned())
+    Some(path.to_owned())
+}
+
+/// Each platform that the extension names, with the path of its library in a project.
+fn entries(description: &str) -> impl Iterator<Item = (&str, &str)> {
+    let libraries = description.split_once("[libraries]").and_then(|(_, rest)| rest.split("\n[").next());
+    let entries = libraries.unwrap_or_default().lines().filter_map(|line| line.split_once('='));
+    entries.map(|(platform, path)| (platform.trim(), path.trim().trim_matches('"').trim_start_matches("res://")))
 }
 
 /// What the engine calls this system or processor.
