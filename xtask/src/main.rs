@@ -34,6 +34,12 @@ enum Chore {
     Ci,
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
+    Dist {
+        /// Pack these libraries instead, laid out as in `addons/halloo/bin`
+        #[arg(value_name = "DIRECTORY", long)]
+        libraries: Option<PathBuf>,
+    },
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
     /// Find or fetch a Godot for the tests of the addon and print its program
@@ -44,12 +50,6 @@ enum Chore {
         #[arg(default_value = "")]
         only: String,
     },
-    /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
-    Dist {
-        /// Pack these libraries instead, laid out as in `addons/halloo/bin`
-        #[arg(value_name = "DIRECTORY", long)]
-        libraries: Option<PathBuf>,
-    },
 }
 
 fn main() -> ExitCode {
@@ -57,10 +57,10 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
+        Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Chore::Python => python::run(&root),
         Chore::Godot => godot::run(&root),
         Chore::GodotTest { only } => godot::test(&root, &only),
-        Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -37,19 +37,19 @@ pub(crate) fn install(root: &Path, project: &Path, build: Build) -> Result<()> {
     Ok(())
 }
 
-/// The platforms for which the project has no library, though its extension names one.
-pub(crate) fn missing(project: &Path) -> Result<Vec<String>> {
-    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
-    let named = entries(&description).filter(|(_, path)| !project.join(path).exists());
-    Ok(named.map(|(platform, _)| platform.to_owned()).collect())
-}
-
 fn compile(root: &Path, build: Build) -> Result<PathBuf> {
     let (option, directory) = if build == Build::Release { (" --release", "release") } else { ("", "debug") };
     run_command(&mut cargo(root, &format!("build --quiet --package {CRATE} --locked{option}")))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target));
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     Ok(target.join(directory).join(format!("{prefix}{}{suffix}", CRATE.replace('-', "_"))))
+}
+
+/// The platforms for which the project has no library, though its extension names one.
+pub(crate) fn missing(project: &Path) -> Result<Vec<String>> {
+    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
+    let named = entries(&description).filter(|(_, path)| !project.join(path).exists());
+    Ok(named.map(|(platform, _)| platform.to_owned()).collect())
 }
 
 /// The library that the extension loads in the given case, relative to the project: as in the engine, the most
