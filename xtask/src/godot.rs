@@ -43,7 +43,7 @@ pub(crate) fn test(root: &Path, only: &str) -> Result<()> {
 ///
 /// With `CI=true` in the environment a missing Godot is an error: a build service must not skip in silence.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
-    if let Some(program) = std::env::var_os("GODOT") {
+    if let Some(program) = std::env::var_os("GODOT").filter(|program| !program.is_empty()) {
         let program = std::path::absolute(program)?;
         version(&program).with_context(|| format!("GODOT names {}, which is of no use", program.display()))?;
         return Ok(Some(program));
