@@ -130,6 +130,7 @@ Dir::Cache "{directory}/cache";
 APT::Architectures {{ "{architecture}"; }};
 APT::Install-Recommends "false";
 APT::Sandbox::User "";
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "3";
 // A mirror may be a snapshot. Its signature is checked all the same.
