@@ -3,30 +3,56 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::values;
 
 const EXAMPLES: &str = "Examples:
-  halloo                                serve on port 8765 and call out until somebody answers
-  halloo serve --name \"Living room\"     the name that people see
-  halloo serve --json                   drive it from any language through two pipes
-  halloo serve --bind 127.0.0.1         for this machine only";
+  halloo                              serve and call out until somebody answers
+  halloo serve --name \"Living room\"   the name that people see
+  halloo serve --json                 drive it from any language by two pipes
+  halloo serve --bind 127.0.0.1       for this machine only";
+
+const DISCOVER_EXAMPLES: &str = "Examples:
+  halloo discover                       who answers within three seconds
+  halloo discover --first               the first who answers, at once
+  halloo discover --watch               who comes, changes and goes, until Ctrl-C
+  halloo discover --watch --json        the same for programs, an object per line";
+
+const STATUS_EXAMPLES: &str = "Examples:
+  halloo status                         of the first server that is found
+  halloo status \"Living room\"           of the server with this name or id
+  halloo status 192.168.1.5:8765        of the server at this address";
 
 /// A zero-configuration WebSocket server for the local network.
 ///
 /// Without a subcommand, `halloo` serves: lines of standard input go to all clients, messages come out on standard output.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "halloo", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
     /// Logs more: beacons and messages; twice for everything.
-    #[arg(short, long, action = ArgAction::Count, global = true)]
+    #[arg(short, long, env = "HALLOO_VERBOSE", action = ArgAction::Count, global = true, help_heading = "Output")]
     pub(crate) verbose: u8,
     /// Logs errors only.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, env = "HALLOO_QUIET", global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
+    /// When to colour; by itself only on a terminal, and not with NO_COLOR.
+    #[arg(
+        long,
+        env = "HALLOO_COLOR",
+        value_name = "WHEN",
+        value_enum,
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    #[arg(global = true, help_heading = "Output")]
+    pub(crate) color: ColorChoice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -35,12 +61,11 @@ pub(crate) enum Command {
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
     /// Lists the servers on the network; exits with 4 when there is none.
+    #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArgs),
-    /// Prints the status of a running server as JSON.
-    Status {
-        /// Address of the server, like ws://192.168.1.5:8765; without it, the first that is found.
-        url: Option<String>,
-    },
+    /// Prints the status of a running server as JSON; exits with 4 when it is not found.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// Prints completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Prints the manual page.
@@ -50,69 +75,128 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
     /// First TCP port to try; the nine after it follow. 0 for any free one.
-    #[arg(long, env = "HALLOO_PORT", default_value_t = 8765)]
+    #[arg(short, long, env = "HALLOO_PORT", default_value_t = 8765, help_heading = "Network")]
     pub(crate) port: u16,
     /// Fails when the port is in use, instead of trying the next.
-    #[arg(long, env = "HALLOO_STRICT_PORT")]
+    #[arg(long, env = "HALLOO_STRICT_PORT", help_heading = "Network")]
     pub(crate) strict_port: bool,
     /// Listens on this address only; a loopback address keeps discovery on this machine, too.
-    #[arg(long, env = "HALLOO_BIND", value_name = "ADDR")]
+    #[arg(long, env = "HALLOO_BIND", value_name = "ADDR", value_parser = values::bind, help_heading = "Network")]
     pub(crate) bind: Option<IpAddr>,
     /// UDP port that beacons go to.
-    #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
+    #[arg(
+        long,
+        env = "HALLOO_DISCOVERY_PORT",
+        value_name = "PORT",
+        default_value_t = 8766,
+        help_heading = "Discovery"
+    )]
     pub(crate) discovery_port: u16,
     /// Time between two beacons, at least 100ms.
-    #[arg(long, env = "HALLOO_DISCOVERY_INTERVAL", default_value = "2s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLOO_DISCOVERY_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = values::interval, help_heading = "Discovery")]
     pub(crate) discovery_interval: Duration,
     /// Does not announce the server.
-    #[arg(long, env = "HALLOO_NO_DISCOVERY")]
+    #[arg(long, env = "HALLOO_NO_DISCOVERY", help_heading = "Discovery")]
     pub(crate) no_discovery: bool,
     /// Name that people see.
-    #[arg(long, env = "HALLOO_NAME", default_value = "halloo")]
+    #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
     pub(crate) name: String,
     /// Lets web pages of this origin in, like https://example.org; * for every page. Can be repeated.
-    #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_parser = values::origin, value_delimiter = ',', help_heading = "Access")]
     pub(crate) allow_origin: Vec<String>,
     /// A further name by which this machine may be addressed. Can be repeated.
-    #[arg(long, env = "HALLOO_ALLOW_HOST", value_name = "HOST", value_delimiter = ',')]
+    #[arg(long, env = "HALLOO_ALLOW_HOST", value_name = "HOST", value_parser = values::host, value_delimiter = ',', help_heading = "Access")]
     pub(crate) allow_host: Vec<String>,
     /// Lets clients from public addresses in.
-    #[arg(long, env = "HALLOO_ALLOW_PUBLIC")]
+    #[arg(long, env = "HALLOO_ALLOW_PUBLIC", help_heading = "Access")]
     pub(crate) allow_public: bool,
     /// Most clients at a time.
-    #[arg(long, env = "HALLOO_MAX_CLIENTS", value_name = "N")]
+    #[arg(long, env = "HALLOO_MAX_CLIENTS", value_name = "N", help_heading = "Limits")]
     pub(crate) max_clients: Option<usize>,
-    /// Largest message a client may send, in bytes.
-    #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "BYTES", default_value_t = 1024 * 1024)]
+    /// Largest message a client may send, like 65536, 64KiB or 2MB.
+    #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "SIZE", default_value = "1MiB", value_parser = values::size, help_heading = "Limits")]
     pub(crate) max_message: usize,
     /// Silence after which a client is pinged; it is gone after three times as long. 0s turns it off.
-    #[arg(long, env = "HALLOO_HEARTBEAT", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLOO_HEARTBEAT", value_name = "TIME", default_value = "5s", value_parser = values::heartbeat, help_heading = "Limits")]
     pub(crate) heartbeat: Duration,
     /// What happens to a client that takes its messages too slowly.
-    #[arg(long, env = "HALLOO_SLOW_CLIENT", value_enum, default_value = "disconnect")]
+    #[arg(
+        long,
+        env = "HALLOO_SLOW_CLIENT",
+        value_name = "HOW",
+        value_enum,
+        default_value = "disconnect",
+        help_heading = "Limits"
+    )]
     pub(crate) slow_client: SlowClient,
     /// Speaks JSON: an event per line on standard output, a command per line on standard input.
-    #[arg(long, env = "HALLOO_JSON")]
+    #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct DiscoverArgs {
-    /// How long to search.
+    /// How long to search; with --watch, until Ctrl-C unless this is given.
+    #[arg(long, env = "HALLOO_TIMEOUT", value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub(crate) timeout: Option<Duration>,
+    /// Ends with the first server.
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) first: bool,
+    /// Goes on, and tells what changes and who is lost.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Prints one JSON object per server, or per change, each on a line of its own.
+    #[arg(long, env = "HALLOO_JSON")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Name or id of the server, letter case aside, or its address; without it, the first that is found.
+    #[arg(value_name = "NAME or URL")]
+    pub(crate) server: Option<String>,
+    /// How long to search for it.
     #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-    /// Ends with the first server.
-    #[arg(long)]
-    pub(crate) first: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// Where to look for servers.
+#[derive(Args, Debug)]
+pub(crate) struct PlaceArgs {
     /// Searches this machine only.
     #[arg(long)]
     pub(crate) local: bool,
     /// UDP port to search on.
     #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
     pub(crate) discovery_port: u16,
-    /// Prints one JSON object per server.
-    #[arg(long, env = "HALLOO_JSON")]
-    pub(crate) json: bool,
+}
+
+impl StatusArgs {
+    pub(crate) fn search(&self) -> halloo::Search {
+        let mut search = halloo::Search::default();
+        (search.local, search.discovery_port) = (self.place.local, self.place.discovery_port);
+        search.timeout = self.timeout;
+        search.first = self.server.is_none();
+        search
+    }
+}
+
+impl PlaceArgs {
+    pub(crate) fn config(&self) -> halloo::BrowserConfig {
+        let mut config = halloo::BrowserConfig::default();
+        (config.local, config.discovery_port) = (self.local, self.discovery_port);
+        config
+    }
+
+    /// What to try when nobody was found.
+    pub(crate) fn advice(&self) -> String {
+        let port = self.discovery_port;
+        format!("nobody answered on UDP port {port}; is a server running, and is the port let through the firewall?")
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -120,6 +204,37 @@ pub(crate) enum SlowClient {
     Disconnect,
     DropOldest,
     DropNewest,
+}
+
+/// Reads the command line, or ends the process with what is wrong about it.
+pub(crate) fn parse() -> Arguments {
+    let read = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
+    command().try_get_matches().and_then(read).unwrap_or_else(|mut error| {
+        let number = match error.get(ContextKind::InvalidSubcommand) {
+            Some(ContextValue::String(name)) => name.parse::<u16>().ok(),
+            _ => None,
+        };
+        if let Some(port) = number {
+            let tip = format!("to serve on port {port}, use `halloo --port {port}`");
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        }
+        error.exit()
+    })
+}
+
+/// The command line as clap knows it.
+pub(crate) fn command() -> clap::Command {
+    in_the_environment(Arguments::command())
+}
+
+/// In the environment, a switch is off when it is empty, `0`, `false`, `no` or `off`, and on otherwise. Help names the
+/// variables without what they are at the moment.
+fn in_the_environment(command: clap::Command) -> clap::Command {
+    let variable = |arg: clap::Arg| match arg.get_action() {
+        ArgAction::SetTrue => arg.hide_env_values(true).value_parser(FalseyValueParser::new()),
+        _ => arg.hide_env_values(true),
+    };
+    command.mut_args(variable).mut_subcommands(in_the_environment)
 }
 
 impl ServeArgs {

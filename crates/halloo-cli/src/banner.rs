@@ -1,16 +1,76 @@
 //! What a person sees first: the addresses, and a QR code for phones.
 
+use anstyle::{AnsiColor, Color, Style};
 use halloo::Server;
+use halloo_proto::text::escape;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
+use unicode_width::UnicodeWidthStr;
 
-/// The banner of a running server.
-pub(crate) fn banner(server: &Server, name: &str) -> String {
-    let (port, url) = (server.port(), server.url());
-    let page = url.replacen("ws://", "http://", 1);
-    let code = QrCode::new(&page).map(|code| {
-        code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build()
-    });
-    let code = code.unwrap_or_default();
-    format!("\n  {name}\n\n  Local    ws://127.0.0.1:{port}\n  Network  {url}\n  Console  {page}/\n\n{code}\n")
+/// Columns between the addresses and the QR code.
+const GAP: usize = 4;
+
+/// The banner of a running server, for a terminal of that many columns.
+pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool) -> String {
+    let paint = |style: Style| if colours { style } else { Style::new() };
+    let (bold, dim) = (paint(Style::new().bold()), paint(Style::new().dimmed()));
+    let link = paint(AnsiColor::Cyan.on_default());
+    let page = page(server);
+    let name = escape(name, 200);
+    let mut rows = vec![(name.width(), format!("{bold}{name}{bold:#}")), (0, String::new())];
+    let mut row = |label: &str, url: &str| {
+        rows.push((9 + url.len(), format!("{dim}{label:<9}{dim:#}{link}{url}{link:#}")));
+    };
+    for url in server.urls() {
+        row(if is_local(&url) { "Local" } else { "Network" }, &url);
+    }
+    row("Console", &page);
+    let code = code(page.trim_end_matches('/'), colours);
+    let width = rows.iter().map(|(width, _)| *width).max().unwrap_or(0);
+    let code_width = code.first().map_or(0, |line| line.0);
+    let mut out = String::from("\n");
+    if 2 + width + GAP + code_width <= columns {
+        // Side by side, so that all of it fits on a screen of 24 rows.
+        let count = rows.len().max(code.len());
+        let top = (count - rows.len()) / 2;
+        for index in 0..count {
+            let (taken, text) = match index.checked_sub(top).and_then(|index| rows.get(index)) {
+                Some((taken, text)) => (*taken, text.as_str()),
+                None => (0, ""),
+            };
+            let line = code.get(index).map_or("", |line| line.1.as_str());
+            out += &format!("  {text}{:space$}{line}\n", "", space = width - taken + GAP);
+        }
+    } else {
+        if code_width <= columns {
+            code.iter().for_each(|line| out += &format!("{}\n", line.1));
+            out.push('\n');
+        }
+        rows.iter().for_each(|(_, text)| out += &format!("  {text}\n"));
+    }
+    out.push('\n');
+    out
+}
+
+/// The address of the page for people: that which other devices most likely reach.
+pub(crate) fn page(server: &Server) -> String {
+    format!("{}/", server.url().replacen("ws://", "http://", 1))
+}
+
+fn is_local(url: &str) -> bool {
+    url.starts_with("ws://127.") || url.starts_with("ws://[::1]")
+}
+
+/// The rows of a QR code, each with its width.
+fn code(text: &str, colours: bool) -> Vec<(usize, String)> {
+    let Ok(code) = QrCode::new(text) else { return Vec::new() };
+    let mut renderer = code.render::<Dense1x2>();
+    if !colours {
+        // On the usual dark terminal the blocks are what is light.
+        renderer.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
+    }
+    let paper = Style::new().fg_color(Some(Color::Ansi256(16.into()))).bg_color(Some(Color::Ansi256(231.into())));
+    let paper = if colours { paper } else { Style::new() };
+    let picture = renderer.quiet_zone(true).build();
+    picture.lines().map(|line| (line.chars().count(), format!("{paper}{line}{paper:#}"))).collect()
 }

@@ -1,12 +1,17 @@
 //! JSON mode: events out and commands in, one object a line.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use halloo::{ClientId, Delivery, Event, Message, Server};
+use halloo_proto::text::is_harmful;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::banner;
+use crate::output::Output;
 
 /// A command line.
 #[derive(Debug, Deserialize)]
@@ -22,20 +27,41 @@ enum Command {
     Stop,
 }
 
-/// Writes one object as one line, so that its reader sees it at once.
-pub(crate) fn write(out: &mut impl Write, value: &Value) -> io::Result<()> {
-    // In one piece, for the thread that reads commands answers on the same pipe.
-    out.write_all(format!("{value}\n").as_bytes())?;
-    out.flush()
+/// One object as one line. What could harm a terminal is written as JSON can, in escapes, so that it means the same.
+pub(crate) fn line(value: &Value) -> String {
+    let plain = format!("{value}\n");
+    let content = plain.trim_end_matches('\n');
+    if !content.contains(is_harmful) {
+        return plain;
+    }
+    let mut line = String::new();
+    for character in content.chars() {
+        if is_harmful(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a string cannot fail.
+                let _ = write!(line, "\\u{unit:04x}");
+            }
+        } else {
+            line.push(character);
+        }
+    }
+    line + "\n"
+}
+
+/// Writes one object at once, for whoever waits for an answer.
+pub(crate) fn answer(output: &Output, value: &Value) -> io::Result<()> {
+    output.data(line(value).as_bytes())?;
+    output.flush()
 }
 
 pub(crate) fn ready(server: &Server) -> Value {
-    let discovery_port = server.discovery_port();
-    let local = format!("ws://127.0.0.1:{}", server.port());
-    let url = server.url();
-    let console = format!("{}/", url.replacen("ws://", "http://", 1));
-    let urls = if url == local { vec![local] } else { vec![local, url] };
-    json!({"event": "ready", "port": server.port(), "discovery_port": discovery_port, "urls": urls, "console": console})
+    json!({
+        "event": "ready",
+        "port": server.port(),
+        "discovery_port": server.discovery_port(),
+        "urls": server.urls(),
+        "console": banner::page(server),
+    })
 }
 
 pub(crate) fn stopped() -> Value {
@@ -71,7 +97,7 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
 }
 
 /// Does what a line asks for.
-pub(crate) fn obey(server: &Server, line: &str) -> Result<(), String> {
+pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), String> {
     if line.trim().is_empty() {
         return Ok(());
     }
@@ -106,7 +132,7 @@ pub(crate) fn obey(server: &Server, line: &str) -> Result<(), String> {
             {
                 object.extend(keys);
             }
-            write(&mut io::stdout(), &status).map_err(|error| error.to_string())
+            answer(output, &status).map_err(|error| error.to_string())
         }
         Command::Stop => {
             server.stop();
@@ -131,5 +157,18 @@ fn told(outcome: Result<Delivery, halloo::Stopped>) -> Result<(), String> {
         Ok(Delivery::Backpressure) => Err("not sent: too much waits already".into()),
         Ok(Delivery::NotConnected) => Err("not sent: there is no such client".into()),
         Err(stopped) => Err(stopped.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_harms_no_terminal_and_means_the_same() {
+        let value = json!({"text": "\u{1b}[2J \u{9b}31m \u{202e}\u{e0041} ü 日本 \u{7f}"});
+        let line = line(&value);
+        assert!(line.ends_with('\n') && !line.trim_end().contains(is_harmful), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).ok(), Some(value));
     }
 }

@@ -3,43 +3,42 @@
 mod args;
 mod banner;
 mod discover;
+mod input;
 mod json;
+mod log;
+mod output;
+mod screen;
 mod serve;
 mod status;
+mod status_line;
+mod table;
+mod values;
 
+use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{CommandFactory, Parser};
-use tracing::level_filters::LevelFilter;
-
-use args::{Arguments, Command};
+use args::Command;
+use output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log_to_stderr(&arguments);
-    let outcome = match arguments.command {
-        None => serve::run(&arguments.serve),
-        Some(Command::Serve(serve)) => serve::run(&serve),
-        Some(Command::Discover(discover)) => match discover::run(&discover) {
-            Ok(true) => Ok(()),
-            Ok(false) => return ExitCode::from(4),
-            Err(error) => Err(error),
-        },
-        Some(Command::Status { url }) => match status::run(url.as_deref()) {
-            Ok(true) => Ok(()),
-            Ok(false) => return ExitCode::from(4),
-            Err(error) => Err(error),
-        },
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Arguments::command(), "halloo", &mut std::io::stdout());
-            Ok(())
-        }
-        Some(Command::Man) => {
-            clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout()).map_err(Into::into)
-        }
+    let arguments = args::parse();
+    output::choose_colours(arguments.color);
+    let output = Arc::new(Output::new());
+    let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
+    let seen = match &command {
+        Command::Serve(serve) => serve::seen(serve, &output),
+        _ => &[],
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let log = log::start(arguments.quiet, arguments.verbose, &output, seen);
+    let outcome = run(command, arguments.quiet, &output);
+    log.flush();
+    // Also when it did not come to a clean end.
+    let ended = output.end();
+    match outcome.and_then(|code| ended.map(|()| code).map_err(Into::into)) {
+        Ok(code) => code,
+        // Whoever read our output had enough of it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("halloo: {error:#}");
             match error.downcast_ref::<halloo::StartError>() {
@@ -50,14 +49,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn log_to_stderr(arguments: &Arguments) {
-    let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => LevelFilter::ERROR,
-        (_, 0) => LevelFilter::INFO,
-        (_, 1) => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
-    subscriber.with_target(false).without_time().init();
+fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<ExitCode> {
+    let found = |found| if found { ExitCode::SUCCESS } else { ExitCode::from(4) };
+    match command {
+        Command::Serve(serve) => serve::run(&serve, quiet, output)?,
+        Command::Discover(discover) => return discover::run(&discover, output).map(found),
+        Command::Status(status) => return status::run(&status).map(found),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
+        }
+        Command::Man => clap_mangen::Man::new(args::command()).render(&mut io::stdout())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

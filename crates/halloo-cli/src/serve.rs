@@ -1,73 +1,236 @@
 //! `halloo serve`: the server between standard input and standard output.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::Arc;
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use anyhow::Context;
-use halloo::{Event, Server};
+use halloo::{Delivery, Event, Message, Server};
+use halloo_proto::announcement::NAME;
+use halloo_proto::text::escape;
 
 use crate::args::ServeArgs;
+use crate::input::{self, Line, next_line};
+use crate::output::{Output, colours_on_stderr, colours_on_stdout, size};
+use crate::status_line::{StatusLine, grouped};
 use crate::{banner, json};
 
-pub(crate) fn run(arguments: &ServeArgs) -> anyhow::Result<()> {
+/// Between two drawings of the status line: often enough to be alive, seldom enough to be read.
+const REDRAW: Duration = Duration::from_millis(250);
+/// Bytes of a message that a person is shown: a few rows, for what came before it is to stay in sight.
+const SHOWN: usize = 500;
+/// How long an end may take, even when nobody takes what is written to standard output any more.
+const END_TIME: Duration = Duration::from_millis(1800);
+/// Between two tries to hand a line to a server that has enough to do.
+const RETRY: Duration = Duration::from_millis(1);
+
+/// Serves until told to stop. When `quiet`, a person sees messages and errors only.
+pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> anyhow::Result<()> {
     #[cfg(unix)]
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        tracing::debug!(%error, "cannot raise the limit of open files");
+        tracing::debug!("cannot raise the limit of open files: {error}");
     }
+    let (watched, in_json) = (output.is_watched(), arguments.json);
+    let with_banner = !quiet && !in_json && (watched || io::stderr().is_terminal());
+    if with_banner {
+        output.hold_log();
+    }
+    warn_about(arguments);
+    let running = Arc::new(OnceLock::new());
+    end_on_signal(&running, output)?;
+    let server = Arc::new(Server::start(arguments.config())?);
+    let _ = running.set(Arc::clone(&server));
+    if with_banner {
+        output.show(&greeting(&server, &arguments.name, watched));
+    }
+    let (of_input, to_output) = (Arc::clone(&server), Arc::clone(output));
+    // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
+    std::thread::spawn(move || read_input(&of_input, &to_output, in_json));
+    let outcome = if in_json {
+        pass_on_json(&server, output)
+    } else {
+        // The status line ends when `_alive` does.
+        let _alive = (with_banner && watched).then(|| keep_status_line(&server, output));
+        pass_on_text(&server, output, watched)
+    };
+    // When standard output is gone, the clients are still told that this is the end.
+    server.stop();
+    for _ in server.events() {}
+    outcome?.map_or(Ok(()), |message| Err(anyhow::anyhow!(message)))
+}
+
+/// Events of the log that are seen elsewhere.
+pub(crate) fn seen(arguments: &ServeArgs, output: &Output) -> &'static [&'static str] {
+    // A failure is how the process ends, with the same words.
+    match (arguments.json, output.is_watched(), io::stderr().is_terminal()) {
+        (false, true, _) => &["server failed", "server started", "message received"],
+        (false, false, true) => &["server failed", "server started"],
+        _ => &["server failed"],
+    }
+}
+
+/// What a person sees first.
+fn greeting(server: &Server, name: &str, watched: bool) -> String {
+    let colours = if watched { colours_on_stdout() } else { colours_on_stderr() };
+    // Behind a pipe the width is not known; all but the QR code fits into the usual one.
+    let columns = size().map_or(80, |size| size.columns);
+    let mut text = banner::banner(server, name, columns, colours);
+    if io::stdin().is_terminal() {
+        text += "  A line you type goes to all clients. Ctrl-C ends.\n\n";
+    }
+    text
+}
+
+fn warn_about(arguments: &ServeArgs) {
     if arguments.allow_origin.iter().any(|origin| origin == "*") {
         tracing::warn!("`--allow-origin '*'` lets every web page talk to this server");
     }
-    let server = Arc::new(Server::start(arguments.config())?);
-    let on_signal = Arc::clone(&server);
-    ctrlc::set_handler(move || on_signal.stop()).context("cannot watch for Ctrl-C")?;
-    let of_input = Arc::clone(&server);
-    let in_json = arguments.json;
-    // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
-    std::thread::spawn(move || read_input(&of_input, in_json));
-    let mut out = io::stdout();
-    if in_json {
-        json::write(&mut out, &json::ready(&server))?;
-    } else if out.is_terminal() {
-        write!(out, "{}", banner::banner(&server, &arguments.name))?;
+    if arguments.name.chars().count() > NAME {
+        tracing::warn!("the name is longer than {NAME} characters and is cut where others see it");
     }
+}
+
+/// The first signal is a clean stop; the second, one before the start, or too long a stop is an end at once.
+fn end_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) -> anyhow::Result<()> {
+    let (running, output, stopping) = (Arc::clone(running), Arc::clone(output), AtomicBool::new(false));
+    let end_now = |output: &Output| {
+        output.abandon();
+        std::process::exit(1)
+    };
+    let handler = move || {
+        let Some(server) = running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) else { end_now(&output) };
+        server.stop();
+        let output = Arc::clone(&output);
+        std::thread::spawn(move || {
+            std::thread::sleep(END_TIME);
+            end_now(&output)
+        });
+    };
+    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+}
+
+/// Passes events on until the server stops; answers what it failed of, if it did.
+fn pass_on_json(server: &Server, output: &Output) -> io::Result<Option<String>> {
+    json::answer(output, &json::ready(server))?;
     let mut failure = None;
-    for event in server.events() {
-        if in_json {
-            json::write(&mut out, &json::event(&event))?;
-        } else if let Event::MessageReceived { message, .. } = &event {
-            out.write_all(message.bytes())?;
-            out.write_all(b"\n")?;
-            out.flush()?;
-        }
+    pass_on(server, output, |event| {
+        output.data(json::line(&json::event(&event)).as_bytes())?;
         if let Event::ServerFailed { message } = event {
             failure = Some(message);
         }
+        Ok(())
+    })?;
+    json::answer(output, &json::stopped())?;
+    Ok(failure)
+}
+
+fn pass_on_text(server: &Server, output: &Output, watched: bool) -> io::Result<Option<String>> {
+    let dim = if colours_on_stdout() { Style::new().dimmed() } else { Style::new() };
+    let mut failure = None;
+    pass_on(server, output, |event| match event {
+        Event::MessageReceived { client, message } if watched => {
+            output.data(format!("{dim}client {client}:{dim:#} {}\n", shown(&message)).as_bytes())
+        }
+        Event::MessageReceived { message, .. } => output.data(&[message.bytes(), b"\n"].concat()),
+        Event::ServerFailed { message } => {
+            failure = Some(message);
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    Ok(failure)
+}
+
+/// Calls `handle` for every event, and writes what it made of them as soon as no other event waits.
+fn pass_on(
+    server: &Server,
+    output: &Output,
+    mut handle: impl FnMut(Event<'static>) -> io::Result<()>,
+) -> io::Result<()> {
+    loop {
+        let event = match server.try_event() {
+            Some(event) => event,
+            None => {
+                output.flush()?;
+                let Some(event) = server.events().next() else { return Ok(()) };
+                event
+            }
+        };
+        handle(event)?;
     }
-    if in_json {
-        json::write(&mut out, &json::stopped())?;
+}
+
+/// A message as one line that a person may see: nothing in it moves the cursor or turns the text.
+fn shown(message: &Message<'_>) -> String {
+    let bytes = grouped(message.bytes().len() as u64);
+    match message.text() {
+        Some(text) => match escape(text, SHOWN) {
+            whole if whole.len() <= SHOWN => whole,
+            cut => format!("{cut} ({bytes} bytes)"),
+        },
+        None => format!("({bytes} bytes, binary)"),
     }
-    failure.map_or(Ok(()), |message| Err(anyhow::anyhow!(message)))
+}
+
+/// Draws the status line until what it answers is dropped.
+fn keep_status_line(server: &Arc<Server>, output: &Arc<Output>) -> mpsc::Sender<()> {
+    let (alive, dropped) = mpsc::channel();
+    let (server, output, start) = (Arc::clone(server), Arc::clone(output), Instant::now());
+    std::thread::spawn(move || {
+        let (mut line, colours) = (StatusLine::default(), colours_on_stdout());
+        loop {
+            output.set_status(line.line(&server.summary(), start.elapsed(), colours));
+            if dropped.recv_timeout(REDRAW) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    });
+    alive
 }
 
 /// Lines go to all clients, or are commands. The end of the input stops nothing.
-fn read_input(server: &Server, in_json: bool) {
-    for line in io::stdin().lock().lines() {
-        let line = match line {
-            Ok(line) => line,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                tracing::error!("a line of the input is not UTF-8 and was left out");
-                continue;
-            }
-            Err(error) => return tracing::error!(%error, "cannot read the input any more"),
-        };
+fn read_input(server: &Server, output: &Output, in_json: bool) {
+    let (mut input, typed) = (io::stdin().lock(), io::stdin().is_terminal());
+    let complain = |text: &str| {
         if in_json {
-            if let Err(error) = json::obey(server, &line)
-                && let Err(error) = json::write(&mut io::stdout(), &json::error(&error))
-            {
-                return tracing::error!(%error, "cannot write an answer");
+            // When standard output is gone, the next event finds out.
+            let _ = json::answer(output, &json::error(text));
+        } else {
+            tracing::warn!("{text}");
+        }
+    };
+    let mut heard = true;
+    loop {
+        let line = next_line(&mut input);
+        if typed {
+            output.entered();
+        }
+        match line {
+            Ok(Line::Text(line)) if in_json => {
+                if let Err(error) = json::obey(server, &line, output) {
+                    complain(&error);
+                }
             }
-        } else if server.send_to_all(&line) == Ok(halloo::Delivery::Backpressure) {
-            tracing::warn!("a line was dropped: too much waits to be sent");
+            Ok(Line::Text(line)) => {
+                let anybody = server.summary().connected_clients > 0;
+                if heard && !anybody {
+                    tracing::info!("nobody is connected, so what you send goes nowhere");
+                }
+                heard = anybody;
+                // Nothing is lost for being read too fast: whoever writes to the pipe waits.
+                while server.send_to_all(&line) == Ok(Delivery::Backpressure) {
+                    std::thread::sleep(RETRY);
+                }
+            }
+            Ok(Line::NotText) => complain("a line of the input is not UTF-8 and was left out"),
+            Ok(Line::TooLong) => {
+                complain(&format!("a line of the input has more than {} bytes and was left out", input::LONGEST));
+            }
+            Ok(Line::End) => return,
+            Err(error) => return complain(&format!("cannot read the input any more: {error}")),
         }
     }
 }

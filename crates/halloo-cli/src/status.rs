@@ -1,30 +1,61 @@
 //! `halloo status`: how is a running server?
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use halloo::Search;
+use halloo::ServerInfo;
+
+use crate::args::StatusArgs;
+use crate::table;
 
 /// For each step of the request: a server on the local network answers in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The port of an address that names none.
+const PORT: u16 = 8765;
 
-/// Prints the status of the server at `url`, or of the first that is found; answers whether there was one.
-pub(crate) fn run(url: Option<&str>) -> anyhow::Result<bool> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => {
-            let mut search = Search::default();
-            search.first = true;
-            let Some(server) = search.run()?.into_iter().next() else {
-                eprintln!("halloo: no server found; give its address, like `halloo status ws://192.168.1.5:8765`");
-                return Ok(false);
-            };
-            server.url
-        }
+/// Prints the status of a server, and answers whether it was found.
+pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
+    let found = match arguments.server.as_deref() {
+        Some(server) if is_address(server) => return print(server).map(|()| true),
+        Some(name) => arguments.search().find(name)?,
+        None => arguments.search().run()?,
     };
+    match (found.as_slice(), &arguments.server) {
+        ([server], _) => print(&server.url).map(|()| true),
+        ([], None) => {
+            eprintln!("halloo: {}", arguments.place.advice());
+            Ok(false)
+        }
+        ([], Some(name)) => {
+            eprintln!("halloo: no server is called {name:?}; `halloo discover` lists those that answer");
+            Ok(false)
+        }
+        (several, _) => bail!("{}", choice(several)),
+    }
+}
+
+/// Whether this is an address rather than a name: a URL, an IP address, or something with a port.
+fn is_address(text: &str) -> bool {
+    let with_port =
+        text.rsplit_once(':').is_some_and(|(host, port)| !host.contains(' ') && port.parse::<u16>().is_ok());
+    text.contains("://") || with_port || text.parse::<IpAddr>().is_ok()
+}
+
+fn choice(servers: &[ServerInfo]) -> String {
+    let line = |server: &ServerInfo| format!("\n  {}\n    id {}", table::row(server, table::NAME), server.id);
+    let lines: String = servers.iter().map(line).collect();
+    format!("{} servers have this name; give an id or an address instead:{lines}", servers.len())
+}
+
+/// Prints the status of the server at `url`.
+fn print(url: &str) -> anyhow::Result<()> {
     let host = url.trim_start_matches("ws://").trim_start_matches("http://").trim_end_matches('/');
+    let host = match host.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, PORT).to_string(),
+        Err(_) => host.to_owned(),
+    };
     let addr = host
         .to_socket_addrs()
         .with_context(|| format!("{host} is no address; it needs a port, like 192.168.1.5:8765"))?;
@@ -40,9 +71,26 @@ pub(crate) fn run(url: Option<&str>) -> anyhow::Result<bool> {
         Some((_, reason)) => bail!("the server refused: {}", reason.trim().escape_debug()),
         None => bail!("what answers at {addr} is no halloo server"),
     }
-    Ok(true)
+    Ok(())
 }
 
 fn println(text: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{}", text.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_address;
+
+    #[test]
+    fn an_address_is_told_from_a_name() {
+        for address in
+            ["ws://host:1", "http://10.0.0.1:8765/", "10.0.0.1", "10.0.0.1:8765", "host:8765", "::1", "[::1]:1"]
+        {
+            assert!(is_address(address), "{address}");
+        }
+        for name in ["den", "Living room", "Anna: phone", "5f0c9a3be1d24477", "table 5:30"] {
+            assert!(!is_address(name), "{name}");
+        }
+    }
 }

@@ -12,20 +12,23 @@ use serde_json::{Value, json};
 /// A running `halloo serve --json` on loopback.
 struct Halloo {
     child: Child,
-    input: ChildStdin,
+    /// `None` once it has ended.
+    input: Option<ChildStdin>,
     output: Box<dyn Iterator<Item = Value>>,
     port: u64,
 }
 
 impl Halloo {
     fn start(arguments: &[&str]) -> Halloo {
-        let mut child = halloo(&["serve", "--json", "--bind", "127.0.0.1", "--port", "0"])
+        let any_port = if arguments.contains(&"--port") { &[][..] } else { &["--port", "0"] };
+        let mut child = halloo(&["serve", "--json", "--bind", "127.0.0.1"])
+            .args(any_port)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let input = child.stdin.take().unwrap();
+        let input = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut output = Box::new(lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()));
         let ready: Value = output.next().unwrap();
@@ -34,7 +37,7 @@ impl Halloo {
     }
 
     fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").unwrap();
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// The next event of this kind; others before it are passed over.
@@ -120,11 +123,88 @@ fn a_taken_port_ends_with_3_and_says_what_to_do() {
 }
 
 #[test]
-fn wrong_usage_ends_with_2() {
-    for arguments in [&["--port", "65536"][..], &["--port", "http"], &["--heartbeat", "soon"], &["serve", "--nonsense"]]
-    {
-        assert_eq!(run(arguments).status.code(), Some(2), "{arguments:?}");
+fn wrong_usage_ends_with_2_and_says_what_is_wanted() {
+    for (arguments, wanted) in [
+        (&["--port", "65536"][..], "65535"),
+        (&["--port", "http"], "--port"),
+        (&["--bind", "127.0.0.1:80"], "without a port"),
+        (&["--heartbeat", "soon"], "like 500ms"),
+        (&["--heartbeat", "1ms"], "500ms"),
+        (&["--discovery-interval", "99ms"], "100ms"),
+        (&["--max-message", "much"], "64KiB"),
+        (&["--allow-origin", "example.org"], "https://example.org"),
+        (&["--allow-host", "example.org:80"], "without a scheme or a port"),
+        (&["serve", "--nonsense"], "--help"),
+        (&["9000"], "halloo --port 9000"),
+        (&["srve"], "'serve'"),
+    ] {
+        let output = run(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(error.contains(wanted), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn an_address_of_another_machine_is_not_called_busy() {
+    let output = run(&["--bind", "198.51.100.7", "--no-discovery"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("an address of this machine") && error.matches("os error").count() < 2, "{error}");
+}
+
+#[test]
+fn a_switch_in_the_environment_can_be_off() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let arguments = ["--bind", "127.0.0.1", "--no-discovery", "--json", "--port", &port];
+    for off in ["", "0", "false", "off"] {
+        let mut halloo = halloo(&arguments).env("HALLOO_STRICT_PORT", off).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(halloo.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        halloo.kill().unwrap();
+        halloo.wait().unwrap();
+        assert!(line.contains("ready"), "{off:?}: {line}");
+    }
+    for on in ["1", "true", "yes"] {
+        let output = halloo(&arguments).env("HALLOO_STRICT_PORT", on).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{on}");
+    }
+}
+
+#[test]
+fn a_line_too_long_is_told_and_costs_nothing_else() {
+    let mut halloo = Halloo::start(&["--no-discovery"]);
+    let piece = [b'x'; 64 * 1024];
+    for _ in 0..130 {
+        halloo.input.as_mut().unwrap().write_all(&piece).unwrap();
+    }
+    halloo.say("");
+    assert!(halloo.next("error")["message"].as_str().unwrap().contains("more than 8388608 bytes"));
+    halloo.say(r#"{"cmd":"status"}"#);
+    halloo.next("status");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_end_of_the_input_stops_nothing_and_a_stop_announces_nothing() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut halloo = Halloo::start(&["--discovery-port", &port]);
+    let (mut peer, _) = tungstenite::connect(format!("ws://127.0.0.1:{}", halloo.port)).unwrap();
+    for active in [true, false] {
+        assert_eq!(halloo.next("discovery")["active"], active);
+    }
+    halloo.say(r#"{"cmd":"send_to_all","text":"the last line"}"#);
+    halloo.input = None;
+    assert_eq!(peer.read().unwrap(), tungstenite::Message::text("the last line"));
+    peer.send("still here".into()).unwrap();
+    assert_eq!(halloo.next("message")["text"], "still here");
+    assert!(Command::new("kill").arg(halloo.child.id().to_string()).status().unwrap().success());
+    assert!(peer.read().unwrap().is_close());
+    drop(peer);
+    let rest: Vec<Value> = halloo.output.by_ref().collect();
+    assert_eq!(rest.last().unwrap()["event"], "stopped");
+    assert!(rest.iter().all(|event| event["event"] != "discovery"), "{rest:?}");
 }
 
 #[test]
@@ -145,6 +225,23 @@ fn a_signal_is_a_clean_stop() {
     drop(peer);
     halloo.next("stopped");
     assert!(halloo.child.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn clients_hear_of_the_end_even_when_nobody_takes_the_output() {
+    let halloo = Halloo::start(&["--no-discovery"]);
+    let (mut peer, _) = tungstenite::connect(format!("ws://127.0.0.1:{}", halloo.port)).unwrap();
+    // Far more than a pipe holds.
+    for _ in 0..1000 {
+        peer.send("x".repeat(1000).into()).unwrap();
+    }
+    // Whatever was sent before it has been read by the server when this is answered.
+    peer.send(tungstenite::Message::Ping("read".into())).unwrap();
+    assert!(peer.read().unwrap().is_pong());
+    assert!(Command::new("kill").arg(halloo.child.id().to_string()).status().unwrap().success());
+    let tungstenite::Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
+    assert_eq!(u16::from(close.code), 1001);
 }
 
 #[test]
@@ -185,13 +282,78 @@ fn python_talks_to_an_echo() {
 #[test]
 fn discover_and_status_find_a_server() {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let nobody = run(&["discover", "--local", "--timeout", "50ms", "--discovery-port", &port]);
-    assert_eq!(nobody.status.code(), Some(4));
+    let here = ["--local", "--discovery-port", &port];
+    let nobody = run(&[&["discover", "--timeout", "50ms"], &here[..]].concat());
+    assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(4), 0));
     let halloo = Halloo::start(&["--discovery-port", &port, "--name", "den"]);
-    let found = run(&["discover", "--local", "--first", "--json", "--timeout", "20s", "--discovery-port", &port]);
+    let found = run(&[&["discover", "--first", "--json", "--timeout", "20s"], &here[..]].concat());
     let server: Value = serde_json::from_slice(&found.stdout).unwrap();
-    assert_eq!((&server["event"], &server["name"]), (&json!("found"), &json!("den")));
-    let status = run(&["status", server["url"].as_str().unwrap()]);
-    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
-    assert_eq!(status["server_port"], halloo.port);
+    let address = format!("127.0.0.1:{}", halloo.port);
+    let url = format!("ws://{address}");
+    assert_eq!(
+        (&server["event"], &server["name"], &server["url"], &server["addresses"], &server["via"]),
+        (&json!("found"), &json!("den"), &json!(url), &json!([address]), &json!("udp"))
+    );
+    let text = run(&[&["discover", "--first", "--timeout", "20s"], &here[..]].concat());
+    let text = String::from_utf8(text.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("NAME ") && lines[1].starts_with("den "), "{text}");
+    assert_eq!(lines[0].find("ADDRESS"), lines[1].find("ws://"), "{text}");
+
+    let id = server["id"].as_str().unwrap();
+    for which in [vec![], vec!["DEN"], vec![id], vec![&*url], vec![&*address]] {
+        let status = run(&[&["status", "--timeout", "20s"], &which[..], &here[..]].concat());
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+        assert_eq!(status["server_port"], halloo.port, "{which:?}");
+    }
+    let none = run(&[&["status", "--timeout", "50ms", "nobody"], &here[..]].concat());
+    assert_eq!(none.status.code(), Some(4));
+    assert!(String::from_utf8(none.stderr).unwrap().contains("nobody"));
+
+    let namesake = Halloo::start(&["--discovery-port", &port, "--name", "Den"]);
+    let several = run(&[&["status", "--timeout", "20s", "den"], &here[..]].concat());
+    assert_eq!(several.status.code(), Some(1));
+    let error = String::from_utf8(several.stderr).unwrap();
+    for port in [halloo.port, namesake.port] {
+        assert!(error.contains(&format!("ws://127.0.0.1:{port}")), "{error}");
+    }
+}
+
+#[test]
+fn watching_tells_of_a_server_that_is_killed_and_of_its_restart() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut watch = halloo(&["discover", "--watch", "--json", "--local", "--discovery-port", &port])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut events = lines
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+        .filter(|event| event["event"] != "updated")
+        .map(|event| (event["event"].as_str().unwrap().to_owned(), event["name"].as_str().unwrap().to_owned()));
+    let mut told = |kind: &str, name: &str| assert_eq!(events.next().unwrap(), (kind.to_owned(), name.to_owned()));
+
+    let mut one = Halloo::start(&["--discovery-port", &port, "--name", "one"]);
+    told("found", "one");
+    // Nobody says goodbye, and nobody else is there: it is asked before it is lost.
+    one.child.kill().unwrap();
+    told("lost", "one");
+
+    let mut two = Halloo::start(&["--discovery-port", &port, "--name", "two"]);
+    told("found", "two");
+    two.child.kill().unwrap();
+    two.child.wait().unwrap();
+    let its_port = two.port.to_string();
+    let mut three = Halloo::start(&["--discovery-port", &port, "--name", "three", "--port", &its_port]);
+    told("lost", "two");
+    told("found", "three");
+
+    three.say(r#"{"cmd":"stop"}"#);
+    told("lost", "three");
+    #[cfg(unix)]
+    {
+        assert!(Command::new("kill").args(["-INT", &watch.id().to_string()]).status().unwrap().success());
+        assert_eq!(watch.wait().unwrap().code(), Some(0));
+    }
+    let _ = watch.kill();
 }

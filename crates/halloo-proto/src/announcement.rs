@@ -1,9 +1,13 @@
 //! The datagrams of discovery.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::Time;
 use crate::text::is_harmful;
 
 /// Seconds after which a listener should take a server for stale.
@@ -135,22 +139,39 @@ impl Reply<'_> {
     }
 }
 
-/// A datagram of discovery as it arrives: every key is optional, unknown ones are passed over.
+/// A datagram of discovery as it arrives: every key is optional, and passed over when it is unknown or, beyond those
+/// of the contract, of the wrong type.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Announcement {
     /// What kind of datagram it is.
     pub service: String,
     /// Of a probe, and of the replies to it.
+    #[serde(deserialize_with = "if_it_fits")]
     pub nonce: Option<String>,
     /// Of a server since version 2.
+    #[serde(deserialize_with = "if_it_fits")]
     pub id: Option<String>,
     /// What people call the server.
+    #[serde(deserialize_with = "if_it_fits")]
     pub name: Option<String>,
     /// The WebSocket port; a float when a Godot script sent it.
     pub port: Option<f64>,
     /// How many clients are connected.
+    #[serde(deserialize_with = "if_it_fits")]
     pub clients: Option<f64>,
+    /// Of a beacon: seconds without news after which the server is stale.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub ttl: Option<f64>,
+    /// Of a reply: all addresses of the server, best first.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub addresses: Option<Vec<String>>,
+    /// Whether a token is needed.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub auth: Option<bool>,
+    /// Whether the server speaks TLS.
+    #[serde(deserialize_with = "if_it_fits")]
+    pub tls: Option<bool>,
 }
 
 impl Announcement {
@@ -179,32 +200,36 @@ impl Announcement {
     }
 }
 
-/// How often probes are answered: five a second for one source (loopback exempt), 200 for all.
+fn if_it_fits<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+/// Replies in any second, to all and to one source.
+const REPLIES: usize = 200;
+const REPLIES_TO_ONE: usize = 5;
+
+/// How often probes are answered: in any second five times for one source (loopback exempt), 200 times for all.
 #[derive(Debug, Default)]
 pub struct Responder {
-    second: u64,
-    answered: std::collections::HashMap<Ipv4Addr, u32>,
-    total: u32,
+    /// The replies of the last second, oldest first: never more than 200, so the table needs no other bound.
+    replies: VecDeque<(Time, Ipv4Addr)>,
 }
 
 impl Responder {
     /// Whether a probe from `source` may be answered now; [`Responder::answered`] counts the answer.
-    pub fn allows(&mut self, source: Ipv4Addr, now: crate::Time) -> bool {
-        let second = now.as_micros() / 1_000_000;
-        if second != self.second {
-            // Forgetting everybody each second keeps the table at 200 entries.
-            (self.second, self.total) = (second, 0);
-            self.answered.clear();
+    pub fn allows(&mut self, source: Ipv4Addr, now: Time) -> bool {
+        while self.replies.front().is_some_and(|&(at, _)| now - at >= Duration::from_secs(1)) {
+            self.replies.pop_front();
         }
         // All programs of this machine share one address, and none of them is far away or forged.
-        let exempt = source.is_loopback();
-        self.total < 200 && (exempt || self.answered.get(&source).is_none_or(|&count| count < 5))
+        let to_source = || self.replies.iter().filter(|(_, to)| *to == source).count();
+        self.replies.len() < REPLIES && (source.is_loopback() || to_source() < REPLIES_TO_ONE)
     }
 
     /// A reply goes to `source`. Only replies count, or probes that get none would silence the server.
-    pub fn answered(&mut self, source: Ipv4Addr) {
-        *self.answered.entry(source).or_default() += 1;
-        self.total += 1;
+    pub fn answered(&mut self, source: Ipv4Addr, now: Time) {
+        self.replies.push_back((now, source));
     }
 }
 
@@ -257,7 +282,7 @@ mod tests {
         let ask = |responder: &mut Responder, source: Ipv4Addr, now| {
             let allowed = responder.allows(source, now);
             if allowed {
-                responder.answered(source);
+                responder.answered(source, now);
             }
             allowed
         };
@@ -266,6 +291,12 @@ mod tests {
         let others = (0..=255).filter(|&last| ask(&mut responder, [10, 0, 1, last].into(), now)).count();
         assert_eq!(others, 195);
         assert!(responder.allows([10, 0, 0, 1].into(), now + second));
+        let mut bursts = Responder::default();
+        let count = |bursts: &mut Responder, at| (0..500).filter(|_| ask(bursts, Ipv4Addr::LOCALHOST, at)).count();
+        let half = second / 2;
+        assert_eq!(count(&mut bursts, now + half), 200);
+        assert_eq!(count(&mut bursts, now + second), 0, "a second is any second, not one of the clock");
+        assert_eq!(count(&mut bursts, now + half + second), 200);
         let mut local = Responder::default();
         assert_eq!((0..300).filter(|_| ask(&mut local, Ipv4Addr::LOCALHOST, now)).count(), 200);
     }

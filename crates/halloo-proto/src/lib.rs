@@ -19,6 +19,7 @@ pub mod upgrade;
 
 pub mod announcement;
 pub mod announcer;
+pub mod browser;
 pub mod interfaces;
 pub mod ports;
 

@@ -30,15 +30,15 @@ pub struct OutboxLimits {
     pub policy: SlowClient,
 }
 
-/// What became of a frame.
+/// What became of frames. Control frames, which nobody sent, are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// It waits for the client.
     Queued,
     /// This many messages were dropped, old ones or this one, as the policy says.
     Dropped(u64),
-    /// The limit is reached and the policy is to disconnect; the frame was not taken.
-    Overflow,
+    /// The limit is reached and the policy is to disconnect; this many messages were not taken.
+    Overflow(u64),
 }
 
 /// Encoded frames that several outboxes may share; the bytes are counted in an account while anybody holds them.
@@ -115,12 +115,13 @@ impl Outbox {
         self.adopt(&frames, 0, taken - start);
     }
 
-    /// Lets all frames of `frames` from `start` on wait, the first of them `written` bytes gone already.
-    pub fn adopt(&mut self, frames: &Arc<Frames>, start: usize, written: usize) {
+    /// Lets all frames of `frames` from `start` on wait, whose first `taken` bytes the socket took already.
+    pub fn adopt(&mut self, frames: &Arc<Frames>, start: usize, taken: usize) {
         debug_assert!(self.backlog.is_empty());
-        self.written = written;
-        self.bytes = frames.bytes.len() - start - written;
-        for (start, end) in boundaries(&frames.bytes, start) {
+        let first = start + whole_frames_before(&frames.bytes[start..], taken);
+        self.written = start + taken - first;
+        self.bytes = frames.bytes.len() - start - taken;
+        for (start, end) in boundaries(&frames.bytes, first) {
             self.backlog.push_back(Waiting { frames: Arc::clone(frames), start, end });
         }
     }
@@ -132,14 +133,16 @@ impl Outbox {
             let length = end - start;
             while self.backlog.len() >= limits.messages || self.bytes + length > limits.bytes {
                 match limits.policy {
-                    SlowClient::Disconnect => return Pushed::Overflow,
+                    SlowClient::Disconnect => return Pushed::Overflow(messages_from(&frames.bytes, start)),
                     // Making room for what can never fit would only lose the others too.
-                    SlowClient::DropOldest if length <= limits.bytes && self.drop_oldest() => dropped += 1,
+                    SlowClient::DropOldest if length <= limits.bytes && self.backlog.len() > self.on_its_way() => {
+                        dropped += self.drop_oldest();
+                    }
                     SlowClient::DropOldest | SlowClient::DropNewest => break,
                 }
             }
             if self.backlog.len() >= limits.messages || self.bytes + length > limits.bytes {
-                dropped += 1;
+                dropped += u64::from(is_message(&frames.bytes[start..]));
                 continue;
             }
             self.bytes += length;
@@ -156,12 +159,12 @@ impl Outbox {
 
     /// Forgets all that waits but the frame that is half on its way, and answers how many messages that were.
     pub fn cut(&mut self) -> u64 {
-        let keep = usize::from(self.written > 0);
-        let dropped = self.backlog.len().saturating_sub(keep);
-        self.backlog.truncate(keep);
-        self.bytes = self.backlog.front().map_or(0, |first| first.end - first.start - self.written);
+        let mut dropped = messages_from(&self.cork, 0);
         self.cork.clear();
-        dropped as u64
+        while self.backlog.len() > self.on_its_way() {
+            dropped += self.drop_oldest();
+        }
+        dropped
     }
 
     /// Empties the outbox for its next client; a buffer grown beyond `keep` bytes is given back.
@@ -198,13 +201,26 @@ impl Outbox {
         }
     }
 
-    /// Drops the oldest message that is not half on its way.
-    fn drop_oldest(&mut self) -> bool {
-        let index = usize::from(self.written > 0);
-        let Some(oldest) = self.backlog.remove(index) else { return false };
+    /// Drops the oldest frame that is not half on its way, and answers how many messages that was.
+    fn drop_oldest(&mut self) -> u64 {
+        let Some(oldest) = self.backlog.remove(self.on_its_way()) else { return 0 };
         self.bytes -= oldest.end - oldest.start;
-        true
+        u64::from(is_message(&oldest.frames.bytes[oldest.start..]))
     }
+
+    /// 1 when the first frame that waits is half on its way, else 0.
+    fn on_its_way(&self) -> usize {
+        usize::from(self.written > 0)
+    }
+}
+
+/// Whether a frame is a message: the opcodes of control frames have this bit (RFC 6455 section 5.5).
+fn is_message(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|first| first & 0x08 == 0)
+}
+
+fn messages_from(bytes: &[u8], start: usize) -> u64 {
+    boundaries(bytes, start).filter(|&(start, _)| is_message(&bytes[start..])).count() as u64
 }
 
 /// Start and end of each whole frame in `bytes` from `start` on.
@@ -271,6 +287,20 @@ mod tests {
     }
 
     #[test]
+    fn shared_frames_go_on_where_the_socket_stopped() {
+        let (shared, _) = frames(&["one", "two", "three"]);
+        let whole = shared.bytes.to_vec();
+        for start in [0, 5] {
+            for taken in 0..whole.len() - start {
+                let mut outbox = Outbox::default();
+                outbox.adopt(&shared, start, taken);
+                assert_eq!(outbox.bytes(), whole.len() - start - taken);
+                assert_eq!(drain(&mut outbox, 2), whole[start + taken..], "{taken} taken from {start} on");
+            }
+        }
+    }
+
+    #[test]
     fn drop_oldest_spares_the_frame_on_its_way() {
         let (shared, _) = frames(&["a", "b", "c", "d", "e"]);
         let mut outbox = Outbox::default();
@@ -288,7 +318,7 @@ mod tests {
         assert_eq!(outbox.push(&shared, 0, &newest), Pushed::Dropped(2));
         assert_eq!(
             outbox.push(&shared, 0, &OutboxLimits { policy: SlowClient::Disconnect, ..LIMITS }),
-            Pushed::Overflow
+            Pushed::Overflow(5)
         );
         assert_eq!(outbox.messages(), 3);
         outbox.advance(1);
@@ -296,6 +326,28 @@ mod tests {
         assert_eq!(drain(&mut outbox, 100), b"\x01a");
         drop(shared);
         assert_eq!(account.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn control_frames_are_dropped_uncounted() {
+        let mut bytes = Vec::new();
+        for opcode in [Opcode::Ping, Opcode::Text, Opcode::Pong, Opcode::Binary] {
+            frame::encode(&mut bytes, opcode, b"", None);
+        }
+        let frames = Frames::new(&bytes, &Arc::default());
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Queued, "the ping made room");
+        assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Dropped(2));
+        assert_eq!(outbox.cut(), 2);
+        let newest = OutboxLimits { policy: SlowClient::DropNewest, ..LIMITS };
+        assert_eq!(outbox.push(&frames, 0, &newest), Pushed::Dropped(1));
+        assert_eq!(
+            outbox.push(&frames, 0, &OutboxLimits { policy: SlowClient::Disconnect, ..LIMITS }),
+            Pushed::Overflow(2)
+        );
+        let mut corked = Outbox::default();
+        corked.cork().extend_from_slice(&bytes);
+        assert_eq!(corked.cut(), 2);
     }
 
     #[test]

@@ -7,9 +7,7 @@ use std::io;
 #[non_exhaustive]
 pub enum StartError {
     /// No port could be had.
-    #[error(
-        "cannot listen on {address} port {ports}: {source}; stop the program that holds {them} or choose another with `--port` (`Config::port`), 0 for any free one"
-    )]
+    #[error("cannot listen on {address} port {ports}: {error}; {}", way_out(.error, .them))]
     Bind {
         /// The address tried.
         address: String,
@@ -17,22 +15,37 @@ pub enum StartError {
         ports: String,
         /// "it" or "them".
         them: &'static str,
-        /// The system's last error.
-        source: io::Error,
+        /// The system's last error; not a `source`, since the sentence has it already.
+        error: io::Error,
     },
     /// The system refused something the server needs.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {error}")]
     System {
         /// What was to be done.
         what: &'static str,
         /// The system's error.
-        source: io::Error,
+        error: io::Error,
     },
+}
+
+/// What helps against a failed bind.
+fn way_out(error: &io::Error, them: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            "give an address of this machine to `--bind` (`Config::bind`), or none for all of them".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "choose a port from 1024 up with `--port` (`Config::port`), 0 for any free one".into()
+        }
+        _ => format!(
+            "stop the program that holds {them} or choose another with `--port` (`Config::port`), 0 for any free one"
+        ),
+    }
 }
 
 impl StartError {
     pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
-        move |source| StartError::System { what, source }
+        move |error| StartError::System { what, error }
     }
 }
 

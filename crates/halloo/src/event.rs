@@ -189,6 +189,14 @@ pub enum Event<'a> {
 }
 
 impl Event<'_> {
+    /// Bytes of message that this event keeps.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Event::MessageReceived { message, .. } => message.bytes().len(),
+            _ => 0,
+        }
+    }
+
     /// An event that borrows nothing, to keep or to pass on.
     pub fn into_owned(self) -> Event<'static> {
         match self {

@@ -1,122 +1,221 @@
-//! The bounded queue between the reactor and the application.
+//! The bounded queue between a thread of halloo and the application.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use crate::Event;
-
 /// Events handed over in one go: enough to make the lock negligible, few enough to keep the bound meaningful.
 const BATCH: usize = 512;
 
-/// Events wait here until the application takes them. Beyond the limits the reactor stops reading.
+/// Events wait here until the application takes them. Beyond the limits whoever produces them pauses.
 #[derive(Debug)]
-pub(crate) struct EventQueue {
-    state: Mutex<State>,
+pub(crate) struct EventQueue<E> {
+    state: Mutex<State<E>>,
     arrived: Condvar,
+    /// Events handed over to the application's side, which takes them one by one.
+    inbox: Mutex<VecDeque<E>>,
     max_events: usize,
     max_bytes: usize,
+    weigh: fn(&E) -> usize,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    events: VecDeque<Event<'static>>,
+#[derive(Debug)]
+struct State<E> {
+    events: VecDeque<E>,
     bytes: usize,
     closed: bool,
     paused: bool,
-    waker: Option<Waker>,
+    wakers: Vec<Waker>,
 }
 
-/// Whether the reactor, having paused, is to go on.
-pub(crate) struct Resume(pub(crate) bool);
+/// What the application got.
+#[derive(Debug)]
+pub(crate) struct Taken<E> {
+    /// The event; `None` when there is none in time, or none any more.
+    pub(crate) event: Option<E>,
+    /// The producer, having paused, is to go on.
+    pub(crate) resume: bool,
+}
 
-impl EventQueue {
-    pub(crate) fn new(max_events: usize, max_bytes: usize) -> EventQueue {
-        EventQueue { state: Mutex::default(), arrived: Condvar::new(), max_events, max_bytes }
+impl<E> EventQueue<E> {
+    /// A queue for `max_events` events that weigh at most `max_bytes` together.
+    pub(crate) fn new(max_events: usize, max_bytes: usize, weigh: fn(&E) -> usize) -> EventQueue<E> {
+        let state = State { events: VecDeque::new(), bytes: 0, closed: false, paused: false, wakers: Vec::new() };
+        let (state, inbox) = (Mutex::new(state), Mutex::default());
+        EventQueue { state, arrived: Condvar::new(), inbox, max_events, max_bytes, weigh }
     }
 
-    /// Appends `batch` and answers whether the queue is full now, in which case the reactor is taken as paused.
-    pub(crate) fn push(&self, batch: &mut Vec<Event<'static>>) -> bool {
-        let mut state = self.lock();
+    /// Appends `batch` and answers whether the queue is full now, in which case the producer is taken as paused.
+    pub(crate) fn push(&self, batch: &mut Vec<E>) -> bool {
+        let mut state = lock(&self.state);
         let was_empty = state.events.is_empty();
-        state.bytes += batch.iter().map(weight).sum::<usize>();
+        state.bytes += batch.iter().map(self.weigh).sum::<usize>();
         state.events.extend(batch.drain(..));
         state.paused = state.events.len() >= self.max_events || state.bytes >= self.max_bytes;
         let paused = state.paused;
-        let waker = state.waker.take();
-        drop(state);
+        // Nobody waits for what is there already, and each call to wake somebody is a system call.
         if was_empty {
-            self.arrived.notify_all();
-        }
-        if let Some(waker) = waker {
-            waker.wake();
+            self.wake(state);
         }
         paused
     }
 
     /// No more events come: whoever waits learns it after the last one.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         state.closed = true;
-        let waker = state.waker.take();
-        drop(state);
-        self.arrived.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
+        self.wake(state);
+    }
+
+    /// The next event, waited for until `deadline` (`None`: for ever).
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Taken<E> {
+        loop {
+            let taken = self.take();
+            if taken.event.is_some() || !self.wait(deadline) {
+                return taken;
+            }
         }
     }
 
-    /// Moves events into the empty `inbox`, waiting until `deadline` (`None`: for ever) for the first.
-    pub(crate) fn take(&self, inbox: &mut VecDeque<Event<'static>>, deadline: Option<Instant>) -> Resume {
-        let mut state = self.lock();
-        while state.events.is_empty() && !state.closed {
-            match deadline {
+    /// The same for a task: `Pending` until there is an event or the end.
+    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Taken<E>> {
+        let taken = self.take();
+        if taken.event.is_some() {
+            return Poll::Ready(taken);
+        }
+        let mut state = lock(&self.state);
+        if !state.events.is_empty() {
+            drop(state);
+            return Poll::Ready(self.take());
+        }
+        if state.closed {
+            return Poll::Ready(taken);
+        }
+        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            state.wakers.push(context.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Waits for an event without holding anything another thread could need. Answers whether it is worth a look.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut state = lock(&self.state);
+        while state.events.is_empty() {
+            if state.closed {
+                return false;
+            }
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Resume(false);
-                    }
+                Some(left) if left.is_zero() => return false,
+                Some(left) => {
                     state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
-        self.hand_over(state, inbox)
+        true
     }
 
-    /// The same for a task: `Pending` until there are events or the end.
-    pub(crate) fn poll_take(&self, inbox: &mut VecDeque<Event<'static>>, context: &mut Context<'_>) -> Poll<Resume> {
-        let mut state = self.lock();
-        if state.events.is_empty() && !state.closed {
-            state.waker = Some(context.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(self.hand_over(state, inbox))
+    /// The next event if there is one.
+    fn take(&self) -> Taken<E> {
+        let mut inbox = lock(&self.inbox);
+        let resume = inbox.is_empty() && self.refill(&mut inbox);
+        Taken { event: inbox.pop_front(), resume }
     }
 
-    fn hand_over(&self, mut state: MutexGuard<'_, State>, inbox: &mut VecDeque<Event<'static>>) -> Resume {
+    /// Moves a batch into the empty `inbox`, and answers whether the producer is to go on.
+    fn refill(&self, inbox: &mut VecDeque<E>) -> bool {
+        let mut state = lock(&self.state);
         let count = state.events.len().min(BATCH);
         inbox.extend(state.events.drain(..count));
-        state.bytes -= inbox.iter().map(weight).sum::<usize>();
-        // Half empty before reading goes on, so that the reactor does not stop and start with every event.
+        state.bytes -= inbox.iter().map(self.weigh).sum::<usize>();
+        // Half empty before it goes on, so that it does not stop and start with every event.
         let roomy = state.events.len() <= self.max_events / 2 && state.bytes <= self.max_bytes / 2;
         let resume = state.paused && roomy;
-        if resume {
-            state.paused = false;
-        }
-        Resume(resume)
+        state.paused &= !resume;
+        resume
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is consistent between any two statements that could panic, so a poisoned lock is still good.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wake(&self, mut state: MutexGuard<'_, State<E>>) {
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        self.arrived.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-fn weight(event: &Event<'static>) -> usize {
-    match event {
-        Event::MessageReceived { message, .. } => message.bytes().len(),
-        _ => 0,
+/// What is locked here is consistent between any two statements that could panic, so a poisoned lock is still good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    fn queue(max_events: usize, max_bytes: usize) -> EventQueue<usize> {
+        EventQueue::new(max_events, max_bytes, |&weight| weight)
+    }
+
+    fn try_next(queue: &EventQueue<usize>) -> Taken<usize> {
+        queue.next(Some(Instant::now()))
+    }
+
+    #[test]
+    fn a_full_queue_pauses_until_it_is_half_empty() {
+        for (queue, weight) in [(queue(4 * BATCH, usize::MAX), 1), (queue(usize::MAX, 4 * BATCH * 10), 10)] {
+            assert!(!queue.push(&mut vec![weight; 4 * BATCH - 1]));
+            assert!(queue.push(&mut vec![weight]));
+            let resumed: Vec<usize> = (0..4 * BATCH).filter(|_| try_next(&queue).resume).collect();
+            assert_eq!(resumed, [BATCH], "once, when the second batch leaves half of it");
+            assert!(try_next(&queue).event.is_none());
+        }
+    }
+
+    #[test]
+    fn one_that_waits_does_not_hold_up_one_that_only_looks() {
+        let queue = Arc::new(queue(10, 10));
+        let waiting = {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || queue.next(None).event)
+        };
+        // Whichever of the two comes first, looking answers at once.
+        for _ in 0..1000 {
+            assert!(try_next(&queue).event.is_none());
+        }
+        queue.push(&mut vec![7]);
+        assert_eq!(waiting.join().unwrap(), Some(7));
+    }
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn every_task_that_waits_is_woken() {
+        let queue = queue(10, 10);
+        let counts: Vec<Arc<Count>> = (0..2).map(|_| Arc::new(Count(AtomicUsize::new(0)))).collect();
+        for count in &counts {
+            let waker = Waker::from(Arc::clone(count));
+            for _ in 0..3 {
+                assert!(queue.poll_next(&mut Context::from_waker(&waker)).is_pending());
+            }
+        }
+        queue.close();
+        for count in &counts {
+            assert_eq!(count.0.load(Ordering::Relaxed), 1);
+            let waker = Waker::from(Arc::clone(count));
+            assert!(matches!(
+                queue.poll_next(&mut Context::from_waker(&waker)),
+                Poll::Ready(Taken { event: None, .. })
+            ));
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! A zero-configuration WebSocket server for the local network.
 //!
 //! [`Server::start`] listens, announces itself by UDP broadcast until somebody connects, and tells what happens as
-//! [`Event`]s. Everything runs on one thread of its own; no async runtime is involved.
+//! [`Event`]s. [`Browser`] is the other side: who is on the network? Each runs on one thread of its own; no async runtime
+//! is involved.
 
 mod config;
 mod event;
@@ -19,7 +20,7 @@ mod discovery;
 mod http;
 mod reactor;
 
-pub use browse::{Search, ServerInfo, discover};
+pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
 pub use config::Config;
 pub use error::{StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
@@ -30,3 +31,8 @@ pub use halloo_proto::outbox::{OutboxLimits, SlowClient};
 pub use hub::Hub;
 pub use server::Server;
 pub use status::{ClientStatus, Extras, Status};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -1,20 +1,20 @@
 //! The server as an application holds it.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
+use halloo_proto::interfaces::{Interface, announced};
 
-use crate::event_queue::{EventQueue, Resume};
+use crate::discovery::interfaces;
+use crate::event_queue::{EventQueue, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
 use crate::shared::Shared;
@@ -47,9 +47,7 @@ use crate::{ClientId, Config, Delivery, Event, Message, StartError, Status, Stop
 pub struct Server {
     shared: Arc<Shared>,
     commands: Arc<CommandQueue>,
-    queue: Arc<EventQueue>,
-    /// Events taken from the queue and not yet by the application.
-    inbox: Mutex<VecDeque<Event<'static>>>,
+    queue: Arc<EventQueue<Event<'static>>>,
     bind: Option<IpAddr>,
     thread: Option<JoinHandle<()>>,
 }
@@ -88,7 +86,7 @@ impl Server {
     }
 
     fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
-        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
+        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes, Event::weight));
         let sink = handler.map_or_else(|| Sink::Queue(Arc::clone(&queue)), Sink::Handler);
         let bind = config.bind;
         let (mut reactor, commands, shared) = Reactor::bind(config, sink, first)?;
@@ -106,7 +104,9 @@ impl Server {
             match failure {
                 None => tracing::info!("server stopped"),
                 Some(message) => {
-                    tracing::error!(message, "the server failed");
+                    tracing::error!(name: "server failed", "the server failed: {message}");
+                    // What failed once may fail again, and then the clients learn it from their sockets alone.
+                    let _ = catch_unwind(AssertUnwindSafe(|| reactor.abandon()));
                     thread_queue.push(&mut vec![Event::ServerFailed { message }]);
                 }
             }
@@ -116,10 +116,10 @@ impl Server {
             thread_shared.forget_clients();
             thread_queue.close();
         };
+        tracing::info!(name: "server started", "server started on port {}", shared.port);
         let builder = std::thread::Builder::new().name("halloo".into());
         let thread = builder.spawn(run).map_err(StartError::system("start the server's thread"))?;
-        tracing::info!(port = shared.port, "server started");
-        Ok(Server { shared, commands, queue, inbox: Mutex::default(), bind, thread: Some(thread) })
+        Ok(Server { shared, commands, queue, bind, thread: Some(thread) })
     }
 
     /// Stops this server and starts another in its place, with an event queue. Client ids go on counting.
@@ -152,6 +152,11 @@ impl Server {
         self.shared.port
     }
 
+    /// What tells this server from all others, and from itself before a restart: random, and new with each start.
+    pub fn id(&self) -> &str {
+        self.shared.id.get().map_or("", String::as_str)
+    }
+
     /// The UDP port on which probes are heard; 0 when discovery was off from the start.
     pub fn discovery_port(&self) -> u16 {
         self.shared.discovery_port.load(Ordering::Relaxed)
@@ -163,7 +168,23 @@ impl Server {
             Some(ip) if !ip.is_unspecified() => ip,
             _ => IpAddr::V4(self.local_ip()),
         };
-        format!("ws://{}", std::net::SocketAddr::new(ip, self.port()))
+        format!("ws://{}", SocketAddr::new(ip, self.port()))
+    }
+
+    /// Every address for programs: that of this machine first, then one for each network, the best first. With
+    /// [`Config::bind`] only what it lets reach the server. Read anew each time, since networks come and go.
+    ///
+    /// ```
+    /// let server = halloo::Server::start(halloo::Config::local())?;
+    /// assert_eq!(server.urls(), [format!("ws://127.0.0.1:{}", server.port())]);
+    /// # Ok::<(), halloo::StartError>(())
+    /// ```
+    pub fn urls(&self) -> Vec<String> {
+        let ips = match self.bind {
+            Some(ip) if !ip.is_unspecified() => vec![ip],
+            _ => reachable(interfaces::list()),
+        };
+        ips.into_iter().map(|ip| format!("ws://{}", SocketAddr::new(ip, self.port()))).collect()
     }
 
     /// The address that other devices most likely reach this machine at.
@@ -199,29 +220,41 @@ impl Server {
     }
 
     /// Disconnects a client with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
-    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, text: &str) {
-        self.commands.submit(Command::Disconnect(client, code.into(), text.to_owned()));
+    ///
+    /// [`Delivery::Backpressure`] means that too much waits for the server: ask again later.
+    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, text: &str) -> Delivery {
+        if self.shared.slot(client).is_none() {
+            return Delivery::NotConnected;
+        }
+        let command = Command::Disconnect(client, code.into(), text.to_owned());
+        self.submit(command).unwrap_or(Delivery::NotConnected)
     }
 
     /// Announces the server now, if discovery is on.
     pub fn broadcast_now(&self) {
-        self.commands.submit(Command::Announce(Announce::Now));
+        self.announce(Announce::Now);
     }
 
     /// Stops announcing and answering until [`Server::start_service_discovery`].
     pub fn stop_service_discovery(&self) {
-        self.commands.submit(Command::Announce(Announce::Stop));
+        self.announce(Announce::Stop);
     }
 
     /// Starts discovery again.
     pub fn start_service_discovery(&self) {
-        self.commands.submit(Command::Announce(Announce::Start));
+        self.announce(Announce::Start);
+    }
+
+    fn announce(&self, what: Announce) {
+        if self.commands.submit(Command::Announce(what)) == Submitted::Full {
+            tracing::warn!(?what, "not done, for too much waits for the server; ask again later");
+        }
     }
 
     /// The state of the server, with each of its clients.
     ///
-    /// Asks the reactor and waits for its answer, at most a turn; on the reactor thread itself, or after the end, it
-    /// answers at once and without the list of clients.
+    /// Asks the reactor and waits for its answer, at most a turn; on the reactor thread itself, after the end, or when
+    /// too much waits for the reactor, it answers at once and without the list of clients.
     pub fn status(&self) -> Status {
         let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
@@ -231,6 +264,11 @@ impl Server {
         {
             return status;
         }
+        self.shared.status()
+    }
+
+    /// The same without the list of clients and without asking the reactor: for a display that is drawn often.
+    pub fn summary(&self) -> Status {
         self.shared.status()
     }
 
@@ -251,31 +289,20 @@ impl Server {
 
     /// The next event, to be awaited on any executor; `None` when the server has stopped.
     pub async fn event(&self) -> Option<Event<'static>> {
-        poll_fn(|context| {
-            let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-            if inbox.is_empty() {
-                match self.queue.poll_take(&mut inbox, context) {
-                    Poll::Ready(resume) => self.resume(resume),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-            Poll::Ready(inbox.pop_front())
-        })
-        .await
+        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
+        self.resume(taken)
     }
 
     fn next_event(&self, deadline: Option<Instant>) -> Option<Event<'static>> {
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        if inbox.is_empty() {
-            self.resume(self.queue.take(&mut inbox, deadline));
-        }
-        inbox.pop_front()
+        self.resume(self.queue.next(deadline))
     }
 
-    fn resume(&self, Resume(resume): Resume) {
-        if resume {
+    /// Lets the reactor read on if taking this event made room.
+    fn resume(&self, taken: Taken<Event<'static>>) -> Option<Event<'static>> {
+        if taken.resume {
             self.commands.submit(Command::Resume);
         }
+        taken.event
     }
 }
 
@@ -283,6 +310,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown();
     }
+}
+
+/// This machine's own address, and those of its networks.
+fn reachable(interfaces: Vec<Interface>) -> Vec<IpAddr> {
+    let mut ips = vec![Ipv4Addr::LOCALHOST];
+    ips.extend(announced(interfaces).iter().map(|interface| interface.addr).filter(|ip| !ip.is_loopback()));
+    ips.into_iter().map(IpAddr::V4).collect()
 }
 
 fn encode(message: &Message<'_>) -> Vec<u8> {
@@ -294,4 +328,18 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     format!("a panic on the server's thread: {}", text.unwrap_or("without a message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_first_then_its_networks() {
+        let interface = |addr: [u8; 4]| Interface { name: "x".into(), addr: addr.into(), default_route: false };
+        let all = [[127, 0, 0, 1], [203, 0, 113, 5], [192, 168, 1, 5]].map(interface);
+        let expected = [[127, 0, 0, 1], [192, 168, 1, 5], [203, 0, 113, 5]].map(IpAddr::from);
+        assert_eq!(reachable(all.to_vec()), expected);
+        assert_eq!(reachable(Vec::new()), expected[..1]);
+    }
 }

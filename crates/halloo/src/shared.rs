@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
 
 use crate::{ClientId, Extras, Status};
 
@@ -12,6 +13,8 @@ use crate::{ClientId, Extras, Status};
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) port: u16,
+    /// Told with every beacon and reply; set before the thread starts.
+    pub(crate) id: OnceLock<String>,
     /// Where probes are heard; 0 when they are not.
     pub(crate) discovery_port: AtomicU16,
     pub(crate) running: AtomicBool,
@@ -23,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) sent: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) refused: AtomicU64,
+    /// Bytes that wait for slow clients.
+    pub(crate) outbox_bytes: Arc<AtomicUsize>,
+    started: Instant,
     count: AtomicUsize,
     /// The slots of open clients; written by the reactor alone.
     clients: RwLock<HashMap<ClientId, u32>>,
@@ -34,6 +40,7 @@ impl Shared {
         Shared {
             name,
             port,
+            id: OnceLock::new(),
             discovery_port: AtomicU16::new(0),
             running: AtomicBool::new(true),
             discovery_enabled: AtomicBool::new(false),
@@ -44,6 +51,8 @@ impl Shared {
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            outbox_bytes: Arc::default(),
+            started: Instant::now(),
             count: AtomicUsize::new(0),
             clients: RwLock::default(),
             first_client,
@@ -81,6 +90,7 @@ impl Shared {
         self.count.store(0, Ordering::Relaxed);
     }
 
+    /// The state without the list of clients.
     pub(crate) fn status(&self) -> Status {
         let running = self.running.load(Ordering::Relaxed);
         Status {
@@ -93,12 +103,14 @@ impl Shared {
             extras: Extras {
                 version: env!("CARGO_PKG_VERSION").into(),
                 name: self.name.clone(),
+                uptime_seconds: self.started.elapsed().as_secs(),
                 clients_total: self.joined.load(Ordering::Relaxed),
                 messages_received: self.received.load(Ordering::Relaxed),
                 messages_sent: self.sent.load(Ordering::Relaxed),
                 messages_dropped: self.dropped.load(Ordering::Relaxed),
                 refused: self.refused.load(Ordering::Relaxed),
-                ..Extras::default()
+                outbox_bytes: self.outbox_bytes.load(Ordering::Relaxed),
+                clients: Vec::new(),
             },
         }
     }

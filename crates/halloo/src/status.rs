@@ -41,7 +41,7 @@ pub struct Extras {
     pub clients_total: u64,
     /// Messages that came in.
     pub messages_received: u64,
-    /// Messages handed to clients' sockets or outboxes; a broadcast counts once per client.
+    /// Messages sent to clients, one to all counted once for each; those dropped for slow clients are among them.
     pub messages_sent: u64,
     /// Messages dropped for slow clients.
     pub messages_dropped: u64,

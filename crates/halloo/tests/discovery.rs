@@ -5,7 +5,9 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use halloo::{Config, Search, Server};
+use halloo::{Browser, BrowserConfig, Config, Server, ServerInfo};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn announced(name: &str, discovery_port: u16) -> Server {
     let mut config = Config::local();
@@ -13,20 +15,31 @@ fn announced(name: &str, discovery_port: u16) -> Server {
     Server::start(config).unwrap()
 }
 
+/// All programs of this machine, to which probes go.
+const EVERYBODY: &str = "127.255.255.255";
+
+fn asker() -> UdpSocket {
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_broadcast(true).unwrap();
+    asker
+}
+
 fn free_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn search(discovery_port: u16, until: impl Fn(&[halloo::ServerInfo]) -> bool) -> Vec<halloo::ServerInfo> {
-    let mut search = Search::default();
-    (search.discovery_port, search.local, search.timeout) = (discovery_port, true, Duration::from_millis(500));
-    for _ in 0..40 {
-        let found = search.run().unwrap();
-        if until(&found) {
-            return found;
-        }
+fn browser(discovery_port: u16) -> Browser {
+    let mut config = BrowserConfig::default();
+    (config.discovery_port, config.local) = (discovery_port, true);
+    Browser::start(config).unwrap()
+}
+
+fn search(discovery_port: u16, until: impl Fn(&[ServerInfo]) -> bool) -> Vec<ServerInfo> {
+    let browser = browser(discovery_port);
+    while !until(&browser.servers()) {
+        browser.wait_event(PATIENCE).expect("not in 20 s");
     }
-    panic!("not in 20 s");
+    browser.servers()
 }
 
 #[test]
@@ -51,19 +64,19 @@ fn a_server_with_clients_is_silent_but_answers() {
     while server.status().discovery_enabled {
         std::thread::yield_now();
     }
-    assert!(search(port, <[_]>::is_empty).is_empty());
+    assert!(browser(port).wait_event(Duration::from_millis(500)).is_none());
 }
 
 #[test]
 fn garbage_gets_no_answer() {
     let port = free_port();
     let server = announced("quiet", port);
-    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let asker = asker();
     asker.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     for junk in
         [&b"\0\xff"[..], b"{}", b"{\"service\":\"websocket_server\"}", b"{\"service\":\"websocket_server_probe\"}"]
     {
-        asker.send_to(junk, ("127.0.0.1", port)).unwrap();
+        asker.send_to(junk, (EVERYBODY, port)).unwrap();
     }
     assert!(asker.recv_from(&mut [0; 600]).is_err(), "the last one is a probe, but shorter than any reply");
     assert!(server.status().server_running);
@@ -73,15 +86,15 @@ fn garbage_gets_no_answer() {
 fn probes_that_get_no_answer_do_not_use_up_the_answers() {
     let port = free_port();
     let server = announced("calm", port);
-    let flood = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let flood = asker();
     // More than the 200 answers of a second, fewer than the system keeps for a socket.
     for _ in 0..220 {
-        flood.send_to(b"{\"service\":\"websocket_server_probe\"}", ("127.0.0.1", port)).unwrap();
+        flood.send_to(b"{\"service\":\"websocket_server_probe\"}", (EVERYBODY, port)).unwrap();
     }
     // A probe sent behind the flood is read behind it.
-    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let asker = asker();
     asker.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    asker.send_to(&halloo_proto::announcement::probe("n"), ("127.0.0.1", port)).unwrap();
+    asker.send_to(&halloo_proto::announcement::probe("n"), (EVERYBODY, port)).unwrap();
     assert!(asker.recv_from(&mut [0; 600]).is_ok(), "the flood used up the answers");
     assert!(server.status().server_running);
 }
@@ -96,8 +109,8 @@ fn discovery_that_was_off_from_the_start_answers_once_started() {
     while !server.status().discovery_enabled {
         std::thread::yield_now();
     }
-    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let asker = asker();
     asker.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    asker.send_to(&halloo_proto::announcement::probe("n"), ("127.0.0.1", port)).unwrap();
+    asker.send_to(&halloo_proto::announcement::probe("n"), (EVERYBODY, port)).unwrap();
     assert!(asker.recv_from(&mut [0; 600]).is_ok());
 }

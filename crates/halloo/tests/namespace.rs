@@ -4,39 +4,21 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+mod isolated;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
 use halloo::{Config, Server};
+use isolated::inside;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const ADDRESS: &str = "192.168.77.1";
-/// Set in the process inside the namespace.
-const INSIDE: &str = "HALLOO_TEST_NAMESPACE";
-
-/// Whether this process is the one inside; otherwise runs the test `name` there.
-fn inside(name: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let possible = Command::new("unshare").args(["-Urn", "ip", "link", "set", "lo", "up"]).status();
-    if !possible.is_ok_and(|status| status.success()) {
-        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "no network namespace can be made here; `unshare` and `ip` with user namespaces are needed");
-        eprintln!("SKIPPED: no network namespace can be made here");
-        return false;
-    }
-    let script =
-        format!("ip link set lo up && ip addr add {ADDRESS}/24 dev lo && exec \"$0\" --exact {name} --nocapture");
-    let program = std::env::current_exe().unwrap();
-    // Captured, for its own summary would be read as one more of the whole run.
-    let run =
-        Command::new("unshare").args(["-Urn", "sh", "-c", &script]).arg(program).env(INSIDE, "1").output().unwrap();
-    let told = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success() && told.contains("1 passed"), "inside the namespace:\n{told}");
-    false
+/// An address that is not loopback, on the only interface there is.
+fn with_address(name: &str) -> bool {
+    inside(name, &format!("ip addr add {ADDRESS}/24 dev lo"))
 }
 
 fn server(change: impl FnOnce(&mut Config)) -> Server {
@@ -49,7 +31,7 @@ fn server(change: impl FnOnce(&mut Config)) -> Server {
 
 #[test]
 fn one_address_has_so_many_clients_and_loopback_as_many_as_it_wants() {
-    if !inside("one_address_has_so_many_clients_and_loopback_as_many_as_it_wants") {
+    if !with_address("one_address_has_so_many_clients_and_loopback_as_many_as_it_wants") {
         return;
     }
     let server = server(|config| config.max_clients_per_address = 3);
@@ -68,7 +50,7 @@ fn one_address_has_so_many_clients_and_loopback_as_many_as_it_wants() {
 
 #[test]
 fn sockets_that_never_speak_do_not_keep_their_neighbours_out() {
-    if !inside("sockets_that_never_speak_do_not_keep_their_neighbours_out") {
+    if !with_address("sockets_that_never_speak_do_not_keep_their_neighbours_out") {
         return;
     }
     let server = server(|_| {});
@@ -82,7 +64,7 @@ fn sockets_that_never_speak_do_not_keep_their_neighbours_out() {
 
 #[test]
 fn the_machine_is_known_by_its_own_name() {
-    if !inside("the_machine_is_known_by_its_own_name") {
+    if !with_address("the_machine_is_known_by_its_own_name") {
         return;
     }
     let server = server(|_| {});

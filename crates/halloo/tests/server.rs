@@ -146,6 +146,39 @@ fn many_clients_get_everything_in_order_while_one_does_not_read() {
     assert!(matches!(gone, Some(Event::ClientLeft { client: ClientId(1), reason: LeaveReason::TooSlow, .. })));
 }
 
+/// A text message of two bytes, as a client sends it, so many times.
+fn small_frames(count: usize) -> Vec<u8> {
+    [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'].repeat(count)
+}
+
+#[test]
+fn a_flood_of_small_messages_leaves_turns_to_the_others() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (order, heard) = std::sync::mpsc::channel();
+    let handler = move |event: Event<'_>, _: &mut halloo::Hub<'_>| match event {
+        Event::MessageReceived { message, .. } if message.text() == Some("wait") => drop(wait.recv()),
+        Event::MessageReceived { client, .. } => drop(order.send(client)),
+        _ => {}
+    };
+    let server = Server::start_with(Config::local(), handler).unwrap();
+    let (mut one, mut two) = (connect(&server), connect(&server));
+    one.send(Message::text("wait")).unwrap();
+    // Both are there when the server looks again.
+    for peer in [&mut one, &mut two] {
+        let MaybeTlsStream::Plain(stream) = peer.get_mut() else { panic!() };
+        stream.write_all(&small_frames(8000)).unwrap();
+        // The end must not overtake what was said before it.
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
+    go.send(()).unwrap();
+    let order: Vec<ClientId> = (0..16_000).map(|_| heard.recv_timeout(PATIENCE).unwrap()).collect();
+    let longest = order.chunk_by(|a, b| a == b).map(<[_]>::len).max();
+    assert!(longest < Some(2000), "one had {longest:?} messages handled in a row");
+    while server.status().connected_clients > 0 {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn an_application_that_stalls_loses_nothing() {
     let mut config = Config::local();
@@ -255,9 +288,18 @@ fn a_panicking_handler_is_an_event_and_not_an_abort() {
         }
     };
     let mut server = Server::start_with(Config::local(), handler).unwrap();
-    connect(&server).send(Message::text("x")).unwrap();
+    let (mut bystander, mut culprit) = (connect(&server), connect(&server));
+    // More than one, so that something lies unread when the socket is closed.
+    for _ in 0..1000 {
+        culprit.write(Message::text("x")).unwrap();
+    }
+    culprit.flush().ok();
     let Some(Event::ServerFailed { message }) = server.wait_event(PATIENCE) else { panic!() };
     assert!(message.contains("as the test wants"));
+    for peer in [&mut bystander, &mut culprit] {
+        let Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
+        assert_eq!((close.code, close.reason.as_str()), (PeerCode::Error, "server failed"));
+    }
     assert_eq!(server.events().count(), 0);
     assert!(!server.status().server_running);
     server.restart(Config::local()).unwrap();

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub(crate) fn list() -> Vec<Interface> {
     let default = default_route();
     let found = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot list the network interfaces");
+        tracing::warn!("cannot list the network interfaces: {error}");
         Vec::new()
     });
     let usable = found.into_iter().filter(if_addrs::Interface::is_oper_up);
@@ -40,23 +40,56 @@ pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
 /// A socket that hears what comes to the discovery port, shared with the other servers and browsers of this machine.
 /// It falls back to the next ports only when somebody holds the port for himself.
 pub(crate) fn receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
+    bind_receiver(base, &[Ipv4Addr::UNSPECIFIED])
+}
+
+/// The same for what programs of this machine call to one another, where the system can tell it from the rest.
+pub(super) fn local_receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
+    // Linux delivers a broadcast to the sockets bound to its address, and replies from them have a source of their
+    // own; other systems do not bind to a broadcast address, and there every datagram is looked at for its source.
+    bind_receiver(base, &[Ipv4Addr::new(127, 255, 255, 255), Ipv4Addr::UNSPECIFIED])
+}
+
+/// Binds the first port of the range that can be had, to the first of `addresses` that the system knows.
+fn bind_receiver(base: u16, addresses: &[Ipv4Addr]) -> io::Result<mio::net::UdpSocket> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for port in halloo_proto::ports::candidates(base, false) {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_reuse_address(true)?;
-        #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
-        socket.set_reuse_port(true)?;
-        socket.set_nonblocking(true)?;
-        match socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into()) {
-            Ok(()) => return Ok(mio::net::UdpSocket::from_std(socket.into())),
-            Err(error) => last = error,
+        for &address in addresses {
+            match shared_socket(SocketAddrV4::new(address, port)) {
+                Ok(socket) => return Ok(mio::net::UdpSocket::from_std(socket.into())),
+                Err(error) => last = error,
+            }
+            if last.kind() == io::ErrorKind::AddrInUse {
+                break;
+            }
         }
     }
     Err(last)
 }
 
+/// A socket whose port others may have as well, if they say so, too.
+fn shared_socket(address: SocketAddrV4) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Our own IPv4 addresses, with the length of their networks' prefixes.
+pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    let with_v4 = found.into_iter().filter_map(|interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => Some((v4.ip.into(), v4.prefixlen)),
+        if_addrs::IfAddr::V6(_) => None,
+    });
+    with_v4.collect()
+}
+
 /// The address of ours on the network that `source` is attached to; `None` when it is not attached to any.
-pub(super) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
+pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     found.into_iter().find_map(|interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => {

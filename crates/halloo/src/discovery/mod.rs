@@ -1,15 +1,18 @@
 //! Calling out: when to announce, and through which interface.
 
+mod failures;
 pub(crate) mod interfaces;
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::{Arc, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
 use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, Responder, clean, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::interfaces::{Interface, announced, local_ip};
+
+use failures::Failures;
 
 use crate::Config;
 use crate::shared::Shared;
@@ -26,6 +29,10 @@ pub(crate) struct Announcing {
     strict: bool,
     loopback_only: bool,
     responder: Responder,
+    failures: Failures,
+    /// How long the addresses are taken for true, and since when they are.
+    interval: Duration,
+    looked: Time,
     /// Where to watch the socket for probes, and as what.
     registry: mio::Registry,
     token: mio::Token,
@@ -37,14 +44,19 @@ impl Announcing {
         let mut seed = [0; 8];
         // Without entropy the id is the same at each start, which only makes a restart harder to notice.
         let _ = getrandom::fill(&mut seed);
+        let id: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+        shared.id.get_or_init(|| id.clone());
         let mut announcing = Announcing {
             announcer: Announcer::new(config.discovery, config.discovery_interval, u64::from_ne_bytes(seed)),
             shared: Arc::clone(shared),
-            id: seed.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id,
             port: config.discovery_port,
             strict: config.strict_beacon,
             loopback_only: config.bind.is_some_and(|ip| ip.is_loopback()),
             responder: Responder::default(),
+            failures: Failures::default(),
+            interval: config.discovery_interval,
+            looked: Time::ZERO,
             registry,
             token,
             receiver: None,
@@ -92,7 +104,10 @@ impl Announcing {
         if !self.announcer.poll_beacon(now) {
             return;
         }
-        for interface in self.interfaces() {
+        self.looked = now;
+        let interfaces = self.interfaces();
+        self.failures.keep(&interfaces);
+        for interface in interfaces {
             let beacon = Beacon {
                 ip: interface.addr,
                 port: self.shared.port,
@@ -100,7 +115,16 @@ impl Announcing {
                 id: &self.id,
                 name: &self.shared.name,
             };
-            self.send(&interface, &beacon.encode(self.strict));
+            let outcome = self.send(&interface, &beacon.encode(self.strict));
+            self.failures.note(&interface, &outcome);
+        }
+    }
+
+    /// Looks at the interfaces when no beacon did so lately: somebody wants to know the addresses.
+    pub(crate) fn refresh(&mut self, now: Time) {
+        if now - self.looked >= self.interval {
+            self.looked = now;
+            self.interfaces();
         }
     }
 
@@ -109,7 +133,10 @@ impl Announcing {
         if self.is_enabled() && !self.strict {
             let interfaces = self.interfaces();
             for _ in 0..3 {
-                interfaces.iter().for_each(|interface| self.send(interface, &goodbye(&self.id)));
+                for interface in &interfaces {
+                    // Whoever does not hear it finds out by asking.
+                    let _ = self.send(interface, &goodbye(&self.id));
+                }
             }
         }
     }
@@ -117,16 +144,21 @@ impl Announcing {
     fn listen(&mut self) {
         if let Err(error) = self.try_to_listen() {
             // Beacons need no listener, so the server is still found, if later.
-            tracing::warn!(%error, port = self.port, "cannot listen for probes");
+            tracing::warn!("cannot listen for probes on UDP port {}: {error}", self.port);
         }
     }
 
     fn try_to_listen(&mut self) -> std::io::Result<()> {
-        let mut receiver = interfaces::receiver(self.port)?;
+        let listen = if self.loopback_only { interfaces::local_receiver } else { interfaces::receiver };
+        let mut receiver = listen(self.port)?;
         self.registry.register(&mut receiver, self.token, mio::Interest::READABLE)?;
         let port = receiver.local_addr()?.port();
         self.shared.discovery_port.store(port, std::sync::atomic::Ordering::Relaxed);
-        tracing::debug!(port, "listening for probes");
+        if port == self.port {
+            tracing::debug!("listening for probes on UDP port {port}");
+        } else {
+            tracing::info!("UDP port {} is in use, listening for probes on {port}", self.port);
+        }
         self.receiver = Some(receiver);
         Ok(())
     }
@@ -152,7 +184,7 @@ impl Announcing {
                 }
                 // Mostly an answer to an earlier reply that nobody is there any more, which Windows calls a reset. To
                 // stop here would leave the socket deaf, for its edge is only told anew after a read found nothing.
-                Err(error) => tracing::debug!(%error, "cannot read a datagram"),
+                Err(error) => tracing::debug!("cannot read a datagram: {error}"),
             }
         }
         self.receiver = Some(receiver);
@@ -169,7 +201,7 @@ impl Announcing {
         reply.ip = interfaces::address_towards(*from.ip())?;
         reply.nonce = asked.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
-        self.responder.answered(*from.ip());
+        self.responder.answered(*from.ip(), now);
         Some(reply)
     }
 
@@ -202,23 +234,16 @@ impl Announcing {
         interfaces
     }
 
-    fn send(&self, interface: &Interface, datagram: &[u8]) {
-        match interfaces::sender(interface) {
-            Ok(socket) => {
-                // Listeners written for either reading of the contract hear it: the port as documented, and, when this
-                // server had to fall back, the one next to its own.
-                let own = self.shared.discovery_port.load(std::sync::atomic::Ordering::Relaxed);
-                for port in
-                    [Some(self.port), Some(own).filter(|&own| own != self.port && own != 0)].into_iter().flatten()
-                {
-                    let to = SocketAddrV4::new(interface.broadcast_to(), port);
-                    match socket.send_to(datagram, to) {
-                        Ok(_) => tracing::debug!(interface = interface.name, %to, ip = %interface.addr, "beacon sent"),
-                        Err(error) => tracing::debug!(interface = interface.name, %error, "cannot send a beacon"),
-                    }
-                }
-            }
-            Err(error) => tracing::debug!(interface = interface.name, %error, "cannot announce on this interface"),
+    /// Sends through one interface, to the port as documented and, when this server had to fall back, to the one next
+    /// to its own: listeners written for either reading of the contract hear it.
+    fn send(&self, interface: &Interface, datagram: &[u8]) -> std::io::Result<()> {
+        let socket = interfaces::sender(interface)?;
+        let own = self.shared.discovery_port.load(std::sync::atomic::Ordering::Relaxed);
+        for port in [Some(self.port), Some(own).filter(|&own| own != self.port && own != 0)].into_iter().flatten() {
+            let to = SocketAddrV4::new(interface.broadcast_to(), port);
+            socket.send_to(datagram, to)?;
+            tracing::debug!("beacon from {} ({}) to {to}", interface.addr, interface.name);
         }
+        Ok(())
     }
 }

@@ -46,7 +46,7 @@ impl Reactor {
                 // The peer was gone before it was accepted: the next one waits behind it.
                 Err(error) if is_about_the_peer(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept; close clients or raise the limit of open files");
+                    tracing::warn!("cannot accept: {error}; close clients or raise the limit of open files");
                     self.accept_again = Some(now + OUT_OF_DESCRIPTORS);
                     return;
                 }
@@ -58,7 +58,7 @@ impl Reactor {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let shared = Arc::clone(&self.connections.shared);
         let refuse = |why: &str| {
-            tracing::info!(%peer, why, "connection refused");
+            tracing::info!("{peer} was refused: {why}");
             shared.refused.fetch_add(1, Ordering::Relaxed);
         };
         if !self.config.access.lets_peer_in(peer.ip(), &attached(peer.ip())) {

@@ -9,6 +9,9 @@ use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
 
 use crate::{ClientId, Status};
 
+/// Places that messages do not take, so that a flood of them does not keep out what is asked for once in a while.
+const RESERVED: usize = 1024;
+
 /// One request to the reactor.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -43,8 +46,31 @@ pub(crate) struct CommandQueue {
 struct Waiting {
     commands: Vec<Command>,
     bytes: usize,
+    /// A stop was asked for; it is not asked for twice.
+    stopping: bool,
     /// The reactor is gone; nobody will take anything any more.
     closed: bool,
+}
+
+impl Waiting {
+    fn has_room_for(&self, command: &Command) -> bool {
+        let most = match command {
+            Command::Send(..) | Command::SendToAll(_) | Command::Disconnect(..) => COMMAND_QUEUE,
+            Command::Announce(_) | Command::Status(_) => COMMAND_QUEUE + RESERVED,
+            // Of each of them at most one waits, and nothing works without them.
+            Command::Resume | Command::Stop => return true,
+        };
+        let weight = weight(command);
+        self.commands.len() < most && (weight == 0 || self.bytes + weight <= COMMAND_QUEUE_BYTES)
+    }
+}
+
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::Send(_, frame) | Command::SendToAll(frame) => frame.len(),
+        Command::Disconnect(_, _, text) => text.len(),
+        Command::Announce(_) | Command::Status(_) | Command::Resume | Command::Stop => 0,
+    }
 }
 
 /// What became of a command.
@@ -60,24 +86,25 @@ impl CommandQueue {
         CommandQueue { waiting: Mutex::default(), waker }
     }
 
-    /// Hands `command` to the reactor. Only messages can find the queue full; the rest is rare and always taken.
+    /// Hands `command` to the reactor.
     pub(crate) fn submit(&self, command: Command) -> Submitted {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.closed {
             return Submitted::Closed;
         }
-        if let Command::Send(_, frame) | Command::SendToAll(frame) = &command {
-            if waiting.commands.len() >= COMMAND_QUEUE || waiting.bytes + frame.len() > COMMAND_QUEUE_BYTES {
-                return Submitted::Full;
-            }
-            waiting.bytes += frame.len();
+        if !waiting.has_room_for(&command) {
+            return Submitted::Full;
         }
+        if matches!(command, Command::Stop) && std::mem::replace(&mut waiting.stopping, true) {
+            return Submitted::Taken;
+        }
+        waiting.bytes += weight(&command);
         // The reactor takes all there is, so only the first command has to wake it.
         let wake = waiting.commands.is_empty();
         waiting.commands.push(command);
         drop(waiting);
         if wake && let Err(error) = self.wake() {
-            tracing::error!(%error, "cannot wake the reactor");
+            tracing::error!("cannot wake the reactor: {error}");
         }
         Submitted::Taken
     }
@@ -98,5 +125,32 @@ impl CommandQueue {
 
     fn wake(&self) -> io::Result<()> {
         self.waker.wake()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_command_finds_an_end() {
+        let poll = mio::Poll::new().unwrap();
+        let queue = CommandQueue::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let fill = |command: fn() -> Command| {
+            (0..1_000_000).find(|_| queue.submit(command()) == Submitted::Full).expect("a full queue")
+        };
+        assert_eq!(fill(|| Command::Send(ClientId(1), Vec::new())), COMMAND_QUEUE);
+        assert_eq!(fill(|| Command::SendToAll(Vec::new())), 0);
+        assert_eq!(fill(|| Command::Disconnect(ClientId(1), CloseCode::Normal, String::new())), 0);
+        assert_eq!(fill(|| Command::Announce(Announce::Now)), RESERVED);
+        assert_eq!(fill(|| Command::Status(std::sync::mpsc::sync_channel(1).0)), 0);
+        for _ in 0..1000 {
+            assert_eq!(queue.submit(Command::Stop), Submitted::Taken);
+        }
+        let mut commands = Vec::new();
+        queue.take(&mut commands);
+        assert_eq!(commands.len(), COMMAND_QUEUE + RESERVED + 1);
+        let large = || Command::Disconnect(ClientId(1), CloseCode::Normal, "x".repeat(COMMAND_QUEUE_BYTES / 4));
+        assert_eq!(fill(large), 4);
     }
 }

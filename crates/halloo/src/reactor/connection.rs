@@ -1,7 +1,7 @@
 //! One socket: where it stands and what it keeps. Small, because there are thousands.
 
-use std::io::{self, IoSlice, Write};
-use std::net::SocketAddr;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
 
 use halloo_proto::Time;
 use halloo_proto::heartbeat::Heartbeat;
@@ -13,6 +13,9 @@ use crate::ClientId;
 
 /// Frames handed to one gathered write; the kernel takes up to 1024, but a socket buffer rarely holds more.
 const GATHERED: usize = 64;
+
+/// Reads of an abandoned socket: a MiB, for a peer that goes on sending must not hold up the end.
+const ABANDONED_READS: usize = 64;
 
 /// How far a connection has come.
 #[derive(Debug)]
@@ -27,6 +30,13 @@ pub(crate) enum Phase {
     Ending,
 }
 
+/// The rest of a read, from `start` on.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) start: usize,
+}
+
 /// One accepted socket.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -38,6 +48,8 @@ pub(crate) struct Connection {
     /// The client this became; meaningless before [`Phase::Open`].
     pub(crate) client: ClientId,
     pub(crate) receiver: Receiver,
+    /// What was read and not looked at, since the turn's share was used up.
+    pub(crate) unread: Option<Box<Unread>>,
     pub(crate) outbox: Option<Box<Outbox>>,
     pub(crate) heartbeat: Heartbeat,
     /// End of the handshake, or of the close handshake.
@@ -50,6 +62,8 @@ pub(crate) struct Connection {
     pub(crate) mark: usize,
     pub(crate) mark_epoch: u64,
     pub(crate) dropped: u64,
+    /// How many of those the application does not know of yet.
+    pub(crate) untold: u64,
     /// Our side is shut.
     pub(crate) shut: bool,
 }
@@ -63,6 +77,7 @@ impl Connection {
             phase: Phase::Handshake(Vec::new()),
             client: ClientId(0),
             receiver: Receiver::default(),
+            unread: None,
             outbox: None,
             heartbeat: Heartbeat::new(now),
             deadline,
@@ -71,6 +86,7 @@ impl Connection {
             mark: 0,
             mark_epoch: 0,
             dropped: 0,
+            untold: 0,
             shut: false,
         }
     }
@@ -102,6 +118,26 @@ impl Connection {
             }
         }
         Ok(progress)
+    }
+
+    /// Writes what waits and `last` behind it, if the socket takes that now, and shuts it.
+    pub(crate) fn abandon(&mut self, last: &[u8]) -> io::Result<()> {
+        self.write_backlog()?;
+        if self.is_blocked() {
+            return Ok(());
+        }
+        let mut bytes = self.outbox.take().map(|mut outbox| std::mem::take(outbox.cork())).unwrap_or_default();
+        bytes.extend_from_slice(last);
+        self.write_some(&bytes)?;
+        self.stream.shutdown(Shutdown::Write)?;
+        // A socket that is closed with something unread resets the peer, which then may not see the last frame.
+        let mut unread = [0; 16 * 1024];
+        for _ in 0..ABANDONED_READS {
+            if self.stream.read(&mut unread)? == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Writes as much of `bytes` as the socket takes now.

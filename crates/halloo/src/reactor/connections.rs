@@ -10,6 +10,7 @@ use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::OUTBOX_TOTAL;
 use halloo_proto::frame::{self, Opcode};
+use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
 
@@ -34,14 +35,16 @@ pub(crate) struct Connections {
     pub(crate) wheel: Wheel,
     pub(crate) shared: Arc<Shared>,
     limits: OutboxLimits,
+    pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
     /// The server did not read before this moment, so silence before it proves nothing.
     pub(crate) listening_since: Time,
     /// Connections with something corked.
     dirty: Vec<usize>,
+    /// Connections whose drops are not told yet.
+    dropping: Vec<usize>,
     /// This turn's broadcasts, encoded once.
     log: Vec<u8>,
-    log_messages: u64,
     epoch: u64,
     // Boxed, as a connection keeps them: most connections have none.
     #[expect(clippy::vec_box)]
@@ -50,7 +53,13 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(shared: Arc<Shared>, limits: OutboxLimits, heartbeat: Duration) -> Connections {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        limits: OutboxLimits,
+        heartbeat: Duration,
+        messages: MessageLimits,
+    ) -> Connections {
+        let account = Arc::clone(&shared.outbox_bytes);
         Connections {
             table: Slab::new(),
             now: Time::ZERO,
@@ -59,14 +68,15 @@ impl Connections {
             wheel: Wheel::default(),
             shared,
             limits,
+            messages,
             heartbeat,
             listening_since: Time::ZERO,
             dirty: Vec::new(),
+            dropping: Vec::new(),
             log: Vec::new(),
-            log_messages: 0,
             epoch: 1,
             pool: Vec::new(),
-            account: Arc::default(),
+            account,
         }
     }
 
@@ -86,8 +96,7 @@ impl Connections {
 
     /// Sends one message to one client.
     pub(crate) fn send(&mut self, client: ClientId, opcode: Opcode, payload: &[u8]) -> Delivery {
-        let Some(slot) = self.shared.slot(client) else { return Delivery::NotConnected };
-        self.catch_up(slot);
+        let Some(slot) = self.address(client) else { return Delivery::NotConnected };
         if self.table[slot].is_blocked() {
             let mut bytes = Vec::with_capacity(payload.len() + frame::MAX_HEADER);
             frame::encode(&mut bytes, opcode, payload, None);
@@ -100,13 +109,24 @@ impl Connections {
 
     /// Sends a frame that another thread encoded.
     pub(crate) fn send_encoded(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
-        let Some(slot) = self.shared.slot(client) else { return Delivery::NotConnected };
-        self.catch_up(slot);
+        let Some(slot) = self.address(client) else { return Delivery::NotConnected };
         if self.table[slot].is_blocked() {
             return self.push(slot, bytes);
         }
         self.cork(slot).extend_from_slice(bytes);
         self.after_cork(slot)
+    }
+
+    /// Where the client is, ready for a message to it alone.
+    fn address(&mut self, client: ClientId) -> Option<usize> {
+        let slot = self.shared.slot(client)?;
+        self.catch_up(slot);
+        // What was sent to all may have been too much for it.
+        if !self.table[slot].is_open() {
+            return None;
+        }
+        self.shared.sent.fetch_add(1, Ordering::Relaxed);
+        Some(slot)
     }
 
     /// Sends one message to every client: encoded once, written at the end of the turn.
@@ -122,14 +142,13 @@ impl Connections {
     }
 
     fn after_log(&mut self) {
-        self.log_messages += 1;
+        self.shared.sent.fetch_add(self.shared.clients() as u64, Ordering::Relaxed);
         if self.log.len() >= CORK {
             self.flush_log();
         }
     }
 
     fn after_cork(&mut self, slot: usize) -> Delivery {
-        self.shared.sent.fetch_add(1, Ordering::Relaxed);
         if self.table[slot].outbox.as_ref().is_some_and(|outbox| outbox.bytes() >= CORK) {
             self.flush(slot);
         }
@@ -145,17 +164,20 @@ impl Connections {
         outbox.cork()
     }
 
-    /// Puts a control frame of ours in the queue; it is not counted and, once the client blocks, not limited but rare.
+    /// Puts a control frame of ours in the queue. It is no message, so it is not counted.
     pub(crate) fn control(&mut self, slot: usize, opcode: Opcode, payload: &[u8]) {
         self.catch_up(slot);
+        if !self.table[slot].is_open() {
+            return;
+        }
         let mut bytes = Vec::new();
         frame::encode(&mut bytes, opcode, payload, None);
         if !self.table[slot].is_blocked() {
             self.cork(slot).extend_from_slice(&bytes);
         } else if let Some(outbox) = &mut self.table[slot].outbox {
             // A peer that does not read misses a pong when its outbox is full; the next ping asks again.
-            let unlimited = OutboxLimits { policy: halloo_proto::outbox::SlowClient::DropNewest, ..self.limits };
-            outbox.push(&Frames::new(&bytes, &self.account), 0, &unlimited);
+            let limits = OutboxLimits { policy: halloo_proto::outbox::SlowClient::DropNewest, ..self.limits };
+            outbox.push(&Frames::new(&bytes, &self.account), 0, &limits);
         }
     }
 
@@ -199,32 +221,48 @@ impl Connections {
         let Some(outbox) = &mut connection.outbox else { return Delivery::NotConnected };
         match outbox.push(frames, start, &self.limits) {
             Pushed::Queued => {
-                self.shared.sent.fetch_add(1, Ordering::Relaxed);
                 self.relieve();
                 Delivery::Queued
             }
             Pushed::Dropped(messages) => {
-                self.tell_dropped(slot, messages);
+                self.count_dropped(slot, messages);
                 Delivery::Backpressure
             }
-            Pushed::Overflow => {
-                self.too_slow(slot);
+            Pushed::Overflow(refused) => {
+                self.too_slow(slot, refused);
                 Delivery::Backpressure
             }
         }
     }
 
-    fn tell_dropped(&mut self, slot: usize, messages: u64) {
-        if messages == 0 {
-            return;
-        }
+    fn count_dropped(&mut self, slot: usize, messages: u64) {
         let connection = &mut self.table[slot];
+        if messages > 0 && connection.untold == 0 {
+            self.dropping.push(slot);
+        }
         connection.dropped += messages;
+        connection.untold += messages;
         self.shared.dropped.fetch_add(messages, Ordering::Relaxed);
-        let client = connection.client;
-        match self.events.back_mut() {
-            Some(Event::MessagesDropped { client: last, messages: so_far }) if *last == client => *so_far += messages,
-            _ => self.events.push_back(Event::MessagesDropped { client, messages }),
+    }
+
+    /// Whether there are drops to tell.
+    pub(super) fn is_dropping(&self) -> bool {
+        !self.dropping.is_empty()
+    }
+
+    /// Makes one event of all that was dropped for a client since the last time: nobody is told more often than he
+    /// listens, however often messages are dropped.
+    pub(super) fn tell_dropped(&mut self) {
+        while let Some(slot) = self.dropping.pop() {
+            self.tell_dropped_of(slot);
+        }
+    }
+
+    pub(super) fn tell_dropped_of(&mut self, slot: usize) {
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        let (client, messages) = (connection.client, std::mem::take(&mut connection.untold));
+        if messages > 0 {
+            self.events.push_back(Event::MessagesDropped { client, messages });
         }
     }
 
@@ -234,16 +272,20 @@ impl Connections {
             return;
         }
         let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.bytes());
-        let largest = self.table.iter().filter(|(_, c)| c.is_open()).max_by_key(|(_, c)| waiting(c));
-        if let Some(slot) = largest.map(|(slot, _)| slot) {
-            self.too_slow(slot);
+        let largest = self.table.iter().max_by_key(|(_, connection)| waiting(connection));
+        match largest.map(|(slot, connection)| (slot, connection.is_open())) {
+            Some((slot, true)) => self.too_slow(slot, 0),
+            // It left already, and does not take its last words either.
+            Some((slot, false)) => self.remove(slot, LeaveReason::TooSlow),
+            None => {}
         }
     }
 
-    fn too_slow(&mut self, slot: usize) {
+    /// Ends a client that does not take what is sent; `refused` messages were not even queued.
+    fn too_slow(&mut self, slot: usize, refused: u64) {
         if let Some(outbox) = &mut self.table[slot].outbox {
             let cut = outbox.cut();
-            self.tell_dropped(slot, cut + 1);
+            self.count_dropped(slot, cut + refused);
         }
         self.close(slot, CloseCode::TryAgainLater, "too slow", LeaveReason::TooSlow);
     }
@@ -283,11 +325,10 @@ impl Connections {
             return;
         }
         let log = std::mem::take(&mut self.log);
-        let (epoch, messages) = (self.epoch, std::mem::take(&mut self.log_messages));
+        let epoch = self.epoch;
         self.epoch += 1;
         let mut shared_frames = None;
         let slots = self.table.len();
-        self.shared.sent.fetch_add(messages * self.shared.clients() as u64, Ordering::Relaxed);
         let mut seen = 0;
         let mut slot = 0;
         // By index, since a failed write removes its connection while the others go on.
@@ -382,10 +423,6 @@ impl Connections {
 
     pub(crate) fn open_slots(&self) -> Vec<usize> {
         self.table.iter().filter(|(_, connection)| connection.is_open()).map(|(slot, _)| slot).collect()
-    }
-
-    pub(crate) fn outbox_bytes(&self) -> usize {
-        self.account.load(Ordering::Relaxed)
     }
 
     pub(crate) fn statuses(&self) -> Vec<ClientStatus> {

@@ -1,18 +1,22 @@
 //! How a connection ends: agreed, cut off, broken or timed out. Each client leaves exactly once.
 
 use std::io;
+use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::{CLOSE_TIME, WRITE_TIME};
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::heartbeat::Pulse;
-use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::Frames;
+use halloo_proto::text::escape;
 
 use super::connection::{Connection, Phase};
 use super::connections::Connections;
 use crate::{Event, LeaveReason};
+
+/// How soon to look again at a message that is overdue while nothing is read.
+const OVERDUE: Duration = Duration::from_secs(1);
 
 impl Connections {
     /// Closes a client from our side: it is no client from now on, and has [`CLOSE_TIME`] to agree.
@@ -21,6 +25,10 @@ impl Connections {
             return;
         }
         self.catch_up(slot);
+        // What was sent to all may have been too much for it.
+        if !self.table[slot].is_open() {
+            return;
+        }
         self.say_close(slot, code, text);
         self.leave(slot, code, reason);
         self.table[slot].phase = Phase::Closing;
@@ -59,6 +67,16 @@ impl Connections {
         }
     }
 
+    /// The server fails: as far as it goes without waiting, every client gets a close frame instead of a reset.
+    pub(crate) fn abandon(&mut self) {
+        let mut bytes = Vec::new();
+        frame::encode_close(&mut bytes, CloseCode::InternalError, "server failed", None);
+        for (_, connection) in self.table.iter_mut().filter(|(_, connection)| connection.is_open()) {
+            // Who cannot be told now is not.
+            let _ = connection.abandon(&bytes);
+        }
+    }
+
     /// The connection broke.
     pub(crate) fn lose(&mut self, slot: usize, error: &io::Error) {
         self.remove(slot, LeaveReason::Lost(error.to_string()));
@@ -74,10 +92,13 @@ impl Connections {
     }
 
     fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
-        let connection = &self.table[slot];
-        if connection.is_open() {
-            let client = connection.client;
+        if self.table[slot].is_open() {
+            self.tell_dropped_of(slot);
+            let (client, peer) = (self.table[slot].client, self.table[slot].peer);
             let clients = self.shared.unregister(client);
+            let why = Some(escape(&reason.to_string(), 200)).filter(|why| !why.is_empty());
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            tracing::info!("client {client} at {peer} left{why} ({code}); {clients} connected");
             self.events.push_back(Event::ClientLeft { client, code, reason, clients });
         }
     }
@@ -94,24 +115,28 @@ impl Connections {
         if connection.blocked_since != Time::NEVER {
             due = due.min(connection.blocked_since + WRITE_TIME);
         }
+        if let Some(deadline) = connection.receiver.deadline(&self.messages).filter(|_| connection.is_open()) {
+            // One that is over was not judged, for the server itself does not read; it is looked at again soon.
+            due = due.min(if deadline > self.now { deadline } else { self.now + OVERDUE });
+        }
         if due < connection.wheel_at {
             connection.wheel_at = self.wheel.enter(slot, due);
         }
     }
 
     /// Looks at every connection whose deadline may have come. `reading` is false while the server itself pauses.
-    pub(crate) fn handle_deadlines(&mut self, reading: bool, fragments: &MessageLimits) {
+    pub(crate) fn handle_deadlines(&mut self, reading: bool) {
         while let Some((at, slots)) = self.wheel.pop(self.now) {
             for slot in slots {
                 if self.table.get(slot).is_some_and(|connection| connection.wheel_at == at) {
                     self.table[slot].wheel_at = Time::NEVER;
-                    self.check(slot, reading, fragments);
+                    self.check(slot, reading);
                 }
             }
         }
     }
 
-    fn check(&mut self, slot: usize, reading: bool, limits: &MessageLimits) {
+    fn check(&mut self, slot: usize, reading: bool) {
         let (now, interval) = (self.now, self.heartbeat);
         let connection = &mut self.table[slot];
         if connection.blocked_since != Time::NEVER && now - connection.blocked_since >= WRITE_TIME {
@@ -125,7 +150,7 @@ impl Connections {
         }
         let mut due = Time::NEVER;
         if reading {
-            if connection.receiver.deadline(limits).is_some_and(|deadline| now >= deadline) {
+            if connection.receiver.deadline(&self.messages).is_some_and(|deadline| now >= deadline) {
                 let rule = "the message took too long to finish";
                 return self.end(slot, CloseCode::PolicyViolation, rule, LeaveReason::Violation(rule.into()));
             }
@@ -149,5 +174,158 @@ impl Connections {
             connection.wheel_at = self.wheel.enter(slot, due);
         }
         self.schedule(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use halloo_proto::Time;
+    use halloo_proto::defaults::{CLOSE_TIME, FRAGMENT_TIME, HANDSHAKE_TIME, HEARTBEAT, WRITE_TIME};
+    use halloo_proto::frame::{MAX_HEADER, Role};
+
+    use super::*;
+    use crate::shared::Shared;
+
+    const START: Time = Time::from_micros(1_000_000_000);
+
+    /// One connection on a clock that the test winds.
+    struct Stage {
+        connections: Connections,
+        slot: usize,
+        peer: TcpStream,
+    }
+
+    impl Stage {
+        fn new(heartbeat: Duration) -> Stage {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (stream, addr) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let config = crate::Config::default();
+            let shared = Arc::new(Shared::new("test".into(), 1, 1));
+            let mut connections = Connections::new(shared, config.outbox, heartbeat, config.messages);
+            connections.now = START;
+            let stream = mio::net::TcpStream::from_std(stream);
+            let slot = connections.table.insert(Connection::new(stream, addr, 1, START, START + HANDSHAKE_TIME));
+            connections.schedule(slot);
+            Stage { connections, slot, peer }
+        }
+
+        fn client(heartbeat: Duration) -> Stage {
+            let mut stage = Stage::new(heartbeat);
+            stage.connections.join(stage.slot);
+            stage
+        }
+
+        /// Winds the clock on, waking as the reactor would, until `done`; answers when that was.
+        fn wind_until(&mut self, reading: bool, done: impl Fn(&Connections) -> bool) -> Option<Duration> {
+            while !done(&self.connections) {
+                self.connections.now = self.connections.wheel.next()?.max(self.connections.now);
+                if self.connections.now - START > Duration::from_secs(3600) {
+                    return None;
+                }
+                self.connections.handle_deadlines(reading);
+                self.connections.flush_all();
+            }
+            Some(self.connections.now - START)
+        }
+
+        fn gone(&mut self) -> Option<Duration> {
+            let slot = self.slot;
+            self.wind_until(true, |connections| !connections.table.contains(slot))
+        }
+
+        fn left(&self) -> Vec<&LeaveReason> {
+            let events = self.connections.events.iter();
+            let reasons = events.filter_map(|event| match event {
+                Event::ClientLeft { reason, .. } => Some(reason),
+                _ => None,
+            });
+            reasons.collect()
+        }
+
+        /// A first frame of a message arrives, and nothing behind it.
+        fn begin_message(&mut self) {
+            let mut bytes = [0x01, 0x81, 0, 0, 0, 0, b'x'];
+            let limits = crate::Config::default().messages;
+            let connection = &mut self.connections.table[self.slot];
+            let nothing = connection.receiver.next(&mut &mut bytes[..], Role::Server, &limits, START);
+            assert_eq!(nothing, Ok(None));
+            self.connections.schedule(self.slot);
+        }
+    }
+
+    /// At or just after `expected`: deadlines are rounded up to 50 ms.
+    fn is_due(at: Option<Duration>, expected: Duration) {
+        assert!(at.is_some_and(|at| (expected..=expected + Duration::from_millis(50)).contains(&at)), "{at:?}");
+    }
+
+    #[test]
+    fn a_handshake_that_never_comes() {
+        for heartbeat in [HEARTBEAT, Duration::ZERO] {
+            let mut stage = Stage::new(heartbeat);
+            is_due(stage.gone(), HANDSHAKE_TIME);
+            assert!(stage.left().is_empty(), "it was no client");
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_silent() {
+        let mut stage = Stage::client(HEARTBEAT);
+        is_due(stage.gone(), 3 * HEARTBEAT);
+        assert_eq!(stage.left(), [&LeaveReason::TimedOut]);
+        let mut told = Vec::new();
+        stage.peer.read_to_end(&mut told).unwrap();
+        assert_eq!(told, [0x89, 0], "one ping");
+        assert_eq!(Stage::client(Duration::ZERO).gone(), None, "without a heartbeat nobody is asked");
+    }
+
+    #[test]
+    fn a_silence_while_the_server_does_not_read() {
+        let mut stage = Stage::client(HEARTBEAT);
+        stage.begin_message();
+        assert_eq!(stage.wind_until(false, |connections| connections.shared.clients() == 0), None);
+        stage.connections.listening_since = stage.connections.now;
+    }
+
+    #[test]
+    fn a_message_that_never_ends() {
+        // The fragments must end in time however seldom the heart beats.
+        for heartbeat in [HEARTBEAT, Duration::from_secs(600), Duration::ZERO] {
+            let mut stage = Stage::client(heartbeat);
+            stage.begin_message();
+            // Its pulse is heard all the while.
+            stage.connections.table[stage.slot].heartbeat.handle_bytes(START + HEARTBEAT);
+            let ended = stage.wind_until(true, |connections| connections.shared.clients() == 0);
+            is_due(ended, FRAGMENT_TIME);
+            assert!(matches!(stage.left()[..], [LeaveReason::Violation(rule)] if rule.contains("too long")));
+            is_due(stage.gone(), FRAGMENT_TIME + CLOSE_TIME);
+        }
+    }
+
+    #[test]
+    fn a_close_that_nobody_answers() {
+        let mut stage = Stage::client(Duration::ZERO);
+        stage.connections.close(stage.slot, CloseCode::Normal, "", LeaveReason::Disconnected("out".into()));
+        is_due(stage.gone(), CLOSE_TIME);
+        assert_eq!(stage.left(), [&LeaveReason::Disconnected("out".into())]);
+    }
+
+    #[test]
+    fn a_write_that_gets_nowhere() {
+        for heartbeat in [HEARTBEAT, Duration::ZERO] {
+            let mut stage = Stage::client(heartbeat);
+            let client = stage.connections.table[stage.slot].client;
+            // More than the system keeps for a socket.
+            stage.connections.send(client, Opcode::Binary, &vec![0; (64 << 20) - MAX_HEADER]);
+            stage.connections.flush_all();
+            assert!(stage.connections.table[stage.slot].is_blocked());
+            is_due(stage.gone(), WRITE_TIME);
+            assert_eq!(stage.left(), [&LeaveReason::TimedOut]);
+        }
     }
 }

@@ -15,16 +15,16 @@ const BACKLOG: i32 = 4096;
 /// Binds the first free port of the configured range.
 pub(crate) fn bind(config: &Config) -> Result<TcpListener, StartError> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    for port in candidates(config.port, config.strict_port) {
+    let mut candidates_left = candidates(config.port, config.strict_port).peekable();
+    while let Some(port) = candidates_left.next() {
         match bind_port(config.bind, port) {
             Ok(listener) => return Ok(listener),
             Err(error) => {
-                tracing::info!(port, %error, "port cannot be had");
                 let in_use = error.kind() == io::ErrorKind::AddrInUse;
                 last = error;
-                if !in_use {
-                    break;
-                }
+                // The end of the search is told by the error itself.
+                let Some(next) = candidates_left.peek().filter(|_| in_use) else { break };
+                tracing::info!("port {port} is in use, trying {next}");
             }
         }
     }
@@ -35,12 +35,13 @@ pub(crate) fn bind(config: &Config) -> Result<TcpListener, StartError> {
     };
     let address = config.bind.map_or_else(|| "any address".to_owned(), |ip| ip.to_string());
     let them = if ports.len() > 1 { "one of them" } else { "it" };
-    Err(StartError::Bind { address, ports: range, them, source: last })
+    Err(StartError::Bind { address, ports: range, them, error: last })
 }
 
 fn bind_port(ip: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
     match ip {
-        Some(ip) => listen(SocketAddr::new(ip, port), false),
+        // Some systems would otherwise take no IPv4 on it.
+        Some(ip) => listen(SocketAddr::new(ip, port), ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         None => match listen(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port), true) {
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
                 // A machine without IPv6 still serves IPv4.

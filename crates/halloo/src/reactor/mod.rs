@@ -39,7 +39,7 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 /// Who is told what happens.
 pub(crate) enum Sink {
     /// The application takes events from a queue.
-    Queue(Arc<EventQueue>),
+    Queue(Arc<EventQueue<Event<'static>>>),
     /// The application is called on this thread.
     Handler(Box<Handler>),
 }
@@ -103,7 +103,7 @@ impl Reactor {
             listener,
             commands: Arc::clone(&commands),
             epoch: Instant::now(),
-            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat),
+            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat, config.messages),
             announcing,
             sink,
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
@@ -165,7 +165,7 @@ impl Reactor {
                 self.probes_ready = self.announcing.handle_readable(self.connections.now);
             }
             self.accept();
-            self.connections.handle_deadlines(!self.paused, &self.config.messages);
+            self.connections.handle_deadlines(!self.paused);
             self.announce();
             self.settle_turn();
             if self.stopping.is_some_and(|end| self.connections.now >= end || self.connections.table.is_empty()) {
@@ -175,8 +175,19 @@ impl Reactor {
         }
     }
 
+    /// After a failure: tells every client that can be told at once, before the sockets are closed.
+    pub(crate) fn abandon(&mut self) {
+        self.connections.abandon();
+    }
+
     /// Writes what the turn produced and tells what that caused, until nothing is left.
     fn settle_turn(&mut self) {
+        // Once a turn, or a handler that answers drops with messages would never let the turn end. While the queue is
+        // full, drops are only counted, or an application that sends and does not listen would fill the memory.
+        self.connections.flush_all();
+        if !self.paused {
+            self.connections.tell_dropped();
+        }
         loop {
             self.connections.flush_all();
             if self.connections.events.is_empty() {
@@ -198,7 +209,8 @@ impl Reactor {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.probes_ready || (!self.ready.is_empty() && !self.paused) {
+        let unfinished = !self.ready.is_empty() || self.connections.is_dropping();
+        if self.probes_ready || (unfinished && !self.paused) {
             return Some(Duration::ZERO);
         }
         let deadlines =
@@ -241,10 +253,9 @@ impl Reactor {
         }
     }
 
-    fn status(&self) -> crate::Status {
+    fn status(&mut self) -> crate::Status {
+        self.announcing.refresh(self.connections.now);
         let mut status = self.connections.shared.status();
-        status.extras.uptime_seconds = self.epoch.elapsed().as_secs();
-        status.extras.outbox_bytes = self.connections.outbox_bytes();
         status.extras.clients = self.connections.statuses();
         status
     }
@@ -261,6 +272,10 @@ impl Reactor {
     }
 
     fn announce(&mut self) {
+        // The clients that a stop sends away are no reason to call for others.
+        if self.stopping.is_some() {
+            return;
+        }
         let now = self.connections.now;
         self.announcing.handle_clients(self.connections.shared.clients(), now);
         self.announcing.handle_timeout(now);
@@ -271,26 +286,34 @@ impl Reactor {
     fn tell_discovery(&mut self) {
         let shared = &self.connections.shared;
         let active = self.announcing.is_active();
-        shared.discovery_enabled.store(self.announcing.is_enabled(), Ordering::Relaxed);
+        let enabled = self.announcing.is_enabled();
+        let was_enabled = shared.discovery_enabled.swap(enabled, Ordering::Relaxed);
         if shared.discovery_active.swap(active, Ordering::Relaxed) != active {
             self.connections.events.push_back(Event::DiscoveryChanged { active });
+        } else if enabled == was_enabled {
+            return;
+        }
+        match (active, enabled) {
+            (true, _) => tracing::info!("announcing until somebody connects"),
+            (false, true) => tracing::info!("silent while somebody is connected"),
+            (false, false) => tracing::info!("discovery is off"),
         }
     }
 }
 
-/// Logs an event as the contract asks, and passes it on.
+/// Logs an event as the contract asks, and passes it on. What needs more than the event is logged where it happens.
 fn tell(sink: &mut Sink, batch: &mut Vec<Event<'static>>, connections: &mut Connections, event: Event<'_>) {
     match &event {
-        Event::ClientJoined { client, addr, clients } => tracing::info!(%client, %addr, clients, "client joined"),
-        Event::ClientLeft { client, code, reason, clients } => {
-            let reason = halloo_proto::text::escape(&reason.to_string(), 200);
-            tracing::info!(%client, %code, reason, clients, "client left");
+        Event::ClientJoined { client, addr, clients } => {
+            tracing::info!("client {client} joined from {addr}; {clients} connected");
         }
-        Event::MessagesDropped { client, messages } => tracing::warn!(%client, messages, "messages dropped"),
-        Event::DiscoveryChanged { active } => tracing::info!(active, "announcing"),
+        Event::MessagesDropped { client, messages } => {
+            tracing::warn!("client {client} is too slow; messages dropped: {messages}");
+        }
         Event::MessageReceived { client, message } if tracing::enabled!(tracing::Level::DEBUG) => {
             let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);
-            tracing::debug!(%client, bytes = message.bytes().len(), text, "message received");
+            let bytes = message.bytes().len();
+            tracing::debug!(name: "message received", "client {client} sent {bytes} bytes: {text}");
         }
         _ => {}
     }

@@ -4,14 +4,14 @@ use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 
 use halloo_proto::close::{CloseCode, Violation};
-use halloo_proto::defaults::TURN_BYTES;
+use halloo_proto::defaults::{TURN_BYTES, TURN_MESSAGES};
 use halloo_proto::frame::{Opcode, Role};
 use halloo_proto::http::respond;
 use halloo_proto::message::Incoming;
 use halloo_proto::text::escape;
 use halloo_proto::upgrade::{Verdict, read_head};
 
-use super::connection::Phase;
+use super::connection::{Phase, Unread};
 use super::{Reactor, tell};
 use crate::http::{self, Route};
 use crate::{Event, LeaveReason, Message};
@@ -25,6 +25,11 @@ impl Reactor {
             return;
         }
         let Some(connection) = self.connections.table.get_mut(slot) else { return };
+        if let Some(unread) = connection.unread.take() {
+            self.handle_unread(slot, unread);
+            self.connections.flush(slot);
+            return self.publish();
+        }
         let kept = connection.receiver.restore(&mut self.buffer);
         let end = kept + TURN_BYTES;
         let count = loop {
@@ -83,7 +88,7 @@ impl Reactor {
             Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
             Verdict::Refuse { reason, response } => {
                 let why = escape(&reason.to_string(), 300);
-                tracing::warn!(%peer, why, "request refused");
+                tracing::warn!("{peer} was refused: {why}");
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
@@ -93,7 +98,7 @@ impl Reactor {
             }
             Verdict::Accept { head, response } => {
                 if let Some(why) = self.no_room(peer.ip()) {
-                    tracing::warn!(%peer, why, "client refused");
+                    tracing::warn!("{peer} was refused: {why}");
                     let body = format!("{why}\n");
                     return self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
                 }
@@ -124,7 +129,7 @@ impl Reactor {
         }
     }
 
-    fn page(&self, path: &str, head_only: bool, origin: Option<&str>) -> Vec<u8> {
+    fn page(&mut self, path: &str, head_only: bool, origin: Option<&str>) -> Vec<u8> {
         let json = "application/json; charset=utf-8";
         let readable = [("Access-Control-Allow-Origin", origin.unwrap_or("*")), ("Vary", "Origin")];
         // Only an origin that passed the rules may read the answer.
@@ -136,6 +141,7 @@ impl Reactor {
                 respond(200, json, cors, &body, head_only)
             }
             Route::Discovery => {
+                self.announcing.refresh(self.connections.now);
                 let reply = self.announcing.reply(self.connections.shared.clients());
                 respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), head_only)
             }
@@ -146,19 +152,49 @@ impl Reactor {
         }
     }
 
+    /// Goes on with what an earlier turn left over.
+    fn handle_unread(&mut self, slot: usize, mut unread: Box<Unread>) {
+        let left = self.handle_some_frames(slot, &mut unread.bytes[unread.start..]);
+        unread.start = unread.bytes.len() - left;
+        if let Some(connection) = self.connections.table.get_mut(slot) {
+            if left > 0 {
+                connection.unread = Some(unread);
+            }
+            // Also when all was looked at: an edge may have come meanwhile, and been answered by this.
+            self.ready.push(slot);
+        }
+    }
+
+    /// Handles the frames of a read; what is too much for one turn is kept.
     fn handle_frames(&mut self, slot: usize, bytes: &mut [u8]) {
+        let left = self.handle_some_frames(slot, bytes);
+        if left == 0 {
+            return;
+        }
+        if let Some(connection) = self.connections.table.get_mut(slot) {
+            let rest = bytes[bytes.len() - left..].to_vec();
+            connection.unread = Some(Box::new(Unread { bytes: rest, start: 0 }));
+            self.ready.push(slot);
+        }
+    }
+
+    /// Handles at most [`TURN_MESSAGES`], and answers how many bytes are left.
+    fn handle_some_frames(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
         let mut input = bytes;
-        loop {
+        for _ in 0..TURN_MESSAGES {
             let now = self.connections.now;
-            let Some(connection) = self.connections.table.get_mut(slot) else { return };
+            let Some(connection) = self.connections.table.get_mut(slot) else { return 0 };
             let open = connection.is_open();
             if !open && !matches!(connection.phase, Phase::Closing) {
-                return;
+                return 0;
             }
             let message = match connection.receiver.next(&mut input, Role::Server, &self.config.messages, now) {
                 Ok(Some(Incoming::Text(text))) => Message::Text(text),
                 Ok(Some(Incoming::Binary(bytes))) => Message::Binary(bytes),
-                Ok(Some(Incoming::Close(code, text))) => return self.handle_close(slot, code, text),
+                Ok(Some(Incoming::Close(code, text))) => {
+                    self.handle_close(slot, code, text);
+                    return 0;
+                }
                 Ok(Some(Incoming::Pong(_))) => {
                     connection.heartbeat.handle_pong(now);
                     continue;
@@ -171,11 +207,15 @@ impl Reactor {
                 }
                 Ok(None) => {
                     connection.receiver.keep(input);
-                    return;
+                    if connection.receiver.deadline(&self.config.messages).is_some() {
+                        self.connections.schedule(slot);
+                    }
+                    return 0;
                 }
                 Err(Violation { code, reason }) => {
                     let told = LeaveReason::Violation(reason.clone());
-                    return self.connections.end(slot, code, &reason, told);
+                    self.connections.end(slot, code, &reason, told);
+                    return 0;
                 }
             };
             if open {
@@ -186,6 +226,7 @@ impl Reactor {
                 self.tell_events();
             }
         }
+        input.len()
     }
 
     fn handle_close(&mut self, slot: usize, code: CloseCode, text: &str) {

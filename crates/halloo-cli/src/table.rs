@@ -1,0 +1,81 @@
+//! Servers as lines of a table that fits into 80 columns.
+
+use std::time::Duration;
+
+use halloo::{ServerInfo, Via};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of a name when the table stands alone; the other columns are as wide as they can ever be.
+pub(crate) const NAME: usize = 28;
+/// Columns of a name when a word of at most eight columns stands before the table.
+pub(crate) const SHORT_NAME: usize = 20;
+
+/// What stands above the columns, with `columns` for the name.
+pub(crate) fn heading(columns: usize) -> String {
+    line(columns, "NAME", "ADDRESS", "CLIENTS", "VIA", "AGE")
+}
+
+/// A server as one line, with `columns` for its name.
+pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
+    let clients = server.clients.map_or_else(|| "?".to_owned(), |clients| clients.to_string());
+    let via = match server.via {
+        Via::Udp => "udp",
+        _ => "?",
+    };
+    let name = if server.name.is_empty() { "-" } else { &server.name };
+    line(columns, name, &server.url, &clients, via, &age(server.age()))
+}
+
+fn line(columns: usize, name: &str, address: &str, clients: &str, via: &str, age: &str) -> String {
+    let name = fit(name, columns);
+    let padding = " ".repeat(columns.saturating_sub(name.width()));
+    format!("{name}{padding}  {address:<27} {clients:>7}  {via:<4} {age:>6}")
+}
+
+/// `text` in at most `columns` columns of a terminal, where some characters take two.
+fn fit(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut width = 0;
+    let fits = |character: &char| {
+        width += character.width().unwrap_or(0);
+        width < columns
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
+
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        0 => "now".to_owned(),
+        seconds @ 1..=119 => format!("{seconds}s"),
+        seconds => format!("{}min", seconds / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_aligned_and_fits_into_80_columns() {
+        let long = "\u{1f600}".repeat(64);
+        for (columns, before) in [(NAME, 0), (SHORT_NAME, 9)] {
+            for name in ["NAME", "日本語のゲーム", "Grüße", &"x".repeat(64), &long] {
+                let line = line(columns, name, "wss://255.255.255.255:65535", "1000", "mdns", "59min");
+                assert_eq!(line.width(), heading(columns).width(), "{line}");
+                assert!(before + line.width() < 80, "{line}");
+                assert_eq!(line[..line.find("wss://").unwrap()].width(), columns + 2, "{line}");
+            }
+        }
+        assert_eq!((fit("日本語", 5), fit("日本語", 6)), ("日本…".into(), "日本語".into()));
+    }
+
+    #[test]
+    fn an_age_is_short() {
+        let ages = [0, 1, 119, 120, 86_400].map(|seconds| age(Duration::from_secs(seconds)));
+        assert_eq!(ages, ["now", "1s", "119s", "2min", "1440min"]);
+    }
+}

@@ -1,0 +1,257 @@
+//! The command line as a person at a terminal sees it: run in a pseudo-terminal, its output read by an emulator.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::num::NonZero;
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use pty_process::Size;
+use pty_process::blocking::{Command, Pty, open};
+use tungstenite::stream::MaybeTlsStream;
+use tungstenite::{Message, WebSocket};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const ROWS: u16 = 24;
+
+/// `halloo serve` in a terminal window.
+struct Terminal {
+    child: Child,
+    pty: Arc<Pty>,
+    output: Receiver<Vec<u8>>,
+    raw: Vec<u8>,
+    columns: u16,
+}
+
+impl Terminal {
+    fn start(columns: u16, change: impl FnOnce(Command) -> Command) -> Terminal {
+        let (pty, pts) = open().unwrap();
+        pty.resize(Size::new(ROWS, columns)).unwrap();
+        let mut command =
+            Command::new(env!("CARGO_BIN_EXE_halloo")).env("TERM", "xterm-256color").env("HALLOO_PORT", "0");
+        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command = command.env_remove(variable);
+        }
+        command = command.args(["serve", "--bind", "127.0.0.1", "--no-discovery", "--name", "den"]);
+        let child = change(command).spawn(pts).unwrap();
+        let (pty, (sender, output)) = (Arc::new(pty), channel());
+        let reader = Arc::clone(&pty);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // At the end of the child a read fails on some systems and finds the end on others.
+            while let Ok(length @ 1..) = (&*reader).read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Terminal { child, pty, output, raw: Vec::new(), columns }
+    }
+
+    /// Reads until the screen is as wanted, and answers its rows.
+    fn wait_for(&mut self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let rows = self.rows();
+            if wanted(&rows) {
+                return rows;
+            }
+            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.raw.extend(bytes),
+                Err(error) => panic!("{error}; the screen:\n{}", rows.join("\n")),
+            }
+        }
+    }
+
+    /// What is on the screen, without the empty rows at its end.
+    fn rows(&self) -> Vec<String> {
+        // The emulator knows the index function only by its older name, the vertical tab.
+        let text = String::from_utf8_lossy(&self.raw).replace("\x1bD", "\x0b");
+        let size = |size| NonZero::new(size).unwrap();
+        let mut emulator = vt100::Parser::new(size(ROWS), size(self.columns), 0);
+        emulator.process(text.as_bytes());
+        let mut rows: Vec<String> = emulator.screen().rows(0, self.columns).collect();
+        rows.truncate(rows.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1));
+        rows
+    }
+
+    fn type_in(&self, text: &str) {
+        (&*self.pty).write_all(text.as_bytes()).unwrap();
+    }
+
+    fn connect(&mut self) -> WebSocket<MaybeTlsStream<TcpStream>> {
+        let rows = self.wait_for(|rows| rows.iter().any(|row| row.contains("Local")));
+        let row = rows.iter().find(|row| row.contains("Local")).unwrap();
+        let url = row.split_whitespace().find(|word| word.starts_with("ws://")).unwrap();
+        tungstenite::connect(url).unwrap().0
+    }
+
+    /// Everything until the process ended, and whether it ended well.
+    fn end(&mut self) -> bool {
+        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+            self.raw.extend(bytes);
+        }
+        self.child.wait().unwrap().success()
+    }
+
+    fn has_colours(&self) -> bool {
+        let text = String::from_utf8_lossy(&self.raw);
+        text.split("\x1b[")
+            .skip(1)
+            .any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m'))
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether the last rows contain these texts; an empty text stands for an empty row.
+fn ends_with(rows: &[String], end: &[&str]) -> bool {
+    let is = |(row, text): (&String, &&str)| if text.is_empty() { row.is_empty() } else { row.contains(text) };
+    rows.len() >= end.len() && rows[rows.len() - end.len()..].iter().zip(end).all(is)
+}
+
+#[test]
+fn the_log_scrolls_between_the_banner_and_the_status_line() {
+    let mut terminal = Terminal::start(100, |command| command);
+    let rows = terminal.wait_for(|rows| ends_with(rows, &["", "discovery off · no clients · 0/s in · 0/s out"]));
+    for part in ["den", "Local    ws://127.0.0.1:", "Console  http://127.0.0.1:", "█▀▀▀▀▀█"] {
+        assert!(rows.iter().any(|row| row.contains(part)), "no {part} in\n{}", rows.join("\n"));
+    }
+    let mut peer = terminal.connect();
+    terminal.wait_for(|rows| ends_with(rows, &["client 1 joined from 127.0.0.1:", "", "1 client"]));
+    terminal.type_in("hello wor");
+    terminal.wait_for(|rows| ends_with(rows, &["hello wor", "1 client"]));
+    for number in 0..40 {
+        peer.send(format!("message {number}").into()).unwrap();
+    }
+    terminal
+        .wait_for(|rows| ends_with(rows, &["client 1: message 38", "client 1: message 39", "hello wor", "1 client"]));
+    terminal.type_in("ld\n");
+    assert_eq!(peer.read().unwrap(), Message::text("hello world"));
+    terminal.wait_for(|rows| ends_with(rows, &["client 1: message 39", "hello world", "", "1 client"]));
+}
+
+#[test]
+fn a_message_cannot_speak_to_the_terminal() {
+    let mut terminal = Terminal::start(100, |command| command);
+    let mut peer = terminal.connect();
+    peer.send("\x1b[2J\x1b]0;title\x07\u{9b}31m\u{202e}\r\nend".into()).unwrap();
+    peer.send(vec![27, 91, 50, 74].into()).unwrap();
+    let shown = r"client 1: \u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\nend";
+    terminal.wait_for(|rows| ends_with(rows, &[shown, "client 1: (4 bytes, binary)", "", "1 client"]));
+}
+
+#[test]
+fn ctrl_c_is_a_clean_end_without_a_status_line() {
+    let mut terminal = Terminal::start(100, |command| command);
+    let mut peer = terminal.connect();
+    terminal.wait_for(|rows| ends_with(rows, &["", "1 client"]));
+    terminal.type_in("half a line\x03");
+    let Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
+    assert_eq!(u16::from(close.code), 1001);
+    drop(peer);
+    assert!(terminal.end());
+    terminal.wait_for(|rows| ends_with(rows, &["left: the server stopped (1001); 0 connected", "server stopped"]));
+}
+
+#[test]
+fn a_narrow_window_has_a_short_status_line() {
+    let mut terminal = Terminal::start(24, |command| command);
+    terminal.wait_for(|rows| ends_with(rows, &["", "discovery off · no clie"]) && !rows.concat().contains('█'));
+}
+
+#[test]
+fn colours_are_left_out_when_nobody_wants_them() {
+    for (arguments, no_color, expected) in [
+        (&[][..], "", true),
+        (&[], "1", false),
+        (&["--color", "never"], "", false),
+        (&["--color", "always"], "1", true),
+    ] {
+        let mut terminal = Terminal::start(100, |command| command.args(arguments).env("NO_COLOR", no_color));
+        terminal.wait_for(|rows| ends_with(rows, &["", "no clients"]));
+        assert_eq!(terminal.has_colours(), expected, "{arguments:?} with NO_COLOR={no_color}");
+    }
+}
+
+#[test]
+fn quiet_and_json_have_no_banner() {
+    let mut terminal = Terminal::start(100, |command| command.arg("--json"));
+    terminal.wait_for(|rows| rows.concat().contains(r#""event":"ready""#));
+    terminal.type_in("\x03");
+    assert!(terminal.end());
+    let rows = terminal.rows().concat();
+    assert!(rows.contains(r#""event":"stopped""#) && !rows.contains("Local") && !rows.contains("0/s"), "{rows}");
+
+    // It says nothing, so that it has to be met on a port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut terminal = Terminal::start(100, |command| command.args(["--quiet", "--port", &port.to_string()]));
+    let mut peer = loop {
+        match tungstenite::connect(format!("ws://127.0.0.1:{port}")) {
+            Ok((peer, _)) => break peer,
+            Err(_) => std::thread::yield_now(),
+        }
+    };
+    peer.send("hello".into()).unwrap();
+    terminal.wait_for(|rows| !rows.is_empty());
+    assert_eq!(terminal.rows(), ["client 1: hello"]);
+    terminal.type_in("\x03");
+    drop(peer);
+    assert!(terminal.end());
+    assert_eq!(terminal.rows(), ["client 1: hello", "^C"], "the terminal itself echoes the key");
+}
+
+#[test]
+fn data_in_a_pipe_is_clean_while_a_person_sees_the_banner() {
+    let mut terminal = Terminal::start(100, |command| command.stdout(Stdio::piped()));
+    let mut data: ChildStdout = terminal.child.stdout.take().unwrap();
+    let mut peer = terminal.connect();
+    peer.send("\x1b[31mraw".into()).unwrap();
+    let mut line = [0; 9];
+    data.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"\x1b[31mraw\n");
+    terminal.wait_for(|rows| ends_with(rows, &["client 1 joined"]) && !rows.concat().contains("0/s"));
+    drop(data);
+    // Nobody reads any more, which is the end, and no error. It is noticed by the next message, or by a later one: a
+    // program that another test starts at this moment has our end of the pipe, too, until it runs.
+    let MaybeTlsStream::Plain(stream) = peer.get_ref() else { panic!() };
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let close = loop {
+        let _ = peer.send("again".into());
+        match peer.read() {
+            Ok(Message::Close(Some(close))) => break close,
+            _ => assert!(Instant::now() < deadline, "the server goes on"),
+        }
+    };
+    assert_eq!(u16::from(close.code), 1001);
+    drop(peer);
+    assert!(terminal.end());
+    assert!(!String::from_utf8_lossy(&terminal.raw).contains("ipe"));
+}
+
+#[test]
+fn a_log_in_a_file_is_plain_while_a_person_sees_the_banner() {
+    let mut terminal = Terminal::start(100, |command| command.stderr(Stdio::piped()));
+    let mut log: ChildStderr = terminal.child.stderr.take().unwrap();
+    let mut peer = terminal.connect();
+    peer.send("hello".into()).unwrap();
+    terminal.wait_for(|rows| ends_with(rows, &["client 1: hello", "", "1 client"]));
+    terminal.type_in("\x03");
+    drop(peer);
+    assert!(terminal.end());
+    let mut text = String::new();
+    log.read_to_string(&mut text).unwrap();
+    assert!(text.contains("client 1 joined") && text.contains("server stopped"), "{text}");
+    assert!(!text.contains('\x1b') && !text.contains("Local"), "{text}");
+}

@@ -1,0 +1,49 @@
+//! The bytes of a connection mean the same however the network cuts them.
+
+use halloo_proto::frame::Role;
+use proptest::prelude::*;
+
+use crate::traffic::{Frame, Seen, broken, read, role, sound, wire};
+
+/// `bytes` in pieces that end at `cuts`; a piece may be empty.
+fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+    cuts.sort_unstable();
+    let starts = std::iter::once(0).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([bytes.len()]);
+    starts.zip(ends).map(|(start, end)| &bytes[start..end]).collect()
+}
+
+fn same_in_pieces(role: Role, bytes: &[u8], cuts: &[prop::sample::Index]) -> Result<Vec<Seen>, TestCaseError> {
+    let whole = read(role, [bytes]);
+    prop_assert_eq!(&whole, &read(role, pieces(bytes, cuts)), "in pieces");
+    prop_assert_eq!(&whole, &read(role, bytes.chunks(1)), "byte by byte");
+    Ok(whole)
+}
+
+fn for_role<T: std::fmt::Debug>(
+    traffic: impl Fn(Role) -> BoxedStrategy<T>,
+) -> impl Strategy<Value = (Role, T, Vec<prop::sample::Index>)> {
+    let cuts = prop::collection::vec(any::<prop::sample::Index>(), 0..12);
+    (role(), cuts).prop_flat_map(move |(role, cuts)| (Just(role), traffic(role), Just(cuts)))
+}
+
+proptest! {
+    #[test]
+    fn sound_traffic((role, frames, cuts) in for_role(|role| sound(role).boxed())) {
+        let frames: Vec<Frame> = frames;
+        let seen = same_in_pieces(role, &wire(&frames), &cuts)?;
+        let refused = seen.iter().any(|seen| matches!(seen, Seen::Refused(..)));
+        prop_assert!(!refused, "{seen:?}");
+    }
+
+    #[test]
+    fn broken_traffic((role, bytes, cuts) in for_role(|role| broken(role).boxed())) {
+        same_in_pieces(role, &bytes, &cuts)?;
+    }
+
+    #[test]
+    fn any_bytes((role, bytes, cuts) in for_role(|_| prop::collection::vec(any::<u8>(), 0..300).boxed())) {
+        same_in_pieces(role, &bytes, &cuts)?;
+    }
+}

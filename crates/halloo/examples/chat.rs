@@ -1,0 +1,68 @@
+//! A chat room: `cargo run --release --example chat`, then open the printed page on two phones.
+//!
+//! The first line that somebody sends is the name. `/names` tells who is there; everything else goes to all.
+
+use std::collections::BTreeMap;
+
+use halloo::{ClientId, Config, Event, Hub, Server};
+
+/// Characters of a name: enough for any, too few to fill a screen.
+const NAME: usize = 24;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = Config::default();
+    config.name = "chat".into();
+    config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let mut room = Room::default();
+    let server = Server::start_with(config, move |event, hub| match event {
+        Event::ClientJoined { client, .. } => {
+            hub.send(client, "Welcome! What is your name?");
+        }
+        Event::MessageReceived { client, message } => room.said(client, message.text().unwrap_or_default(), hub),
+        Event::ClientLeft { client, .. } => room.left(client, hub),
+        _ => {}
+    })?;
+    eprintln!("chat on {}", server.url().replacen("ws", "http", 1));
+    for _ in server.events() {}
+    Ok(())
+}
+
+/// Who is there, by the name they gave.
+#[derive(Default)]
+struct Room {
+    names: BTreeMap<ClientId, String>,
+}
+
+impl Room {
+    fn said(&mut self, client: ClientId, line: &str, hub: &mut Hub<'_>) {
+        let line = line.trim();
+        match self.names.get(&client) {
+            _ if line.is_empty() => {}
+            None => self.named(client, line.chars().take(NAME).collect(), hub),
+            Some(_) if line == "/names" => {
+                hub.send(client, self.everybody());
+            }
+            Some(name) => hub.send_to_all(format!("{name}: {line}")),
+        }
+    }
+
+    fn named(&mut self, client: ClientId, name: String, hub: &mut Hub<'_>) {
+        if name.starts_with('/') || self.names.values().any(|other| *other == name) {
+            hub.send(client, format!("{name} cannot be had. Another name?"));
+            return;
+        }
+        hub.send_to_all(format!("* {name} joined"));
+        self.names.insert(client, name);
+        hub.send(client, format!("Here now: {}. /names tells it again.", self.everybody()));
+    }
+
+    fn left(&mut self, client: ClientId, hub: &mut Hub<'_>) {
+        if let Some(name) = self.names.remove(&client) {
+            hub.send_to_all(format!("* {name} left"));
+        }
+    }
+
+    fn everybody(&self) -> String {
+        self.names.values().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}
