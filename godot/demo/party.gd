@@ -5,16 +5,18 @@ const Player := preload("player.gd")
 const Star := preload("star.gd")
 const FIELD := Rect2(360, 24, 768, 552)
 
+## Whether the native library serves, which knows who sent what and draws QR codes.
+var _is_native := ClassDB.class_exists(&"HallooServer")
 ## The players by the number of their client.
 var _players := {}
 var _star := Star.new()
 
 
 func _ready() -> void:
-	var server := WebSocketServer.instance
+	var server: Node = WebSocketServer.instance
 	server.client_joined.connect(_on_client_joined)
 	server.client_left.connect(_on_client_left)
-	if server.has_signal(&"message_received") and ClassDB.class_exists(&"HallooServer"):
+	if _is_native:
 		server.connect(&"message_received", _on_message_received)
 	else:
 		# In plain GDScript nobody knows who has sent a message, so it moves everybody.
@@ -75,7 +77,7 @@ func _invite() -> void:
 		$Invitation/Address.text = "http://%s:%d" % [status.local_ip, status.server_port]
 	else:
 		$Invitation/Address.text = "The server does not run; see the output."
-	if WebSocketServer.instance.has_method(&"get_qr_texture") and ClassDB.class_exists(&"HallooServer"):
+	if _is_native:
 		$Invitation/Code.texture = WebSocketServer.get_qr_texture()
 
 

@@ -43,7 +43,7 @@ func obey(text: String) -> void:
 
 func _follow(text: String) -> void:
 	var json := JSON.new()
-	if json.parse(text) != OK or json.data is not Dictionary:
+	if json.parse(text) != OK or not json.data is Dictionary:
 		return
 	var x: Variant = json.data.get("x", 0.0)
 	var y: Variant = json.data.get("y", 0.0)

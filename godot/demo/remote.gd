@@ -90,4 +90,5 @@ func _on_message_received(text: String) -> void:
 
 func _on_disconnected(code: int, reason: String, will_retry: bool) -> void:
 	_is_connected = false
-	$Left/State.text = "Disconnected, code %d. %s %s" % [code, reason, "Trying again …" if will_retry else "Choose a server."]
+	var next := "Trying again …" if will_retry else "Choose a server."
+	$Left/State.text = "Disconnected, code %d. %s %s" % [code, reason, next]

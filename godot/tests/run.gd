@@ -4,8 +4,8 @@ extends SceneTree
 ## [codeblock lang=text]
 ## godot --headless --path . --script res://tests/run.gd -- implementation=fallback only=discovery
 ## [/codeblock]
-## [code]implementation[/code] says what must be behind the server, [code]only[/code] what the names of those to run begin with,
-## [code]python[/code] an interpreter with the package websockets.
+## [code]implementation[/code] says what must be behind the server, [code]only[/code] what the names of those to run
+## begin with, [code]python[/code] an interpreter with the package websockets.
 
 const SUITES := "res://tests/suites"
 ## Seconds after which a test that is still waiting has failed.

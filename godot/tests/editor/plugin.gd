@@ -118,7 +118,7 @@ func _enable(on: bool) -> void:
 
 func _script_of_autoload() -> String:
 	var registered := str(ProjectSettings.get_setting(AUTOLOAD, "")).trim_prefix("*")
-	return ResourceUID.uid_to_path(registered) if registered.begins_with("uid://") else registered
+	return ResourceUID.get_id_path(ResourceUID.text_to_id(registered)) if registered.begins_with("uid://") else registered
 
 
 func _saved_project() -> String:

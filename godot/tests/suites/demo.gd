@@ -35,7 +35,8 @@ func test_players_obey_words_and_directions() -> void:
 
 func test_players_ignore_what_makes_no_sense() -> void:
 	var player := _player()
-	for text in ["", "fly", "{", "{}", "[1]", "{\"x\": \"far\"}", "{\"x\": null, \"y\": []}", "{\"x\": 1e999, \"y\": 0}", "\u0000"]:
+	for text in ["", "fly", "{", "{}", "[1]", "{\"x\": \"far\"}",
+			"{\"x\": null, \"y\": []}", "{\"x\": 1e999, \"y\": 0}", "\u0000"]:
 		player.obey("stop")
 		equal(_after(player, text), Vector2.ZERO, "moved by %s" % text)
 

@@ -19,12 +19,13 @@ pub(super) fn game(root: &Path, implementation: Implementation) -> Result<PathBu
 /// A project that has nothing but the addon and a plugin that tests it.
 pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<PathBuf> {
     let project = fresh(root, &format!("{}-editor", implementation.name()))?;
-    let tests = root.join("godot/tests/editor");
     copy_directory(&root.join("godot/addons"), &project.join("addons"))?;
-    copy_directory(&tests, &project.join("addons/halloo_tests"))?;
-    for file in ["project.godot", "own_server.gd"] {
-        fs::rename(project.join("addons/halloo_tests").join(file), project.join(file))?;
-    }
+    let plugin = project.join("addons/halloo_tests");
+    copy_directory(&root.join("godot/tests/editor"), &plugin)?;
+    // In the work tree they go by names that keep the editor out of that directory.
+    fs::remove_file(plugin.join(".gdignore"))?;
+    fs::rename(plugin.join("project.cfg"), project.join("project.godot"))?;
+    fs::rename(plugin.join("own_server.gd"), project.join("own_server.gd"))?;
     prepare_extension(root, &project, implementation)?;
     Ok(project)
 }

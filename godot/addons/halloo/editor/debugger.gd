@@ -11,7 +11,7 @@ func _has_capture(capture: String) -> bool:
 
 
 func _capture(message: String, data: Array, _session_id: int) -> bool:
-	if message != "halloo:status" or data.size() != 1 or data[0] is not Dictionary:
+	if message != "halloo:status" or data.size() != 1 or not data[0] is Dictionary:
 		return false
 	status_received.emit(data[0])
 	return true
