@@ -24,8 +24,9 @@ pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<Path
     copy_directory(&root.join("godot/tests/editor"), &plugin)?;
     // In the work tree they go by names that keep the editor out of that directory.
     fs::remove_file(plugin.join(".gdignore"))?;
-    fs::rename(plugin.join("project.cfg"), project.join("project.godot"))?;
-    fs::rename(plugin.join("own_server.gd"), project.join("own_server.gd"))?;
+    for (name, place) in [("project.cfg", "project.godot"), ("own_server.gd", "own_server.gd")] {
+        fs::rename(plugin.join(name), project.join(place))?;
+    }
     prepare_extension(root, &project, implementation)?;
     Ok(project)
 }
