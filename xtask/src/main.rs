@@ -8,12 +8,15 @@ mod report;
 mod tidy;
 
 mod bench;
+mod dist;
+mod godot;
 mod netlab;
 mod peers;
-
-mod command;
 mod python;
 
+mod command;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +46,20 @@ enum Chore {
     Python,
     /// Compare with raw TCP and with other servers; prints a table, writes a report
     Bench(bench::Options),
+    /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
+    Dist {
+        /// Pack these libraries instead, laid out as in `addons/halloo/bin`
+        #[arg(value_name = "DIRECTORY", long)]
+        libraries: Option<PathBuf>,
+    },
+    /// Find or fetch a Godot for the tests of the addon and print its program
+    Godot,
+    /// Run the tests of the addon in that Godot, with its native library and without
+    GodotTest {
+        /// Only those whose names begin so, for example `discovery`
+        #[arg(default_value = "")]
+        only: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -53,6 +70,9 @@ fn main() -> ExitCode {
         Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Python => python::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),
+        Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
+        Chore::Godot => godot::run(&root),
+        Chore::GodotTest { only } => godot::test(&root, &only),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, run as run_command, succeeds};
+use crate::godot::addon::{self, Implementation};
 use crate::report::{Report, Tally};
-use crate::{python, tidy};
+use crate::{godot, python, tidy};
 
 /// Names the Python interpreter to the integration tests; unset when there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -47,6 +48,23 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         let Some(path) = &interpreter else { return Ok(Tally::SKIPPED) };
         check(Command::new(path).current_dir(root).arg("tests/python/selftest.py"))
     })?;
+
+    let mut engine = None;
+    report.step(
+        "godot",
+        "set GODOT to the program of a Godot 4.4 or newer, or remove target/godot and try again",
+        || {
+            engine = godot::prepare(root)?;
+            Ok(engine.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+        },
+    )?;
+    for implementation in Implementation::BOTH {
+        let name = format!("godot addon, {}", implementation.name());
+        report.step(&name, "run the failing test alone: `cargo xtask godot-test NAME`", || {
+            let Some(program) = &engine else { return Ok(Tally::SKIPPED) };
+            addon::test(root, program, interpreter.as_deref(), implementation, "")
+        })?;
+    }
 
     report.step("documentation", "mend the comments that rustdoc names above", || {
         check(cargo(root, "doc --no-deps --workspace --locked").env("RUSTDOCFLAGS", "-Dwarnings"))

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Finds a server by its beacon, as clients of the old script do, and talks to it; the server echoes.
+
+Exit codes: 0 everything came back, 1 something did not.
+"""
+
+import json
+import socket
+import sys
+
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
+
+TIMEOUT = 10  # seconds for each step
+MESSAGES = ["hello from python", "", "Grüße, 日本, 🎮", "x" * 30_000]
+
+
+def find():
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.settimeout(TIMEOUT)
+    listener.bind(("", 8766))
+    while True:
+        beacon = json.loads(listener.recv(2048))
+        if beacon.get("service") == "websocket_server":
+            return f"ws://{beacon['ip']}:{beacon['port']}"
+
+
+def talk(url):
+    with connect(url, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, compression=None) as websocket:
+        for message in MESSAGES:
+            websocket.send(message)
+            answer = websocket.recv(timeout=TIMEOUT)
+            if answer != message:
+                raise ValueError(f"sent {len(message)} characters, got {len(answer)} others")
+        if not websocket.ping().wait(TIMEOUT):
+            raise ValueError("no pong")
+
+
+def main():
+    try:
+        talk(find())
+    except (OSError, ValueError, WebSocketException) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

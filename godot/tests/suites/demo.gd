@@ -1,0 +1,73 @@
+extends "res://tests/suite.gd"
+## The scenes of the demonstration run, and players do what clients say.
+
+const Player := preload("res://demo/player.gd")
+
+
+func _player() -> Player:
+	var player := Player.new(1)
+	player.field = Rect2(0, 0, 1000, 1000)
+	player.position = player.field.get_center()
+	add_child(player)
+	return player
+
+
+## Where the player has gone a little later.
+func _after(player: Player, text: String) -> Vector2:
+	var before_it := player.position
+	player.obey(text)
+	for i in 5:
+		player._process(0.02)
+	return player.position - before_it
+
+
+func test_players_obey_words_and_directions() -> void:
+	var player := _player()
+	var directions := {
+		"left": Vector2.LEFT, " Right\n": Vector2.RIGHT, "up": Vector2.UP, "down": Vector2.DOWN,
+		"{\"x\": 1, \"y\": 0}": Vector2.RIGHT, "{\"x\": 0.0, \"y\": -0.5}": Vector2.UP, "{\"x\": -9, \"y\": 0}": Vector2.LEFT,
+	}
+	for text: String in directions:
+		check(_after(player, text).normalized().is_equal_approx(directions[text]), text)
+	equal(_after(player, "stop"), Vector2.ZERO, "stop")
+	check(_after(player, "{\"x\": 99, \"y\": 99}").length() < Player.SPEED * 0.11, "nobody is faster than the others")
+
+
+func test_players_ignore_what_makes_no_sense() -> void:
+	var player := _player()
+	for text in ["", "fly", "{", "{}", "[1]", "{\"x\": \"far\"}",
+			"{\"x\": null, \"y\": []}", "{\"x\": 1e999, \"y\": 0}", "\u0000"]:
+		player.obey("stop")
+		equal(_after(player, text), Vector2.ZERO, "moved by %s" % text)
+
+
+func test_players_stay_on_the_field() -> void:
+	var player := _player()
+	player.obey("{\"x\": 1, \"y\": 1}")
+	player._process(100.0)
+	check(player.field.has_point(player.position), "it is at %s" % player.position)
+
+
+func test_a_client_plays_at_the_party() -> void:
+	var party: Node = load("res://demo/party.tscn").instantiate()
+	add_child(party)
+	var client := await connected_client()
+	await until(func(): return party._players.size() == 1, "the client has a player")
+	var player: Player = party._players.values()[0]
+	party._star.position = player.position + Vector2(60, 0)
+	client.send("{\"x\": 1, \"y\": 0}")
+	await until(func(): return player.score == 1, "it collects the star")
+	await until(func(): return not client.received.is_empty(), "the client hears of it")
+	check(client.received[0].contains("\"score\":1"), "it hears: " + client.received[0])
+	client.close()
+	await until(func(): return party._players.is_empty(), "its player leaves with it")
+
+
+func test_the_remote_opens() -> void:
+	var remote: Node = load("res://demo/remote.tscn").instantiate()
+	add_child(remote)
+	await seconds(0.2)
+	equal(WebSocketServer.get_server_status().server_running, false, "its own server is stopped")
+	var text: String = remote.get_node("Left/State").text
+	var complete := ClassDB.class_exists("HallooBrowser") and ClassDB.class_exists("HallooClient")
+	equal(text.contains("missing"), not complete, "it says that the library is missing: " + text)

@@ -1,0 +1,68 @@
+//! Copies of the Godot project below `target`, so that what the engine writes does not get into the work tree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::addon::Implementation;
+use super::library;
+
+/// The project with its demos and its tests.
+pub(super) fn game(root: &Path, implementation: Implementation) -> Result<PathBuf> {
+    let project = fresh(root, implementation.name())?;
+    copy_directory(&root.join("godot"), &project)?;
+    prepare_extension(root, &project, implementation)?;
+    Ok(project)
+}
+
+/// A project that has nothing but the addon and a plugin that tests it.
+pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<PathBuf> {
+    let project = fresh(root, &format!("{}-editor", implementation.name()))?;
+    copy_directory(&root.join("godot/addons"), &project.join("addons"))?;
+    let plugin = project.join("addons/halloo_tests");
+    copy_directory(&root.join("godot/tests/editor"), &plugin)?;
+    // In the work tree they go by names that keep the editor out of that directory.
+    fs::remove_file(plugin.join(".gdignore"))?;
+    for (name, place) in [("project.cfg", "project.godot"), ("own_server.gd", "own_server.gd")] {
+        fs::rename(plugin.join(name), project.join(place))?;
+    }
+    prepare_extension(root, &project, implementation)?;
+    Ok(project)
+}
+
+fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
+    let project = root.join("target/godot-tests").join(name);
+    if project.exists() {
+        fs::remove_dir_all(&project).with_context(|| format!("cannot remove {}", project.display()))?;
+    }
+    Ok(project)
+}
+
+fn prepare_extension(root: &Path, project: &Path, implementation: Implementation) -> Result<()> {
+    fs::create_dir_all(project.join(".godot"))?;
+    if implementation == Implementation::Native {
+        library::install(root, project, library::Build::Debug)?;
+        // Without this list the first import of a project with an extension crashes (godotengine/godot, issue 111048).
+        fs::write(project.join(".godot/extension_list.cfg"), format!("res://{}\n", library::EXTENSION))?;
+    } else if project.join(library::EXTENSION).exists() {
+        // As if there were no library for this platform; the engine would complain of one that is merely missing.
+        fs::remove_file(project.join(library::EXTENSION))?;
+    }
+    Ok(())
+}
+
+/// Copies all but what the engine and the compiler have made.
+pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !entry.file_type()?.is_dir() {
+            fs::copy(entry.path(), to.join(&name))?;
+        } else if name != ".godot" && name != "bin" {
+            copy_directory(&entry.path(), &to.join(&name))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! The native library of the addon: building it, and its place in a project.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::{cargo, run as run_command};
+
+/// The description of the extension, relative to the project.
+pub(crate) const EXTENSION: &str = "addons/halloo/halloo.gdextension";
+
+const CRATE: &str = "halloo-godot";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    Debug,
+    Release,
+}
+
+/// Whether there is a library to build.
+pub(crate) fn exists(root: &Path) -> bool {
+    root.join("crates").join(CRATE).join("Cargo.toml").is_file() && root.join("godot").join(EXTENSION).is_file()
+}
+
+/// Builds the library for this machine and puts it where the project's extension looks for it.
+pub(crate) fn install(root: &Path, project: &Path, build: Build) -> Result<()> {
+    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
+    let (system, architecture) = (godot_name(std::env::consts::OS), godot_name(std::env::consts::ARCH));
+    let place = place(&description, system, architecture, build)
+        .with_context(|| format!("{EXTENSION} names no library for {system} on {architecture}"))?;
+    let place = project.join(place);
+    if let Some(directory) = place.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    fs::copy(compile(root, build)?, &place).with_context(|| format!("cannot write {}", place.display()))?;
+    Ok(())
+}
+
+fn compile(root: &Path, build: Build) -> Result<PathBuf> {
+    let (option, directory) = if build == Build::Release { (" --release", "release") } else { ("", "debug") };
+    run_command(&mut cargo(root, &format!("build --quiet --package {CRATE} --locked{option}")))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target));
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    Ok(target.join(directory).join(format!("{prefix}{}{suffix}", CRATE.replace('-', "_"))))
+}
+
+/// The platforms for which the project has no library, though its extension names one.
+pub(crate) fn missing(project: &Path) -> Result<Vec<String>> {
+    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
+    let named = entries(&description).filter(|(_, path)| !project.join(path).exists());
+    Ok(named.map(|(platform, _)| platform.to_owned()).collect())
+}
+
+/// The library that the extension loads in the given case, relative to the project: as in the engine, the most
+/// particular of the entries of which every word applies.
+fn place(description: &str, system: &str, architecture: &str, build: Build) -> Option<String> {
+    let build = if build == Build::Release { "release" } else { "debug" };
+    let fitting = entries(description).filter_map(|(platform, path)| {
+        let words: Vec<&str> = platform.split('.').collect();
+        let applies = words.iter().all(|word| [system, architecture, build].contains(word));
+        applies.then_some((words.len(), path))
+    });
+    let (_, path) = fitting.max_by_key(|(words, _)| *words)?;
+    Some(path.to_owned())
+}
+
+/// Each platform that the extension names, with the path of its library in a project.
+fn entries(description: &str) -> impl Iterator<Item = (&str, &str)> {
+    let libraries = description.split_once("[libraries]").and_then(|(_, rest)| rest.split("\n[").next());
+    let entries = libraries.unwrap_or_default().lines().filter_map(|line| line.split_once('='));
+    entries.map(|(platform, path)| (platform.trim(), path.trim().trim_matches('"').trim_start_matches("res://")))
+}
+
+/// What the engine calls this system or processor.
+fn godot_name(name: &'static str) -> &'static str {
+    match name {
+        "aarch64" => "arm64",
+        "x86" => "x86_32",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCRIPTION: &str = r#"
+[configuration]
+entry_symbol = "gdext_rust_init"
+
+[libraries]
+linux.debug.x86_64 = "res://addons/halloo/bin/linux-x86_64/debug.so"
+linux.x86_64 = "res://addons/halloo/bin/linux-x86_64/lib.so"
+macos = "res://addons/halloo/bin/macos/lib.dylib"
+
+[icons]
+windows.x86_64 = "res://icon.svg"
+"#;
+
+    #[test]
+    fn the_most_particular_entry_counts() {
+        let place = |system, architecture, build| place(DESCRIPTION, system, architecture, build);
+        let debug = place("linux", "x86_64", Build::Debug);
+        assert_eq!(debug.as_deref(), Some("addons/halloo/bin/linux-x86_64/debug.so"));
+        let release = place("linux", "x86_64", Build::Release);
+        assert_eq!(release.as_deref(), Some("addons/halloo/bin/linux-x86_64/lib.so"));
+        assert_eq!(place("macos", "arm64", Build::Debug).as_deref(), Some("addons/halloo/bin/macos/lib.dylib"));
+        assert_eq!(place("linux", "arm64", Build::Debug), None);
+        assert_eq!(place("windows", "x86_64", Build::Debug), None);
+    }
+}
