@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Lists the servers on the network; exits with 4 when there is none.
     #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArgs),
+    /// Connects to a server: lines of standard input go to it, its messages come out on standard output.
+    #[command(after_help = crate::connect::EXAMPLES)]
+    Connect(crate::connect::ConnectArgs),
     /// Prints the status of a running server as JSON; exits with 4 when it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),

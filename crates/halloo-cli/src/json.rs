@@ -141,7 +141,7 @@ pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), S
     }
 }
 
-fn message(text: Option<String>, binary: Option<String>) -> Result<Message<'static>, String> {
+pub(crate) fn message(text: Option<String>, binary: Option<String>) -> Result<Message<'static>, String> {
     match (text, binary) {
         (Some(text), None) => Ok(Message::from(text)),
         (None, Some(base64)) => {
@@ -151,7 +151,7 @@ fn message(text: Option<String>, binary: Option<String>) -> Result<Message<'stat
     }
 }
 
-fn told(outcome: Result<Delivery, halloo::Stopped>) -> Result<(), String> {
+pub(crate) fn told(outcome: Result<Delivery, halloo::Stopped>) -> Result<(), String> {
     match outcome {
         Ok(Delivery::Queued) => Ok(()),
         Ok(Delivery::Backpressure) => Err("not sent: too much waits already".into()),

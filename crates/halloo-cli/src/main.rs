@@ -2,6 +2,7 @@
 
 mod args;
 mod banner;
+mod connect;
 mod discover;
 mod input;
 mod json;
@@ -54,6 +55,7 @@ fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<Ex
     match command {
         Command::Serve(serve) => serve::run(&serve, quiet, output)?,
         Command::Discover(discover) => return discover::run(&discover, output).map(found),
+        Command::Connect(connect) => return connect::run(&connect, output).map(found),
         Command::Status(status) => return status::run(&status).map(found),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());

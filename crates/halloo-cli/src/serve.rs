@@ -164,7 +164,7 @@ fn pass_on(
 }
 
 /// A message as one line that a person may see: nothing in it moves the cursor or turns the text.
-fn shown(message: &Message<'_>) -> String {
+pub(crate) fn shown(message: &Message<'_>) -> String {
     let bytes = grouped(message.bytes().len() as u64);
     match message.text() {
         Some(text) => match escape(text, SHOWN) {

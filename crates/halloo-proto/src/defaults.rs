@@ -54,9 +54,23 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 pub const HEARTBEATS_TO_DEATH: u32 = 3;
 /// From our close frame to the peer's.
 pub const CLOSE_TIME: Duration = Duration::from_secs(3);
+/// The same when a server or client stops: the application waits for it, and those who are there agree in milliseconds.
+pub const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Bytes read from one connection in one turn before the others are served.
 pub const TURN_BYTES: usize = 64 * 1024;
 /// Messages handled of one connection in one turn: 64 KiB of the smallest would be 9,000, and most of a millisecond for
 /// all others. 64 KiB of messages of 64 bytes stay one turn, for each turn costs a write.
 pub const TURN_MESSAGES: usize = 1024;
+
+/// What waits for the server while a client of ours is away, in bytes: sixteen of the largest messages, for a program has
+/// few clients where a server has thousands.
+pub const CLIENT_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
+/// The longest pause before the first attempt to come back: a restarted program is there in less.
+pub const RETRY_FIRST: Duration = Duration::from_millis(100);
+/// The longest pause at all: somebody who waits in front of it sees it come back at once.
+pub const RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// A connection that lived so long was a good one, and the pauses start anew.
+pub const STEADY: Duration = Duration::from_secs(10);
+/// Before the next address of a server is tried beside the last one (RFC 8305 section 5).
+pub const NEXT_ADDRESS: Duration = Duration::from_millis(250);

@@ -35,6 +35,11 @@ impl Heartbeat {
         self.latency_micros
     }
 
+    /// A ping goes out now without a silence before it, to learn the round trip.
+    pub fn ping(&mut self, now: Time) {
+        self.pinged = Some(now);
+    }
+
     /// Bytes came. One ping is due per silence, so the next silence may ask again.
     pub fn handle_bytes(&mut self, now: Time) {
         self.last_heard = now;
@@ -101,6 +106,17 @@ mod tests {
         assert_eq!(heartbeat.latency_micros(), 3000);
         assert_eq!(heartbeat.poll(at(10), INTERVAL, Time::ZERO), Pulse::Wait(answer + INTERVAL));
         assert_eq!(heartbeat.poll(at(11), INTERVAL, Time::ZERO), Pulse::Ping);
+    }
+
+    #[test]
+    fn a_ping_at_the_start_gives_the_round_trip_before_any_silence() {
+        let mut heartbeat = Heartbeat::new(at(0));
+        heartbeat.ping(at(0));
+        let answer = at(0) + Duration::from_millis(2);
+        heartbeat.handle_bytes(answer);
+        heartbeat.handle_pong(answer);
+        assert_eq!(heartbeat.latency_micros(), 2000);
+        assert_eq!(heartbeat.poll(at(6), INTERVAL, Time::ZERO), Pulse::Ping, "the next silence asks again");
     }
 
     #[test]

@@ -13,9 +13,14 @@ pub mod message;
 pub mod outbox;
 
 pub mod access;
+mod headers;
 pub mod http;
 pub mod text;
 pub mod upgrade;
+
+pub mod handshake;
+pub mod reconnect;
+pub mod url;
 
 pub mod announcement;
 pub mod announcer;

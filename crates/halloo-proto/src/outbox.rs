@@ -101,6 +101,13 @@ impl Outbox {
         self.backlog.len()
     }
 
+    /// Messages, control frames left out, that wait or are half on their way: those that a broken connection loses.
+    pub fn unsent(&self) -> u64 {
+        // Control frames are those with the fourth bit of the opcode set (RFC 6455 section 5.5).
+        let is_message = |waiting: &&Waiting| waiting.frames.bytes[waiting.start] & 0x08 == 0;
+        self.backlog.iter().filter(is_message).count() as u64
+    }
+
     /// The cork, to append frames to: only while the outbox is not blocked.
     pub fn cork(&mut self) -> &mut Vec<u8> {
         debug_assert!(self.backlog.is_empty());
@@ -360,6 +367,22 @@ mod tests {
             Pushed::Dropped(1)
         );
         assert_eq!(drain(&mut outbox, 100), b"\x81\x01a\x81\x01b");
+    }
+
+    #[test]
+    fn what_a_broken_connection_loses_is_known() {
+        let mut outbox = Outbox::default();
+        let account = Arc::default();
+        frame::encode(outbox.cork(), Opcode::Text, b"taken", None);
+        frame::encode(outbox.cork(), Opcode::Ping, b"", None);
+        frame::encode(outbox.cork(), Opcode::Binary, b"half", None);
+        frame::encode(outbox.cork(), Opcode::Text, b"waits", None);
+        outbox.block_cork(11, &account);
+        assert_eq!((outbox.messages(), outbox.unsent()), (2, 2));
+        outbox.reset(0);
+        frame::encode(outbox.cork(), Opcode::Ping, b"", None);
+        outbox.block_cork(0, &account);
+        assert_eq!((outbox.messages(), outbox.unsent()), (1, 0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use sha1::{Digest, Sha1};
 
 use crate::access::{AccessRules, Denied};
 use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
+use crate::headers;
 use crate::http::respond;
 
 /// Small clients draw the characters of their key at random, and leave bits set that encode nothing.
@@ -168,16 +169,12 @@ struct Request<'r, 'h, 'b> {
 impl<'b> Request<'_, '_, 'b> {
     /// The trimmed values of every header called `name`.
     fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
-        let named = self.inner.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-        // Only what HTTP calls white space: a wider notion would let a value pass that others read differently.
-        let trim = |value: &'b str| value.trim_matches([' ', '\t']);
-        named.map(|header| std::str::from_utf8(header.value).map(trim).map_err(|_| Refusal::Garbage)).collect()
+        headers::all(self.inner.headers, name).ok_or(Refusal::Garbage)
     }
 
     /// Whether a list of tokens, possibly over several headers, has `token`.
     fn has_token(&self, name: &str, token: &str) -> Result<bool, Refusal> {
-        let values = self.all(name)?;
-        Ok(values.iter().flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token)))
+        headers::has_token(self.inner.headers, name, token).ok_or(Refusal::Garbage)
     }
 }
 

@@ -1,6 +1,9 @@
 //! What can go wrong, one sentence each, with the way out.
 
+use std::any::Any;
 use std::io;
+
+use halloo_proto::url::UrlError;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +52,41 @@ impl StartError {
     }
 }
 
-/// The server does not run: it was stopped, or it failed.
+/// Why a client did not even begin to connect.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// What was given is no address.
+    #[error("cannot connect to `{text}`: {error}")]
+    Address {
+        /// What was given, fit for a log.
+        text: String,
+        /// What is wrong with it.
+        error: UrlError,
+    },
+    /// The system refused something the client needs.
+    #[error("cannot {what}: {error}")]
+    System {
+        /// What was to be done.
+        what: &'static str,
+        /// The system's error.
+        error: io::Error,
+    },
+}
+
+impl ConnectError {
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> ConnectError {
+        move |error| ConnectError::System { what, error }
+    }
+}
+
+/// The server or client does not run: it was stopped, it gave up, or it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server does not run any more; start it again with `restart`")]
+#[error("it does not run any more; start the server again with `restart`, or connect a new client")]
 pub struct Stopped;
+
+/// A panic that ended the thread `whose`, as a sentence.
+pub(crate) fn panic_message(whose: &str, panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    format!("a panic on the {whose}'s thread: {}", text.unwrap_or("without a message"))
+}

@@ -1,8 +1,9 @@
 //! A zero-configuration WebSocket server for the local network.
 //!
 //! [`Server::start`] listens, announces itself by UDP broadcast until somebody connects, and tells what happens as
-//! [`Event`]s. [`Browser`] is the other side: who is on the network? Each runs on one thread of its own; no async runtime
-//! is involved.
+//! [`Event`]s. [`Browser`] is the other side: who is on the network? [`Client`] is the other end: it finds a server by its
+//! name, or takes its address, and comes back by itself when the connection breaks. Each runs on one thread of its own;
+//! no async runtime is involved.
 
 mod config;
 mod event;
@@ -10,10 +11,12 @@ mod hub;
 mod server;
 mod status;
 
+mod client;
 mod error;
 
 mod event_queue;
 mod shared;
+mod writing;
 
 mod browse;
 mod discovery;
@@ -21,13 +24,15 @@ mod http;
 mod reactor;
 
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
+pub use client::{Client, ClientConfig, ClientEvent, Target};
 pub use config::Config;
-pub use error::{StartError, Stopped};
+pub use error::{ConnectError, StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::close::CloseCode;
 pub use halloo_proto::message::MessageLimits;
 pub use halloo_proto::outbox::{OutboxLimits, SlowClient};
+pub use halloo_proto::reconnect::Patience;
 pub use hub::Hub;
 pub use server::Server;
 pub use status::{ClientStatus, Extras, Status};

@@ -1,6 +1,5 @@
 //! The server as an application holds it.
 
-use std::any::Any;
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +13,7 @@ use halloo_proto::frame;
 use halloo_proto::interfaces::{Interface, announced};
 
 use crate::discovery::interfaces;
+use crate::error::panic_message;
 use crate::event_queue::{EventQueue, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
@@ -99,7 +99,7 @@ impl Server {
             let failure = match outcome {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
-                Err(panic) => Some(panic_message(panic.as_ref())),
+                Err(panic) => Some(panic_message("server", panic.as_ref())),
             };
             match failure {
                 None => tracing::info!("server stopped"),
@@ -323,11 +323,6 @@ fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::encode(&mut bytes, opcode(message), message.bytes(), None);
     bytes
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic on the server's thread: {}", text.unwrap_or("without a message"))
 }
 
 #[cfg(test)]

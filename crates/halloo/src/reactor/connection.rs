@@ -1,6 +1,6 @@
 //! One socket: where it stands and what it keeps. Small, because there are thousands.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
 
 use halloo_proto::Time;
@@ -10,9 +10,7 @@ use halloo_proto::outbox::Outbox;
 use mio::net::TcpStream;
 
 use crate::ClientId;
-
-/// Frames handed to one gathered write; the kernel takes up to 1024, but a socket buffer rarely holds more.
-const GATHERED: usize = 64;
+use crate::writing::{write_backlog, write_some};
 
 /// Reads of an abandoned socket: a MiB, for a peer that goes on sending must not hold up the end.
 const ABANDONED_READS: usize = 64;
@@ -101,23 +99,7 @@ impl Connection {
 
     /// Writes what waits, oldest first, until the socket takes no more. Answers whether anything was taken.
     pub(crate) fn write_backlog(&mut self) -> io::Result<bool> {
-        let mut progress = false;
-        let Some(outbox) = &mut self.outbox else { return Ok(false) };
-        while outbox.is_blocked() {
-            let mut slices = [IoSlice::new(&[]); GATHERED];
-            let used = outbox.slices(&mut slices);
-            match self.stream.write_vectored(&slices[..used]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(taken) => {
-                    outbox.advance(taken);
-                    progress = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(progress)
+        self.outbox.as_mut().map_or(Ok(false), |outbox| write_backlog(&mut self.stream, outbox))
     }
 
     /// Writes what waits and `last` behind it, if the socket takes that now, and shuts it.
@@ -144,19 +126,4 @@ impl Connection {
     pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         write_some(&mut self.stream, bytes)
     }
-}
-
-/// Writes as much of `bytes` as `stream` takes now.
-pub(crate) fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    let mut taken = 0;
-    while taken < bytes.len() {
-        match stream.write(&bytes[taken..]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => taken += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(taken)
 }

@@ -15,9 +15,10 @@ use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
 
 use super::addresses::Addresses;
-use super::connection::{Connection, Phase, write_some};
+use super::connection::{Connection, Phase};
 use super::wheel::Wheel;
 use crate::shared::Shared;
+use crate::writing::write_some;
 use crate::{ClientId, ClientStatus, Delivery, Event, LeaveReason};
 
 /// Bytes corked for one client, or logged for all, before they go out within a turn; also what a pooled buffer keeps.

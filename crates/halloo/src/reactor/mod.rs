@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
+use halloo_proto::defaults::STOP_TIME;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
@@ -33,8 +34,6 @@ use crate::{Config, Event, LeaveReason, StartError};
 const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
 const DISCOVERY: Token = Token(usize::MAX - 2);
-/// Longest time a stop waits for clients to agree.
-const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Who is told what happens.
 pub(crate) enum Sink {

@@ -1,0 +1,231 @@
+//! `halloo connect`: a server between standard input and standard output.
+
+mod telling;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use halloo::{Client, ClientConfig, ClientEvent, CloseCode, Search, ServerInfo, Target};
+use halloo_proto::text::escape;
+use serde::Deserialize;
+
+use crate::args::PlaceArgs;
+use crate::input::{self, Line, next_line};
+use crate::json;
+use crate::output::Output;
+
+pub(crate) const EXAMPLES: &str = "Examples:
+  halloo connect                           the server on this network
+  halloo connect \"Living room\"             the one that people see by this name
+  halloo connect ws://192.168.1.5:8765     the one at this address
+  echo hello | halloo connect              sends a line, and ends once it is sent
+  halloo connect --stay </dev/null         only listens
+
+With --json, events come out: connected, message, reconnecting, disconnected, dropped, error; and commands go in:
+  {\"cmd\":\"send\",\"text\":\"…\"}  or  {\"cmd\":\"send\",\"binary\":\"<base64>\"}
+  {\"cmd\":\"close\",\"code\":1000,\"reason\":\"…\"}
+
+Exit codes: 0 done, 1 refused, gave up or lost, 4 no server was found.";
+
+/// After the first server, all are heard out for so long, to tell of the others.
+const OTHERS: Duration = Duration::from_millis(250);
+
+#[derive(Args, Debug)]
+pub(crate) struct ConnectArgs {
+    /// Name or address of the server; without it, the first that is found.
+    #[arg(value_name = "NAME or URL")]
+    target: Option<String>,
+    /// Does not come back when the connection ends or cannot be made.
+    #[arg(long, env = "HALLOO_ONCE")]
+    once: bool,
+    /// Goes on when standard input ends, instead of closing once all is sent.
+    #[arg(long, env = "HALLOO_STAY")]
+    stay: bool,
+    /// How long to search for a server.
+    #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Speaks JSON: an event per line on standard output, a command per line on standard input.
+    #[arg(long, env = "HALLOO_JSON")]
+    json: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// A command line.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    Send { text: Option<String>, binary: Option<String> },
+    Close { code: Option<u16>, reason: Option<String> },
+}
+
+/// Connects until it is over; answers whether there was a server to connect to.
+pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Result<bool> {
+    let given = arguments.target.as_deref().map(Target::from);
+    let (target, name) = match given {
+        Some(target) if target.as_name().is_none() => (target, None),
+        wanted => match find(arguments, wanted.as_ref().and_then(Target::as_name))? {
+            Some(server) => (Target::from(&server), Some(server.name)),
+            None => return Ok(false),
+        },
+    };
+    let mut config = ClientConfig::new(target);
+    config.reconnect = !arguments.once;
+    config.search = arguments.search();
+    let client = Arc::new(Client::start(config)?);
+    stop_on_signal(&client)?;
+    let (of_input, to_output) = (Arc::clone(&client), Arc::clone(output));
+    let (in_json, stay) = (arguments.json, arguments.stay);
+    // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
+    std::thread::spawn(move || {
+        read_input(&of_input, &to_output, in_json);
+        if !stay {
+            finish(&of_input);
+        }
+    });
+    let outcome = tell_events(&client, name.as_deref(), in_json, output);
+    // When standard output is gone, the server is still told that this is the end.
+    client.stop();
+    client.events().for_each(drop);
+    outcome.map(|()| true)
+}
+
+impl ConnectArgs {
+    fn search(&self) -> Search {
+        let mut search = Search::default();
+        (search.local, search.discovery_port) = (self.place.local, self.place.discovery_port);
+        search.timeout = self.timeout;
+        search
+    }
+}
+
+/// The first signal is a clean close; the second is an end at once.
+fn stop_on_signal(client: &Arc<Client>) -> anyhow::Result<()> {
+    let (client, stopping) = (Arc::clone(client), AtomicBool::new(false));
+    let handler = move || match stopping.swap(true, Ordering::Relaxed) {
+        false => client.stop(),
+        true => std::process::exit(1),
+    };
+    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+}
+
+/// Tells each event until the last one.
+fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Output) -> anyhow::Result<()> {
+    let watched = output.is_watched();
+    loop {
+        let event = match client.try_event() {
+            Some(event) => event,
+            None => {
+                output.flush()?;
+                let Some(event) = client.events().next() else { return Ok(()) };
+                event
+            }
+        };
+        if in_json {
+            for object in telling::in_json(&event, name) {
+                output.data(json::line(&object).as_bytes())?;
+            }
+        } else {
+            telling::in_words(&event, name);
+        }
+        match event {
+            ClientEvent::MessageReceived { message } if !in_json => output.data(&telling::line(&message, watched))?,
+            ClientEvent::Disconnected { code: CloseCode::Abnormal, reason, retry_in: None } => {
+                bail!("{}", escape(&reason, 200))
+            }
+            ClientEvent::GaveUp { reason } => bail!(reason),
+            _ => {}
+        }
+    }
+}
+
+/// The server called `wanted`, or the first at all; says so when there are others.
+fn find(arguments: &ConnectArgs, wanted: Option<&str>) -> anyhow::Result<Option<ServerInfo>> {
+    let mut search = arguments.search();
+    let found = match wanted {
+        Some(name) => search.find(name)?,
+        None => {
+            search.first = true;
+            let mut found = search.run()?;
+            if let Some(first) = found.first().map(|server| server.id.clone()) {
+                (search.first, search.timeout) = (false, OTHERS);
+                found.truncate(1);
+                found.extend(search.run()?.into_iter().filter(|server| server.id != first));
+            }
+            found
+        }
+    };
+    let Some((server, others)) = found.split_first() else {
+        match wanted {
+            Some(name) => eprintln!("halloo: no server is called {name:?}; `halloo discover` lists those that answer"),
+            None => eprintln!("halloo: {}", arguments.place.advice()),
+        }
+        return Ok(None);
+    };
+    for other in others {
+        tracing::info!("taking `{}` at {}; there is also `{}` at {}", server.name, server.url, other.name, other.url);
+    }
+    Ok(Some(server.clone()))
+}
+
+/// Lines are messages, or commands.
+fn read_input(client: &Client, output: &Output, in_json: bool) {
+    let mut input = io::stdin().lock();
+    let complain = |text: &str| {
+        if in_json {
+            // When standard output is gone, the next event finds out.
+            let _ = json::answer(output, &json::error(text));
+        } else {
+            tracing::warn!("{text}");
+        }
+    };
+    loop {
+        match next_line(&mut input) {
+            Ok(Line::Text(line)) if in_json => {
+                if let Err(error) = obey(client, &line) {
+                    complain(&error);
+                }
+            }
+            Ok(Line::Text(line)) => {
+                // Nothing is lost for being read too fast: whoever writes to the pipe waits.
+                client.wait_room(Duration::MAX);
+                if client.send(&line).is_err() {
+                    return;
+                }
+            }
+            Ok(Line::NotText) => complain("a line of the input is not UTF-8 and was left out"),
+            Ok(Line::TooLong) => {
+                complain(&format!("a line of the input has more than {} bytes and was left out", input::LONGEST));
+            }
+            Ok(Line::End) => return,
+            Err(error) => return complain(&format!("cannot read the input any more: {error}")),
+        }
+    }
+}
+
+fn obey(client: &Client, line: &str) -> Result<(), String> {
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    match serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))? {
+        Command::Send { text, binary } => json::told(client.send(json::message(text, binary)?)),
+        Command::Close { code, reason } => {
+            let code = code.unwrap_or(1000);
+            if !CloseCode::from(code).is_sendable() {
+                return Err(format!("the code {code} may not be sent; use 1000, or 3000 to 4999"));
+            }
+            client.close(code, &reason.unwrap_or_default());
+            Ok(())
+        }
+    }
+}
+
+/// Closes once there was a connection and all is sent: a refusal is to be told also to one that has nothing to say.
+fn finish(client: &Client) {
+    client.wait_connected(Duration::MAX);
+    client.close(1000, "");
+}

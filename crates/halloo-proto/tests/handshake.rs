@@ -1,0 +1,112 @@
+//! The handshake from the client's side: against our own server's side, and against answers that are wrong.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use halloo_proto::access::AccessRules;
+use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::upgrade::{Verdict, accept_key, read_head};
+
+/// The nonce of RFC 6455 section 1.3.
+const NONCE: [u8; 16] = *b"the sample nonce";
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+fn answer(text: &str) -> Answer {
+    Handshake::new(NONCE).judge(text.as_bytes(), false)
+}
+
+/// A right answer, with one line exchanged.
+fn changed(line: &str, by: &str) -> String {
+    let accept = accept_key(KEY);
+    let right = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    assert!(right.contains(line), "{line}");
+    right.replace(line, by)
+}
+
+#[test]
+fn our_own_server_accepts_and_is_accepted() {
+    let handshake = Handshake::new(NONCE);
+    let request = handshake.request(&"ws://192.168.1.5:8765/a?b=c".parse().unwrap());
+    let text = String::from_utf8(request.clone()).unwrap();
+    assert!(text.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"), "{text}");
+    assert!(text.contains(KEY) && !text.contains("Origin"), "{text}");
+    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let Verdict::Accept { head, mut response } = read_head(&request, peer, &AccessRules::default()) else { panic!() };
+    assert_eq!(head, request.len());
+    let whole = response.len();
+    response.extend_from_slice(b"\x81\x01a");
+    for cut in 0..whole {
+        assert_eq!(handshake.judge(&response[..cut], false), Answer::Incomplete, "cut at {cut}");
+    }
+    assert_eq!(handshake.judge(&response, false), Answer::Accepted { head: whole });
+    let other = Handshake::new([7; 16]);
+    assert!(matches!(other.judge(&response, false), Answer::Broken(why) if why.contains("does not fit the key")));
+}
+
+#[test]
+fn spelling_and_lists_are_free() {
+    for (line, by) in [
+        ("Upgrade: websocket", "upgrade:  WebSocket "),
+        ("Connection: Upgrade", "CONNECTION: keep-alive, uPGRADE"),
+        ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade"),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions:\r\n\r\n"),
+        ("101 Switching Protocols", "101 "),
+    ] {
+        assert!(matches!(answer(&changed(line, by)), Answer::Accepted { .. }), "{by}");
+    }
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_taken() {
+    let accept = format!("Sec-WebSocket-Accept: {}", accept_key(KEY));
+    let twice = format!("{accept}\r\n{accept}");
+    for (line, by) in [
+        ("Upgrade: websocket\r\n", ""),
+        ("Upgrade: websocket", "Upgrade: h2c"),
+        ("Upgrade: websocket", "Upgrade: websocket, h2c"),
+        ("Connection: Upgrade\r\n", ""),
+        ("Connection: Upgrade", "Connection: close"),
+        (accept.as_str(), "X: y"),
+        (accept.as_str(), twice.as_str()),
+        (accept.as_str(), "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo"),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
+        ("\r\n\r\n", "\r\nSec-WebSocket-Protocol: chat\r\n\r\n"),
+        ("HTTP/1.1", "HTTP/1.0"),
+        ("HTTP/1.1", "SSH-2.0-x"),
+    ] {
+        assert!(matches!(answer(&changed(line, by)), Answer::Broken(_)), "{line:?} by {by:?}");
+    }
+}
+
+#[test]
+fn a_refusal_is_told_in_the_servers_own_words() {
+    let refused = |status, text: &str| Answer::Refused { status, text: text.into() };
+    let plain = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n";
+    let whole = format!("{plain}Content-Length: 8\r\n\r\nnot you\n\x1b more");
+    assert_eq!(answer(&whole), refused(403, "not you"));
+    assert_eq!(answer(&whole[..whole.len() - 8]), Answer::Incomplete, "the sentence is not there yet");
+    let without_length = format!("{plain}\r\nnot\x1b[31m you\u{202e}");
+    assert_eq!(answer(&without_length), Answer::Incomplete);
+    let handshake = Handshake::new(NONCE);
+    let ended = handshake.judge(without_length.as_bytes(), true);
+    assert_eq!(ended, refused(403, "not\\u{1b}[31m you\\u{202e}"));
+    assert_eq!(handshake.judge(format!("{plain}\r\n").as_bytes(), true), refused(403, "Forbidden"));
+    let page = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 99\r\n\r\n<html>";
+    assert_eq!(answer(page), refused(404, "Not Found"));
+    assert_eq!(answer("HTTP/1.1 200 OK\r\n\r\n"), refused(200, "OK"));
+}
+
+#[test]
+fn an_answer_without_an_end_is_cut_off() {
+    let endless = format!("HTTP/1.1 101 X\r\nX: {}", "x".repeat(9000));
+    assert_eq!(answer(&endless[..8000]), Answer::Incomplete);
+    assert!(matches!(answer(&endless), Answer::Broken(why) if why.contains("large")));
+    let headers = format!("HTTP/1.1 101 X\r\n{}", "a: b\r\n".repeat(100));
+    assert!(matches!(answer(&headers), Answer::Broken(why) if why.contains("large")));
+    let chatty = format!("HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n\r\n{}", "x".repeat(9000));
+    let Answer::Refused { status: 503, text } = answer(&chatty) else { panic!() };
+    assert!(text.len() <= 303, "{}", text.len());
+}

@@ -1,0 +1,64 @@
+//! What can be set, and what it is when it is not.
+
+use std::time::Duration;
+
+use halloo_proto::defaults;
+use halloo_proto::message::MessageLimits;
+use halloo_proto::outbox::{OutboxLimits, SlowClient};
+use halloo_proto::reconnect::Patience;
+
+use super::Target;
+use crate::Search;
+
+/// The settings of a [`Client`](crate::Client). Start from [`ClientConfig::new`] and change what you need.
+///
+/// ```
+/// let mut config = halloo::ClientConfig::new("ws://192.168.1.5:8765");
+/// config.patience.time = Some(std::time::Duration::from_secs(60)); // then it gives up
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// Where to connect to.
+    pub target: Target,
+    /// Whether to try again when nobody is there or the connection ends. Without it, one attempt is all.
+    pub reconnect: bool,
+    /// How long to go on trying; without a limit by default.
+    pub patience: Patience,
+    /// Limits on what the server sends.
+    pub messages: MessageLimits,
+    /// How much may wait to be sent, and what happens beyond: [`SlowClient::DropOldest`] forgets what has waited
+    /// longest, the other two refuse the new message with [`Delivery::Backpressure`](crate::Delivery::Backpressure).
+    /// A single message larger than the limit is taken when nothing else waits.
+    pub outbox: OutboxLimits,
+    /// Silence after which the server is pinged; after three times as long it is taken for dead. Zero turns the
+    /// heartbeat off.
+    pub heartbeat: Duration,
+    /// How a server is looked for by its name: one that was given so, and one that has moved.
+    pub search: Search,
+    /// Events that wait for the application before the client stops reading, and stops coming back.
+    pub event_queue: usize,
+    /// The same in bytes of message.
+    pub event_queue_bytes: usize,
+}
+
+impl ClientConfig {
+    /// The defaults, for a connection to `target`.
+    pub fn new(target: impl Into<Target>) -> ClientConfig {
+        ClientConfig {
+            target: target.into(),
+            reconnect: true,
+            patience: Patience::default(),
+            messages: MessageLimits::default(),
+            outbox: OutboxLimits {
+                messages: defaults::OUTBOX_MESSAGES,
+                bytes: defaults::CLIENT_OUTBOX_BYTES,
+                policy: SlowClient::DropNewest,
+            },
+            heartbeat: defaults::HEARTBEAT,
+            search: Search::default(),
+            event_queue: defaults::EVENT_QUEUE,
+            event_queue_bytes: defaults::EVENT_QUEUE_BYTES,
+        }
+    }
+}

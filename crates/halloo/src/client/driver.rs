@@ -1,0 +1,402 @@
+//! The client's one thread: it finds the server, connects, reads and writes, and comes back when the connection ends.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use halloo_proto::Time;
+use halloo_proto::close::CloseCode;
+use halloo_proto::defaults::{STOP_TIME, TURN_BYTES};
+use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
+use halloo_proto::reconnect::{Backoff, Patience, is_final_code, is_final_status};
+use halloo_proto::text::escape;
+use mio::{Events, Poll, Token, Waker};
+
+use super::connection::{Connection, Ended, Turn};
+use super::dial::{Dial, Reached};
+use super::greeting::{Greeted, Greeting};
+use super::keys::Keys;
+use super::line::Line;
+use super::locate::{self, Lookup};
+use super::target::Route;
+use super::{ClientConfig, ClientEvent};
+use crate::ConnectError;
+use crate::event_queue::EventQueue;
+
+const WAKER: Token = Token(usize::MAX);
+
+/// How the client ends.
+#[derive(Debug)]
+pub(super) enum End {
+    /// As the application wanted.
+    Closed,
+    /// There is no sense or no patience to try on; this is why.
+    GaveUp(String),
+}
+
+/// Everything the client's thread owns.
+pub(super) struct Driver {
+    poll: Poll,
+    line: Arc<Line>,
+    queue: Arc<EventQueue<ClientEvent>>,
+    config: ClientConfig,
+    route: Route,
+    epoch: Instant,
+    now: Time,
+    backoff: Backoff,
+    keys: Keys,
+    stage: Stage,
+    /// This round has looked for the server already.
+    located: bool,
+    tokens: usize,
+    buffer: Vec<u8>,
+    /// Events on their way to the queue.
+    events: Vec<ClientEvent>,
+    /// The application does not keep up: nothing is read, nothing is tried.
+    paused: bool,
+    /// Close once all is sent.
+    closing: Option<(CloseCode, String)>,
+    /// End at this moment at the latest.
+    stopping: Option<Time>,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Stage {
+    /// Until the next attempt.
+    Pausing(Time),
+    /// Somebody looks for the server's addresses.
+    Locating,
+    Dialing(Dial),
+    /// One address answered; the others are kept in case it is wrong.
+    Greeting(Box<Greeting>, Dial),
+    Open(Box<Connection>),
+}
+
+impl Driver {
+    pub(super) fn new(
+        config: ClientConfig,
+        queue: Arc<EventQueue<ClientEvent>>,
+    ) -> Result<(Driver, Arc<Line>), ConnectError> {
+        let route = Route::new(config.target.clone())?;
+        let poll = Poll::new().map_err(ConnectError::system("create the poll of the client"))?;
+        let waker = Waker::new(poll.registry(), WAKER).map_err(ConnectError::system("create the waker"))?;
+        let line = Arc::new(Line::new(waker, config.outbox));
+        let patience = if config.reconnect { config.patience } else { Patience { tries: Some(1), time: None } };
+        let driver = Driver {
+            poll,
+            line: Arc::clone(&line),
+            queue,
+            config,
+            route,
+            epoch: Instant::now(),
+            now: Time::ZERO,
+            backoff: Backoff::new(patience, Time::ZERO),
+            keys: Keys::new(),
+            stage: Stage::Pausing(Time::ZERO),
+            located: false,
+            tokens: 0,
+            buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
+            events: Vec::new(),
+            paused: false,
+            closing: None,
+            stopping: None,
+        };
+        Ok((driver, line))
+    }
+
+    /// Runs until it is closed or gives up.
+    pub(super) fn run(&mut self) -> End {
+        let mut ready = Events::with_capacity(16);
+        loop {
+            match self.poll.poll(&mut ready, self.timeout()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    return End::GaveUp(format!("cannot wait for the network: {error}"));
+                }
+                _ => {}
+            }
+            self.now = Time::ZERO + self.epoch.elapsed();
+            let outcome = self.turn(&ready);
+            self.publish();
+            if let Err(end) = outcome {
+                return end;
+            }
+        }
+    }
+
+    fn turn(&mut self, ready: &Events) -> Result<(), End> {
+        self.obey()?;
+        for event in ready.iter().filter(|event| event.token() != WAKER) {
+            self.handle_ready(event)?;
+        }
+        self.handle_timeout()?;
+        self.read_and_write()?;
+        let nothing_left = self.closing.is_some() && !self.line.has_messages();
+        if nothing_left && !matches!(self.stage, Stage::Open(_)) {
+            return Err(End::Closed);
+        }
+        if self.stopping.is_some_and(|end| self.now >= end) { Err(End::Closed) } else { Ok(()) }
+    }
+
+    /// Hands the events so far to the application; when its queue is full now, reading pauses.
+    fn publish(&mut self) {
+        if self.stopping.is_some() {
+            // Nobody is there to take them.
+            return self.events.clear();
+        }
+        if !self.paused {
+            self.events.extend(self.line.take_dropped());
+        }
+        if !self.events.is_empty() && self.queue.push(&mut self.events) {
+            self.paused = true;
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let next = match &self.stage {
+            Stage::Pausing(until) => Some(*until).filter(|_| !self.paused),
+            Stage::Locating => None,
+            Stage::Dialing(dial) => dial.next_timeout(),
+            Stage::Greeting(greeting, _) => Some(greeting.deadline),
+            Stage::Open(connection) => {
+                let more = connection.takes_messages() && self.line.has_messages();
+                if more || (connection.is_readable() && !self.paused) {
+                    return Some(Duration::ZERO);
+                }
+                connection.next_timeout(!self.paused, &self.config.messages)
+            }
+        };
+        let next = next.into_iter().chain(self.stopping).min()?;
+        // A little later than due, so that the clock has passed it.
+        Some(next - (Time::ZERO + self.epoch.elapsed()) + Duration::from_micros(500))
+    }
+
+    fn obey(&mut self) -> Result<(), End> {
+        let orders = self.line.take_orders();
+        if orders.resume {
+            self.resume();
+        }
+        if orders.close.is_some() {
+            self.closing = orders.close;
+        }
+        if orders.stop {
+            if !matches!(self.stage, Stage::Open(_)) {
+                return Err(End::Closed);
+            }
+            self.closing.get_or_insert((CloseCode::GoingAway, String::new()));
+            self.stopping = Some(self.now + STOP_TIME);
+            self.resume();
+        }
+        match orders.located {
+            Some(Ok(found)) if matches!(self.stage, Stage::Locating) => {
+                self.route.learn(&found);
+                self.stage = Stage::Dialing(Dial::new(found, self.now));
+                Ok(())
+            }
+            Some(Err(reason)) => self.failed(reason),
+            _ => Ok(()),
+        }
+    }
+
+    fn resume(&mut self) {
+        self.paused = false;
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.resume(self.now);
+        }
+    }
+
+    fn handle_ready(&mut self, event: &mio::event::Event) -> Result<(), End> {
+        match &mut self.stage {
+            Stage::Pausing(_) | Stage::Locating => Ok(()),
+            Stage::Dialing(dial) => match dial.handle_ready(event.token(), self.now) {
+                Some(reached) => self.greet(reached),
+                None => Ok(()),
+            },
+            Stage::Greeting(greeting, _) if event.token() == greeting.reached.token => {
+                match greeting.handle_ready(&mut self.buffer) {
+                    Some(greeted) => self.greeted(greeted),
+                    None => Ok(()),
+                }
+            }
+            Stage::Greeting(..) => Ok(()),
+            Stage::Open(connection) => {
+                let outcome = connection.handle_ready(event, self.now);
+                outcome.or_else(|ended| self.ended(ended))
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self) -> Result<(), End> {
+        match &mut self.stage {
+            Stage::Pausing(until) if self.now >= *until && !self.paused => {
+                self.located = false;
+                if self.route.known.is_empty() {
+                    return self.locate("the server has no address".into());
+                }
+                self.stage = Stage::Dialing(Dial::new(self.route.known.iter().copied(), self.now));
+                self.dial()
+            }
+            Stage::Pausing(_) | Stage::Locating => Ok(()),
+            Stage::Dialing(_) => self.dial(),
+            Stage::Greeting(greeting, _) => match greeting.handle_timeout(self.now) {
+                Some(greeted) => self.greeted(greeted),
+                None => Ok(()),
+            },
+            Stage::Open(_) => self.connected(|connection, reading, _, turn| connection.handle_timeout(reading, turn)),
+        }
+    }
+
+    fn read_and_write(&mut self) -> Result<(), End> {
+        self.connected(|connection, reading, buffer, turn| {
+            if reading && connection.is_readable() {
+                connection.read(buffer, turn)?;
+            }
+            connection.write(turn)
+        })?;
+        let sent = !self.line.has_messages();
+        match &self.stage {
+            Stage::Open(connection) if sent && connection.takes_messages() => {}
+            _ => return Ok(()),
+        }
+        let Some((code, reason)) = self.closing.clone() else { return Ok(()) };
+        self.connected(|connection, _, _, turn| {
+            connection.close(code, &reason, turn)?;
+            connection.write(turn)
+        })
+    }
+
+    /// Lets the connection, if there is one, do something, and draws the conclusion when that ends it.
+    fn connected(
+        &mut self,
+        act: impl FnOnce(&mut Connection, bool, &mut [u8], &mut Turn<'_>) -> Result<(), Ended>,
+    ) -> Result<(), End> {
+        let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
+        let reading = !self.paused;
+        let mut turn = Turn {
+            now: self.now,
+            limits: &self.config.messages,
+            interval: self.config.heartbeat,
+            line: &self.line,
+            keys: &mut self.keys,
+            events: &mut self.events,
+        };
+        act(connection, reading, &mut self.buffer, &mut turn).or_else(|ended| self.ended(ended))
+    }
+
+    /// Learns the addresses of the server, if there is a way to; otherwise the attempt failed for `reason`.
+    fn locate(&mut self, reason: String) -> Result<(), End> {
+        let lookup = self.route.lookup.clone();
+        if self.located || matches!(lookup, Lookup::Nothing) {
+            return self.failed(reason);
+        }
+        self.located = true;
+        self.stage = Stage::Locating;
+        match locate::start(lookup, self.config.search.clone(), Arc::clone(&self.line)) {
+            Ok(()) => Ok(()),
+            Err(error) => self.failed(format!("cannot start the search: {error}")),
+        }
+    }
+
+    fn dial(&mut self) -> Result<(), End> {
+        let Stage::Dialing(dial) = &mut self.stage else { return Ok(()) };
+        let tokens = &mut self.tokens;
+        dial.handle_timeout(self.now, self.poll.registry(), || {
+            // Never used again, so that news of a closed socket are not taken for those of the next.
+            *tokens += 1;
+            Token(*tokens)
+        });
+        if !dial.is_over() {
+            return Ok(());
+        }
+        let dial = std::mem::replace(dial, Dial::new([], self.now));
+        self.locate(dial.failure())
+    }
+
+    fn greet(&mut self, reached: Reached) -> Result<(), End> {
+        let nonce = match self.keys.nonce() {
+            Ok(nonce) => nonce,
+            Err(error) => return self.failed(format!("cannot connect without random numbers: {error}")),
+        };
+        let Stage::Dialing(dial) = self.leave_stage() else { return Ok(()) };
+        let url = self.route.url(reached.addr);
+        let mut greeting = Box::new(Greeting::new(reached, url, nonce, self.now));
+        let greeted = greeting.handle_ready(&mut self.buffer);
+        self.stage = Stage::Greeting(greeting, dial);
+        greeted.map_or(Ok(()), |greeted| self.greeted(greeted))
+    }
+
+    fn greeted(&mut self, greeted: Greeted) -> Result<(), End> {
+        let Stage::Greeting(greeting, mut dial) = self.leave_stage() else {
+            return Ok(());
+        };
+        let url = greeting.url.to_string();
+        let (wrong, is_final) = match greeted {
+            Greeted::Welcome(early) => return self.open(greeting.reached, early, url),
+            Greeted::Refused(status, text) => {
+                let decided = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
+                (format!("the server at {url} refused ({status}): {text}"), decided && is_final_status(status))
+            }
+            Greeted::Broken(what) => {
+                let more = !dial.is_over() || !self.route.is_fixed();
+                (format!("no WebSocket server at {url}: {what}"), !more)
+            }
+            Greeted::Lost(why) => (format!("cannot connect to {url}: {why}"), false),
+        };
+        if is_final {
+            return Err(End::GaveUp(wrong));
+        }
+        // Where the server has been, something else may be now: the other addresses follow, and then the search.
+        dial.note(wrong);
+        self.stage = Stage::Dialing(dial);
+        self.dial()
+    }
+
+    fn open(&mut self, reached: Reached, mut early: Vec<u8>, url: String) -> Result<(), End> {
+        tracing::debug!(url, "connected");
+        self.backoff.handle_connected(self.now);
+        self.line.set_connected(Some(url.clone()));
+        self.events.push(ClientEvent::Connected { url });
+        self.stage = Stage::Open(Box::new(Connection::new(reached, self.now)));
+        self.connected(|connection, _, _, turn| connection.begin(&mut early, turn))
+    }
+
+    fn leave_stage(&mut self) -> Stage {
+        std::mem::replace(&mut self.stage, Stage::Pausing(Time::NEVER))
+    }
+
+    /// The attempt failed.
+    fn failed(&mut self, reason: String) -> Result<(), End> {
+        tracing::debug!(reason, "the attempt to connect failed");
+        let Some(retry_in) = self.backoff.handle_failure(self.now, self.keys.number()) else {
+            return Err(End::GaveUp(reason));
+        };
+        self.stage = Stage::Pausing(self.now + retry_in);
+        self.events.push(ClientEvent::AttemptFailed { reason, retry_in });
+        Ok(())
+    }
+
+    /// The connection ended.
+    fn ended(&mut self, ended: Ended) -> Result<(), End> {
+        let Ended { code, reason, wanted } = ended;
+        let shown = escape(&reason, 200);
+        tracing::debug!(%code, reason = shown, "disconnected");
+        if let Stage::Open(connection) = &self.stage {
+            self.line.drop_messages(connection.unsent());
+        }
+        self.line.set_connected(None);
+        let wanted = wanted || (self.closing.is_some() && !self.line.has_messages());
+        let is_final = is_final_code(code);
+        let retry_in = match wanted || is_final || !self.config.reconnect {
+            true => None,
+            false => self.backoff.handle_failure(self.now, self.keys.number()),
+        };
+        self.events.push(ClientEvent::Disconnected { code, reason, retry_in });
+        self.stage = Stage::Pausing(retry_in.map_or(Time::NEVER, |pause| self.now + pause));
+        match retry_in {
+            Some(_) => Ok(()),
+            None if wanted || !(is_final || self.config.reconnect) => Err(End::Closed),
+            None if shown.is_empty() => Err(End::GaveUp(format!("the connection ended with {code}"))),
+            None => Err(End::GaveUp(format!("the connection ended with {code}: {shown}"))),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Finding the addresses of a target: asking the system about a host, or the network about a server.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use super::line::Line;
+use crate::{Search, ServerInfo};
+
+/// How a target's addresses are learnt.
+#[derive(Clone, Debug)]
+pub(super) enum Lookup {
+    /// They are known.
+    Nothing,
+    /// By the system's resolver: host and port.
+    Resolve(String, u16),
+    /// By discovery.
+    Search(Wanted),
+}
+
+/// The server that is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    /// The id it had when it was found; another one after a restart.
+    pub(super) id: Option<String>,
+}
+
+/// Looks on a thread of its own, for the system's resolver may take its time; the line gets what was found.
+pub(super) fn start(lookup: Lookup, search: Search, line: Arc<Line>) -> std::io::Result<()> {
+    let look = move || {
+        let found = match lookup {
+            Lookup::Nothing => Ok(Vec::new()),
+            Lookup::Resolve(host, port) => resolve(&host, port),
+            Lookup::Search(wanted) => find(&wanted, &search),
+        };
+        line.located(found);
+    };
+    std::thread::Builder::new().name("halloo-locate".into()).spawn(look).map(drop)
+}
+
+fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    match (host, port).to_socket_addrs() {
+        Ok(found) => Ok(found.collect()),
+        Err(error) => Err(format!("cannot find the host {host}: {error}")),
+    }
+}
+
+fn find(wanted: &Wanted, search: &Search) -> Result<Vec<SocketAddr>, String> {
+    let mut search = search.clone();
+    // Without an id to prefer, namesakes are not waited for.
+    search.first |= wanted.id.is_none();
+    let found = search.find(&wanted.name).map_err(|error| format!("cannot search for servers: {error}"))?;
+    // Among several of one name, the one that was meant before.
+    let meant = found.iter().find(|server| Some(&server.id) == wanted.id.as_ref()).or(found.first());
+    meant.map(ServerInfo::candidates).ok_or_else(|| format!("no server called {} answered", wanted.name))
+}

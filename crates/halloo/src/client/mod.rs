@@ -1,0 +1,240 @@
+//! The client as an application holds it.
+
+mod config;
+mod event;
+mod target;
+
+mod line;
+mod locate;
+
+mod connection;
+mod dial;
+mod driver;
+mod greeting;
+mod keys;
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use halloo_proto::close::CloseCode;
+
+pub use config::ClientConfig;
+pub use event::ClientEvent;
+pub use target::Target;
+
+use crate::error::panic_message;
+use crate::event_queue::{EventQueue, Taken};
+use crate::{ConnectError, Delivery, Message, Stopped};
+use driver::{Driver, End};
+use line::Line;
+
+/// A connection to a server, made and made again by a thread of its own until this is dropped.
+///
+/// ```
+/// use halloo::{Client, ClientEvent, Config, Server};
+/// # use halloo::Event;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = Server::start_with(Config::local(), |event, hub| {
+/// #     if let Event::MessageReceived { client, message } = event { hub.send(client, message); }
+/// # })?;
+/// # let target = server.url();
+/// let client = Client::connect(target)?; // an address, a server's name, or one that `discover` found
+/// client.send("hello")?; // waits until there is a connection
+/// for event in client.events() {
+///     match event {
+///         ClientEvent::Connected { url, .. } => println!("connected to {url}"),
+///         ClientEvent::MessageReceived { message, .. } => {
+///             println!("Received: {message}");
+///             client.close(1000, "that was all");
+///         }
+///         ClientEvent::Disconnected { reason, retry_in, .. } => println!("{reason}; again in {retry_in:?}"),
+///         ClientEvent::GaveUp { reason, .. } => println!("gave up: {reason}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Messages come in order and at most once. While the server is away they wait in a queue with a limit
+/// ([`ClientConfig::outbox`]); what was on its way when a connection broke may be lost, and is never sent twice.
+#[derive(Debug)]
+pub struct Client {
+    line: Arc<Line>,
+    queue: Arc<EventQueue<ClientEvent>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Client {
+    /// Connects to `target` and comes back whenever the connection breaks: `&ServerInfo` as [`discover`] found it, an
+    /// address such as `ws://192.168.1.5:8765`, or the name of a server, which is looked for on the network.
+    ///
+    /// Returns at once. What becomes of it is told by the events, or by [`Client::wait_connected`]; messages may be
+    /// sent already.
+    ///
+    /// [`discover`]: crate::discover
+    ///
+    /// # Errors
+    /// [`ConnectError::Address`] when the address is none. That nobody is there is an event.
+    pub fn connect(target: impl Into<Target>) -> Result<Client, ConnectError> {
+        Client::start(ClientConfig::new(target))
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn start(config: ClientConfig) -> Result<Client, ConnectError> {
+        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes, ClientEvent::weight));
+        let (mut driver, line) = Driver::new(config, Arc::clone(&queue))?;
+        let (thread_line, thread_queue) = (Arc::clone(&line), Arc::clone(&queue));
+        let run = move || {
+            let mut last = Vec::new();
+            let end = guarded(|| driver.run());
+            drop(driver);
+            thread_line.end(&mut last);
+            if let End::GaveUp(reason) = end {
+                tracing::debug!(reason, "the client gave up");
+                last.push(ClientEvent::GaveUp { reason });
+            }
+            thread_queue.push(&mut last);
+            thread_queue.close();
+        };
+        let builder = std::thread::Builder::new().name("halloo-client".into());
+        let thread = builder.spawn(run).map_err(ConnectError::system("start the client's thread"))?;
+        Ok(Client { line, queue, thread: Some(thread) })
+    }
+
+    /// Sends one message, now or once there is a connection again. Never waits.
+    ///
+    /// [`Delivery::Backpressure`] says that too much waits already; [`ClientConfig::outbox`] says how much that is.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the client was closed or gave up.
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
+        self.line.send(message.into().into_owned())
+    }
+
+    /// Sends what waits, then closes with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
+    /// The events end when the server has agreed, or after 3 s.
+    ///
+    /// With messages waiting while the server is away, it is still tried for, as patience allows. Drop the client to end
+    /// at once.
+    pub fn close(&self, code: impl Into<CloseCode>, reason: &str) {
+        self.line.close(code.into(), reason);
+    }
+
+    /// Ends at once: closes with 1001, tells nothing more, and does not wait for what is not sent yet. Dropping the
+    /// client does the same and waits for it.
+    pub fn stop(&self) {
+        self.line.stop();
+    }
+
+    /// Waits at most `timeout` until at least half of the queue of messages is free, and answers whether it is. For
+    /// programs that would rather wait than lose something; answers early when the client has ended.
+    pub fn wait_room(&self, timeout: Duration) -> bool {
+        self.line.wait_room(timeout)
+    }
+
+    /// Whether there is a connection now.
+    pub fn is_connected(&self) -> bool {
+        self.line.url().is_some()
+    }
+
+    /// Waits at most `timeout` for a connection, and answers whether there is one. Answers early when the client gives
+    /// up, which the events explain.
+    ///
+    /// ```
+    /// # let server = halloo::Server::start(halloo::Config::local())?;
+    /// let client = halloo::Client::connect(server.url())?;
+    /// assert!(client.wait_connected(std::time::Duration::from_secs(5)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_connected(&self, timeout: Duration) -> bool {
+        self.line.wait_connected(timeout)
+    }
+
+    /// The address of the server that it is connected to; `None` while it is not.
+    pub fn url(&self) -> Option<String> {
+        self.line.url()
+    }
+
+    /// The round trip to the server, as the last ping found it; `None` before the first answer.
+    pub fn latency(&self) -> Option<Duration> {
+        self.line.latency()
+    }
+
+    /// How many messages were not sent: refused with [`Delivery::Backpressure`], pushed out by newer ones, or lost with
+    /// a connection before the system had taken them.
+    pub fn messages_dropped(&self) -> u64 {
+        self.line.messages_dropped()
+    }
+
+    /// The events, as they come; ends when the client was closed or gave up.
+    pub fn events(&self) -> impl Iterator<Item = ClientEvent> + '_ {
+        std::iter::from_fn(|| self.next_event(None))
+    }
+
+    /// The next event if there is one, for a loop that must not wait.
+    pub fn try_event(&self) -> Option<ClientEvent> {
+        self.next_event(Some(Instant::now()))
+    }
+
+    /// The next event, waiting for it at most `timeout`.
+    pub fn wait_event(&self, timeout: Duration) -> Option<ClientEvent> {
+        // A time beyond all clocks is for ever.
+        self.next_event(Instant::now().checked_add(timeout))
+    }
+
+    /// The next event, to be awaited on any executor; `None` when the client was closed or gave up.
+    pub async fn event(&self) -> Option<ClientEvent> {
+        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
+        self.resume(taken)
+    }
+
+    fn next_event(&self, deadline: Option<Instant>) -> Option<ClientEvent> {
+        self.resume(self.queue.next(deadline))
+    }
+
+    /// Lets the thread read on if taking this event made room.
+    fn resume(&self, taken: Taken<ClientEvent>) -> Option<ClientEvent> {
+        if taken.resume {
+            self.line.resume();
+        }
+        taken.event
+    }
+}
+
+impl Drop for Client {
+    /// Closes with 1001, and waits for the server to agree for at most a second.
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(thread) = self.thread.take() {
+            // The thread catches its panics, so there is nothing to learn from its end.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Lets no panic out.
+fn guarded(run: impl FnOnce() -> End) -> End {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(end) => end,
+        Err(panic) => End::GaveUp(panic_message("client", panic.as_ref())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_reason_to_give_up_and_not_an_abort() {
+        let End::GaveUp(reason) = guarded(|| panic!("as the test wants")) else { panic!() };
+        assert!(reason.contains("as the test wants"), "{reason}");
+    }
+}

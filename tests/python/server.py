@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""An echoing server, written with the usual library, for the client of halloo to talk to.
+
+Prints its address, then one line for each connection that ended: its close code and reason. Refuses the path /refused,
+fragments what it echoes on /fragments, and closes with 4000 at the message "enough". Ends with its standard input.
+"""
+
+import http
+import sys
+import threading
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import serve
+
+
+def talk(websocket):
+    fragments = websocket.request.path == "/fragments"
+    try:
+        if not websocket.ping().wait(10):
+            raise TimeoutError("no pong")
+        while True:
+            message = websocket.recv()
+            if message == "enough":
+                websocket.close(4000, "as you wish")
+            elif fragments:
+                websocket.send(message[at : at + 2000] for at in range(0, len(message), 2000))
+            else:
+                websocket.send(message)
+    except ConnectionClosed:
+        print(websocket.close_code, websocket.close_reason, flush=True)
+
+
+def refuse(connection, request):
+    if request.path == "/refused":
+        return connection.respond(http.HTTPStatus.FORBIDDEN, "not by this door\n")
+    return None
+
+
+def main():
+    with serve(talk, "127.0.0.1", 0, process_request=refuse, max_size=None) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", flush=True)
+        sys.stdin.read()
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
