@@ -26,6 +26,7 @@ mod reactor;
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
 pub use client::{Client, ClientConfig, ClientEvent, Target};
 pub use config::Config;
+pub use discovery::local_ip;
 pub use error::{ConnectError, StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;

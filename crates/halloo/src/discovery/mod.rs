@@ -3,14 +3,14 @@
 mod failures;
 pub(crate) mod interfaces;
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
 use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, Responder, clean, goodbye};
 use halloo_proto::announcer::Announcer;
-use halloo_proto::interfaces::{Interface, announced, local_ip};
+use halloo_proto::interfaces::{Interface, announced};
 
 use failures::Failures;
 
@@ -19,6 +19,16 @@ use crate::shared::Shared;
 
 /// Datagrams read in one turn before the clients are served: a flood of them must not hold everybody up.
 const TURN: usize = 64;
+
+/// The address that other devices most likely reach this machine at, whether a server runs or not; 127.0.0.1 when there
+/// is no network.
+///
+/// ```
+/// println!("this machine is {}", halloo::local_ip());
+/// ```
+pub fn local_ip() -> Ipv4Addr {
+    halloo_proto::interfaces::local_ip(&announced(interfaces::list()))
+}
 
 /// The announcing half of discovery, driven by the reactor.
 pub(crate) struct Announcing {
@@ -230,7 +240,7 @@ impl Announcing {
     /// The interfaces to announce on, read anew each time, since networks come and go.
     fn interfaces(&mut self) -> Vec<Interface> {
         let interfaces = self.listed();
-        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = local_ip(&interfaces);
+        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = halloo_proto::interfaces::local_ip(&interfaces);
         interfaces
     }
 
