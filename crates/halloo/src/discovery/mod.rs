@@ -240,7 +240,8 @@ impl Announcing {
     /// The interfaces to announce on, read anew each time, since networks come and go.
     fn interfaces(&mut self) -> Vec<Interface> {
         let interfaces = self.listed();
-        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = halloo_proto::interfaces::local_ip(&interfaces);
+        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) =
+            halloo_proto::interfaces::local_ip(&interfaces);
         interfaces
     }
 
