@@ -15,6 +15,8 @@ var _arguments := {"implementation": "fallback", "only": "", "python": ""}
 var _passed := 0
 var _failed := 0
 var _skipped := 0
+## Tests that are for another implementation.
+var _elsewhere := 0
 
 
 func _initialize() -> void:
@@ -26,7 +28,7 @@ func _initialize() -> void:
 	for file in ResourceLoader.list_directory(SUITES):
 		if file.ends_with(".gd"):
 			await _run_suite(file.get_basename(), load(SUITES.path_join(file)))
-	if _passed + _failed == 0:
+	if _passed + _failed + _skipped + _elsewhere == 0:
 		_failed = 1
 		print("FAILED no test has such a name: ", _arguments.only)
 	print("addon tests: %d passed, %d failed, %d skipped" % [_passed, _failed, _skipped])
@@ -46,6 +48,8 @@ func _run_suite(suite_name: String, script: GDScript) -> void:
 		if suite.wants(_arguments.implementation):
 			root.add_child(suite)
 			await _run_test(name, suite, method.name)
+		else:
+			_elsewhere += 1
 		suite.free()
 
 

@@ -1,6 +1,7 @@
 //! A Godot to test the addon in: `$GODOT`, else the one on the path, else one fetched into `target/godot`.
 
 pub(crate) mod addon;
+pub(crate) mod bench;
 pub(crate) mod library;
 
 pub(crate) mod copy;

@@ -60,6 +60,8 @@ enum Chore {
         #[arg(default_value = "")]
         only: String,
     },
+    /// Measure the addon in that Godot, with its native library and without, and print a table
+    GodotBench,
 }
 
 fn main() -> ExitCode {
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Chore::Godot => godot::run(&root),
         Chore::GodotTest { only } => godot::test(&root, &only),
+        Chore::GodotBench => godot::bench::run(&root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

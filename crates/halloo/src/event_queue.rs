@@ -116,6 +116,11 @@ impl<E> EventQueue<E> {
         true
     }
 
+    /// How many events wait.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.inbox).len() + lock(&self.state).events.len()
+    }
+
     /// The next event if there is one.
     fn take(&self) -> Taken<E> {
         let mut inbox = lock(&self.inbox);
@@ -169,9 +174,20 @@ mod tests {
         for (queue, weight) in [(queue(4 * BATCH, usize::MAX), 1), (queue(usize::MAX, 4 * BATCH * 10), 10)] {
             assert!(!queue.push(&mut vec![weight; 4 * BATCH - 1]));
             assert!(queue.push(&mut vec![weight]));
+            assert_eq!(queue.len(), 4 * BATCH);
             let resumed: Vec<usize> = (0..4 * BATCH).filter(|_| try_next(&queue).resume).collect();
             assert_eq!(resumed, [BATCH], "once, when the second batch leaves half of it");
             assert!(try_next(&queue).event.is_none());
+        }
+    }
+
+    #[test]
+    fn what_was_handed_over_still_waits() {
+        let queue = queue(usize::MAX, usize::MAX);
+        queue.push(&mut vec![1; 2 * BATCH]);
+        for left in (0..2 * BATCH).rev() {
+            assert!(try_next(&queue).event.is_some());
+            assert_eq!(queue.len(), left);
         }
     }
 

@@ -28,6 +28,7 @@ mod reactor;
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
 pub use client::{Client, ClientConfig, ClientEvent, Target};
 pub use config::Config;
+pub use discovery::local_ip;
 pub use doctor::{Diagnosis, Finding, Verdict, diagnose};
 pub use error::{ConnectError, StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};

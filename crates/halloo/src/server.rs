@@ -279,6 +279,11 @@ impl Server {
         self.shared.status()
     }
 
+    /// How many events wait to be taken.
+    pub fn waiting_events(&self) -> usize {
+        self.queue.len()
+    }
+
     /// The events, as they come; ends when the server has stopped.
     pub fn events(&self) -> impl Iterator<Item = Event<'static>> + '_ {
         std::iter::from_fn(|| self.next_event(None))

@@ -15,6 +15,9 @@ func test_leaving_the_tree_closes_everything() -> void:
 	equal(listener.bind(8766), OK, "the test listens on the discovery port")
 	await started()
 	var client := await connected_client()
+	# What is counted already is told in a frame; later nobody would be told.
+	await get_tree().process_frame
+	await get_tree().process_frame
 	var autoload: Node = WebSocketServer.instance
 	autoload.get_parent().remove_child(autoload)
 	await until(client.is_closed, "the client is closed")

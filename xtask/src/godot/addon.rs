@@ -11,6 +11,10 @@ use crate::report::Tally;
 /// What the names of the tests begin with that run in an editor.
 const EDITOR_TESTS: &str = "editor";
 
+/// The name of the test that ends the game under load, and how often it does.
+const QUIT_TEST: &str = "quit_under_load";
+const QUITS: u32 = 20;
+
 /// What stands behind the server in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Implementation {
@@ -45,17 +49,33 @@ pub(crate) fn test(
     }
     let Some(engine) = Engine::new(program, &root.join("target/godot-tests"))? else { return Ok(Tally::SKIPPED) };
     println!("Godot {}", super::version(program)?);
+    let python = python.map_or_else(String::new, |python| python.display().to_string());
     let mut tally = Tally::default();
-    let editor = EDITOR_TESTS.starts_with(only);
+    let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
     if !only.starts_with(EDITOR_TESTS) {
-        let python = python.map_or_else(String::new, |python| python.display().to_string());
-        tally.add(test_game(&engine, &copy::game(root, implementation)?, &python, implementation, only)?);
+        let project = copy::game(root, implementation, library::Build::Debug)?;
+        import(&engine, &project)?;
+        if only.is_empty() || !wanted(QUIT_TEST) {
+            tally.add(test_game(&engine, &project, &python, implementation, only)?);
+        }
+        if wanted(QUIT_TEST) && implementation == Implementation::Native && !python.is_empty() {
+            tally.add(quit_under_load(&engine, &project, &python)?);
+        }
     }
-    if editor || only.starts_with(EDITOR_TESTS) {
+    if wanted(EDITOR_TESTS) {
         let project = copy::editor(root, implementation)?;
         tally.add(judge(&engine.run(&project, &["--editor"])?));
     }
     Ok(tally)
+}
+
+fn import(engine: &Engine, project: &Path) -> Result<()> {
+    let import = engine.run(project, &["--import"])?;
+    if let Some(complaint) = &import.complaint {
+        show(&import, true);
+        bail!("the project cannot be imported: {complaint}");
+    }
+    Ok(())
 }
 
 fn test_game(
@@ -65,16 +85,25 @@ fn test_game(
     implementation: Implementation,
     only: &str,
 ) -> Result<Tally> {
-    let import = engine.run(project, &["--import"])?;
-    if let Some(complaint) = &import.complaint {
-        show(&import, true);
-        bail!("the project cannot be imported: {complaint}");
-    }
     let arguments = [("implementation", implementation.name()), ("python", python), ("only", only)]
         .map(|(key, value)| format!("{key}={value}"));
     let mut command = vec!["--script", "res://tests/run.gd", "--"];
     command.extend(arguments.iter().map(String::as_str));
     Ok(judge(&engine.run(project, &command)?))
+}
+
+/// Ends the game while clients send as fast as they can, again and again: no thread may be left behind, nothing crash.
+fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tally> {
+    for attempt in 1..=QUITS {
+        let outcome = engine.run(project, &["--script", "res://tests/quit.gd", "--", &format!("python={python}")])?;
+        if outcome.complaint.is_some() || !outcome.lines.iter().any(|line| line == "quitting") {
+            show(&outcome, true);
+            println!("FAILED {QUIT_TEST}: attempt {attempt} of {QUITS}");
+            return Ok(Tally { failed: 1, ..Tally::default() });
+        }
+    }
+    println!("ok {QUIT_TEST}, {QUITS} times");
+    Ok(Tally::PASSED)
 }
 
 /// Counts and shows a run.
@@ -97,8 +126,9 @@ fn show(outcome: &Outcome, failed: bool) {
 
 /// What the run counted; a run that did not end well has at least one failure.
 fn count(outcome: &Outcome) -> Tally {
-    let mut tally = outcome.lines.iter().find_map(|line| parse_sum(line)).unwrap_or_default();
-    if outcome.complaint.is_some() || tally == Tally::default() {
+    let sum = outcome.lines.iter().find_map(|line| parse_sum(line));
+    let mut tally = sum.unwrap_or_default();
+    if outcome.complaint.is_some() || sum.is_none() {
         tally.failed = tally.failed.max(1);
     }
     tally

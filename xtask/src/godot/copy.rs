@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::addon::Implementation;
-use super::library;
+use super::library::{self, Build};
 
 /// The project with its demos and its tests.
-pub(super) fn game(root: &Path, implementation: Implementation) -> Result<PathBuf> {
+pub(super) fn game(root: &Path, implementation: Implementation, build: Build) -> Result<PathBuf> {
     let project = fresh(root, implementation.name())?;
     copy_directory(&root.join("godot"), &project)?;
-    prepare_extension(root, &project, implementation)?;
+    prepare_extension(root, &project, implementation, build)?;
     Ok(project)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<Path
     for (name, place) in [("project.cfg", "project.godot"), ("own_server.gd", "own_server.gd")] {
         fs::rename(plugin.join(name), project.join(place))?;
     }
-    prepare_extension(root, &project, implementation)?;
+    prepare_extension(root, &project, implementation, Build::Debug)?;
     Ok(project)
 }
 
@@ -39,10 +39,10 @@ fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(project)
 }
 
-fn prepare_extension(root: &Path, project: &Path, implementation: Implementation) -> Result<()> {
+fn prepare_extension(root: &Path, project: &Path, implementation: Implementation, build: Build) -> Result<()> {
     fs::create_dir_all(project.join(".godot"))?;
     if implementation == Implementation::Native {
-        library::install(root, project, library::Build::Debug)?;
+        library::install(root, project, build)?;
         // Without this list the first import of a project with an extension crashes (godotengine/godot, issue 111048).
         fs::write(project.join(".godot/extension_list.cfg"), format!("res://{}\n", library::EXTENSION))?;
     } else if project.join(library::EXTENSION).exists() {

@@ -25,7 +25,7 @@ const NETWORK: &str = "ip link set lo up && ip link add name left type veth peer
      ip route add default dev left";
 
 /// Everything that runs in there dies with the program that made it.
-const NAMESPACE: [&str; 7] = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"];
+const NAMESPACE: [&str; 7] = ["--user", "--map-root-user", "--net", "--mount-proc", "--pid", "--fork", "--kill-child"];
 
 /// A Godot whose runs are watched.
 pub(crate) struct Engine {

@@ -25,16 +25,21 @@ pub(crate) fn exists(root: &Path) -> bool {
 
 /// Builds the library for this machine and puts it where the project's extension looks for it.
 pub(crate) fn install(root: &Path, project: &Path, build: Build) -> Result<()> {
-    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
-    let (system, architecture) = (godot_name(std::env::consts::OS), godot_name(std::env::consts::ARCH));
-    let place = place(&description, system, architecture, build)
-        .with_context(|| format!("{EXTENSION} names no library for {system} on {architecture}"))?;
-    let place = project.join(place);
+    let place = place_in(project, build)?;
     if let Some(directory) = place.parent() {
         fs::create_dir_all(directory)?;
     }
     fs::copy(compile(root, build)?, &place).with_context(|| format!("cannot write {}", place.display()))?;
     Ok(())
+}
+
+/// Where the project's extension looks for the library of this machine.
+pub(super) fn place_in(project: &Path, build: Build) -> Result<PathBuf> {
+    let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
+    let (system, architecture) = (godot_name(std::env::consts::OS), godot_name(std::env::consts::ARCH));
+    let place = place(&description, system, architecture, build)
+        .with_context(|| format!("{EXTENSION} names no library for {system} on {architecture}"))?;
+    Ok(project.join(place))
 }
 
 fn compile(root: &Path, build: Build) -> Result<PathBuf> {

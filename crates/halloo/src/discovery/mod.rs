@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use halloo_proto::Time;
 use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, Responder, clean, goodbye};
 use halloo_proto::announcer::Announcer;
-use halloo_proto::interfaces::{Interface, local_ip};
+use halloo_proto::interfaces::{self as ranking, Interface};
 
 use failures::Failures;
 
@@ -23,6 +23,16 @@ use networks::Networks;
 
 /// Datagrams read in one turn before the clients are served: a flood of them must not hold everybody up.
 const TURN: usize = 64;
+
+/// The address that other devices most likely reach this machine at, whether a server runs or not; 127.0.0.1 when there
+/// is no network.
+///
+/// ```
+/// println!("this machine is {}", halloo::local_ip());
+/// ```
+pub fn local_ip() -> Ipv4Addr {
+    ranking::local_ip(&ranking::announced(interfaces::list()))
+}
 
 /// The announcing half of discovery, driven by the reactor.
 pub(crate) struct Announcing {
@@ -253,7 +263,7 @@ impl Announcing {
 
     /// Lets everybody see the best address.
     fn publish(&self) {
-        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = local_ip(self.networks.known());
+        *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = ranking::local_ip(self.networks.known());
     }
 
     /// Sends through one interface, to the port as documented and, when this server had to fall back, to the one next

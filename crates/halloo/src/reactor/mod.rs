@@ -235,9 +235,15 @@ impl Reactor {
                     self.connections.close(slot, code, &text, reason);
                 }
             }
-            Command::Announce(Announce::Start) => self.announcing.start(now),
-            Command::Announce(Announce::Stop) => self.announcing.stop(),
-            Command::Announce(Announce::Now) => self.announcing.broadcast_now(now),
+            Command::Announce(announce) => {
+                match announce {
+                    Announce::Start => self.announcing.start(now),
+                    Announce::Stop => self.announcing.stop(),
+                    Announce::Now => self.announcing.broadcast_now(now),
+                }
+                // Whoever asks for the status next sees what was asked for before.
+                self.tell_discovery();
+            }
             Command::Status(reply) => {
                 // Whoever asked may have gone; then nobody misses the answer.
                 let _ = reply.send(self.status());

@@ -1,0 +1,124 @@
+"""Loads a server for bench.gd: clients that stay, clients that come at once, one that waits, one that floods.
+
+Only the standard library, and no WebSocket library: the messages are encoded before they are needed, so that the
+server is measured and not its client.
+
+    load.py idle  PORT COUNT             connects COUNT clients, prints "ready", stays until killed
+    load.py burst PORT COUNT             prints the seconds until COUNT clients that came at once are connected
+    load.py late  PORT UNIX_TIME         connects at that time, prints the seconds it took
+    load.py flood PORT SIZE SECONDS      sends texts of SIZE bytes as fast as they are taken
+
+What is printed goes to the file that HALLOO_BENCH_OUTPUT names, whole at once.
+"""
+
+import os
+import selectors
+import socket
+import sys
+import time
+
+REQUEST = (
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+PATIENCE = 60
+
+
+def say(text: object) -> None:
+    path = os.environ["HALLOO_BENCH_OUTPUT"]
+    with open(path + ".part", "w") as file:
+        file.write(f"{text}\n")
+    os.replace(path + ".part", path)
+
+
+def connect(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(REQUEST.format(port=port).encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        part = connection.recv(4096)
+        if not part:
+            raise ConnectionError(f"refused: {answer!r}")
+        answer += part
+    if not answer.startswith(b"HTTP/1.1 101"):
+        raise ConnectionError(f"refused: {answer!r}")
+    return connection
+
+
+def burst(port: int, count: int) -> str:
+    """All at once; as soon as one is refused or is not let in within PATIENCE, how many were."""
+    selector = selectors.DefaultSelector()
+    start = time.monotonic()
+    connections = []
+    for _ in range(count):
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex(("127.0.0.1", port))
+        selector.register(connection, selectors.EVENT_WRITE)
+        connections.append(connection)
+    waiting = count
+    while waiting:
+        if time.monotonic() - start > PATIENCE:
+            return f"{count - waiting} after {PATIENCE}"
+        for key, events in selector.select(1):
+            connection = key.fileobj
+            try:
+                if events & selectors.EVENT_WRITE:
+                    connection.send(REQUEST.format(port=port).encode())
+                    selector.modify(connection, selectors.EVENT_READ)
+                elif connection.recv(4096).startswith(b"HTTP/1.1 101"):
+                    selector.unregister(connection)
+                    waiting -= 1
+                else:
+                    return f"{count - waiting}, then one was refused"
+            except OSError as error:
+                return f"{count - waiting}, then {error}"
+    return f"{time.monotonic() - start:.3f}"
+
+
+def text_frame(size: int) -> bytes:
+    """A masked text frame; with a mask of zeros the bytes are those of the text."""
+    if size < 126:
+        head = bytes([0x81, 0x80 | size])
+    else:
+        head = bytes([0x81, 0x80 | 126]) + size.to_bytes(2, "big")
+    return head + bytes(4) + b"x" * size
+
+
+def flood(port: int, size: int, seconds: float) -> None:
+    connection = connect(port)
+    frame = text_frame(size)
+    chunk = frame * max(1, 65_536 // len(frame))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        connection.sendall(chunk)
+
+
+def main() -> None:
+    kind, port = sys.argv[1], int(sys.argv[2])
+    if kind == "idle":
+        connections = [connect(port) for _ in range(int(sys.argv[3]))]
+        say("ready")
+        # A pong is due for each ping of the heartbeat; whoever answers nothing is not idle but dead.
+        selector = selectors.DefaultSelector()
+        for connection in connections:
+            selector.register(connection, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if not key.fileobj.recv(4096):
+                    return
+                key.fileobj.sendall(b"\x8a\x80" + bytes(4))
+    elif kind == "burst":
+        say(burst(port, int(sys.argv[3])))
+    elif kind == "late":
+        time.sleep(max(0.0, float(sys.argv[3]) - time.time()))
+        start = time.monotonic()
+        connect(port)
+        say(time.monotonic() - start)
+    elif kind == "flood":
+        flood(port, int(sys.argv[3]), float(sys.argv[4]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Sends what the engine's own client cannot: fragments, NULs, bytes that are no text, and floods.
+
+    odd_messages.py messages URL        messages that must arrive
+    odd_messages.py violations URL      connections that must be closed, each with its code
+    odd_messages.py flood URL COUNT     the numbers from 0, as fast as they are taken
+
+Exit codes: 0 all as it should be, 1 not.
+"""
+
+import sys
+
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
+
+TIMEOUT = 10  # seconds for each step
+
+
+def opened(url: str) -> ClientConnection:
+    return connect(url, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, compression=None)
+
+
+def messages(url: str) -> None:
+    with opened(url) as server:
+        for text in ["a\0b", "\ufeffbom", "Grüße, 日本, 🎮", ""]:
+            server.send(text)
+        server.send("x" * 30_000 for _ in range(3))
+        # Each character in two frames: a frame may end anywhere.
+        server.send((byte.to_bytes(1) for byte in "üüü".encode()), text=True)
+        for data in [b"a\0b", b"\xff\xfe", b""]:
+            server.send(data)
+
+
+def violations(url: str) -> None:
+    bad = {
+        "bytes that are no text": (1007, [Frame(Opcode.TEXT, b"\xff")]),
+        "half a character": (1007, [Frame(Opcode.TEXT, "ü".encode()[:1])]),
+        "bytes that are no text, in a fragment": (1007, [Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.CONT, b"\xc3(")]),
+        "a fragment of nothing": (1002, [Frame(Opcode.CONT, b"a")]),
+        "a reserved bit": (1002, [b"\xc1\x81" + bytes(4) + b"a"]),
+        "a text without a mask": (1002, [b"\x81\x01a"]),
+        "fragments that are too large together": (
+            1009,
+            [Frame(Opcode.BINARY, bytes(600_000), fin=False), Frame(Opcode.CONT, bytes(600_000))],
+        ),
+    }
+    for what, (code, frames) in bad.items():
+        server = opened(url)
+        try:
+            for frame in frames:
+                server.socket.sendall(frame if isinstance(frame, bytes) else frame.serialize(mask=True))
+            server.recv(timeout=TIMEOUT)
+        except ConnectionClosed as closed:
+            got = closed.rcvd.code if closed.rcvd else None
+            if got != code:
+                raise ValueError(f"{what}: closed with {got} instead of {code}") from closed
+        except OSError as error:
+            raise ValueError(f"{what}: {error}") from error
+        else:
+            raise ValueError(f"{what}: an answer")
+
+
+def flood(url: str, count: int) -> None:
+    with opened(url) as server:
+        for number in range(count):
+            server.send(str(number))
+
+
+def main() -> int:
+    try:
+        if sys.argv[1] == "messages":
+            messages(sys.argv[2])
+        elif sys.argv[1] == "violations":
+            violations(sys.argv[2])
+        else:
+            flood(sys.argv[2], int(sys.argv[3]))
+    except (OSError, ValueError, ConnectionClosed) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
