@@ -168,7 +168,10 @@ func _ended(load: Dictionary) -> void:
 
 
 func _resident() -> int:
-	for line in FileAccess.get_file_as_string("/proc/self/status").split("\n"):
+	# Line by line, for the system says that this file is empty.
+	var status := FileAccess.open("/proc/self/status", FileAccess.READ)
+	while status != null and not status.eof_reached():
+		var line := status.get_line()
 		if line.begins_with("VmRSS:"):
 			return int(line)
 	return 0

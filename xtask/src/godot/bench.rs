@@ -1,0 +1,71 @@
+//! Figures of the addon: the same script of the engine with the native library and without, side by side.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::addon::Implementation;
+use super::copy;
+use super::engine::Engine;
+use super::library::{Build, place_in};
+use crate::python;
+
+/// `cargo xtask godot-bench`: prints a table. Nothing else should run meanwhile.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let Some(program) = super::prepare(root)? else { return Ok(()) };
+    let Some(python) = python::prepare(root)? else { return Ok(()) };
+    let Some(engine) = Engine::new(&program, &root.join("target/godot-tests"))? else { return Ok(()) };
+    let mut tables = Vec::new();
+    for implementation in Implementation::BOTH {
+        eprintln!("measuring the {} implementation", implementation.name());
+        tables.push(measure(root, &engine, &python, implementation)?);
+    }
+    let [fallback, native] = &tables[..] else { bail!("there are two implementations") };
+    println!("Godot {}\n\n| figure | GDScript | native |\n|---|---|---|", super::version(&program)?);
+    for (name, value) in native {
+        let other = fallback.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value);
+        println!("| {name} | {other} | {value} |");
+    }
+    Ok(())
+}
+
+fn measure(
+    root: &Path,
+    engine: &Engine,
+    python: &Path,
+    implementation: Implementation,
+) -> Result<Vec<(String, String)>> {
+    let project = copy::game(root, implementation, Build::Release)?;
+    engine.run(&project, &["--import"])?;
+    let arguments = ["--script", "res://bench/bench.gd", "--", &format!("python={}", python.display())];
+    let outcome = engine.run(&project, &arguments)?;
+    if let Some(complaint) = &outcome.complaint {
+        bail!("{complaint}:\n{}", outcome.lines.join("\n"));
+    }
+    let mut figures: Vec<_> = outcome.lines.iter().filter_map(|line| parse(line)).collect();
+    if implementation == Implementation::Native {
+        let library = place_in(&project, Build::Release)?;
+        let bytes = std::fs::metadata(&library).with_context(|| format!("cannot find {}", library.display()))?.len();
+        figures.push(("size of the library, KiB".into(), (bytes / 1024).to_string()));
+    }
+    Ok(figures)
+}
+
+/// Reads `figure NAME: VALUE`.
+fn parse(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.strip_prefix("figure ")?.rsplit_once(": ")?;
+    Some((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_a_name_and_a_value() {
+        let figure = |name: &str, value: &str| Some((name.to_owned(), value.to_owned()));
+        assert_eq!(parse("figure clients at once, s: 0.5"), figure("clients at once, s", "0.5"));
+        assert_eq!(parse("figure a: b: 1, 2"), figure("a: b", "1, 2"));
+        assert_eq!(parse("[halloo] figure a: 1"), None);
+    }
+}
