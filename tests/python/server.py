@@ -15,11 +15,14 @@ from websockets.sync.server import serve
 
 def talk(websocket):
     fragments = websocket.request.path == "/fragments"
+    first = True
     try:
-        if not websocket.ping().wait(10):
-            raise TimeoutError("no pong")
         while True:
             message = websocket.recv()
+            # Not before: a client that says nothing may be gone again before it sees the ping.
+            if first and not websocket.ping().wait(10):
+                raise TimeoutError("no pong")
+            first = False
             if message == "enough":
                 websocket.close(4000, "as you wish")
             elif fragments:
@@ -28,6 +31,10 @@ def talk(websocket):
                 websocket.send(message)
     except ConnectionClosed:
         print(websocket.close_code, websocket.close_reason, flush=True)
+    except Exception as error:
+        # A line in any case, for somebody waits for it.
+        print(f"failed: {error!r}", flush=True)
+        raise
 
 
 def refuse(connection, request):

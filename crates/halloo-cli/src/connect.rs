@@ -3,8 +3,8 @@
 mod telling;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -76,8 +76,10 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     let mut config = ClientConfig::new(target);
     config.reconnect = !arguments.once;
     config.search = arguments.search();
+    let running = Arc::new(OnceLock::new());
+    stop_on_signal(&running)?;
     let client = Arc::new(Client::start(config)?);
-    stop_on_signal(&client)?;
+    let _ = running.set(Arc::clone(&client));
     let (of_input, to_output) = (Arc::clone(&client), Arc::clone(output));
     let (in_json, stay) = (arguments.json, arguments.stay);
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
@@ -103,12 +105,12 @@ impl ConnectArgs {
     }
 }
 
-/// The first signal is a clean close; the second is an end at once.
-fn stop_on_signal(client: &Arc<Client>) -> anyhow::Result<()> {
-    let (client, stopping) = (Arc::clone(client), AtomicBool::new(false));
-    let handler = move || match stopping.swap(true, Ordering::Relaxed) {
-        false => client.stop(),
-        true => std::process::exit(1),
+/// The first signal is a clean close; the second, or one before the start, is an end at once.
+fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
+    let (running, stopping) = (Arc::clone(running), AtomicBool::new(false));
+    let handler = move || match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
+        Some(client) => client.stop(),
+        None => std::process::exit(1),
     };
     ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
 }

@@ -379,6 +379,31 @@ fn dropped_with_events_untaken_it_still_says_1001() {
 }
 
 #[test]
+fn stopped_in_the_middle_of_the_handshake_it_still_says_1001() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (stopped, is_stopped) = std::sync::mpsc::channel::<()>();
+    let (url, server) = raw_server(move |stream| {
+        // To the server it is a client as soon as this answer is on its way.
+        answer(&stream, |key| {
+            asked.send(()).unwrap();
+            is_stopped.recv().unwrap();
+            accepted(key)
+        });
+        let mut bytes = Vec::new();
+        let _ = (&stream).take(64).read_to_end(&mut bytes);
+        bytes
+    });
+    let client = Client::connect(&url).unwrap();
+    is_asked.recv().unwrap();
+    client.stop();
+    stopped.send(()).unwrap();
+    let bytes = server.join().unwrap();
+    let close = bytes.iter().position(|&byte| byte == 0x88).expect("a close frame");
+    let (key, code) = (&bytes[close + 2..close + 6], &bytes[close + 6..close + 8]);
+    assert_eq!(u16::from_be_bytes([code[0] ^ key[0], code[1] ^ key[1]]), 1001);
+}
+
+#[test]
 fn dropped_while_the_server_takes_nothing_it_ends_all_the_same() {
     let (over, is_over) = std::sync::mpsc::channel::<()>();
     let (url, server) = server(move |peer| {

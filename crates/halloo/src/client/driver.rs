@@ -132,10 +132,15 @@ impl Driver {
         self.handle_timeout()?;
         self.read_and_write()?;
         let nothing_left = self.closing.is_some() && !self.line.has_messages();
-        if nothing_left && !matches!(self.stage, Stage::Open(_)) {
+        if (nothing_left || self.stopping.is_some()) && !self.has_company() {
             return Err(End::Closed);
         }
         if self.stopping.is_some_and(|end| self.now >= end) { Err(End::Closed) } else { Ok(()) }
+    }
+
+    /// Whether there is a server to say goodbye to. In the middle of the handshake it may take us for its client already.
+    fn has_company(&self) -> bool {
+        matches!(self.stage, Stage::Greeting(..) | Stage::Open(_))
     }
 
     /// Hands the events so far to the application; when its queue is full now, reading pauses.
@@ -180,7 +185,7 @@ impl Driver {
             self.closing = orders.close;
         }
         if orders.stop {
-            if !matches!(self.stage, Stage::Open(_)) {
+            if !self.has_company() {
                 return Err(End::Closed);
             }
             self.closing.get_or_insert((CloseCode::GoingAway, String::new()));
