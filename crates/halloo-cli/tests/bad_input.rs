@@ -51,6 +51,25 @@ impl Drop for Stopped {
 }
 
 #[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let command = ["serve", "--json", "--bind", "127.0.0.1", "--port", "0", "--no-discovery"];
+    let mut server = Stopped(halloo(&command).spawn().unwrap());
+    drop(server.0.stderr.take());
+    let mut input = server.0.stdin.take().unwrap();
+    let lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let mut events = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let port = events.next().unwrap()["port"].as_u64().unwrap();
+    for client in 1..=3 {
+        drop(tungstenite::connect(format!("ws://127.0.0.1:{port}")).unwrap());
+        assert_eq!(events.next().unwrap()["event"], "client_joined", "client {client}");
+        assert_eq!(events.next().unwrap()["event"], "client_left", "client {client}");
+    }
+    writeln!(input, r#"{{"cmd":"stop"}}"#).unwrap();
+    assert_eq!(events.next().unwrap()["event"], "stopped");
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
 fn each_malformed_command_is_an_error_event() {
     let malformed = [
         ("{", "not a command"),

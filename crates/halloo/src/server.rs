@@ -102,17 +102,16 @@ impl Server {
                 Err(panic) => Some(panic_message("server", panic.as_ref())),
             };
             match failure {
-                None => tracing::info!("server stopped"),
+                None => come_what_may(|| tracing::info!("server stopped")),
                 Some(message) => {
-                    tracing::error!(name: "server failed", "the server failed: {message}");
-                    // What failed once may fail again, and then the clients learn it from their sockets alone.
-                    let _ = catch_unwind(AssertUnwindSafe(|| reactor.abandon()));
+                    come_what_may(|| tracing::error!(name: "server failed", "the server failed: {message}"));
+                    come_what_may(|| reactor.abandon());
                     thread_queue.push(&mut vec![Event::ServerFailed { message }]);
                 }
             }
             // Closed before the reactor is dropped, so that nobody is left waiting for an answer.
             thread_commands.close();
-            drop(reactor);
+            come_what_may(|| drop(reactor));
             thread_shared.forget_clients();
             thread_queue.close();
         };
@@ -316,6 +315,13 @@ impl Server {
         }
         taken.event
     }
+}
+
+/// Does what may panic, for it runs the application's code (its logger, the drop of its handler) or failed before, while
+/// others wait for what comes after it.
+fn come_what_may(work: impl FnOnce()) {
+    // The panic was reported when it happened.
+    let _ = catch_unwind(AssertUnwindSafe(work));
 }
 
 impl Drop for Server {

@@ -306,6 +306,26 @@ fn a_panicking_handler_is_an_event_and_not_an_abort() {
     assert!(server.status().server_running);
 }
 
+#[test]
+fn a_handler_that_panics_when_it_is_dropped_keeps_nobody_waiting() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("as the test wants");
+        }
+    }
+    let bomb = Bomb;
+    let server = Server::start_with(Config::local(), move |_, _| {
+        let _ = &bomb;
+    })
+    .unwrap();
+    server.stop();
+    let begin = std::time::Instant::now();
+    assert_eq!(server.wait_event(PATIENCE), None);
+    assert!(begin.elapsed() < PATIENCE, "the events have no end");
+    assert_eq!(server.status().connected_clients, 0);
+}
+
 /// A listener written from the contract alone.
 #[test]
 fn beacons_call_until_somebody_comes_and_again_when_the_last_one_left() {
