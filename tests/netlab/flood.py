@@ -4,6 +4,7 @@ Usage: flood.py browsers COUNT         prints how many found a server, when the 
        flood.py noise COUNT ADDRESS    sends random datagrams, and prints how many bytes came back
 """
 
+import heapq
 import json
 import random
 import selectors
@@ -13,7 +14,8 @@ import sys
 import time
 
 PORT = 8766
-PROBES = [0, 0.1, 0.4, 1.0, 1.7, 2.4, 3.1, 3.8, 6.8, 9.8]  # seconds, as the browser of halloo asks
+WAITS = [0.1, 0.3, 0.6, *[0.7] * 6, 3.0, 3.0]  # seconds between probes, as the browser of halloo asks
+JITTER = 0.05  # give or take
 END = 11
 SO_TIMESTAMPNS = 35
 
@@ -49,13 +51,16 @@ def browsers(count):
     # One for all of them: a beacon that reaches one reaches all.
     selector.register(opened(("", PORT)), selectors.EVENT_READ, None)
     start = time.time()
-    found, replies, due = {}, [], list(PROBES)
+    found, replies = {}, []
+    due = [(0.0, number, 0) for number in range(count)]
     while (now := time.time() - start) < END and (len(found) < count or now < 3):
-        if due and now >= due[0]:
-            due.pop(0)
-            for number, sock in enumerate(sockets):
-                if number not in found:
-                    sock.sendto(probe(f"n{number}"), ("255.255.255.255", PORT))
+        # Also those that found one go on asking, for there may be others.
+        while due and due[0][0] <= now:
+            moment, number, sent = heapq.heappop(due)
+            sockets[number].sendto(probe(f"n{number}"), ("255.255.255.255", PORT))
+            if sent < len(WAITS):
+                wait = WAITS[sent] * random.uniform(1 - JITTER, 1 + JITTER)
+                heapq.heappush(due, (moment + wait, number, sent + 1))
         for key, _ in selector.select(0.01):
             told, moment = received(key.fileobj)
             if key.data is None and told["service"] == "websocket_server":

@@ -1,13 +1,10 @@
 //! The datagrams of discovery.
 
-use std::collections::VecDeque;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::Time;
 use crate::text::is_harmful;
 
 /// Seconds after which a listener should take a server for stale.
@@ -205,34 +202,6 @@ fn if_it_fits<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -
     Ok(serde_json::from_value(value).ok())
 }
 
-/// Replies in any second, to all and to one source.
-const REPLIES: usize = 200;
-const REPLIES_TO_ONE: usize = 5;
-
-/// How often probes are answered: in any second five times for one source (loopback exempt), 200 times for all.
-#[derive(Debug, Default)]
-pub struct Responder {
-    /// The replies of the last second, oldest first: never more than 200, so the table needs no other bound.
-    replies: VecDeque<(Time, Ipv4Addr)>,
-}
-
-impl Responder {
-    /// Whether a probe from `source` may be answered now; [`Responder::answered`] counts the answer.
-    pub fn allows(&mut self, source: Ipv4Addr, now: Time) -> bool {
-        while self.replies.front().is_some_and(|&(at, _)| now - at >= Duration::from_secs(1)) {
-            self.replies.pop_front();
-        }
-        // All programs of this machine share one address, and none of them is far away or forged.
-        let to_source = || self.replies.iter().filter(|(_, to)| *to == source).count();
-        self.replies.len() < REPLIES && (source.is_loopback() || to_source() < REPLIES_TO_ONE)
-    }
-
-    /// A reply goes to `source`. Only replies count, or probes that get none would silence the server.
-    pub fn answered(&mut self, source: Ipv4Addr, now: Time) {
-        self.replies.push_back((now, source));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,33 +241,6 @@ mod tests {
         let read = Announcement::parse(&bytes).unwrap();
         assert_eq!((read.port(), read.nonce.as_deref()), (Some(65535), Some("0123456789abcdef")));
         assert_eq!(reply.encode(100), None);
-    }
-
-    #[test]
-    fn probes_are_answered_within_limits() {
-        let mut responder = Responder::default();
-        let second = std::time::Duration::from_secs(1);
-        let now = crate::Time::ZERO + 7 * second;
-        let ask = |responder: &mut Responder, source: Ipv4Addr, now| {
-            let allowed = responder.allows(source, now);
-            if allowed {
-                responder.answered(source, now);
-            }
-            allowed
-        };
-        let answered = (0..100).filter(|_| ask(&mut responder, [10, 0, 0, 1].into(), now)).count();
-        assert_eq!(answered, 5);
-        let others = (0..=255).filter(|&last| ask(&mut responder, [10, 0, 1, last].into(), now)).count();
-        assert_eq!(others, 195);
-        assert!(responder.allows([10, 0, 0, 1].into(), now + second));
-        let mut bursts = Responder::default();
-        let count = |bursts: &mut Responder, at| (0..500).filter(|_| ask(bursts, Ipv4Addr::LOCALHOST, at)).count();
-        let half = second / 2;
-        assert_eq!(count(&mut bursts, now + half), 200);
-        assert_eq!(count(&mut bursts, now + second), 0, "a second is any second, not one of the clock");
-        assert_eq!(count(&mut bursts, now + half + second), 200);
-        let mut local = Responder::default();
-        assert_eq!((0..300).filter(|_| ask(&mut local, Ipv4Addr::LOCALHOST, now)).count(), 200);
     }
 
     #[test]

@@ -27,5 +27,6 @@ pub mod announcer;
 pub mod browser;
 pub mod interfaces;
 pub mod ports;
+pub mod responder;
 
 pub use time::Time;

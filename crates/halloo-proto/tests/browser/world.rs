@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::announcement::{Beacon, Reply, Responder, goodbye};
+use halloo_proto::announcement::{Beacon, Reply, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::browser::{Answer, Browser, Change, Probe};
+use halloo_proto::responder::Responder;
 
 pub(crate) const NONCE: &str = "nonce";
 /// From one machine to another.

@@ -10,9 +10,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
-use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, Responder, clean, goodbye};
+use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, clean, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::interfaces::{self as ranking, Interface};
+use halloo_proto::responder::Responder;
 
 use failures::Failures;
 
