@@ -126,7 +126,7 @@ impl HallooClient {
     /// closed.
     #[func]
     fn send(&self, text: GString) -> Error {
-        self.deliver(Message::from(text.to_string()))
+        self.deliver(Message::from(convert::text(&text)))
     }
 
     /// Sends bytes; answers as `send`.
