@@ -52,17 +52,22 @@ impl INode for HallooBrowser {
         }
     }
 
-    #[func(gd_self)]
-    fn process(this: Gd<Self>, _delta: f64) {
-        log::print_waiting();
+    fn process(&mut self, _delta: f64) {
         // At most as many events as there are servers, so no frame is long.
-        while let Some(event) = next(&this) {
+        while let Some(event) = self.browser.as_ref().and_then(Browser::try_event) {
+            // Lends this node to the handlers.
+            let lent = self.base_mut();
+            let this = lent.clone().cast::<HallooBrowser>();
             match event {
                 BrowserEvent::Found(server) => this.signals().server_found().emit(&info(&server)),
                 BrowserEvent::Updated(server) => this.signals().server_updated().emit(&info(&server)),
                 BrowserEvent::Lost(server) => this.signals().server_lost().emit(&GString::from(&server.id)),
                 _ => {}
             }
+        }
+        if log::is_waiting() {
+            let _lent = self.base_mut();
+            log::print_waiting();
         }
     }
 
@@ -90,14 +95,6 @@ impl HallooBrowser {
     fn get_servers(&self) -> Array<VarDictionary> {
         self.browser.iter().flat_map(Browser::servers).map(|server| info(&server)).collect()
     }
-}
-
-/// A handler may have freed the node.
-fn next(this: &Gd<HallooBrowser>) -> Option<BrowserEvent> {
-    if !this.is_instance_valid() {
-        return None;
-    }
-    this.bind().browser.as_ref()?.try_event()
 }
 
 fn info(server: &ServerInfo) -> VarDictionary {

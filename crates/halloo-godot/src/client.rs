@@ -45,18 +45,20 @@ impl INode for HallooClient {
         self.connect_to_server(target);
     }
 
-    #[func(gd_self)]
-    fn process(mut this: Gd<Self>, _delta: f64) {
-        log::print_waiting();
-        if this.bind().looking.is_some() {
-            this.bind_mut().look();
-        }
+    fn process(&mut self, _delta: f64) {
+        self.look();
         let start = Instant::now();
-        while let Some(event) = next(&this) {
-            tell(&this, event);
+        while let Some(event) = self.client.as_ref().and_then(Client::try_event) {
+            // Lends this node to the handlers.
+            let lent = self.base_mut();
+            tell(&lent.clone().cast::<HallooClient>(), event);
             if start.elapsed() >= FRAME_BUDGET {
                 break;
             }
+        }
+        if log::is_waiting() {
+            let _lent = self.base_mut();
+            log::print_waiting();
         }
     }
 
@@ -126,7 +128,7 @@ impl HallooClient {
     /// closed.
     #[func]
     fn send(&self, text: GString) -> Error {
-        self.deliver(Message::from(text.to_string()))
+        self.deliver(Message::from(convert::text(&text)))
     }
 
     /// Sends bytes; answers as `send`.
@@ -200,14 +202,6 @@ impl HallooClient {
         let sent: Result<Delivery, Stopped> = self.client.as_ref().map_or(Err(Stopped), |client| client.send(message));
         convert::delivery(sent)
     }
-}
-
-/// A handler may have freed the node.
-fn next(this: &Gd<HallooClient>) -> Option<ClientEvent> {
-    if !this.is_instance_valid() {
-        return None;
-    }
-    this.bind().client.as_ref()?.try_event()
 }
 
 fn tell(this: &Gd<HallooClient>, event: ClientEvent) {

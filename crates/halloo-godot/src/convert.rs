@@ -23,6 +23,16 @@ pub(crate) fn string(text: &str) -> GString {
     GString::from(text)
 }
 
+/// The engine's string as text. Most are ASCII, which a character of four bytes each is narrowed to at once.
+pub(crate) fn text(string: &GString) -> String {
+    let characters = string.chars();
+    if characters.iter().all(char::is_ascii) {
+        let bytes = characters.iter().map(|&character| character as u8).collect();
+        return String::from_utf8(bytes).unwrap_or_default();
+    }
+    characters.iter().collect()
+}
+
 /// Whether [`string`] and the script's `get_string_from_utf8` make the same of `text`.
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.starts_with('\u{feff}') && !text.contains('\0')

@@ -49,6 +49,11 @@ pub(crate) fn is_verbose() -> bool {
     VERBOSITY.load(Ordering::Relaxed) >= 2
 }
 
+/// Whether there is anything to print.
+pub(crate) fn is_waiting() -> bool {
+    LEFT_OUT.load(Ordering::Relaxed) > 0 || !lines().is_empty()
+}
+
 /// Prints what waits. To be called on the main thread, once a frame.
 pub(crate) fn print_waiting() {
     for _ in 0..PER_FRAME {

@@ -121,8 +121,8 @@ impl<E> EventQueue<E> {
         lock(&self.inbox).len() + lock(&self.state).events.len()
     }
 
-    /// The next event if there is one.
-    fn take(&self) -> Taken<E> {
+    /// The next event if there is one. Asks no clock, which a game would pay for with each message.
+    pub(crate) fn take(&self) -> Taken<E> {
         let mut inbox = lock(&self.inbox);
         let resume = inbox.is_empty() && self.refill(&mut inbox);
         Taken { event: inbox.pop_front(), resume }

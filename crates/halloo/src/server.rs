@@ -290,7 +290,7 @@ impl Server {
 
     /// The next event if there is one, for a loop that must not wait.
     pub fn try_event(&self) -> Option<Event<'static>> {
-        self.next_event(Some(Instant::now()))
+        self.resume(self.queue.take())
     }
 
     /// The next event, waiting for it at most `timeout`.

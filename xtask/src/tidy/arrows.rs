@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use toml::{Table, Value};
 
 /// The crates that work without an async runtime, and that are given none.
-const WITHOUT_RUNTIME: [&str; 3] = ["halloo-proto", "halloo", "halloo-cli"];
+const WITHOUT_RUNTIME: [&str; 4] = ["halloo-proto", "halloo", "halloo-cli", "halloo-godot"];
 
 /// What the pure core may not even name.
 const SOCKET_CRATES: [&str; 3] = ["mio", "socket2", "if-addrs"];
