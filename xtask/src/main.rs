@@ -7,6 +7,7 @@ mod suite;
 mod report;
 mod tidy;
 
+mod autobahn;
 mod bench;
 mod dist;
 mod godot;
@@ -42,6 +43,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run the Autobahn suite against an echo server of the library; fails when a case is not passed strictly
+    Autobahn {
+        /// Only those that match, for example `6.*`
+        #[arg(default_value = "*")]
+        cases: String,
+    },
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
     /// Compare with raw TCP and with other servers; prints a table, writes a report
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
         Chore::Netlab { arguments } => netlab::run(&root, &arguments),
+        Chore::Autobahn { cases } => autobahn::run(&root, &cases),
         Chore::Python => python::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),
         Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),

@@ -1,0 +1,63 @@
+//! 5: messages in fragments, and control frames between them (RFC 6455 section 5.4).
+
+use crate::case::{Case, echoed, play, refused};
+use crate::client::{BINARY, CONTINUATION, FIN, Frame, TEXT, binary, frame, ping, pong, text};
+
+/// A message in these fragments.
+fn fragments(opcode: u8, pieces: &[&str]) -> Vec<Frame> {
+    let last = pieces.len() - 1;
+    let piece = |(index, piece): (usize, &&str)| {
+        frame(if index == 0 { opcode } else { CONTINUATION } | if index == last { FIN } else { 0 }, piece)
+    };
+    pieces.iter().enumerate().map(piece).collect()
+}
+
+#[test]
+fn whole_messages_come_back() {
+    let pieces: [&[&str]; 6] = [&["a", "b"], &["", ""], &["", "", "", "x", ""], &["one"], &["a", "", "c"], &["ab"; 40]];
+    play(pieces.into_iter().flat_map(|pieces| {
+        let whole = pieces.concat();
+        [
+            echoed(format!("text {pieces:?}"), fragments(TEXT, pieces), vec![text(&whole)]),
+            echoed(format!("bytes {pieces:?}"), fragments(BINARY, pieces), vec![binary(&whole)]),
+        ]
+    }));
+}
+
+#[test]
+fn control_frames_between_fragments() {
+    let between = |name, control: Vec<Frame>, answer: Vec<Frame>| -> Case {
+        let mut sent = fragments(TEXT, &["one", "two", "three"]);
+        sent.splice(1..1, control.clone());
+        let at = sent.len() - 1;
+        sent.splice(at..at, control);
+        let mut back = [answer.clone(), answer].concat();
+        back.push(text("onetwothree"));
+        echoed(name, sent, back)
+    };
+    play([
+        between("pings", vec![ping("p")], vec![pong("p")]),
+        between("two pings", vec![ping("p"), ping("q")], vec![pong("p"), pong("q")]),
+        between("pongs", vec![pong("p")], vec![]),
+    ]);
+}
+
+#[test]
+fn what_may_not_follow() {
+    let more = |last: &str| frame(FIN | CONTINUATION, last);
+    play([
+        refused("a continuation of nothing", vec![more("x")], vec![], 1002),
+        refused("an unfinished continuation of nothing", vec![frame(CONTINUATION, "x"), text("y")], vec![], 1002),
+        refused("a continuation behind a message", vec![text("one"), more("x")], vec![text("one")], 1002),
+        refused("text inside text", vec![frame(TEXT, "a"), text("b")], vec![], 1002),
+        refused("bytes inside text", vec![frame(TEXT, "a"), binary("b")], vec![], 1002),
+        refused("a beginning inside a message", vec![frame(BINARY, "a"), frame(BINARY, "b"), more("c")], vec![], 1002),
+        refused("a fragment too many", vec![frame(TEXT, "a"), more("b"), more("c")], vec![text("ab")], 1002),
+        refused(
+            "the second message inside the first",
+            vec![frame(TEXT, "a"), ping("p"), frame(TEXT, "b"), more("c")],
+            vec![pong("p")],
+            1002,
+        ),
+    ]);
+}

@@ -1,0 +1,19 @@
+//! RFC 6455 over real sockets, case by case: what a client sends, byte for byte, and what must come back.
+//!
+//! The groups are numbered as in the Autobahn suite, which `cargo xtask autobahn` runs. Every case is played twice, in
+//! one write and in many small ones, against a server that echoes; each must end in a clean close.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+mod case;
+mod client;
+
+mod g10_misc;
+mod g1_framing;
+mod g2_pings;
+mod g3_reserved_bits;
+mod g4_opcodes;
+mod g5_fragments;
+mod g6_utf8;
+mod g7_closing;
+mod g9_limits;
