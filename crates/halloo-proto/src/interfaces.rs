@@ -20,11 +20,23 @@ impl Interface {
         if self.addr.is_loopback() { Ipv4Addr::new(127, 255, 255, 255) } else { Ipv4Addr::BROADCAST }
     }
 
-    /// Whether the name is that of a bridge, a container's network or a tunnel.
+    /// Whether the name is that of a bridge, a virtual machine's or container's network, or a tunnel.
     pub fn is_virtual(&self) -> bool {
-        const PREFIXES: [&str; 10] =
-            ["docker", "veth", "br-", "virbr", "tun", "tap", "wg", "vEthernet", "utun", "tailscale"];
-        PREFIXES.iter().any(|prefix| self.name.starts_with(prefix))
+        const PREFIXES: [&str; 9] =
+            ["docker", "podman", "veth", "br-", "virbr", "vmnet", "vboxnet", "vEthernet", "VMware"];
+        self.is_tunnel() || self.begins_with(&PREFIXES)
+    }
+
+    /// Whether the name is that of a VPN or of a mobile network. Its neighbours are elsewhere, even where it has the
+    /// default route: what is in the same room is behind another interface.
+    pub fn is_tunnel(&self) -> bool {
+        const PREFIXES: [&str; 11] =
+            ["tun", "tap", "utun", "wg", "ppp", "ipsec", "tailscale", "rmnet", "ccmni", "pdp_ip", "wwan"];
+        self.begins_with(&PREFIXES)
+    }
+
+    fn begins_with(&self, prefixes: &[&str]) -> bool {
+        prefixes.iter().any(|prefix| self.name.starts_with(prefix))
     }
 
     /// What its place among the others is due to, for people.
@@ -38,19 +50,24 @@ impl Interface {
     pub fn reason(&self) -> String {
         let range = ["private", "public", "self-assigned"][usize::from(range(self.addr))];
         let route = if self.default_route { ", default route" } else { "" };
-        let kind = if self.is_virtual() { "virtual" } else { "physical" };
+        let kind = match (self.is_tunnel(), self.is_virtual()) {
+            (true, _) => "tunnel",
+            (_, true) => "virtual",
+            _ => "physical",
+        };
         format!("{range} address{route}, {kind}")
     }
 }
 
 /// The interfaces to announce on, best first: private ranges (192.168/16, 10/8, 172.16/12), then others, 169.254/16
-/// last; among equals the default route, then physical interfaces. With none of them, and only then, loopback.
+/// last; among equals tunnels last, then the default route, then physical interfaces. With none of them, and only then,
+/// loopback.
 pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
     let mut usable: Vec<Interface> = interfaces
         .into_iter()
         .filter(|interface| !interface.addr.is_loopback() && !interface.addr.is_unspecified())
         .collect();
-    usable.sort_by_key(|i| (range(i.addr), !i.default_route, i.is_virtual(), i.name.clone(), i.addr));
+    usable.sort_by_key(|i| (range(i.addr), i.is_tunnel(), !i.default_route, i.is_virtual(), i.name.clone(), i.addr));
     if usable.is_empty() {
         usable.push(Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false });
     }
@@ -92,6 +109,24 @@ mod tests {
         ]);
         let last_bytes: Vec<[u8; 4]> = found.iter().map(|ip| ip.octets()).collect();
         assert_eq!(last_bytes, [[10, 0, 0, 5], [192, 168, 1, 5], [172, 17, 0, 1], [203, 0, 113, 5], [169, 254, 1, 1]]);
+    }
+
+    #[test]
+    fn a_vpn_or_a_mobile_network_does_not_come_before_the_room_it_leads_out_of() {
+        let found = order(&[
+            ("tun0", [10, 8, 0, 2], true),
+            ("rmnet_data0", [10, 101, 7, 9], false),
+            ("docker0", [172, 17, 0, 1], false),
+            ("wlan0", [192, 168, 1, 5], false),
+        ]);
+        let last_bytes: Vec<[u8; 4]> = found.iter().map(|ip| ip.octets()).collect();
+        assert_eq!(last_bytes, [[192, 168, 1, 5], [172, 17, 0, 1], [10, 8, 0, 2], [10, 101, 7, 9]]);
+        // A switch of Hyper-V that the whole machine is behind has the default route, those of its guests have not.
+        let found = order(&[
+            ("vEthernet (Default Switch)", [172, 20, 0, 1], false),
+            ("vEthernet (External)", [192, 168, 1, 5], true),
+        ]);
+        assert_eq!(found[0].octets(), [192, 168, 1, 5]);
     }
 
     #[test]

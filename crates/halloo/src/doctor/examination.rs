@@ -26,6 +26,7 @@ pub(super) fn examine() -> Facts {
         reason: interface.reason(),
         default_route: interface.default_route,
         is_virtual: interface.is_virtual(),
+        is_tunnel: interface.is_tunnel(),
         broadcast: heard.broadcast.get(index).cloned().unwrap_or_default(),
         multicast: heard.multicast.get(index).cloned().unwrap_or_default(),
     });
@@ -58,6 +59,7 @@ fn left_out() -> impl Iterator<Item = InterfaceFacts> {
             reason: "no link".into(),
             default_route: false,
             is_virtual: known.is_virtual(),
+            is_tunnel: known.is_tunnel(),
             broadcast: Echo::NotTried,
             multicast: Echo::NotTried,
             name: known.name,

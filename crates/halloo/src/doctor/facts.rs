@@ -30,6 +30,8 @@ pub(super) struct InterfaceFacts {
     pub(super) default_route: bool,
     #[serde(rename = "virtual")]
     pub(super) is_virtual: bool,
+    #[serde(rename = "tunnel")]
+    pub(super) is_tunnel: bool,
     pub(super) broadcast: Echo,
     pub(super) multicast: Echo,
 }

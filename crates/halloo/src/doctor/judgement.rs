@@ -64,7 +64,7 @@ fn is_shared(addr: std::net::Ipv4Addr) -> bool {
 
 fn vpn(facts: &Facts) -> Option<Finding> {
     let tunnel =
-        facts.interfaces.iter().find(|found| found.rank.is_some() && found.default_route && found.is_virtual)?;
+        facts.interfaces.iter().find(|found| found.rank.is_some() && found.default_route && found.is_tunnel)?;
     let text = format!("the default route leads through {}, which looks like a VPN", tunnel.name);
     let advice = "allow access to the local network in the VPN's settings, or disconnect it";
     Some(warn("vpn", text, advice.into()))

@@ -10,6 +10,7 @@ fn interface(name: &str, addr: [u8; 4], rank: usize) -> InterfaceFacts {
         reason: "private address, physical".into(),
         default_route: rank == 1,
         is_virtual: false,
+        is_tunnel: false,
         broadcast: Echo::Heard,
         multicast: Echo::Heard,
     }
@@ -84,10 +85,10 @@ fn addresses_that_work_for_few() {
 
 #[test]
 fn a_vpn_takes_everything() {
-    let (about, verdict, text) = only(|facts| facts.interfaces[0].is_virtual = true);
+    let (about, verdict, text) = only(|facts| facts.interfaces[0].is_tunnel = true);
     assert_eq!((about, verdict), ("vpn", Verdict::Warn));
     assert!(text.contains("wlan0") && text.contains("VPN's settings"), "{text}");
-    assert!(wrong(|facts| facts.interfaces[1].is_virtual = true).is_empty(), "it is not the default route");
+    assert!(wrong(|facts| facts.interfaces[1].is_tunnel = true).is_empty(), "it is not the default route");
 }
 
 #[test]
