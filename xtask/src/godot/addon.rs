@@ -85,7 +85,8 @@ fn test_game(
     implementation: Implementation,
     only: &str,
 ) -> Result<Tally> {
-    let arguments = [("implementation", implementation.name()), ("python", python), ("only", only)]
+    let program = engine.program().to_string_lossy();
+    let arguments = [("implementation", implementation.name()), ("python", python), ("only", only), ("godot", &program)]
         .map(|(key, value)| format!("{key}={value}"));
     let mut command = vec!["--script", "res://tests/run.gd", "--"];
     command.extend(arguments.iter().map(String::as_str));
