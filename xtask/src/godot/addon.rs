@@ -5,11 +5,14 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::engine::{Engine, Outcome};
-use super::{copy, library};
+use super::{archive, copy, library};
 use crate::report::Tally;
 
 /// What the names of the tests begin with that run in an editor.
 const EDITOR_TESTS: &str = "editor";
+
+/// The name of the test that runs the addon out of its archive.
+const ARCHIVE_TEST: &str = "archive";
 
 /// The name of the test that ends the game under load, and how often it does.
 const QUIT_TEST: &str = "quit_under_load";
@@ -52,7 +55,7 @@ pub(crate) fn test(
     let python = python.map_or_else(String::new, |python| python.display().to_string());
     let mut tally = Tally::default();
     let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
-    if !only.starts_with(EDITOR_TESTS) {
+    if !only.starts_with(EDITOR_TESTS) && only != ARCHIVE_TEST {
         let project = copy::game(root, implementation, library::Build::Debug)?;
         import(&engine, &project)?;
         if only.is_empty() || !wanted(QUIT_TEST) {
@@ -61,6 +64,9 @@ pub(crate) fn test(
         if wanted(QUIT_TEST) && implementation == Implementation::Native && !python.is_empty() {
             tally.add(quit_under_load(&engine, &project, &python)?);
         }
+    }
+    if wanted(ARCHIVE_TEST) {
+        tally.add(archive::test(root, &engine, implementation)?);
     }
     if wanted(EDITOR_TESTS) {
         let project = copy::editor(root, implementation)?;
@@ -86,8 +92,9 @@ fn test_game(
     only: &str,
 ) -> Result<Tally> {
     let program = engine.program().to_string_lossy();
-    let arguments = [("implementation", implementation.name()), ("python", python), ("only", only), ("godot", &program)]
-        .map(|(key, value)| format!("{key}={value}"));
+    let arguments =
+        [("implementation", implementation.name()), ("python", python), ("only", only), ("godot", &program)]
+            .map(|(key, value)| format!("{key}={value}"));
     let mut command = vec!["--script", "res://tests/run.gd", "--"];
     command.extend(arguments.iter().map(String::as_str));
     Ok(judge(&engine.run(project, &command)?))
@@ -108,7 +115,7 @@ fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tall
 }
 
 /// Counts and shows a run.
-fn judge(outcome: &Outcome) -> Tally {
+pub(super) fn judge(outcome: &Outcome) -> Tally {
     let tally = count(outcome);
     show(outcome, tally.failed > 0);
     tally
