@@ -7,8 +7,10 @@ const SEND_INTERVAL := 0.05
 
 var _browser: Node
 var _client: Node
-## What the browser has found, by the number of the server.
+## What the browser has found, by the id of the server.
 var _found := {}
+## The address of the server that was chosen.
+var _chosen := ""
 var _sent := Vector2.ZERO
 var _since_sent := 0.0
 var _is_connected := false
@@ -23,15 +25,25 @@ func _ready() -> void:
 	if not ClassDB.class_exists(&"HallooBrowser") or not ClassDB.class_exists(&"HallooClient"):
 		$Left/State.text = "This needs the native library of halloo, which is missing for this platform."
 		return
+	# By their names as texts, so that this script can be read where there is no library; in a game that always has
+	# it, write HallooBrowser.new().
 	_browser = ClassDB.instantiate(&"HallooBrowser")
-	_browser.connect(&"server_found", _on_server_found)
+	_browser.connect(&"server_found", _on_server_told)
+	_browser.connect(&"server_updated", _on_server_told)
 	_browser.connect(&"server_lost", _on_server_lost)
 	add_child(_browser)
+	# It connects as soon as it is in the tree, so it waits for a choice outside.
 	_client = ClassDB.instantiate(&"HallooClient")
 	_client.connect(&"connected", _on_connected)
 	_client.connect(&"message_received", _on_message_received)
 	_client.connect(&"disconnected", _on_disconnected)
-	add_child(_client)
+	_client.connect(&"attempt_failed", _on_attempt_failed)
+	_client.connect(&"gave_up", _on_gave_up)
+
+
+func _exit_tree() -> void:
+	if _client != null and not _client.is_inside_tree():
+		_client.free()
 
 
 func _process(delta: float) -> void:
@@ -55,32 +67,45 @@ func _send(text: String) -> void:
 		_client.call(&"send", text)
 
 
-func _on_server_found(info: Dictionary) -> void:
+func _on_server_told(info: Dictionary) -> void:
 	_found[info.id] = info
 	_show_servers()
 
 
-func _on_server_lost(id: Variant) -> void:
+func _on_server_lost(id: String) -> void:
 	_found.erase(id)
 	_show_servers()
 
 
 func _show_servers() -> void:
-	$Left/Servers.clear()
-	for id: Variant in _found:
+	var servers: ItemList = $Left/Servers
+	servers.clear()
+	for id: String in _found:
 		var info: Dictionary = _found[id]
-		$Left/Servers.add_item("%s   %s" % [info.name, info.url])
-		$Left/Servers.set_item_metadata(-1, info.url)
+		var guests := "   %d connected" % info.clients if info.clients > 0 else ""
+		var index := servers.add_item("%s   %s%s" % [info.name, info.url, guests])
+		servers.set_item_metadata(index, info.url)
+		if info.url == _chosen:
+			servers.select(index)
 
 
 func _on_server_selected(index: int) -> void:
-	var url: String = $Left/Servers.get_item_metadata(index)
-	$Left/State.text = "Connecting to %s …" % url
-	_client.call(&"connect_to", url)
+	_chosen = $Left/Servers.get_item_metadata(index)
+	# From here on the arrow keys steer.
+	$Left/Servers.release_focus()
+	$Left/State.text = "Connecting to %s …" % _chosen
+	_is_connected = false
+	if _client.is_inside_tree():
+		_client.call(&"connect_to_server", _chosen)
+	else:
+		_client.set(&"target", _chosen)
+		add_child(_client)
 
 
 func _on_connected(url: String) -> void:
 	_is_connected = true
+	# What is held down already is sent now.
+	_sent = Vector2.ZERO
 	$Left/State.text = "Connected to %s: use the stick, the arrow keys, the space bar." % url
 
 
@@ -88,7 +113,20 @@ func _on_message_received(text: String) -> void:
 	$Left/Heard.add_text(text.left(200) + "\n")
 
 
-func _on_disconnected(code: int, reason: String, will_retry: bool) -> void:
+func _on_disconnected(code: int, reason: String, retry_in: float) -> void:
 	_is_connected = false
-	var next := "Trying again …" if will_retry else "Choose a server."
-	$Left/State.text = "Disconnected, code %d. %s %s" % [code, reason, next]
+	var why := ": " + reason if reason else ""
+	$Left/State.text = "Disconnected, code %d%s. %s" % [code, why, _next(retry_in)]
+
+
+func _on_attempt_failed(reason: String, retry_in: float) -> void:
+	$Left/State.text = "Not connected: %s. %s" % [reason, _next(retry_in)]
+
+
+func _on_gave_up(reason: String) -> void:
+	_is_connected = false
+	$Left/State.text = "Not connected: %s. Choose a server." % reason
+
+
+func _next(retry_in: float) -> String:
+	return "Choose a server." if retry_in < 0.0 else "Trying again in %.1f s …" % retry_in

@@ -5,13 +5,13 @@ extends SceneTree
 ## godot --headless --path . --script res://tests/run.gd -- implementation=fallback only=discovery
 ## [/codeblock]
 ## [code]implementation[/code] says what must be behind the server, [code]only[/code] what the names of those to run
-## begin with, [code]python[/code] an interpreter with the package websockets.
+## begin with, [code]python[/code] an interpreter with the package websockets, [code]godot[/code] the program of the engine.
 
 const SUITES := "res://tests/suites"
 ## Seconds after which a test that is still waiting has failed.
 const PATIENCE := 60.0
 
-var _arguments := {"implementation": "fallback", "only": "", "python": ""}
+var _arguments := {"implementation": "fallback", "only": "", "python": "", "godot": ""}
 var _passed := 0
 var _failed := 0
 var _skipped := 0

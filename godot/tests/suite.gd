@@ -70,6 +70,16 @@ func started() -> void:
 	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "nobody is connected")
 
 
+## Sets the pace of the beacons from the next start on, for tests of anything but that pace; without [param interval] it is
+## the usual one again.
+func set_beacon_interval(interval := 0.0) -> void:
+	ProjectSettings.set_setting("halloo/discovery_interval", interval if interval > 0.0 else null)
+	if arguments.implementation == "fallback":
+		# It has the documented pace and no setting.
+		var server: Node = WebSocketServer.instance._server
+		server._discovery_timer.wait_time = interval if interval > 0.0 else server.DISCOVERY_INTERVAL
+
+
 func server_url() -> String:
 	return "ws://127.0.0.1:%d" % WebSocketServer.get_server_status().server_port
 

@@ -13,10 +13,23 @@ use crate::godot::library::{self, Build};
 
 const ADDON: &str = "addons/halloo";
 
-/// Packs the addon with the libraries in `libraries`, or with the one built for this machine.
+/// Where what goes into the archive is laid out first.
+const PROJECT: &str = "project";
+
+/// Packs the addon with the libraries in `libraries`, or with the one built for this machine, and tells what is in it.
 pub(crate) fn run(root: &Path, libraries: Option<&Path>) -> Result<()> {
     let directory = root.join("target/dist");
-    let project = directory.join("project");
+    let archive = make(root, &directory, libraries, Build::Release)?;
+    for missing in library::missing(&directory.join(PROJECT))? {
+        println!("without a library for {missing}");
+    }
+    println!("{}: {} KiB", archive.display(), fs::metadata(&archive)?.len() / 1024);
+    Ok(())
+}
+
+/// Makes the archive in `directory` and answers its path.
+pub(crate) fn make(root: &Path, directory: &Path, libraries: Option<&Path>, build: Build) -> Result<PathBuf> {
+    let project = directory.join(PROJECT);
     if project.exists() {
         fs::remove_dir_all(&project).with_context(|| format!("cannot remove {}", project.display()))?;
     }
@@ -25,16 +38,12 @@ pub(crate) fn run(root: &Path, libraries: Option<&Path>) -> Result<()> {
         Some(libraries) => copy_directory(libraries, &project.join(ADDON).join("bin"))?,
         None => {
             ensure!(library::exists(root), "there is no crate halloo-godot to build the native library from");
-            library::install(root, &project, Build::Release)?;
+            library::install(root, &project, build)?;
         }
     }
     let archive = directory.join(format!("halloo-godot-{}.zip", env!("CARGO_PKG_VERSION")));
     pack(&project, &archive)?;
-    for missing in library::missing(&project)? {
-        println!("without a library for {missing}");
-    }
-    println!("{}: {} KiB", archive.display(), fs::metadata(&archive)?.len() / 1024);
-    Ok(())
+    Ok(archive)
 }
 
 /// Writes every file below `directory` into `archive`: in the order of their names and without their times, so that the

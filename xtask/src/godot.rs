@@ -4,6 +4,7 @@ pub(crate) mod addon;
 pub(crate) mod bench;
 pub(crate) mod library;
 
+mod archive;
 pub(crate) mod copy;
 mod engine;
 

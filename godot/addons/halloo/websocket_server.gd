@@ -41,6 +41,9 @@ const SETTINGS: Array[String] = [
 	"frame_budget_ms", "verbosity",
 ]
 const NATIVE_CLASS := &"HallooServer"
+const EXTENSION := "res://addons/halloo/halloo.gdextension"
+## Where the editor keeps which extensions a project has.
+const EXTENSIONS_FOUND := "res://.godot/extension_list.cfg"
 const MONITORS := {
 	"halloo/clients": &"_monitor_clients",
 	"halloo/messages in per second": &"_monitor_in",
@@ -219,6 +222,10 @@ static func get_qr_texture(text := "", pixels := 256) -> ImageTexture:
 
 
 func _make_server() -> void:
+	# The engine loads what the editor has found; a project that no editor has opened yet is a project, too.
+	if not ClassDB.class_exists(NATIVE_CLASS) and FileAccess.file_exists(EXTENSION) \
+			and not FileAccess.file_exists(EXTENSIONS_FOUND):
+		GDExtensionManager.load_extension(EXTENSION)
 	is_native = ClassDB.class_exists(NATIVE_CLASS)
 	if is_native:
 		_server = ClassDB.instantiate(NATIVE_CLASS)

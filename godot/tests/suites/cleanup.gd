@@ -6,6 +6,7 @@ func after() -> void:
 	var autoload: Node = WebSocketServer.instance
 	if not autoload.is_inside_tree():
 		get_tree().root.add_child(autoload)
+	set_beacon_interval()
 
 
 func test_leaving_the_tree_closes_everything() -> void:
@@ -13,6 +14,7 @@ func test_leaving_the_tree_closes_everything() -> void:
 	WebSocketServer.stop_server()
 	var listener := PacketPeerUDP.new()
 	equal(listener.bind(8766), OK, "the test listens on the discovery port")
+	set_beacon_interval(0.2)
 	await started()
 	var client := await connected_client()
 	# What is counted already is told in a frame; later nobody would be told.
@@ -29,7 +31,7 @@ func test_leaving_the_tree_closes_everything() -> void:
 	await seconds(0.2)
 	while listener.get_available_packet_count() > 0:
 		listener.get_packet()
-	await seconds(2.5)
+	await seconds(0.6)
 	equal(listener.get_available_packet_count(), 0, "datagrams afterwards")
 	var status: Dictionary = WebSocketServer.get_server_status()
 	equal(status.server_running, false, "running")

@@ -1,19 +1,25 @@
 //! The tests of the addon in a real engine: once with the native library, once without it.
 
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Result, bail};
 
 use super::engine::{Engine, Outcome};
-use super::{copy, library};
+use super::{archive, copy, library};
 use crate::report::Tally;
 
 /// What the names of the tests begin with that run in an editor.
 const EDITOR_TESTS: &str = "editor";
 
+/// The name of the test that runs the addon out of its archive.
+const ARCHIVE_TEST: &str = "archive";
+
 /// The name of the test that ends the game under load, and how often it does.
 const QUIT_TEST: &str = "quit_under_load";
-const QUITS: u32 = 20;
+const QUITS: usize = 20;
+/// So many of them run at once, since each waits for most of its time.
+const QUITS_AT_ONCE: usize = 4;
 
 /// What stands behind the server in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +58,7 @@ pub(crate) fn test(
     let python = python.map_or_else(String::new, |python| python.display().to_string());
     let mut tally = Tally::default();
     let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
-    if !only.starts_with(EDITOR_TESTS) {
+    if !only.starts_with(EDITOR_TESTS) && only != ARCHIVE_TEST {
         let project = copy::game(root, implementation, library::Build::Debug)?;
         import(&engine, &project)?;
         if only.is_empty() || !wanted(QUIT_TEST) {
@@ -61,6 +67,9 @@ pub(crate) fn test(
         if wanted(QUIT_TEST) && implementation == Implementation::Native && !python.is_empty() {
             tally.add(quit_under_load(&engine, &project, &python)?);
         }
+    }
+    if wanted(ARCHIVE_TEST) {
+        tally.add(archive::test(root, &engine, implementation)?);
     }
     if wanted(EDITOR_TESTS) {
         let project = copy::editor(root, implementation)?;
@@ -85,8 +94,10 @@ fn test_game(
     implementation: Implementation,
     only: &str,
 ) -> Result<Tally> {
-    let arguments = [("implementation", implementation.name()), ("python", python), ("only", only)]
-        .map(|(key, value)| format!("{key}={value}"));
+    let program = engine.program().to_string_lossy();
+    let arguments =
+        [("implementation", implementation.name()), ("python", python), ("only", only), ("godot", &program)]
+            .map(|(key, value)| format!("{key}={value}"));
     let mut command = vec!["--script", "res://tests/run.gd", "--"];
     command.extend(arguments.iter().map(String::as_str));
     Ok(judge(&engine.run(project, &command)?))
@@ -94,12 +105,18 @@ fn test_game(
 
 /// Ends the game while clients send as fast as they can, again and again: no thread may be left behind, nothing crash.
 fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tally> {
-    for attempt in 1..=QUITS {
-        let outcome = engine.run(project, &["--script", "res://tests/quit.gd", "--", &format!("python={python}")])?;
+    let argument = format!("python={python}");
+    let quit = || engine.run(project, &["--script", "res://tests/quit.gd", "--", &argument]);
+    let several = || (0..QUITS / QUITS_AT_ONCE).map(|_| quit()).collect::<Result<Vec<_>>>();
+    let outcomes: Result<Vec<Vec<Outcome>>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..QUITS_AT_ONCE).map(|_| scope.spawn(several)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked"))).collect()
+    });
+    for outcome in outcomes?.iter().flatten() {
         if outcome.complaint.is_some() || !outcome.lines.iter().any(|line| line == "quitting") {
-            show(&outcome, true);
-            println!("FAILED {QUIT_TEST}: attempt {attempt} of {QUITS}");
-            return Ok(Tally { failed: 1, ..Tally::default() });
+            show(outcome, true);
+            println!("FAILED {QUIT_TEST}");
+            return Ok(Tally::FAILED);
         }
     }
     println!("ok {QUIT_TEST}, {QUITS} times");
@@ -107,7 +124,7 @@ fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tall
 }
 
 /// Counts and shows a run.
-fn judge(outcome: &Outcome) -> Tally {
+pub(super) fn judge(outcome: &Outcome) -> Tally {
     let tally = count(outcome);
     show(outcome, tally.failed > 0);
     tally

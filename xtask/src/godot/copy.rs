@@ -31,7 +31,8 @@ pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<Path
     Ok(project)
 }
 
-fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
+/// A place for a project in which nothing is yet.
+pub(super) fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
     let project = root.join("target/godot-tests").join(name);
     if project.exists() {
         fs::remove_dir_all(&project).with_context(|| format!("cannot remove {}", project.display()))?;

@@ -58,6 +58,10 @@ impl Engine {
         Ok(None)
     }
 
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Runs the engine on `project` with further `arguments`.
     pub(crate) fn run(&self, project: &Path, arguments: &[&str]) -> Result<Outcome> {
         let mut command = Command::new("unshare");

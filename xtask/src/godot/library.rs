@@ -104,6 +104,19 @@ windows.x86_64 = "res://icon.svg"
 "#;
 
     #[test]
+    fn the_release_builds_what_the_extension_names() {
+        let root = crate::command::workspace_root();
+        let description = fs::read_to_string(root.join("godot").join(EXTENSION)).unwrap();
+        let release = fs::read_to_string(root.join(".github/workflows/release.yml")).unwrap();
+        let named: Vec<_> = entries(&description).collect();
+        assert!(named.len() > 3);
+        for (platform, path) in named {
+            assert!(path.contains(&format!("/bin/{platform}/")), "{platform} is at {path}");
+            assert!(release.contains(platform), "the release has no library for {platform}");
+        }
+    }
+
+    #[test]
     fn the_most_particular_entry_counts() {
         let place = |system, architecture, build| place(DESCRIPTION, system, architecture, build);
         let debug = place("linux", "x86_64", Build::Debug);

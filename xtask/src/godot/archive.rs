@@ -1,0 +1,85 @@
+//! The addon as its users have it: out of its archive, in a project that has nothing else and that no editor has opened;
+//! then in that project exported, where there is no project any more.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use zip::ZipArchive;
+
+use super::addon::{Implementation, judge};
+use super::copy::{copy_directory, fresh};
+use super::engine::Engine;
+use super::library::{Build, place_in};
+use crate::dist;
+use crate::report::Tally;
+
+/// The documented example, and what it needs to be a test.
+const TESTS: [&str; 6] =
+    ["run.gd", "suite.gd", "client.gd", "usage_example.gd", "suites/example.gd", "suites/status.gd"];
+
+const PROJECT: &str = r#"config_version=5
+
+[application]
+
+config/name="A new project"
+
+[autoload]
+
+WebSocketServer="*res://addons/halloo/websocket_server.gd"
+"#;
+
+const EXPORT: &str = r#"[preset.0]
+
+name="Game"
+platform="Linux"
+export_filter="all_resources"
+export_path=""
+
+[preset.0.options]
+"#;
+
+/// Runs the documented example in both.
+pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation) -> Result<Tally> {
+    let project = unpack(root, implementation)?;
+    let argument = format!("implementation={}", implementation.name());
+    let tests = ["--script", "res://tests/run.gd", "--", &argument];
+    println!("--- out of the archive");
+    let mut tally = judge(&engine.run(&project, &tests)?);
+
+    println!("--- exported");
+    let game = fresh(root, &format!("{}-exported", implementation.name()))?;
+    fs::create_dir_all(&game)?;
+    let pack = game.join("game.pck").display().to_string();
+    let export = engine.run(&project, &["--export-pack", "Game", &pack])?;
+    if !Path::new(&pack).exists() {
+        return Ok(judge(&export));
+    }
+    // An export puts the library beside the game, whose place the engine under test has not.
+    let bin = "addons/halloo/bin";
+    if project.join(bin).exists() {
+        copy_directory(&project.join(bin), &game.join(bin))?;
+    }
+    let mut command = vec!["--main-pack", pack.as_str()];
+    command.extend(tests);
+    tally.add(judge(&engine.run(&game, &command)?));
+    Ok(tally)
+}
+
+/// A project with the addon out of an archive that is made as `cargo xtask dist` makes it.
+fn unpack(root: &Path, implementation: Implementation) -> Result<PathBuf> {
+    let project = fresh(root, &format!("{}-unpacked", implementation.name()))?;
+    let archive = dist::make(root, &root.join("target/godot-tests/dist"), None, Build::Debug)?;
+    let file = File::open(&archive).with_context(|| format!("cannot open {}", archive.display()))?;
+    ZipArchive::new(file)?.extract(&project)?;
+    if implementation == Implementation::Fallback {
+        fs::remove_file(place_in(&project, Build::Debug)?)?;
+    }
+    fs::write(project.join("project.godot"), PROJECT)?;
+    fs::write(project.join("export_presets.cfg"), EXPORT)?;
+    fs::create_dir_all(project.join("tests/suites"))?;
+    for test in TESTS {
+        fs::copy(root.join("godot/tests").join(test), project.join("tests").join(test))?;
+    }
+    Ok(project)
+}
