@@ -3,8 +3,14 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
+mod siege;
+
+mod rows;
+
 mod soak;
 
+mod honest;
+mod lab;
 mod server;
 
 mod peer;
@@ -27,8 +33,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Every attack, and whether what is promised is kept
+    Siege(siege::Options),
     /// A hundred clients with every kind of trouble, for a long time
     Soak(soak::Options),
+    /// What runs in a namespace of its own
+    #[command(hide = true)]
+    Inside { what: String, size: String },
+    /// What is played by a neighbour
+    #[command(hide = true)]
+    Play {
+        #[command(subcommand)]
+        part: lab::Part,
+    },
 }
 
 fn main() -> ExitCode {
@@ -36,6 +53,9 @@ fn main() -> ExitCode {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let arguments = Arguments::parse();
     let result = match &arguments.command {
+        Command::Siege(options) => siege::run(&arguments.halloo, options),
+        Command::Inside { what, size } => inside(&arguments.halloo, what, size),
+        Command::Play { part } => lab::play(part),
         Command::Soak(options) => soak::run(&arguments.halloo, options),
     };
     match result {
@@ -45,4 +65,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn inside(halloo: &std::path::Path, what: &str, size: &str) -> anyhow::Result<()> {
+    let finding = match what {
+        "links" => rows::cut(halloo, size)?,
+        _ => anyhow::bail!("nothing of that name runs in a namespace"),
+    };
+    println!("{} {}", if finding.held { "held" } else { "broken" }, finding.measured);
+    Ok(())
 }

@@ -2,11 +2,11 @@
 //! here, and free to break every rule of it.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) const TEXT: u8 = 1;
 pub(crate) const BINARY: u8 = 2;
@@ -30,7 +30,10 @@ pub(crate) struct Peer {
 /// What came of waiting for a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Got {
-    Frame { opcode: u8, payload: Vec<u8> },
+    Frame {
+        opcode: u8,
+        payload: Vec<u8>,
+    },
     /// Nothing within the time.
     Nothing,
     /// The end, or a reset.
@@ -44,7 +47,10 @@ impl Peer {
     }
 
     pub(crate) fn open_at(addr: SocketAddr) -> io::Result<Peer> {
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
+        Peer::on(TcpStream::connect_timeout(&addr, PATIENCE)?)
+    }
+
+    fn on(stream: TcpStream) -> io::Result<Peer> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -59,13 +65,25 @@ impl Peer {
     }
 
     pub(crate) fn join_at(addr: SocketAddr) -> Result<Peer> {
-        let mut peer = Peer::open_at(addr).context("cannot connect")?;
+        Peer::open_at(addr).context("cannot connect")?.shake_hands(addr)
+    }
+
+    /// The same from one of several addresses of this machine.
+    pub(crate) fn join_from(source: IpAddr, addr: SocketAddr) -> Result<Peer> {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect_timeout(&addr.into(), PATIENCE).context("cannot connect")?;
+        Peer::on(socket.into())?.shake_hands(addr)
+    }
+
+    fn shake_hands(mut self, addr: SocketAddr) -> Result<Peer> {
+        let peer = &mut self;
         peer.stream.write_all(request("/", &addr.to_string(), "").as_bytes())?;
         let head = peer.response()?;
         if !head.starts_with("HTTP/1.1 101") {
             bail!("the handshake was refused: {}", head.lines().next().unwrap_or_default());
         }
-        Ok(peer)
+        Ok(self)
     }
 
     /// The head of an HTTP response; what follows it is kept.

@@ -110,6 +110,23 @@ impl Server {
         vitals(self.pid())
     }
 
+    /// Asks it to end, as Ctrl-C does.
+    pub(crate) fn interrupt(&mut self) -> Result<()> {
+        signal(self.pid(), "INT")
+    }
+
+    /// How it ended, within `patience`.
+    pub(crate) fn wait(&mut self, patience: Duration) -> Result<Option<std::process::ExitStatus>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.child.try_wait()?;
+            if status.is_some() || Instant::now() > deadline {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// It still runs, and nothing in its log speaks of a failure.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
@@ -160,6 +177,12 @@ pub(crate) fn status(port: u16) -> Result<Value> {
     serde_json::from_slice(&peer.rest()).context("the status is not JSON")
 }
 
+/// Sends a signal by its name.
+pub(crate) fn signal(pid: u32, name: &str) -> Result<()> {
+    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().context("no `kill`")?;
+    if status.success() { Ok(()) } else { bail!("cannot send {name} to {pid}") }
+}
+
 /// What a process takes of its machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Vitals {
@@ -171,7 +194,8 @@ pub(crate) struct Vitals {
 /// Asks the system about a process.
 pub(crate) fn vitals(pid: u32) -> Result<Vitals> {
     let read = |name: &str| {
-        std::fs::read_to_string(format!("/proc/{pid}/{name}")).with_context(|| format!("cannot read /proc/{pid}/{name}"))
+        std::fs::read_to_string(format!("/proc/{pid}/{name}"))
+            .with_context(|| format!("cannot read /proc/{pid}/{name}"))
     };
     let status = read("status")?;
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
