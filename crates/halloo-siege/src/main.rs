@@ -7,10 +7,14 @@ mod siege;
 
 mod rows;
 
+mod faults;
+
 mod soak;
 
+mod forwarder;
 mod honest;
 mod lab;
+mod native;
 mod server;
 
 mod peer;
@@ -70,6 +74,8 @@ fn main() -> ExitCode {
 fn inside(halloo: &std::path::Path, what: &str, size: &str) -> anyhow::Result<()> {
     let finding = match what {
         "links" => rows::cut(halloo, size)?,
+        "dead-link" => faults::dead_link(halloo, size)?,
+        "address" => faults::address_change(halloo, size)?,
         _ => anyhow::bail!("nothing of that name runs in a namespace"),
     };
     println!("{} {}", if finding.held { "held" } else { "broken" }, finding.measured);

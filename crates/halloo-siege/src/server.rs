@@ -32,7 +32,10 @@ impl Server {
 
     /// The same through another command, whose last argument is the program.
     pub(crate) fn start_by(mut command: Command, arguments: &[&str]) -> Result<Server> {
-        command.args(["serve", "--port", "0"]).args(arguments);
+        command.arg("serve").args(arguments);
+        if !arguments.contains(&"--port") {
+            command.args(["--port", "0"]);
+        }
         if !arguments.contains(&"--bind") {
             command.args(["--bind", "127.0.0.1"]);
         }
@@ -115,16 +118,10 @@ impl Server {
         signal(self.pid(), "INT")
     }
 
-    /// How it ended, within `patience`.
-    pub(crate) fn wait(&mut self, patience: Duration) -> Result<Option<std::process::ExitStatus>> {
-        let deadline = Instant::now() + patience;
-        loop {
-            let status = self.child.try_wait()?;
-            if status.is_some() || Instant::now() > deadline {
-                return Ok(status);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+    /// Ends it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// It still runs, and nothing in its log speaks of a failure.
@@ -142,8 +139,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

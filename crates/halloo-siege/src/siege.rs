@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::faults;
 use crate::honest::{Honest, Report};
 use crate::rows::{ALL, Finding, Ground, Row, Run, Stage};
 
@@ -18,6 +19,9 @@ pub(crate) struct Options {
     /// A tenth of the size or less: two minutes
     #[arg(long)]
     quick: bool,
+    /// The faults that nobody means instead of the attacks
+    #[arg(long)]
+    faults: bool,
     /// With 200 honest clients beside each attack on a server that others may use
     #[arg(long)]
     honest: bool,
@@ -35,10 +39,11 @@ const END: &str = "<!-- siege: end -->\n";
 /// Runs what is asked for; an error when a promise is not kept.
 pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
     let stage = Stage { halloo: halloo.to_owned(), quick: options.quick };
+    let all: &[Row] = if options.faults { &faults::ALL } else { &ALL };
     let rows: Vec<&Row> =
-        ALL.iter().filter(|row| options.row.is_empty() || options.row.iter().any(|name| name == row.name)).collect();
+        all.iter().filter(|row| options.row.is_empty() || options.row.iter().any(|name| name == row.name)).collect();
     if rows.is_empty() {
-        bail!("no such row; there are {}", ALL.map(|row| row.name).join(", "));
+        bail!("no such row; there are {}", all.iter().map(|row| row.name).collect::<Vec<_>>().join(", "));
     }
     let mut table = Table::default();
     if !options.together || !options.row.is_empty() {
