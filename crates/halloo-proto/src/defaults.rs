@@ -28,6 +28,8 @@ pub const MESSAGE_SIZE: usize = 1024 * 1024;
 pub const FRAGMENTS: u32 = 1024;
 /// From the first frame of a message to its last byte.
 pub const FRAGMENT_TIME: Duration = Duration::from_secs(15);
+/// Messages under way of all clients together, in bytes: sixty-four of the largest.
+pub const UNDER_WAY_TOTAL: usize = 64 * 1024 * 1024;
 /// Control frames a second, with a burst of twice as many: a heartbeat needs one in five seconds.
 pub const CONTROL_RATE: u32 = 50;
 

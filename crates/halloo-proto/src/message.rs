@@ -97,6 +97,11 @@ impl Receiver {
         self.partial.as_ref().map(|partial| partial.started + limits.fragment_time)
     }
 
+    /// Bytes that the message under way takes in memory; 0 when there is none.
+    pub fn under_way(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity())
+    }
+
     /// Takes the next message or control frame from the front of `input`; `None` when what is left (to be kept with
     /// [`Receiver::keep`]) decides nothing yet.
     ///

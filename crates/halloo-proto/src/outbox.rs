@@ -41,7 +41,11 @@ pub enum Pushed {
     Overflow(u64),
 }
 
-/// Encoded frames that several outboxes may share; the bytes are counted in an account while anybody holds them.
+/// What frames take in memory besides their bytes: two allocations with their counts, the allocator's own share included.
+/// Without it a thousand clients with thousands of tiny messages each would weigh a fortieth of what they take.
+const OVERHEAD: usize = 80;
+
+/// Encoded frames that several outboxes may share; what they take is counted in an account while anybody holds them.
 #[derive(Debug)]
 pub struct Frames {
     bytes: Box<[u8]>,
@@ -51,22 +55,36 @@ pub struct Frames {
 impl Frames {
     /// Takes a copy of `bytes` and adds it to `account`.
     pub fn new(bytes: &[u8], account: &Arc<AtomicUsize>) -> Arc<Frames> {
-        account.fetch_add(bytes.len(), Ordering::Relaxed);
+        account.fetch_add(OVERHEAD + bytes.len(), Ordering::Relaxed);
         Arc::new(Frames { bytes: bytes.into(), account: Arc::clone(account) })
     }
 }
 
 impl Drop for Frames {
     fn drop(&mut self) {
-        self.account.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        self.account.fetch_sub(OVERHEAD + self.bytes.len(), Ordering::Relaxed);
     }
 }
 
+/// A frame that waits for one client. Its place in the queue is counted, too, for each client has one of its own.
 #[derive(Debug)]
 struct Waiting {
     frames: Arc<Frames>,
     start: usize,
     end: usize,
+}
+
+impl Waiting {
+    fn new(frames: &Arc<Frames>, start: usize, end: usize) -> Waiting {
+        frames.account.fetch_add(size_of::<Waiting>(), Ordering::Relaxed);
+        Waiting { frames: Arc::clone(frames), start, end }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.frames.account.fetch_sub(size_of::<Waiting>(), Ordering::Relaxed);
+    }
 }
 
 /// The send queue of one client.
@@ -94,6 +112,11 @@ impl Outbox {
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         self.bytes + self.cork.len()
+    }
+
+    /// What all that waits takes in memory at most, where nothing of it is shared.
+    pub fn weight(&self) -> usize {
+        self.bytes() + self.backlog.len() * (OVERHEAD + size_of::<Waiting>())
     }
 
     /// Messages that wait because the client did not take them.
@@ -129,7 +152,7 @@ impl Outbox {
         self.written = start + taken - first;
         self.bytes = frames.bytes.len() - start - taken;
         for (start, end) in boundaries(&frames.bytes, first) {
-            self.backlog.push_back(Waiting { frames: Arc::clone(frames), start, end });
+            self.backlog.push_back(Waiting::new(frames, start, end));
         }
     }
 
@@ -153,7 +176,7 @@ impl Outbox {
                 continue;
             }
             self.bytes += length;
-            self.backlog.push_back(Waiting { frames: Arc::clone(frames), start, end });
+            self.backlog.push_back(Waiting::new(frames, start, end));
         }
         if dropped == 0 { Pushed::Queued } else { Pushed::Dropped(dropped) }
     }
@@ -161,7 +184,7 @@ impl Outbox {
     /// Adds one frame behind what waits, whatever the limits: for close frames, which end the queue.
     pub fn push_last(&mut self, frames: &Arc<Frames>) {
         self.bytes += frames.bytes.len();
-        self.backlog.push_back(Waiting { frames: Arc::clone(frames), start: 0, end: frames.bytes.len() });
+        self.backlog.push_back(Waiting::new(frames, 0, frames.bytes.len()));
     }
 
     /// Forgets all that waits but the frame that is half on its way, and answers how many messages that were.
@@ -389,9 +412,25 @@ mod tests {
     fn a_shared_broadcast_counts_once() {
         let (shared, account) = frames(&["abc"]);
         let mut outboxes: Vec<Outbox> = (0..10).map(|_| Outbox::default()).collect();
+        let before = account.load(Ordering::Relaxed);
         for outbox in &mut outboxes {
             outbox.push(&shared, 0, &LIMITS);
         }
-        assert_eq!(account.load(Ordering::Relaxed), 5);
+        let places = 10 * std::mem::size_of::<Waiting>();
+        assert_eq!(account.load(Ordering::Relaxed), before + places, "but for its places in the queues");
+    }
+
+    #[test]
+    fn many_tiny_messages_weigh_what_they_take() {
+        let (account, mut outbox) = (Arc::default(), Outbox::default());
+        let limits = OutboxLimits { messages: 1000, bytes: 1000, policy: SlowClient::DropNewest };
+        for _ in 0..200 {
+            outbox.push(&Frames::new(b"\x81\x01x", &account), 0, &limits);
+        }
+        // A message of three bytes takes two allocations and a place.
+        assert!(account.load(Ordering::Relaxed) >= 200 * 96);
+        assert_eq!((outbox.bytes(), outbox.weight()), (600, account.load(Ordering::Relaxed)));
+        outbox.reset(0);
+        assert_eq!(account.load(Ordering::Relaxed), 0);
     }
 }

@@ -106,6 +106,8 @@ impl Server {
                 Some(message) => {
                     come_what_may(|| tracing::error!(name: "server failed", "the server failed: {message}"));
                     come_what_may(|| reactor.abandon());
+                    // Before it is told, so that whoever is told sees it so.
+                    thread_shared.forget_clients();
                     thread_queue.push(&mut vec![Event::ServerFailed { message }]);
                 }
             }

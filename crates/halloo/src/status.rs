@@ -47,7 +47,7 @@ pub struct Extras {
     pub messages_dropped: u64,
     /// Connections refused, for any reason.
     pub refused: u64,
-    /// Bytes that wait for slow clients.
+    /// Memory in bytes that what waits for slow clients takes.
     pub outbox_bytes: usize,
     /// Each client.
     pub clients: Vec<ClientStatus>,

@@ -296,6 +296,7 @@ fn a_panicking_handler_is_an_event_and_not_an_abort() {
     culprit.flush().ok();
     let Some(Event::ServerFailed { message }) = server.wait_event(PATIENCE) else { panic!() };
     assert!(message.contains("as the test wants"));
+    assert_eq!(server.status().connected_clients, 0, "whoever is told sees it so");
     for peer in [&mut bystander, &mut culprit] {
         let Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
         assert_eq!((close.code, close.reason.as_str()), (PeerCode::Error, "server failed"));

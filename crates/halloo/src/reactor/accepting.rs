@@ -15,6 +15,8 @@ use crate::{Config, LeaveReason};
 
 /// Descriptors left to the application and to discovery.
 const SPARE_DESCRIPTORS: usize = 64;
+/// Sockets accepted in one turn before the clients are served: a flood of them must not hold everybody up.
+const TURN: usize = 64;
 /// How long to wait when the system has no descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(200);
 
@@ -39,7 +41,10 @@ impl Reactor {
         if self.paused || self.stopping.is_some() || self.accept_again.is_some() {
             return;
         }
-        while self.accept_ready {
+        for _ in 0..TURN {
+            if !self.accept_ready {
+                break;
+            }
             match self.listener.accept() {
                 Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.accept_ready = false,
@@ -52,6 +57,11 @@ impl Reactor {
                 }
             }
         }
+    }
+
+    /// Whether sockets may wait to be accepted, of which no new edge will tell.
+    pub(super) fn accepts_more(&self) -> bool {
+        self.accept_ready && !self.paused && self.stopping.is_none() && self.accept_again.is_none()
     }
 
     fn admit(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr) {
@@ -79,21 +89,24 @@ impl Reactor {
         self.arrivals += 1;
         entry.insert(Connection::new(stream, peer, self.arrivals, now, now + HANDSHAKE_TIME));
         self.connections.schedule(slot);
-        // Whoever came first and has not spoken yet makes room: a phone that is really there speaks at once.
+        // Whoever came first and is no client makes room: a phone that is really there speaks at once.
         if self.connections.addresses.arrive(peer.ip()) > PENDING_PER_ADDRESS {
-            self.drop_oldest_handshake(|other| other == peer.ip());
+            self.drop_oldest_guest(|other| other == peer.ip());
         }
         if self.connections.table.len() - self.connections.shared.clients() > PENDING {
-            self.drop_oldest_handshake(|_| true);
+            self.drop_oldest_guest(|_| true);
         }
     }
 
-    fn drop_oldest_handshake(&mut self, among: impl Fn(IpAddr) -> bool) {
+    /// Those who were refused and stay are among them, or they would keep out all others.
+    fn drop_oldest_guest(&mut self, among: impl Fn(IpAddr) -> bool) {
         let table = self.connections.table.iter();
-        let handshakes = table.filter(|(_, c)| matches!(c.phase, Phase::Handshake(_)) && among(c.peer.ip()));
-        let oldest = handshakes.min_by_key(|(_, connection)| connection.arrival).map(|(slot, _)| slot);
-        if let Some(slot) = oldest {
-            self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+        let guests = table.filter(|(_, connection)| !connection.is_open() && among(connection.peer.ip()));
+        // A client that is asked to go comes last, for it is owed an answer.
+        let oldest = guests.min_by_key(|(_, guest)| (matches!(guest.phase, Phase::Closing), guest.arrival));
+        if let Some((slot, guest)) = oldest {
+            let unheard = matches!(guest.phase, Phase::Handshake(_));
+            self.connections.shared.refused.fetch_add(u64::from(unheard), Ordering::Relaxed);
             self.connections.remove(slot, LeaveReason::TimedOut);
         }
     }
@@ -104,7 +117,7 @@ impl Reactor {
         if self.connections.shared.clients() >= most {
             return Some(format!("the server is full: {most} clients; `--max-clients` sets how many"));
         }
-        let from_there = self.connections.addresses.established(ip) >= per_address;
+        let from_there = self.connections.addresses.clients(ip) >= per_address;
         from_there.then(|| format!("there are {per_address} clients from {ip} already; close one of them"))
     }
 }

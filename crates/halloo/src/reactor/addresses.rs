@@ -11,39 +11,48 @@ pub(crate) struct Addresses {
 
 #[derive(Debug, Default)]
 struct Count {
-    handshakes: usize,
-    established: usize,
+    /// Those that are no clients: not yet, not any more, or never to be.
+    guests: usize,
+    clients: usize,
 }
 
 impl Addresses {
-    /// A socket came, and begins its handshake; answers how many of this address do so now.
+    /// A socket came; answers how many of this address are no clients now.
     pub(crate) fn arrive(&mut self, ip: IpAddr) -> usize {
         if ip.is_loopback() {
             return 0;
         }
         let count = self.counts.entry(ip).or_default();
-        count.handshakes += 1;
-        count.handshakes
+        count.guests += 1;
+        count.guests
     }
 
-    /// Sockets of this address that finished their handshake.
-    pub(crate) fn established(&self, ip: IpAddr) -> usize {
-        self.counts.get(&ip).map_or(0, |count| count.established)
+    /// Clients of this address.
+    pub(crate) fn clients(&self, ip: IpAddr) -> usize {
+        self.counts.get(&ip).map_or(0, |count| count.clients)
     }
 
-    /// A socket finished its handshake.
-    pub(crate) fn establish(&mut self, ip: IpAddr) {
+    /// A socket finished its handshake and is a client.
+    pub(crate) fn join(&mut self, ip: IpAddr) {
         if let Some(count) = self.counts.get_mut(&ip) {
-            count.handshakes -= 1;
-            count.established += 1;
+            count.guests -= 1;
+            count.clients += 1;
         }
     }
 
-    /// A socket is gone.
-    pub(crate) fn leave(&mut self, ip: IpAddr, in_handshake: bool) {
+    /// A client is none any more, while its socket says goodbye.
+    pub(crate) fn leave(&mut self, ip: IpAddr) {
+        if let Some(count) = self.counts.get_mut(&ip) {
+            count.clients -= 1;
+            count.guests += 1;
+        }
+    }
+
+    /// The socket of one that is no client is gone.
+    pub(crate) fn depart(&mut self, ip: IpAddr) {
         let Some(count) = self.counts.get_mut(&ip) else { return };
-        *(if in_handshake { &mut count.handshakes } else { &mut count.established }) -= 1;
-        if count.handshakes + count.established == 0 {
+        count.guests -= 1;
+        if count.guests + count.clients == 0 {
             self.counts.remove(&ip);
         }
     }
@@ -58,13 +67,14 @@ mod tests {
         let mut addresses = Addresses::default();
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         assert_eq!((addresses.arrive(one), addresses.arrive(one), addresses.arrive(two)), (1, 2, 1));
-        addresses.establish(one);
-        assert_eq!((addresses.established(one), addresses.established(two)), (1, 0));
+        addresses.join(one);
+        assert_eq!((addresses.clients(one), addresses.clients(two)), (1, 0));
         assert_eq!(addresses.arrive(one), 2);
-        for in_handshake in [true, false, true] {
-            addresses.leave(one, in_handshake);
+        addresses.leave(one);
+        assert_eq!((addresses.clients(one), addresses.arrive(one)), (0, 4), "who says goodbye is a guest");
+        for ip in [one, one, one, one, two] {
+            addresses.depart(ip);
         }
-        addresses.leave(two, true);
         assert!(addresses.counts.is_empty());
     }
 
@@ -73,8 +83,9 @@ mod tests {
         let mut addresses = Addresses::default();
         let ip = IpAddr::from([127, 0, 0, 1]);
         assert_eq!((addresses.arrive(ip), addresses.arrive(ip)), (0, 0));
-        addresses.establish(ip);
-        addresses.leave(ip, false);
-        assert_eq!(addresses.established(ip), 0);
+        addresses.join(ip);
+        assert_eq!(addresses.clients(ip), 0);
+        addresses.leave(ip);
+        addresses.depart(ip);
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     /// The client this became; meaningless before [`Phase::Open`].
     pub(crate) client: ClientId,
     pub(crate) receiver: Receiver,
+    /// How much of the message under way is counted in the total.
+    pub(crate) under_way: usize,
     /// What was read and not looked at, since the turn's share was used up.
     pub(crate) unread: Option<Box<Unread>>,
     pub(crate) outbox: Option<Box<Outbox>>,
@@ -75,6 +77,7 @@ impl Connection {
             phase: Phase::Handshake(Vec::new()),
             client: ClientId(0),
             receiver: Receiver::default(),
+            under_way: 0,
             unread: None,
             outbox: None,
             heartbeat: Heartbeat::new(now),

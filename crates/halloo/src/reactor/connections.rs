@@ -56,6 +56,8 @@ pub(crate) struct Connections {
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Outbox>>,
     pub(super) account: Arc<AtomicUsize>,
+    /// Bytes of all messages of which only a part has arrived.
+    pub(super) under_way: usize,
 }
 
 impl Connections {
@@ -86,6 +88,7 @@ impl Connections {
             epoch: 1,
             pool: Vec::new(),
             account,
+            under_way: 0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Connections {
         let connection = &mut self.table[slot];
         connection.phase = Phase::Open;
         connection.client = client;
+        self.addresses.join(connection.peer.ip());
         // What was broadcast earlier in this turn is not for it.
         (connection.mark, connection.mark_epoch) = (self.log.len(), self.epoch);
         let (addr, clients) = (connection.peer, self.shared.clients());
@@ -208,6 +212,7 @@ impl Connections {
             Ok(taken) => {
                 let frames = Frames::new(&bytes[taken..], &self.account);
                 self.table[slot].outbox.get_or_insert_default().push_last(&frames);
+                self.blocked(slot);
             }
             Err(error) => self.lose(slot, &error),
         }
@@ -291,7 +296,7 @@ impl Connections {
         if self.account.load(Ordering::Relaxed) <= OUTBOX_TOTAL {
             return;
         }
-        let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.bytes());
+        let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.weight());
         let largest = self.table.iter().max_by_key(|(_, connection)| waiting(connection));
         match largest.map(|(slot, connection)| (slot, connection.is_open())) {
             Some((slot, true)) => self.too_slow(slot, 0),

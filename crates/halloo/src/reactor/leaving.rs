@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::{CLOSE_TIME, WRITE_TIME};
+use halloo_proto::defaults::{CLOSE_TIME, UNDER_WAY_TOTAL, WRITE_TIME};
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::heartbeat::Pulse;
+use halloo_proto::message::Receiver;
 use halloo_proto::outbox::Frames;
 use halloo_proto::text::escape;
 
@@ -44,7 +45,11 @@ impl Connections {
 
     /// Nothing more is said: flush, half-close, read to the end.
     pub(crate) fn finish(&mut self, slot: usize) {
-        self.table[slot].phase = Phase::Ending;
+        let connection = &mut self.table[slot];
+        connection.phase = Phase::Ending;
+        // Nothing that comes is looked at any more.
+        (connection.receiver, connection.unread) = (Receiver::default(), None);
+        self.under_way -= std::mem::take(&mut connection.under_way);
         self.limit_closing(slot);
         self.settle(slot);
     }
@@ -87,7 +92,30 @@ impl Connections {
         if self.table.contains(slot) {
             self.leave(slot, CloseCode::Abnormal, reason);
             let connection = self.table.remove(slot);
-            self.addresses.leave(connection.peer.ip(), matches!(connection.phase, Phase::Handshake(_)));
+            self.addresses.depart(connection.peer.ip());
+            self.under_way -= connection.under_way;
+        }
+    }
+
+    /// Counts what the client's unfinished message takes; when all of them take too much, the largest is given up.
+    pub(crate) fn weigh_message(&mut self, slot: usize) {
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        let now = connection.receiver.under_way();
+        self.under_way = self.under_way - connection.under_way + now;
+        connection.under_way = now;
+        // One of the largest that are allowed is no attack, whatever its buffer grew to.
+        if now == 0 || self.under_way <= UNDER_WAY_TOTAL.max(2 * self.messages.message_size) {
+            return;
+        }
+        let largest = self.table.iter().max_by_key(|(_, connection)| connection.under_way);
+        match largest.map(|(slot, connection)| (slot, connection.is_open())) {
+            Some((slot, true)) => {
+                let rule = "too much is under way from all clients; try again later";
+                self.end(slot, CloseCode::TryAgainLater, rule, LeaveReason::Violation(rule.into()));
+            }
+            // It left already, and yet sends on.
+            Some((slot, false)) => self.remove(slot, LeaveReason::TimedOut),
+            None => {}
         }
     }
 
@@ -96,6 +124,7 @@ impl Connections {
             self.tell_dropped_of(slot);
             let (client, peer) = (self.table[slot].client, self.table[slot].peer);
             let clients = self.shared.unregister(client);
+            self.addresses.leave(peer.ip());
             let why = Some(escape(&reason.to_string(), 200)).filter(|why| !why.is_empty());
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             tracing::info!("client {client} at {peer} left{why} ({code}); {clients} connected");
@@ -185,7 +214,7 @@ mod tests {
 
     use halloo_proto::Time;
     use halloo_proto::defaults::{CLOSE_TIME, FRAGMENT_TIME, HANDSHAKE_TIME, HEARTBEAT, WRITE_TIME};
-    use halloo_proto::frame::{MAX_HEADER, Role};
+    use halloo_proto::frame::Role;
 
     use super::*;
     use crate::shared::Shared;
@@ -321,7 +350,7 @@ mod tests {
             let mut stage = Stage::client(heartbeat);
             let client = stage.connections.table[stage.slot].client;
             // More than the system keeps for a socket.
-            stage.connections.send(client, Opcode::Binary, &vec![0; (64 << 20) - MAX_HEADER]);
+            stage.connections.send(client, Opcode::Binary, &vec![0; 63 << 20]);
             stage.connections.flush_all();
             assert!(stage.connections.table[stage.slot].is_blocked());
             is_due(stage.gone(), WRITE_TIME);

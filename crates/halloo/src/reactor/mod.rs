@@ -36,6 +36,9 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const DISCOVERY: Token = Token(usize::MAX - 2);
 const NETWORK: Token = Token(usize::MAX - 3);
 
+/// A turn may come so late on a busy machine, whatever the heartbeat is.
+const LATE: Duration = Duration::from_millis(100);
+
 /// Who is told what happens.
 pub(crate) enum Sink {
     /// The application takes events from a queue.
@@ -127,11 +130,16 @@ impl Reactor {
         let mut commands = Vec::new();
         self.tell_discovery();
         loop {
-            match self.poll.poll(&mut events, self.timeout()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.connections.now = Time::ZERO + self.epoch.elapsed();
+            let before = std::mem::replace(&mut self.connections.now, Time::ZERO + self.epoch.elapsed());
+            let held_up = self.was_held_up(before, timeout);
+            if held_up {
+                self.connections.listening_since = self.connections.now;
+            }
             let mut ready = std::mem::take(&mut self.ready);
             ready.sort_unstable();
             ready.dedup();
@@ -166,7 +174,7 @@ impl Reactor {
                 self.probes_ready = self.announcing.handle_readable(self.connections.now);
             }
             self.accept();
-            self.connections.handle_deadlines(!self.paused);
+            self.connections.handle_deadlines(!self.paused && !held_up);
             self.announce();
             self.settle_turn();
             if self.stopping.is_some_and(|end| self.connections.now >= end || self.connections.table.is_empty()) {
@@ -210,8 +218,15 @@ impl Reactor {
         }
     }
 
+    /// Whether this turn comes so late after the last that peers were not asked whether they are there: the process was
+    /// suspended, its machine asleep, or a handler slow. Their silence proves nothing then.
+    fn was_held_up(&self, before: Time, timeout: Option<Duration>) -> bool {
+        let late = timeout.map(|timeout| (self.connections.now - before).saturating_sub(timeout));
+        late.is_some_and(|late| late > self.connections.heartbeat.max(LATE))
+    }
+
     fn timeout(&self) -> Option<Duration> {
-        let unfinished = !self.ready.is_empty() || self.connections.is_dropping();
+        let unfinished = !self.ready.is_empty() || self.connections.is_dropping() || self.accepts_more();
         if self.probes_ready || (unfinished && !self.paused) {
             return Some(Duration::ZERO);
         }

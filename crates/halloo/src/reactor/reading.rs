@@ -92,7 +92,6 @@ impl Reactor {
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
-                self.connections.addresses.establish(peer.ip());
                 let response = self.page(&path, head_only, origin.as_deref());
                 self.last_words(slot, &response);
             }
@@ -102,7 +101,6 @@ impl Reactor {
                     let body = format!("{why}\n");
                     return self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
                 }
-                self.connections.addresses.establish(peer.ip());
                 self.connections.answer(slot, &response);
                 if !self.connections.table.contains(slot) {
                     return;
@@ -116,7 +114,6 @@ impl Reactor {
 
     fn refuse(&mut self, slot: usize, response: &[u8]) {
         self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
-        self.connections.addresses.establish(self.connections.table[slot].peer.ip());
         self.last_words(slot, response);
     }
 
@@ -177,8 +174,14 @@ impl Reactor {
         }
     }
 
-    /// Handles at most [`TURN_MESSAGES`], and answers how many bytes are left.
     fn handle_some_frames(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
+        let left = self.handle_turn(slot, bytes);
+        self.connections.weigh_message(slot);
+        left
+    }
+
+    /// Handles at most [`TURN_MESSAGES`], and answers how many bytes are left.
+    fn handle_turn(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
         self.connections.heard = slot;
         let mut input = bytes;
         for _ in 0..TURN_MESSAGES {

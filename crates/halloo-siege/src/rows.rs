@@ -1,0 +1,123 @@
+//! The attacks, in the order of the table: what is done, what is promised, what was measured.
+
+mod browsers;
+mod handshakes;
+mod idle;
+
+mod frames;
+mod random_frames;
+mod slow_reader;
+
+mod connects;
+mod descriptors;
+mod links;
+
+mod datagrams;
+mod log;
+
+mod application;
+
+pub(crate) use links::cut;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::server::{Server, Vitals, Watch};
+
+/// One attack.
+pub(crate) struct Row {
+    /// By which it is asked for.
+    pub(crate) name: &'static str,
+    pub(crate) attack: &'static str,
+    pub(crate) promised: &'static str,
+    pub(crate) run: Run,
+}
+
+/// What an attack needs.
+pub(crate) enum Run {
+    /// A server with its default settings, on which others may play meanwhile.
+    Beside(fn(&Ground) -> Result<Finding>),
+    /// Servers of its own.
+    Alone(fn(&Stage) -> Result<Finding>),
+}
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) measured: String,
+    pub(crate) held: bool,
+}
+
+/// What all attacks are told.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    pub(crate) halloo: PathBuf,
+    /// A tenth of the size or less.
+    pub(crate) quick: bool,
+}
+
+/// A server under attack.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) port: u16,
+    pub(crate) pid: u32,
+    pub(crate) quick: bool,
+}
+
+impl Stage {
+    pub(crate) fn server(&self, arguments: &[&str]) -> Result<Server> {
+        Server::start(&self.halloo, arguments)
+    }
+
+    /// The full size, or that of a quick run.
+    pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+}
+
+impl Ground {
+    pub(crate) fn new(server: &Server, stage: &Stage) -> Ground {
+        Ground { port: server.port, pid: server.pid(), quick: stage.quick }
+    }
+
+    pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
+        if self.quick { quick } else { full }
+    }
+
+    pub(crate) fn vitals(&self) -> Result<Vitals> {
+        crate::server::vitals(self.pid)
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::start(self.pid)
+    }
+
+    pub(crate) fn status(&self) -> Result<serde_json::Value> {
+        crate::server::status(self.port)
+    }
+}
+
+/// All rows of the table.
+pub(crate) const ALL: [Row; 20] = [
+    browsers::ORIGINS,
+    browsers::HOSTS,
+    idle::IDLE,
+    handshakes::SLOWLORIS,
+    handshakes::HEADS,
+    frames::LENGTH,
+    frames::FRAGMENTS,
+    frames::PINGS,
+    frames::MESSAGES_UNDER_WAY,
+    random_frames::MUTATED,
+    slow_reader::STALLED,
+    slow_reader::PAGES,
+    links::LINKS,
+    descriptors::DESCRIPTORS,
+    connects::CONNECTS,
+    datagrams::DATAGRAMS,
+    datagrams::FORGED,
+    log::LOG,
+    application::FAILURE,
+    application::STALL,
+];

@@ -1,0 +1,148 @@
+//! Runs the rows one after the other, and prints what was promised beside what was measured.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::faults;
+use crate::honest::{Honest, Report};
+use crate::rows::{ALL, Finding, Ground, Row, Run, Stage};
+
+/// What is run, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only this row, several times for several
+    #[arg(long, value_name = "NAME")]
+    row: Vec<String>,
+    /// A tenth of the size or less: two minutes
+    #[arg(long)]
+    quick: bool,
+    /// The faults that nobody means instead of the attacks
+    #[arg(long)]
+    faults: bool,
+    /// With 200 honest clients beside each attack on a server that others may use
+    #[arg(long)]
+    honest: bool,
+    /// All of those attacks at once, with the honest clients beside
+    #[arg(long)]
+    together: bool,
+    /// Writes the table into this file, between its marks
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+const BEGIN: &str = "<!-- siege: written by `cargo xtask siege --write` -->\n";
+const END: &str = "<!-- siege: end -->\n";
+
+/// Runs what is asked for; an error when a promise is not kept.
+pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
+    let stage = Stage { halloo: halloo.to_owned(), quick: options.quick };
+    let all: &[Row] = if options.faults { &faults::ALL } else { &ALL };
+    let rows: Vec<&Row> =
+        all.iter().filter(|row| options.row.is_empty() || options.row.iter().any(|name| name == row.name)).collect();
+    if rows.is_empty() {
+        bail!("no such row; there are {}", all.iter().map(|row| row.name).collect::<Vec<_>>().join(", "));
+    }
+    let mut table = Table::default();
+    if !options.together || !options.row.is_empty() {
+        for row in &rows {
+            table.add(row.attack, row.promised, attack(row, &stage, options.honest));
+        }
+    }
+    if options.together {
+        let promised = "200 honest clients x 60 messages/s x 256 bytes: nothing lost, p99 at most 20 ms";
+        table.add("all attacks on one server at once", promised, all_at_once(&rows, &stage));
+    }
+    if let Some(path) = &options.write {
+        table.write(path)?;
+    }
+    match table.broken {
+        0 => Ok(()),
+        broken => bail!("{broken} of {} promises are not kept", table.rows),
+    }
+}
+
+fn attack(row: &Row, stage: &Stage, honest: bool) -> Result<Finding> {
+    let attack = match row.run {
+        Run::Alone(attack) => return attack(stage),
+        Run::Beside(attack) => attack,
+    };
+    let mut server = stage.server(&[])?;
+    let honest = if honest { Some(Honest::start(&mut server)?) } else { None };
+    if honest.is_some() {
+        // Until all buffers have the size that the load needs.
+        std::thread::sleep(Duration::from_secs(2));
+    } else {
+        server.drain_output()?;
+    }
+    let ground = Ground::new(&server, stage);
+    let mut finding = attack(&ground)?;
+    server.check_alive()?;
+    if let Some(honest) = honest {
+        let report = honest.end(&mut server)?;
+        let _ = write!(finding.measured, "; {}", told(&report));
+        finding.held &= report.held();
+    }
+    Ok(finding)
+}
+
+/// What each attack by itself promises of memory and latency is left aside here: the honest clients are the measure.
+fn all_at_once(rows: &[&Row], stage: &Stage) -> Result<Finding> {
+    let mut server = stage.server(&[])?;
+    let honest = Honest::start(&mut server)?;
+    let (ground, before) = (Ground::new(&server, stage), server.vitals()?);
+    let watch = ground.watch();
+    let attackers = rows.iter().filter_map(|row| match row.run {
+        Run::Beside(attack) => Some((row.name, attack, ground.clone())),
+        Run::Alone(_) => None,
+    });
+    let attackers = attackers.map(|(name, attack, ground)| (name, std::thread::spawn(move || attack(&ground))));
+    let attackers: Vec<_> = attackers.collect();
+    let count = attackers.len();
+    for (name, attacker) in attackers {
+        // Their counts of clients are each other's, so only what breaks the siege itself is told.
+        if let Ok(Err(error)) = attacker.join() {
+            eprintln!("{name}, among the others: {error:#}");
+        }
+    }
+    let growth = watch.end().saturating_sub(before.memory_kib);
+    server.check_alive()?;
+    let report = honest.end(&mut server)?;
+    let measured = format!("{count} attacks at once; {}; memory +{growth} KiB", told(&report));
+    Ok(Finding { measured, held: report.held() })
+}
+
+fn told(report: &Report) -> String {
+    format!("honest: {} sent, {} lost, p99 {:.1} ms", report.sent, report.lost, report.p99.as_secs_f64() * 1000.0)
+}
+
+#[derive(Default)]
+struct Table {
+    text: String,
+    rows: usize,
+    broken: usize,
+}
+
+impl Table {
+    fn add(&mut self, attack: &str, promised: &str, outcome: Result<Finding>) {
+        let finding = outcome.unwrap_or_else(|error| Finding { measured: format!("FAILED: {error:#}"), held: false });
+        let held = if finding.held { "yes" } else { "**no**" };
+        self.rows += 1;
+        self.broken += usize::from(!finding.held);
+        let line = format!("| {attack} | {promised} | {} | {held} |", finding.measured.replace('|', "\\|"));
+        println!("{line}");
+        self.text += &line;
+        self.text.push('\n');
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let marks = text.find(BEGIN).zip(text.find(END));
+        let (begin, end) = marks.context("the file has no place for the table of the siege")?;
+        let head = "| attack | promised | measured | held |\n|---|---|---|---|\n";
+        let text = [&text[..begin + BEGIN.len()], "\n", head, &self.text, "\n", &text[end..]].concat();
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

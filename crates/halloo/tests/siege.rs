@@ -1,0 +1,124 @@
+//! The attacks of `cargo xtask siege` in small: who stays, what is told, and what is kept. Time is measured there.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use halloo::{ClientId, Config, Event, LeaveReason, Server};
+use halloo_proto::frame::{Opcode, encode};
+
+/// Long enough for a loaded machine; no test waits for it unless it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
+
+const HANDSHAKE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+fn open(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Asks to be let in, and answers the first line it is told; empty when it is cut off.
+fn ask(stream: &mut TcpStream, request: &[u8]) -> String {
+    let mut told = [0; 12];
+    match stream.write_all(request).and_then(|()| stream.read_exact(&mut told)) {
+        Ok(()) => String::from_utf8_lossy(&told).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+fn join(server: &Server) -> TcpStream {
+    let mut stream = open(server);
+    assert_eq!(ask(&mut stream, HANDSHAKE), "HTTP/1.1 101");
+    let mut rest = Vec::new();
+    while !rest.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        rest.push(byte[0]);
+    }
+    stream
+}
+
+/// The event that is `wanted`; the others before it are passed over.
+fn told(server: &Server, wanted: impl Fn(&Event<'_>) -> bool) -> Event<'static> {
+    std::iter::from_fn(|| server.wait_event(PATIENCE)).find(wanted).expect("an event")
+}
+
+#[test]
+fn those_who_were_refused_and_stay_take_nobodys_place() {
+    #[cfg(unix)]
+    rlimit::increase_nofile_limit(4096).unwrap();
+    let server = Server::start(Config::local()).unwrap();
+    // More than may be anything but a client at a time. Each is told no, and does not go.
+    let mut lingering = Vec::new();
+    for _ in 0..halloo_proto::defaults::PENDING + 100 {
+        let mut stream = open(&server);
+        assert_eq!(ask(&mut stream, b"GET / HTTP/1.1\r\nHost: evil.com\r\n\r\n"), "HTTP/1.1 403");
+        lingering.push(stream);
+    }
+    for _ in 0..10 {
+        join(&server);
+    }
+}
+
+#[test]
+fn messages_that_never_end_are_bounded_in_all() {
+    let mut config = Config::local();
+    config.messages.message_size = 4 * 1024 * 1024;
+    let server = Server::start(config).unwrap();
+    let mut unfinished = Vec::new();
+    encode(&mut unfinished, Opcode::Binary, &vec![7; 4 * 1024 * 1024], KEY);
+    unfinished.pop();
+    // All together a quarter more than may be under way.
+    let hoarders: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = join(&server);
+            // Whoever is cut off meanwhile cannot say more.
+            let _ = stream.write_all(&unfinished);
+            stream
+        })
+        .collect();
+    let left = told(&server, |event| matches!(event, Event::ClientLeft { .. }));
+    let Event::ClientLeft { code, reason, .. } = left else { unreachable!("looked for") };
+    assert_eq!(code.number(), 1013);
+    assert!(matches!(reason, LeaveReason::Violation(rule) if rule.contains("under way")));
+    assert!(server.status().connected_clients > 10, "no more are cut than need be");
+    drop(hoarders);
+}
+
+#[test]
+fn a_server_that_was_held_up_blames_nobody() {
+    let heartbeat = Duration::from_millis(200);
+    let mut config = Config::local();
+    config.heartbeat = heartbeat;
+    let (events, told) = mpsc::channel();
+    let handler = move |event: Event<'_>, _: &mut halloo::Hub<'_>| {
+        if let Event::MessageReceived { .. } = event {
+            // As long as two clients would be dead who are not asked: the process is suspended, or its handler slow.
+            let begin = Instant::now();
+            while begin.elapsed() < heartbeat * 6 {
+                std::thread::yield_now();
+            }
+        }
+        let _ = events.send(event.into_owned());
+    };
+    let server = Server::start_with(config, handler).unwrap();
+    let (mut speaker, mut idle) = (join(&server), join(&server));
+    let mut message = Vec::new();
+    encode(&mut message, Opcode::Text, b"wait", KEY);
+    speaker.write_all(&message).unwrap();
+    // The speaker answers nothing from now on; the other one answers as soon as it is asked.
+    for _ in 0..5 {
+        idle.read_exact(&mut [0; 2]).expect("it is asked, and not thrown out");
+        let mut pong = Vec::new();
+        encode(&mut pong, Opcode::Pong, b"", KEY);
+        idle.write_all(&pong).unwrap();
+    }
+    let left: Vec<_> = told.try_iter().filter(|event| matches!(event, Event::ClientLeft { .. })).collect();
+    assert!(matches!(left[..], [Event::ClientLeft { client: ClientId(1), .. }]), "{left:?}");
+}
