@@ -1,13 +1,15 @@
 //! What can be said on the command line; every option also as `HALLOO_…` in the environment.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use halloo::Token;
 
-use crate::values;
+use crate::values::{self, Secret};
 
 const EXAMPLES: &str = "Examples:
   halloo                              serve and call out until somebody answers
@@ -116,6 +118,11 @@ pub(crate) struct ServeArgs {
     /// Name that people see.
     #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
     pub(crate) name: String,
+    /// Lets in only who gives this token; without a TOKEN, a random one, which the banner and its QR code show.
+    ///
+    /// Other programs see what stands on the command line; HALLOO_TOKEN they do not.
+    #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = values::secret, help_heading = "Access")]
+    pub(crate) token: Option<Secret>,
     /// Lets web pages of this origin in, like https://example.org; * for every page. Can be repeated.
     #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_parser = values::origin, value_delimiter = ',', help_heading = "Access")]
     pub(crate) allow_origin: Vec<String>,
@@ -167,6 +174,22 @@ pub(crate) struct DiscoverArgs {
     pub(crate) place: PlaceArgs,
 }
 
+/// What a server may ask for.
+#[derive(Args, Debug)]
+pub(crate) struct KeyArgs {
+    /// What the server wants to be given, if the address does not bring it. Better in HALLOO_TOKEN: other programs see
+    /// what stands on the command line.
+    #[arg(long, env = "HALLOO_TOKEN", value_parser = values::secret)]
+    token: Option<Secret>,
+}
+
+impl KeyArgs {
+    pub(crate) fn token(&self) -> Option<Token> {
+        // Wrong ones were told when the command line was read.
+        self.token.as_ref().and_then(|token| token.token().ok().flatten())
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
     /// Name or id of the server, letter case aside, or its address; without it, the first that is found.
@@ -175,6 +198,8 @@ pub(crate) struct StatusArgs {
     /// How long to search for it.
     #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
 }
@@ -227,7 +252,8 @@ pub(crate) enum SlowClient {
 /// Reads the command line, or ends the process with what is wrong about it.
 pub(crate) fn parse() -> Arguments {
     let read = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
-    command().try_get_matches().and_then(read).unwrap_or_else(|mut error| {
+    let arguments = command().try_get_matches().and_then(read).and_then(check_token);
+    arguments.unwrap_or_else(|mut error| {
         let number = match error.get(ContextKind::InvalidSubcommand) {
             Some(ContextValue::String(name)) => name.parse::<u16>().ok(),
             _ => None,
@@ -238,6 +264,22 @@ pub(crate) fn parse() -> Arguments {
         }
         error.exit()
     })
+}
+
+fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    let given = match &arguments.command {
+        None => arguments.serve.token.as_ref(),
+        Some(Command::Serve(serve)) => serve.token.as_ref(),
+        Some(Command::Connect(connect)) => connect.keys.token.as_ref(),
+        Some(Command::Status(status)) => status.keys.token.as_ref(),
+        Some(_) => None,
+    };
+    match given.map(Secret::token) {
+        Some(Err(error)) => {
+            Err(command().error(ErrorKind::ValueValidation, format!("invalid value for '--token': {error}")))
+        }
+        _ => Ok(arguments),
+    }
 }
 
 /// The command line as clap knows it.
@@ -256,8 +298,17 @@ fn in_the_environment(command: clap::Command) -> clap::Command {
 }
 
 impl ServeArgs {
-    pub(crate) fn config(&self) -> halloo::Config {
+    /// Whether the token is one that nobody knows yet.
+    pub(crate) fn wants_random_token(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.token() == Ok(None))
+    }
+
+    pub(crate) fn config(&self) -> io::Result<halloo::Config> {
         let mut config = halloo::Config::default();
+        config.access.token = match &self.token {
+            None => None,
+            Some(token) => token.token().map_err(io::Error::other)?.map_or_else(halloo::random_token, Ok).map(Some)?,
+        };
         config.port = self.port;
         config.strict_port = self.strict_port;
         config.bind = self.bind;
@@ -278,6 +329,6 @@ impl ServeArgs {
             SlowClient::DropOldest => halloo::SlowClient::DropOldest,
             SlowClient::DropNewest => halloo::SlowClient::DropNewest,
         };
-        config
+        Ok(config)
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool)
     let paint = |style: Style| if colours { style } else { Style::new() };
     let (bold, dim) = (paint(Style::new().bold()), paint(Style::new().dimmed()));
     let link = paint(AnsiColor::Cyan.on_default());
-    let page = page(server);
+    let page = server.invitation();
     let name = escape(name, 200);
     let mut rows = vec![(name.width(), format!("{bold}{name}{bold:#}")), (0, String::new())];
     let mut row = |label: &str, url: &str| {
@@ -50,11 +50,6 @@ pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool)
     }
     out.push('\n');
     out
-}
-
-/// The address of the page for people: that which other devices most likely reach.
-pub(crate) fn page(server: &Server) -> String {
-    format!("{}/", server.url().replacen("ws://", "http://", 1))
 }
 
 fn is_local(url: &str) -> bool {

@@ -64,6 +64,9 @@ pub enum ConnectError {
         /// What is wrong with it.
         error: UrlError,
     },
+    /// A secure address, and no TLS in this build.
+    #[error("wss:// needs TLS, which this program was built without; use ws://, or build it with the feature `tls`")]
+    NoTls,
     /// The system refused something the client needs.
     #[error("cannot {what}: {error}")]
     System {

@@ -8,6 +8,7 @@
 mod config;
 mod event;
 mod hub;
+mod security;
 mod server;
 mod status;
 
@@ -34,10 +35,13 @@ pub use error::{ConnectError, StartError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::close::CloseCode;
+pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
 pub use halloo_proto::message::MessageLimits;
 pub use halloo_proto::outbox::{OutboxLimits, SlowClient};
 pub use halloo_proto::reconnect::Patience;
+pub use halloo_proto::token::{Token, TokenError};
 pub use hub::Hub;
+pub use security::random_token;
 pub use server::Server;
 pub use status::{ClientStatus, Extras, Status};
 

@@ -6,6 +6,7 @@ use halloo_proto::defaults;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{OutboxLimits, SlowClient};
 use halloo_proto::reconnect::Patience;
+use halloo_proto::token::Token;
 
 use super::Target;
 use crate::Search;
@@ -21,6 +22,9 @@ use crate::Search;
 pub struct ClientConfig {
     /// Where to connect to.
     pub target: Target,
+    /// What the server wants to be given; `None` for the one in the fragment of the address, if there is one. It is
+    /// sent to whatever answers as the target: without TLS, give it with an address rather than a name.
+    pub token: Option<Token>,
     /// Whether to try again when nobody is there or the connection ends. Without it, one attempt is all.
     pub reconnect: bool,
     /// How long to go on trying; without a limit by default.
@@ -47,6 +51,7 @@ impl ClientConfig {
     pub fn new(target: impl Into<Target>) -> ClientConfig {
         ClientConfig {
             target: target.into(),
+            token: None,
             reconnect: true,
             patience: Patience::default(),
             messages: MessageLimits::default(),

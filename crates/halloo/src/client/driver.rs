@@ -324,7 +324,7 @@ impl Driver {
         };
         let Stage::Dialing(dial) = self.leave_stage() else { return Ok(()) };
         let url = self.route.url(reached.addr);
-        let mut greeting = Box::new(Greeting::new(reached, url, nonce, self.now));
+        let mut greeting = Box::new(Greeting::new(reached, url, self.config.token.as_ref(), nonce, self.now));
         let greeted = greeting.handle_ready(&mut self.buffer);
         self.stage = Stage::Greeting(greeting, dial);
         greeted.map_or(Ok(()), |greeted| self.greeted(greeted))

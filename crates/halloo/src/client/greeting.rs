@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use halloo_proto::Time;
 use halloo_proto::defaults::HANDSHAKE_TIME;
 use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::token::Token;
 use halloo_proto::url::Url;
 
 use super::dial::Reached;
@@ -36,11 +37,11 @@ pub(super) enum Greeted {
 }
 
 impl Greeting {
-    pub(super) fn new(reached: Reached, url: Url, nonce: [u8; 16], now: Time) -> Greeting {
+    pub(super) fn new(reached: Reached, url: Url, token: Option<&Token>, nonce: [u8; 16], now: Time) -> Greeting {
         // Without it small messages wait up to 200 ms for an acknowledgement. It fails on a dead socket only.
         let _ = reached.stream.set_nodelay(true);
         let handshake = Handshake::new(nonce);
-        let request = handshake.request(&url);
+        let request = handshake.request(&url, token.or(url.token()));
         Greeting { reached, url, handshake, request, answer: Vec::new(), deadline: now + HANDSHAKE_TIME }
     }
 

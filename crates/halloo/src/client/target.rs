@@ -1,5 +1,6 @@
 //! Where to connect to.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use halloo_proto::announcement::{NAME, clean};
@@ -29,11 +30,21 @@ use crate::{ConnectError, ServerInfo};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target(Kind);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Text(String),
     Name(String),
     Server(Box<ServerInfo>),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Text(text) => write!(f, "{:?}", shown(text)),
+            Kind::Name(name) => write!(f, "{name:?}"),
+            Kind::Server(server) => server.fmt(f),
+        }
+    }
 }
 
 impl Target {
@@ -100,8 +111,12 @@ impl Route {
         }
         match target.0 {
             Kind::Text(text) | Kind::Name(text) => {
-                let wrong = |error: UrlError| ConnectError::Address { text: escape(&text, 200), error };
-                Ok(Route::to_url(text.parse().map_err(wrong)?))
+                let wrong = |error: UrlError| ConnectError::Address { text: shown(&text), error };
+                let url: Url = text.parse().map_err(wrong)?;
+                if url.is_secure() {
+                    return Err(ConnectError::NoTls);
+                }
+                Ok(Route::to_url(url))
             }
             Kind::Server(server) => {
                 let known = server.candidates();
@@ -127,7 +142,7 @@ impl Route {
 
     /// The address by which `addr` is asked.
     pub(super) fn url(&self, addr: SocketAddr) -> Url {
-        self.url.clone().unwrap_or_else(|| Url::new(Host::Ip(addr.ip()), addr.port()))
+        self.url.clone().unwrap_or_else(|| Url::new(false, Host::Ip(addr.ip()), addr.port()))
     }
 
     /// Whether the target is exactly one address, so that a wrong answer there is the answer.
@@ -156,6 +171,11 @@ fn best_first(url: &str, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     best.into_iter().chain(others).collect()
 }
 
+/// An address for a log: a token may follow it.
+fn shown(text: &str) -> String {
+    escape(text.split(['#', '?']).next().unwrap_or_default(), 200)
+}
+
 fn is_address(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text.contains(['.', ':', '/', '[', '@']) || text.eq_ignore_ascii_case("localhost")
@@ -175,8 +195,8 @@ mod tests {
             assert!(!route(name).unwrap().is_fixed(), "{name}");
         }
         assert!(!Route::new(Target::name("v2.0")).unwrap().is_fixed());
-        let error = route("wss://a\n").unwrap_err().to_string();
-        assert!(error.contains("TLS is not built in yet") && !error.contains('\n'), "{error}");
+        let error = route("ws://a\nb/#token=secret").unwrap_err().to_string();
+        assert!(error.contains("a\\nb") && !error.contains("secret"), "{error}");
         assert!(route("").is_err());
     }
 

@@ -206,7 +206,7 @@ mod tests {
             let (stream, addr) = listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
             let config = crate::Config::default();
-            let shared = Arc::new(Shared::new("test".into(), 1, 1));
+            let shared = Arc::new(Shared::new("test".into(), 1, Default::default(), 1));
             let mut connections = Connections::new(shared, config.outbox, heartbeat, config.messages);
             connections.now = START;
             let stream = mio::net::TcpStream::from_std(stream);

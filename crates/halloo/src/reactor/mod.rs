@@ -19,6 +19,7 @@ use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::STOP_TIME;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
+use halloo_proto::token::Guesses;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
@@ -28,6 +29,7 @@ pub(crate) use connections::Connections;
 use crate::discovery::Announcing;
 use crate::event_queue::EventQueue;
 use crate::hub::Hub;
+use crate::security::Security;
 use crate::shared::Shared;
 use crate::{Config, Event, LeaveReason, StartError};
 
@@ -73,6 +75,8 @@ pub(crate) struct Reactor {
     /// Descriptors have run out: accept again then.
     accept_again: Option<Time>,
     max_clients: usize,
+    /// Who gave wrong tokens lately.
+    guesses: Guesses,
     stopping: Option<Time>,
 }
 
@@ -94,7 +98,8 @@ impl Reactor {
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(StartError::system("watch the listening socket"))?;
         let port = listener.local_addr().map_err(StartError::system("learn the port"))?.port();
-        let shared = Arc::new(Shared::new(config.name.clone(), port, first_client));
+        let security = Security { token: config.access.token.clone(), tls: false, fingerprint: None };
+        let shared = Arc::new(Shared::new(config.name.clone(), port, security, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
@@ -115,6 +120,7 @@ impl Reactor {
             probes_ready: false,
             accept_again: None,
             max_clients: accepting::max_clients(&config),
+            guesses: Guesses::default(),
             stopping: None,
             config,
         };

@@ -3,13 +3,14 @@
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 
+use halloo_proto::access::Denied;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::defaults::{TURN_BYTES, TURN_MESSAGES};
 use halloo_proto::frame::{Opcode, Role};
 use halloo_proto::http::respond;
 use halloo_proto::message::Incoming;
 use halloo_proto::text::escape;
-use halloo_proto::upgrade::{Verdict, read_head};
+use halloo_proto::upgrade::{Refusal, Verdict, Visitor, read_head};
 
 use super::connection::{Phase, Unread};
 use super::{Reactor, tell};
@@ -84,11 +85,19 @@ impl Reactor {
 
     fn handle_head(&mut self, slot: usize, bytes: &mut [u8]) {
         let peer = self.connections.table[slot].peer;
-        match read_head(bytes, peer.ip(), &self.config.access) {
+        let may_guess = self.guesses.allows(peer.ip(), self.connections.now);
+        match read_head(bytes, Visitor { ip: peer.ip(), may_guess }, &self.config.access) {
             Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
             Verdict::Refuse { reason, response } => {
                 let why = escape(&reason.to_string(), 300);
-                tracing::warn!("{peer} was refused: {why}");
+                match reason {
+                    // The ten that came before were told.
+                    Refusal::Denied(Denied::TooManyGuesses) => tracing::debug!("{peer} was refused: {why}"),
+                    _ => tracing::warn!("{peer} was refused: {why}"),
+                }
+                if reason == Refusal::Denied(Denied::TokenWrong) {
+                    self.guesses.handle_wrong(peer.ip(), self.connections.now);
+                }
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
