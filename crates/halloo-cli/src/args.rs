@@ -1,13 +1,14 @@
 //! What can be said on the command line; every option also as `HALLOO_…` in the environment.
 
-use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use halloo::Token;
+use halloo::{Fingerprint, Identity, Token};
 
 use crate::values::{self, Secret};
 
@@ -123,6 +124,15 @@ pub(crate) struct ServeArgs {
     /// Other programs see what stands on the command line; HALLOO_TOKEN they do not.
     #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = values::secret, help_heading = "Access")]
     pub(crate) token: Option<Secret>,
+    /// Speaks TLS, with a certificate of its own that is kept for the next start; clients pin its fingerprint.
+    #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
+    pub(crate) tls: bool,
+    /// Speaks TLS with this certificate, in PEM, with those of its issuers behind it.
+    #[arg(long, env = "HALLOO_CERT", value_name = "FILE", requires = "key", help_heading = "Access")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
+    pub(crate) key: Option<PathBuf>,
     /// Lets web pages of this origin in, like https://example.org; * for every page. Can be repeated.
     #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_parser = values::origin, value_delimiter = ',', help_heading = "Access")]
     pub(crate) allow_origin: Vec<String>,
@@ -181,6 +191,9 @@ pub(crate) struct KeyArgs {
     /// what stands on the command line.
     #[arg(long, env = "HALLOO_TOKEN", value_parser = values::secret)]
     token: Option<Secret>,
+    /// SHA-256 of the certificate that the server has to have, as it shows it; TLS is spoken then.
+    #[arg(long, env = "HALLOO_FINGERPRINT", value_name = "SHA256")]
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 impl KeyArgs {
@@ -303,12 +316,26 @@ impl ServeArgs {
         self.token.as_ref().is_some_and(|token| token.token() == Ok(None))
     }
 
-    pub(crate) fn config(&self) -> io::Result<halloo::Config> {
+    /// The certificate and key, if TLS is to be spoken.
+    fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            return Ok(Some(Identity::from_pem_files(cert, key)?));
+        }
+        if !self.tls {
+            return Ok(None);
+        }
+        let place = directories::ProjectDirs::from("", "", "halloo");
+        let place = place.context("there is no home directory to keep a certificate in; give `--cert` and `--key`")?;
+        Ok(Some(Identity::self_signed_in(place.data_dir())?))
+    }
+
+    pub(crate) fn config(&self) -> anyhow::Result<halloo::Config> {
         let mut config = halloo::Config::default();
         config.access.token = match &self.token {
             None => None,
-            Some(token) => token.token().map_err(io::Error::other)?.map_or_else(halloo::random_token, Ok).map(Some)?,
+            Some(token) => token.token()?.map_or_else(halloo::random_token, Ok).map(Some)?,
         };
+        config.tls = self.identity()?;
         config.port = self.port;
         config.strict_port = self.strict_port;
         config.bind = self.bind;

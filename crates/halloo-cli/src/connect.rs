@@ -78,6 +78,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     let mut config = ClientConfig::new(target);
     config.reconnect = !arguments.once;
     config.token = arguments.keys.token();
+    config.fingerprint = arguments.keys.fingerprint;
     config.search = arguments.search();
     let running = Arc::new(OnceLock::new());
     stop_on_signal(&running)?;

@@ -64,6 +64,9 @@ pub(crate) fn ready(server: &Server) -> Value {
     if let Some(token) = server.token() {
         ready["token"] = token.reveal().into();
     }
+    if let Some(fingerprint) = server.fingerprint() {
+        ready["fingerprint"] = fingerprint.to_string().into();
+    }
     ready
 }
 

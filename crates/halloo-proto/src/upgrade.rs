@@ -77,6 +77,9 @@ pub enum Refusal {
     /// The first byte of TLS.
     #[error("this port does not speak TLS; use ws:// or http:// instead of wss:// or https://")]
     Tls,
+    /// No TLS, where nothing else is spoken.
+    #[error("this port speaks TLS; use wss:// or https:// instead of ws:// or http://")]
+    Plain,
     /// The head is too large.
     #[error("the request head is larger than {HEAD_SIZE} bytes or {HEAD_HEADERS} headers")]
     TooLarge,

@@ -93,6 +93,13 @@ impl Url {
         self.secure
     }
 
+    /// The same address by TLS; the port stays.
+    #[must_use]
+    pub fn secured(mut self) -> Url {
+        self.secure = true;
+        self
+    }
+
     /// The token in its fragment. One in its query is a part of [`Url::resource`].
     pub fn token(&self) -> Option<&Token> {
         self.token.as_ref()

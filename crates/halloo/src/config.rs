@@ -39,6 +39,10 @@ pub struct Config {
     pub mdns: bool,
     /// Who may connect, besides programs on private networks.
     pub access: AccessRules,
+    /// The certificate and key to speak TLS by; `None` speaks plain. With one, nothing is spoken in the clear but the
+    /// answer to `GET /discovery.json`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::Identity>,
     /// Most clients at a time; `None` for as many as file descriptors allow, less 64.
     pub max_clients: Option<usize>,
     /// Most clients from one address; loopback is exempt.
@@ -69,6 +73,8 @@ impl Default for Config {
             #[cfg(feature = "mdns")]
             mdns: true,
             access: AccessRules::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             max_clients: None,
             max_clients_per_address: defaults::CLIENTS_PER_ADDRESS,
             messages: MessageLimits::default(),

@@ -83,6 +83,21 @@ impl ConnectError {
     }
 }
 
+/// Why a server did not tell its status.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatusError {
+    /// It was not even tried.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Nobody answers, or somebody else does.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It does not want to, and says why.
+    #[error("the server refused: {0}")]
+    Refused(String),
+}
+
 /// The server or client does not run: it was stopped, it gave up, or it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it does not run any more; start the server again with `restart`, or connect a new client")]

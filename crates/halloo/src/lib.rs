@@ -17,6 +17,8 @@ mod error;
 
 mod event_queue;
 mod shared;
+mod stream;
+mod tls;
 mod writing;
 
 mod browse;
@@ -27,11 +29,11 @@ mod mdns;
 mod reactor;
 
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
-pub use client::{Client, ClientConfig, ClientEvent, Target};
+pub use client::{Client, ClientConfig, ClientEvent, Target, status_of};
 pub use config::Config;
 pub use discovery::local_ip;
 pub use doctor::{Diagnosis, Finding, Verdict, diagnose};
-pub use error::{ConnectError, StartError, Stopped};
+pub use error::{ConnectError, StartError, StatusError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::close::CloseCode;
@@ -44,6 +46,8 @@ pub use hub::Hub;
 pub use security::random_token;
 pub use server::Server;
 pub use status::{ClientStatus, Extras, Status};
+#[cfg(feature = "tls")]
+pub use tls::{Identity, IdentityError};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -18,7 +18,7 @@ use crate::event_queue::{EventQueue, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
 use crate::shared::Shared;
-use crate::{ClientId, Config, Delivery, Event, Message, StartError, Status, Stopped, Token};
+use crate::{ClientId, Config, Delivery, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
 /// A running server: one thread that listens, announces and serves until this is dropped.
 ///
@@ -211,6 +211,11 @@ impl Server {
     /// What clients have to give.
     pub fn token(&self) -> Option<&Token> {
         self.shared.security.token.as_ref()
+    }
+
+    /// What clients pin: the fingerprint of a certificate that the server made for itself.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.shared.security.fingerprint
     }
 
     /// The address that other devices most likely reach this machine at.

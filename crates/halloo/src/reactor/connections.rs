@@ -1,7 +1,6 @@
 //! Who is connected, and what goes out to them.
 
 use std::collections::VecDeque;
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,7 +17,6 @@ use super::addresses::Addresses;
 use super::connection::{Connection, Phase};
 use super::wheel::Wheel;
 use crate::shared::Shared;
-use crate::writing::write_some;
 use crate::{ClientId, ClientStatus, Delivery, Event, LeaveReason};
 
 /// Bytes corked for one client, or logged for all, before they go out within a turn; also what a pooled buffer keeps.
@@ -203,7 +201,7 @@ impl Connections {
 
     /// Queues bytes that are no frame: the answer to a request.
     pub(crate) fn answer(&mut self, slot: usize, bytes: &[u8]) {
-        match self.table[slot].write_some(bytes) {
+        match self.table[slot].stream.write_some(bytes) {
             Ok(taken) if taken == bytes.len() => {}
             Ok(taken) => {
                 let frames = Frames::new(&bytes[taken..], &self.account);
@@ -326,7 +324,7 @@ impl Connections {
             return;
         }
         let length = outbox.cork().len();
-        match write_some(&mut connection.stream, outbox.cork()) {
+        match connection.stream.write_some(outbox.cork()) {
             Ok(taken) if taken == length => {
                 self.release_outbox(slot);
                 self.settle(slot);
@@ -375,7 +373,7 @@ impl Connections {
         }
         let taken = match connection.is_blocked() {
             true => 0,
-            false => match connection.write_some(&log[start..]) {
+            false => match connection.stream.write_some(&log[start..]) {
                 Ok(taken) if start + taken == log.len() => return,
                 Ok(taken) => taken,
                 Err(error) => return self.lose(slot, &error),
@@ -402,6 +400,9 @@ impl Connections {
     /// The socket takes bytes again.
     pub(crate) fn handle_writable(&mut self, slot: usize) {
         let Some(connection) = self.table.get_mut(slot) else { return };
+        if let Err(error) = connection.stream.handle_writable() {
+            return self.lose(slot, &error);
+        }
         if !connection.is_blocked() {
             return;
         }
@@ -437,7 +438,7 @@ impl Connections {
         if matches!(connection.phase, Phase::Ending) && done && !connection.shut {
             connection.shut = true;
             // An error means that the peer is gone already, which the next read finds out.
-            let _ = connection.stream.shutdown(Shutdown::Write);
+            let _ = connection.stream.shutdown();
         }
     }
 

@@ -31,6 +31,7 @@ use crate::event_queue::EventQueue;
 use crate::hub::Hub;
 use crate::security::Security;
 use crate::shared::Shared;
+use crate::tls::Acceptor;
 use crate::{Config, Event, LeaveReason, StartError};
 
 const WAKER: Token = Token(usize::MAX);
@@ -75,6 +76,8 @@ pub(crate) struct Reactor {
     /// Descriptors have run out: accept again then.
     accept_again: Option<Time>,
     max_clients: usize,
+    /// Present when TLS is spoken, and then nothing else.
+    tls: Option<Acceptor>,
     /// Who gave wrong tokens lately.
     guesses: Guesses,
     stopping: Option<Time>,
@@ -98,7 +101,9 @@ impl Reactor {
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(StartError::system("watch the listening socket"))?;
         let port = listener.local_addr().map_err(StartError::system("learn the port"))?.port();
-        let security = Security { token: config.access.token.clone(), tls: false, fingerprint: None };
+        let tls = Acceptor::of(&config);
+        let fingerprint = tls.as_ref().and_then(Acceptor::fingerprint);
+        let security = Security { token: config.access.token.clone(), tls: tls.is_some(), fingerprint };
         let shared = Arc::new(Shared::new(config.name.clone(), port, security, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
@@ -120,6 +125,7 @@ impl Reactor {
             probes_ready: false,
             accept_again: None,
             max_clients: accepting::max_clients(&config),
+            tls,
             guesses: Guesses::default(),
             stopping: None,
             config,
