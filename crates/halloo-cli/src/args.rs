@@ -145,6 +145,15 @@ pub(crate) struct ServeArgs {
     /// Most clients at a time.
     #[arg(long, env = "HALLOO_MAX_CLIENTS", value_name = "N", help_heading = "Limits")]
     pub(crate) max_clients: Option<usize>,
+    /// Most clients from one address; this machine is exempt.
+    #[arg(
+        long,
+        env = "HALLOO_MAX_CLIENTS_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = 64,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_clients_per_address: usize,
     /// Largest message a client may send, like 65536, 64KiB or 2MB.
     #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "SIZE", default_value = "1MiB", value_parser = values::size, help_heading = "Limits")]
     pub(crate) max_message: usize,
@@ -349,6 +358,7 @@ impl ServeArgs {
         config.access.allowed_hosts = self.allow_host.clone();
         config.access.allow_public = self.allow_public;
         config.max_clients = self.max_clients;
+        config.max_clients_per_address = self.max_clients_per_address;
         config.messages.message_size = self.max_message;
         config.heartbeat = self.heartbeat;
         config.outbox.policy = match self.slow_client {

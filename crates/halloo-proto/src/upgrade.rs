@@ -1,6 +1,7 @@
 //! The request head: a WebSocket handshake, a page, or neither (RFC 6455 section 4.2).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use sha1::{Digest, Sha1};
 
 use crate::access::{AccessRules, Denied};
-use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
+use crate::defaults;
 use crate::headers;
 use crate::http::respond;
 
@@ -27,6 +28,33 @@ const TOKEN_PREFIX: &str = "halloo.token.";
 
 /// What everybody may see: the page that has yet to read the token, and what the network is told anyway.
 const OPEN_PATHS: [&str; 3] = ["/", "/discovery.json", "/favicon.ico"];
+
+/// What whoever connects may take before it is a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeLimits {
+    /// From the accepted socket to the end of the handshake.
+    pub time: Duration,
+    /// Bytes of a request head; at most 64 KiB, which is what one read takes.
+    pub head_size: usize,
+    /// Headers in it.
+    pub head_headers: usize,
+    /// Sockets that have not finished it, in all; beyond them the oldest is closed.
+    pub pending: usize,
+    /// The same from one address; loopback is exempt.
+    pub pending_per_address: usize,
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        HandshakeLimits {
+            time: defaults::HANDSHAKE_TIME,
+            head_size: defaults::HEAD_SIZE,
+            head_headers: defaults::HEAD_HEADERS,
+            pending: defaults::PENDING,
+            pending_per_address: defaults::PENDING_PER_ADDRESS,
+        }
+    }
+}
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +109,13 @@ pub enum Refusal {
     #[error("this port speaks TLS; use wss:// or https:// instead of ws:// or http://")]
     Plain,
     /// The head is too large.
-    #[error("the request head is larger than {HEAD_SIZE} bytes or {HEAD_HEADERS} headers")]
-    TooLarge,
+    #[error("the request head is larger than {size} bytes or {headers} headers")]
+    TooLarge {
+        /// Bytes that it may have.
+        size: usize,
+        /// Headers that it may have.
+        headers: usize,
+    },
     /// Not `GET` or `HEAD`.
     #[error("only GET and HEAD are answered")]
     Method,
@@ -101,7 +134,7 @@ impl Refusal {
     /// The HTTP status that goes with it.
     pub fn status(&self) -> u16 {
         match self {
-            Refusal::TooLarge => 431,
+            Refusal::TooLarge { .. } => 431,
             Refusal::Method => 405,
             Refusal::Version => 426,
             Refusal::Denied(Denied::HostMissing) => 400,
@@ -114,8 +147,8 @@ impl Refusal {
 }
 
 /// Reads the request head at the start of `bytes`, sent by `visitor`.
-pub fn read_head(bytes: &[u8], visitor: Visitor, rules: &AccessRules) -> Verdict {
-    judge(bytes, visitor, rules).unwrap_or_else(|reason| {
+pub fn read_head(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &HandshakeLimits) -> Verdict {
+    judge(bytes, visitor, rules, limits).unwrap_or_else(|reason| {
         let extra: &[(&str, &str)] = match reason {
             Refusal::Version => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
             Refusal::Method => &[("Allow", "GET, HEAD")],
@@ -130,19 +163,22 @@ pub fn read_head(bytes: &[u8], visitor: Visitor, rules: &AccessRules) -> Verdict
     })
 }
 
-fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules) -> Result<Verdict, Refusal> {
+fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &HandshakeLimits) -> Result<Verdict, Refusal> {
     if bytes.first() == Some(&0x16) {
         return Err(Refusal::Tls);
     }
     if bytes.len() > LONGEST_METHOD && !bytes[..LONGEST_METHOD].contains(&b' ') {
         return Err(Refusal::Garbage);
     }
-    let mut headers = [httparse::EMPTY_HEADER; HEAD_HEADERS];
+    let size = limits.head_size;
+    let mut headers = vec![httparse::EMPTY_HEADER; limits.head_headers];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
-        Ok(httparse::Status::Complete(head)) if head <= HEAD_SIZE => head,
-        Ok(httparse::Status::Partial) if bytes.len() < HEAD_SIZE => return Ok(Verdict::Incomplete),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooLarge),
+        Ok(httparse::Status::Complete(head)) if head <= size => head,
+        Ok(httparse::Status::Partial) if bytes.len() < size => return Ok(Verdict::Incomplete),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+            return Err(Refusal::TooLarge { size, headers: limits.head_headers });
+        }
         Err(_) => return Err(Refusal::Garbage),
     };
     let request = Request { inner: &request };

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::token::Token;
-use halloo_proto::upgrade::{Verdict, Visitor, accept_key, read_head};
+use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, accept_key, read_head};
 
 const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -13,7 +13,7 @@ const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgra
 const NEIGHBOUR: Visitor = Visitor { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
 
 fn read(bytes: impl AsRef<[u8]>) -> Verdict {
-    read_head(bytes.as_ref(), NEIGHBOUR, &AccessRules::default())
+    read_head(bytes.as_ref(), NEIGHBOUR, &AccessRules::default(), &HandshakeLimits::default())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -241,7 +241,7 @@ const TOKEN: &str = "a-token-of-22-letters.";
 fn answer_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::new(TOKEN).unwrap());
-    match read_head(head.as_ref(), Visitor { may_guess, ..NEIGHBOUR }, &rules) {
+    match read_head(head.as_ref(), Visitor { may_guess, ..NEIGHBOUR }, &rules, &HandshakeLimits::default()) {
         Verdict::Incomplete => (0, String::new()),
         Verdict::Accept { response, .. } => (101, text(&response)),
         Verdict::Page { path, .. } => (200, path),

@@ -42,6 +42,7 @@ pub use halloo_proto::message::MessageLimits;
 pub use halloo_proto::outbox::{OutboxLimits, SlowClient};
 pub use halloo_proto::reconnect::Patience;
 pub use halloo_proto::token::{Token, TokenError};
+pub use halloo_proto::upgrade::HandshakeLimits;
 pub use hub::Hub;
 pub use security::random_token;
 pub use server::Server;

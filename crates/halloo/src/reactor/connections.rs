@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::OUTBOX_TOTAL;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
@@ -17,7 +16,7 @@ use super::addresses::Addresses;
 use super::connection::{Connection, Phase};
 use super::wheel::Wheel;
 use crate::shared::Shared;
-use crate::{ClientId, ClientStatus, Delivery, Event, LeaveReason};
+use crate::{ClientId, ClientStatus, Config, Delivery, Event, LeaveReason};
 
 /// Bytes corked for one client, or logged for all, before they go out within a turn; also what a pooled buffer keeps.
 const CORK: usize = 64 * 1024;
@@ -39,6 +38,9 @@ pub(crate) struct Connections {
     pub(crate) wheel: Wheel,
     pub(crate) shared: Arc<Shared>,
     limits: OutboxLimits,
+    outbox_total: usize,
+    pub(super) write_time: Duration,
+    pub(super) close_time: Duration,
     pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
     /// The server did not read before this moment, so silence before it proves nothing.
@@ -57,12 +59,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        limits: OutboxLimits,
-        heartbeat: Duration,
-        messages: MessageLimits,
-    ) -> Connections {
+    pub(crate) fn new(shared: Arc<Shared>, config: &Config) -> Connections {
         let account = Arc::clone(&shared.outbox_bytes);
         Connections {
             table: Slab::new(),
@@ -74,9 +71,12 @@ impl Connections {
             events: VecDeque::new(),
             wheel: Wheel::default(),
             shared,
-            limits,
-            messages,
-            heartbeat,
+            limits: config.outbox,
+            outbox_total: config.outbox_total,
+            messages: config.messages,
+            heartbeat: config.heartbeat,
+            write_time: config.write_time,
+            close_time: config.close_time,
             listening_since: Time::ZERO,
             dirty: Vec::new(),
             dropping: Vec::new(),
@@ -286,7 +286,7 @@ impl Connections {
 
     /// When all outboxes together hold too much, the largest is cut.
     fn relieve(&mut self) {
-        if self.account.load(Ordering::Relaxed) <= OUTBOX_TOTAL {
+        if self.account.load(Ordering::Relaxed) <= self.outbox_total {
             return;
         }
         let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.bytes());

@@ -113,7 +113,7 @@ impl Reactor {
             listener,
             commands: Arc::clone(&commands),
             epoch: Instant::now(),
-            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat, config.messages),
+            connections: Connections::new(Arc::clone(&shared), &config),
             announcing,
             sink,
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],

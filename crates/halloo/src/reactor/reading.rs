@@ -95,7 +95,7 @@ impl Reactor {
             return self.begin_tls(slot, bytes);
         }
         let may_guess = self.guesses.allows(peer.ip(), self.connections.now);
-        match read_head(bytes, Visitor { ip: peer.ip(), may_guess }, &self.config.access) {
+        match read_head(bytes, Visitor { ip: peer.ip(), may_guess }, &self.config.access, &self.config.handshakes) {
             // What is told without TLS is what is shouted into the network anyway, and that TLS is wanted.
             verdict if self.speaks_wrongly(slot, &verdict) => {
                 let response = respond(400, TEXT, &[], format!("{}\n", Refusal::Plain).as_bytes(), false);
