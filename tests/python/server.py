@@ -5,7 +5,9 @@ Prints its address, then one line for each connection that ended: its close code
 fragments what it echoes on /fragments, and closes with 4000 at the message "enough". Ends with its standard input.
 """
 
+import argparse
 import http
+import ssl
 import sys
 import threading
 
@@ -44,9 +46,15 @@ def refuse(connection, request):
 
 
 def main():
-    with serve(talk, "127.0.0.1", 0, process_request=refuse, max_size=None) as server:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tls", metavar="PEM", help="a file with a certificate and its key")
+    certificate = parser.parse_args().tls
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if certificate else None
+    if context:
+        context.load_cert_chain(certificate)
+    with serve(talk, "127.0.0.1", 0, process_request=refuse, max_size=None, ssl=context) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        print(f"ws://127.0.0.1:{server.socket.getsockname()[1]}", flush=True)
+        print(f"{'wss' if context else 'ws'}://127.0.0.1:{server.socket.getsockname()[1]}", flush=True)
         sys.stdin.read()
         server.shutdown()
 

@@ -1,13 +1,16 @@
 //! What can be said on the command line; every option also as `HALLOO_…` in the environment.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::builder::FalseyValueParser;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use halloo::{Fingerprint, Identity, Token};
 
-use crate::values;
+use crate::values::{self, Secret};
 
 const EXAMPLES: &str = "Examples:
   halloo                              serve and call out until somebody answers
@@ -116,6 +119,20 @@ pub(crate) struct ServeArgs {
     /// Name that people see.
     #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
     pub(crate) name: String,
+    /// Lets in only who gives this token; without a TOKEN, a random one, which the banner and its QR code show.
+    ///
+    /// Other programs see what stands on the command line; HALLOO_TOKEN they do not.
+    #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = values::secret, help_heading = "Access")]
+    pub(crate) token: Option<Secret>,
+    /// Speaks TLS, with a certificate of its own that is kept for the next start; clients pin its fingerprint.
+    #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
+    pub(crate) tls: bool,
+    /// Speaks TLS with this certificate, in PEM, with those of its issuers behind it.
+    #[arg(long, env = "HALLOO_CERT", value_name = "FILE", requires = "key", help_heading = "Access")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
+    pub(crate) key: Option<PathBuf>,
     /// Lets web pages of this origin in, like https://example.org; * for every page. Can be repeated.
     #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_parser = values::origin, value_delimiter = ',', help_heading = "Access")]
     pub(crate) allow_origin: Vec<String>,
@@ -128,6 +145,15 @@ pub(crate) struct ServeArgs {
     /// Most clients at a time.
     #[arg(long, env = "HALLOO_MAX_CLIENTS", value_name = "N", help_heading = "Limits")]
     pub(crate) max_clients: Option<usize>,
+    /// Most clients from one address; this machine is exempt.
+    #[arg(
+        long,
+        env = "HALLOO_MAX_CLIENTS_PER_ADDRESS",
+        value_name = "N",
+        default_value_t = 64,
+        help_heading = "Limits"
+    )]
+    pub(crate) max_clients_per_address: usize,
     /// Largest message a client may send, like 65536, 64KiB or 2MB.
     #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "SIZE", default_value = "1MiB", value_parser = values::size, help_heading = "Limits")]
     pub(crate) max_message: usize,
@@ -167,6 +193,25 @@ pub(crate) struct DiscoverArgs {
     pub(crate) place: PlaceArgs,
 }
 
+/// What a server may ask for.
+#[derive(Args, Debug)]
+pub(crate) struct KeyArgs {
+    /// What the server wants to be given, if the address does not bring it. Better in HALLOO_TOKEN: other programs see
+    /// what stands on the command line.
+    #[arg(long, env = "HALLOO_TOKEN", value_parser = values::secret)]
+    token: Option<Secret>,
+    /// SHA-256 of the certificate that the server has to have, as it shows it; TLS is spoken then.
+    #[arg(long, env = "HALLOO_FINGERPRINT", value_name = "SHA256")]
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl KeyArgs {
+    pub(crate) fn token(&self) -> Option<Token> {
+        // Wrong ones were told when the command line was read.
+        self.token.as_ref().and_then(|token| token.token().ok().flatten())
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
     /// Name or id of the server, letter case aside, or its address; without it, the first that is found.
@@ -175,6 +220,8 @@ pub(crate) struct StatusArgs {
     /// How long to search for it.
     #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
 }
@@ -227,7 +274,8 @@ pub(crate) enum SlowClient {
 /// Reads the command line, or ends the process with what is wrong about it.
 pub(crate) fn parse() -> Arguments {
     let read = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
-    command().try_get_matches().and_then(read).unwrap_or_else(|mut error| {
+    let arguments = command().try_get_matches().and_then(read).and_then(check_token);
+    arguments.unwrap_or_else(|mut error| {
         let number = match error.get(ContextKind::InvalidSubcommand) {
             Some(ContextValue::String(name)) => name.parse::<u16>().ok(),
             _ => None,
@@ -238,6 +286,22 @@ pub(crate) fn parse() -> Arguments {
         }
         error.exit()
     })
+}
+
+fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    let given = match &arguments.command {
+        None => arguments.serve.token.as_ref(),
+        Some(Command::Serve(serve)) => serve.token.as_ref(),
+        Some(Command::Connect(connect)) => connect.keys.token.as_ref(),
+        Some(Command::Status(status)) => status.keys.token.as_ref(),
+        Some(_) => None,
+    };
+    match given.map(Secret::token) {
+        Some(Err(error)) => {
+            Err(command().error(ErrorKind::ValueValidation, format!("invalid value for '--token': {error}")))
+        }
+        _ => Ok(arguments),
+    }
 }
 
 /// The command line as clap knows it.
@@ -256,8 +320,31 @@ fn in_the_environment(command: clap::Command) -> clap::Command {
 }
 
 impl ServeArgs {
-    pub(crate) fn config(&self) -> halloo::Config {
+    /// Whether the token is one that nobody knows yet.
+    pub(crate) fn wants_random_token(&self) -> bool {
+        self.token.as_ref().is_some_and(|token| token.token() == Ok(None))
+    }
+
+    /// The certificate and key, if TLS is to be spoken.
+    fn identity(&self) -> anyhow::Result<Option<Identity>> {
+        if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
+            return Ok(Some(Identity::from_pem_files(cert, key)?));
+        }
+        if !self.tls {
+            return Ok(None);
+        }
+        let place = directories::ProjectDirs::from("", "", "halloo");
+        let place = place.context("there is no home directory to keep a certificate in; give `--cert` and `--key`")?;
+        Ok(Some(Identity::self_signed_in(place.data_dir())?))
+    }
+
+    pub(crate) fn config(&self) -> anyhow::Result<halloo::Config> {
         let mut config = halloo::Config::default();
+        config.access.token = match &self.token {
+            None => None,
+            Some(token) => token.token()?.map_or_else(halloo::random_token, Ok).map(Some)?,
+        };
+        config.tls = self.identity()?;
         config.port = self.port;
         config.strict_port = self.strict_port;
         config.bind = self.bind;
@@ -271,6 +358,7 @@ impl ServeArgs {
         config.access.allowed_hosts = self.allow_host.clone();
         config.access.allow_public = self.allow_public;
         config.max_clients = self.max_clients;
+        config.max_clients_per_address = self.max_clients_per_address;
         config.messages.message_size = self.max_message;
         config.heartbeat = self.heartbeat;
         config.outbox.policy = match self.slow_client {
@@ -278,6 +366,6 @@ impl ServeArgs {
             SlowClient::DropOldest => halloo::SlowClient::DropOldest,
             SlowClient::DropNewest => halloo::SlowClient::DropNewest,
         };
-        config
+        Ok(config)
     }
 }

@@ -3,8 +3,8 @@
 use anstyle::{AnsiColor, Color, Style};
 use halloo::Server;
 use halloo_proto::text::escape;
-use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
 use unicode_width::UnicodeWidthStr;
 
 /// Columns between the addresses and the QR code.
@@ -14,18 +14,22 @@ const GAP: usize = 4;
 pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool) -> String {
     let paint = |style: Style| if colours { style } else { Style::new() };
     let (bold, dim) = (paint(Style::new().bold()), paint(Style::new().dimmed()));
-    let link = paint(AnsiColor::Cyan.on_default());
-    let page = page(server);
+    let colour = paint(AnsiColor::Cyan.on_default());
+    let link = server.invitation();
     let name = escape(name, 200);
     let mut rows = vec![(name.width(), format!("{bold}{name}{bold:#}")), (0, String::new())];
     let mut row = |label: &str, url: &str| {
-        rows.push((9 + url.len(), format!("{dim}{label:<9}{dim:#}{link}{url}{link:#}")));
+        rows.push((9 + url.len(), format!("{dim}{label:<9}{dim:#}{colour}{url}{colour:#}")));
     };
     for url in server.urls() {
         row(if is_local(&url) { "Local" } else { "Network" }, &url);
     }
-    row("Console", &page);
-    let code = code(page.trim_end_matches('/'), colours);
+    // The fingerprint in the link is for programs; people compare the one below.
+    row("Console", link.split("fp=").next().unwrap_or(&link).trim_end_matches(['#', '&']));
+    if let Some(fingerprint) = server.fingerprint() {
+        row("SHA-256", &fingerprint.to_string());
+    }
+    let code = code(link.trim_end_matches('/'), colours);
     let width = rows.iter().map(|(width, _)| *width).max().unwrap_or(0);
     let code_width = code.first().map_or(0, |line| line.0);
     let mut out = String::from("\n");
@@ -52,18 +56,14 @@ pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool)
     out
 }
 
-/// The address of the page for people: that which other devices most likely reach.
-pub(crate) fn page(server: &Server) -> String {
-    format!("{}/", server.url().replacen("ws://", "http://", 1))
-}
-
 fn is_local(url: &str) -> bool {
-    url.starts_with("ws://127.") || url.starts_with("ws://[::1]")
+    url.split_once("://").is_some_and(|(_, host)| host.starts_with("127.") || host.starts_with("[::1]"))
 }
 
 /// The rows of a QR code, each with its width.
 fn code(text: &str, colours: bool) -> Vec<(usize, String)> {
-    let Ok(code) = QrCode::new(text) else { return Vec::new() };
+    // A screen is never torn or dirty, so the smallest code will do.
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return Vec::new() };
     let mut renderer = code.render::<Dense1x2>();
     if !colours {
         // On the usual dark terminal the blocks are what is light.

@@ -13,7 +13,7 @@ use halloo::{Client, ClientConfig, ClientEvent, CloseCode, Search, ServerInfo, T
 use halloo_proto::text::escape;
 use serde::Deserialize;
 
-use crate::args::PlaceArgs;
+use crate::args::{KeyArgs, PlaceArgs};
 use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::output::Output;
@@ -52,6 +52,8 @@ pub(crate) struct ConnectArgs {
     #[arg(long, env = "HALLOO_JSON")]
     json: bool,
     #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    #[command(flatten)]
     place: PlaceArgs,
 }
 
@@ -75,6 +77,8 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     };
     let mut config = ClientConfig::new(target);
     config.reconnect = !arguments.once;
+    config.token = arguments.keys.token();
+    config.fingerprint = arguments.keys.fingerprint;
     config.search = arguments.search();
     let running = Arc::new(OnceLock::new());
     stop_on_signal(&running)?;

@@ -10,7 +10,6 @@ use halloo_proto::text::is_harmful;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::banner;
 use crate::output::Output;
 
 /// A command line.
@@ -55,13 +54,20 @@ pub(crate) fn answer(output: &Output, value: &Value) -> io::Result<()> {
 }
 
 pub(crate) fn ready(server: &Server) -> Value {
-    json!({
+    let mut ready = json!({
         "event": "ready",
         "port": server.port(),
         "discovery_port": server.discovery_port(),
         "urls": server.urls(),
-        "console": banner::page(server),
-    })
+        "console": server.invitation(),
+    });
+    if let Some(token) = server.token() {
+        ready["token"] = token.reveal().into();
+    }
+    if let Some(fingerprint) = server.fingerprint() {
+        ready["fingerprint"] = fingerprint.to_string().into();
+    }
+    ready
 }
 
 pub(crate) fn stopped() -> Value {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use halloo::{Delivery, Event, Message, Server};
 use halloo_proto::announcement::NAME;
 use halloo_proto::text::escape;
@@ -41,7 +41,10 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     warn_about(arguments);
     let running = Arc::new(OnceLock::new());
     end_on_signal(&running, output)?;
-    let server = Arc::new(Server::start(arguments.config())?);
+    if arguments.wants_random_token() && !with_banner && !in_json {
+        bail!("nobody would see a random token; give one with HALLOO_TOKEN or `--token TOKEN`, or use --json");
+    }
+    let server = Arc::new(Server::start(arguments.config()?)?);
     let _ = running.set(Arc::clone(&server));
     if with_banner {
         output.show(&greeting(&server, &arguments.name, watched));

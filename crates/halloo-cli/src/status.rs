@@ -1,29 +1,23 @@
 //! `halloo status`: how is a running server?
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::io::Write;
+use std::net::IpAddr;
 
-use anyhow::{Context, bail};
-use halloo::ServerInfo;
+use anyhow::bail;
+use halloo::{ClientConfig, ServerInfo, Target};
 
 use crate::args::StatusArgs;
 use crate::table;
 
-/// For each step of the request: a server on the local network answers in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// The port of an address that names none.
-const PORT: u16 = 8765;
-
 /// Prints the status of a server, and answers whether it was found.
 pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
     let found = match arguments.server.as_deref() {
-        Some(server) if is_address(server) => return print(server).map(|()| true),
+        Some(server) if is_address(server) => return print(server, arguments).map(|()| true),
         Some(name) => arguments.search().find(name)?,
         None => arguments.search().run()?,
     };
     match (found.as_slice(), &arguments.server) {
-        ([server], _) => print(&server.url).map(|()| true),
+        ([server], _) => print(server, arguments).map(|()| true),
         ([], None) => {
             eprintln!("halloo: {}", arguments.place.advice());
             Ok(false)
@@ -49,28 +43,12 @@ fn choice(servers: &[ServerInfo]) -> String {
     format!("{} servers have this name; give an id or an address instead:{lines}", servers.len())
 }
 
-/// Prints the status of the server at `url`.
-fn print(url: &str) -> anyhow::Result<()> {
-    let host = url.trim_start_matches("ws://").trim_start_matches("http://").trim_end_matches('/');
-    let host = match host.parse::<IpAddr>() {
-        Ok(ip) => SocketAddr::new(ip, PORT).to_string(),
-        Err(_) => host.to_owned(),
-    };
-    let addr = host
-        .to_socket_addrs()
-        .with_context(|| format!("{host} is no address; it needs a port, like 192.168.1.5:8765"))?;
-    let addr = addr.into_iter().next().with_context(|| format!("{host} has no address"))?;
-    let mut stream =
-        TcpStream::connect_timeout(&addr, PATIENCE).with_context(|| format!("cannot connect to {addr}"))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(16 * 1024 * 1024).read_to_string(&mut answer).context("the server did not answer in time")?;
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200") => println(body)?,
-        Some((_, reason)) => bail!("the server refused: {}", reason.trim().escape_debug()),
-        None => bail!("what answers at {addr} is no halloo server"),
-    }
+/// Prints the status of the server at `target`.
+fn print(target: impl Into<Target>, arguments: &StatusArgs) -> anyhow::Result<()> {
+    let mut config = ClientConfig::new(target);
+    config.token = arguments.keys.token();
+    config.fingerprint = arguments.keys.fingerprint;
+    println(&halloo::status_of(&config)?)?;
     Ok(())
 }
 

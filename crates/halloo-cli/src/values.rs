@@ -4,11 +4,33 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use halloo::{Token, TokenError};
 
 /// More often, and the network would be busy with nothing else.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 /// A client is gone after three of them, and a Wi-Fi may well be deaf for a second.
 const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// A token as it was given. What clap reads it repeats in its errors, so this is read without one, and judged later.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The token; `None` when the word for it was left out.
+    pub(crate) fn token(&self) -> Result<Option<Token>, TokenError> {
+        if self.0.is_empty() { Ok(None) } else { Token::new(self.0.as_str()).map(Some) }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret(text.to_owned()))
+}
 
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let form = "give a size like 65536, 64KiB, 1MiB or 2MB";

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
@@ -17,6 +17,8 @@ struct Halloo {
     input: Option<ChildStdin>,
     output: Box<dyn Iterator<Item = Value>>,
     port: u64,
+    /// The first event.
+    ready: Value,
 }
 
 impl Halloo {
@@ -34,7 +36,7 @@ impl Halloo {
         let mut output = Box::new(lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()));
         let ready: Value = output.next().unwrap();
         assert_eq!(ready["event"], "ready");
-        Halloo { child, input, output, port: ready["port"].as_u64().unwrap() }
+        Halloo { child, input, output, port: ready["port"].as_u64().unwrap(), ready }
     }
 
     fn say(&mut self, line: &str) {
@@ -136,6 +138,8 @@ fn wrong_usage_ends_with_2_and_says_what_is_wanted() {
         (&["--allow-origin", "example.org"], "https://example.org"),
         (&["--allow-host", "example.org:80"], "without a scheme or a port"),
         (&["serve", "--nonsense"], "--help"),
+        (&["--token", "short"], "16 to 256 characters"),
+        (&["connect", "--token", "a token with spaces"], "A-Z, a-z, 0-9"),
         (&["9000"], "halloo --port 9000"),
         (&["srve"], "'serve'"),
     ] {
@@ -143,7 +147,41 @@ fn wrong_usage_ends_with_2_and_says_what_is_wanted() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(error.contains(wanted), "{arguments:?}: {error}");
+        let told = arguments.last().filter(|_| arguments.contains(&"--token"));
+        assert!(told.is_none_or(|token| !error.contains(token)), "an error repeats a token: {error}");
     }
+}
+
+#[test]
+fn a_random_token_is_told_once_and_never_logged() {
+    let mut server = Halloo::start(&["--token", "-vv"]);
+    let (token, address) = (server.ready["token"].as_str().unwrap().to_owned(), format!("127.0.0.1:{}", server.port));
+    assert_eq!(token.len(), 22);
+    assert!(server.ready["console"].as_str().unwrap().ends_with(&format!("/#token={token}")));
+    assert!(tungstenite::connect(format!("ws://{address}/?token=wrong")).is_err());
+    let (mut peer, _) = tungstenite::connect(format!("ws://{address}/?token={token}")).unwrap();
+    peer.send("hi".into()).unwrap();
+    server.next("message");
+    let link = format!("http://{address}/#token={token}");
+    let output = run(&["connect", "--once", "-vv", &link]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(&token), "{output:?}");
+    let output = halloo(&["status", &address]).env("HALLOO_TOKEN", &token).output().unwrap();
+    assert!(output.status.success() && !String::from_utf8_lossy(&output.stdout).contains(&token), "{output:?}");
+    let output = run(&["status", &address]);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("--token"), "{output:?}");
+    server.say(r#"{"cmd":"stop"}"#);
+    server.next("stopped");
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("was refused") && !log.contains(&token), "{log}");
+}
+
+#[test]
+fn a_random_token_that_nobody_would_see_is_refused() {
+    let output = run(&["--bind", "127.0.0.1", "--port", "0", "--token"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("HALLOO_TOKEN"), "{output:?}");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use godot::classes::node::ProcessMode;
 use godot::classes::{INode, Node};
 use godot::global::Error;
 use godot::prelude::*;
-use halloo::{Browser, BrowserConfig, BrowserEvent, Client, ClientEvent, Delivery, Message, Stopped};
+use halloo::{
+    Browser, BrowserConfig, BrowserEvent, Client, ClientConfig, ClientEvent, Delivery, Message, Stopped, Token,
+};
 
 use crate::{convert, log};
 
@@ -27,6 +29,9 @@ pub(crate) struct HallooClient {
     /// The server: its name, or an address such as `ws://192.168.1.5:8765`. Empty for the first one that is found.
     #[export]
     target: GString,
+    /// What the server wants to be given, if its address does not bring it.
+    #[export]
+    token: GString,
     /// Looks for the first server, before there is a client.
     looking: Option<Browser>,
     client: Option<Client>,
@@ -36,7 +41,7 @@ pub(crate) struct HallooClient {
 #[godot_api]
 impl INode for HallooClient {
     fn init(base: Base<Node>) -> Self {
-        HallooClient { target: GString::new(), looking: None, client: None, base }
+        HallooClient { target: GString::new(), token: GString::new(), looking: None, client: None, base }
     }
 
     fn enter_tree(&mut self) {
@@ -101,7 +106,7 @@ impl HallooClient {
     /// Connects to another server, as `target` says; the connection there was is closed. Happens by itself when the node
     /// enters the tree.
     ///
-    /// Answers OK, ERR_INVALID_PARAMETER when the address is none, or ERR_CANT_CREATE when the system has no means.
+    /// Answers OK, ERR_INVALID_PARAMETER when the address or the token is none, or ERR_CANT_CREATE when the system has no means.
     #[func]
     fn connect_to_server(&mut self, target: GString) -> Error {
         self.disconnect();
@@ -171,7 +176,18 @@ impl HallooClient {
 
 impl HallooClient {
     fn connect(&mut self, target: impl Into<halloo::Target>) -> Error {
-        match Client::connect(target) {
+        let mut config = ClientConfig::new(target);
+        let token = self.token.to_string();
+        if !token.is_empty() {
+            match Token::new(token) {
+                Ok(token) => config.token = Some(token),
+                Err(error) => {
+                    log::complain(&error.to_string());
+                    return Error::ERR_INVALID_PARAMETER;
+                }
+            }
+        }
+        match Client::start(config) {
             Ok(client) => {
                 self.client = Some(client);
                 Error::OK

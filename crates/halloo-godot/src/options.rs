@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use godot::prelude::*;
-use halloo::{Config, SlowClient};
+use halloo::{Config, SlowClient, Token};
 
 /// Drained in one frame at most, in milliseconds: an eighth of a frame at 60 a second.
 pub(crate) const FRAME_BUDGET_MS: f64 = 2.0;
@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) verbosity: u8,
     /// One sentence per value that was replaced by its default.
     pub(crate) complaints: Vec<String>,
+    /// Why no server may be started: one that was to have a token does not run without.
+    pub(crate) refusal: Option<String>,
 }
 
 impl Options {
@@ -43,12 +45,19 @@ impl Options {
         config.access.allowed_origins = read.list("allowed_origins");
         config.access.allowed_hosts = read.list("allowed_hosts");
         config.access.allow_public = read.flag("allow_public", config.access.allow_public);
+        let refusal = match read.token() {
+            Ok(token) => {
+                config.access.token = token;
+                None
+            }
+            Err(why) => Some(format!("halloo/token is not what it has to be: {why}")),
+        };
         config.outbox.policy = read.slow_client();
         let budget = read.real("frame_budget_ms", 0.0..=1000.0, FRAME_BUDGET_MS);
         let verbosity = read.number("verbosity", 0..=2, 1) as u8;
         read.complain_of_unknown();
         let complaints = read.complaints;
-        Options { config, frame_budget: Duration::from_secs_f64(budget / 1000.0), verbosity, complaints }
+        Options { config, frame_budget: Duration::from_secs_f64(budget / 1000.0), verbosity, complaints, refusal }
     }
 }
 
@@ -125,6 +134,16 @@ impl Reader<'_> {
             "" | "*" => Some(None),
             address => address.parse().ok().map(Some),
         })
+    }
+
+    /// The token; `random` stands for one that is new at each start. Nothing repeats it.
+    fn token(&mut self) -> Result<Option<Token>, String> {
+        let Some(value) = self.value("token") else { return Ok(None) };
+        match text_of(&value).ok_or("it is a text")?.as_str() {
+            "" => Ok(None),
+            "random" => halloo::random_token().map(Some).map_err(|error| error.to_string()),
+            token => Token::new(token).map(Some).map_err(|error| error.to_string()),
+        }
     }
 
     fn slow_client(&mut self) -> SlowClient {

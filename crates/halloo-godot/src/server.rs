@@ -119,9 +119,11 @@ impl HallooServer {
     pub(crate) fn server_failed(message: GString);
 
     /// Starts the server, after stopping it if it runs. `options` has the settings of Project Settings > Halloo, without
-    /// their prefix; what is missing has its default. A wrong value is an error in the console, and its default is used.
+    /// their prefix; what is missing has its default. A wrong value is an error in the console, and its default is used;
+    /// with a wrong token, no server is started.
     ///
-    /// Answers OK, ERR_ALREADY_IN_USE when all ports are taken, or what else kept it from listening.
+    /// Answers OK, ERR_INVALID_PARAMETER when the token is none, ERR_ALREADY_IN_USE when all ports are taken, or what else
+    /// kept it from listening.
     #[func(gd_self)]
     fn start(mut this: Gd<Self>, options: VarDictionary) -> Error {
         if Engine::singleton().is_editor_hint() {
@@ -132,6 +134,11 @@ impl HallooServer {
         options.complaints.iter().for_each(|complaint| log::complain(complaint));
         log::set_verbosity(options.verbosity);
         let last_events = this.bind().halt();
+        if let Some(why) = options.refusal {
+            drain::tell_all(&this, last_events);
+            log::complain(&why);
+            return Error::ERR_INVALID_PARAMETER;
+        }
         let outcome = this.bind_mut().launch(options);
         drain::tell_all(&this, last_events);
         log::print_waiting();
@@ -249,10 +256,10 @@ impl HallooServer {
         urls.iter().map(GString::from).collect()
     }
 
-    /// The address that a phone opens in its browser; empty when the server does not run.
+    /// The address that a phone opens in its browser, with the token if there is one; empty when the server does not run.
     #[func]
     fn get_page_url(&self) -> GString {
-        let url = self.running().map(|server| server.url().replacen("ws://", "http://", 1) + "/");
+        let url = self.running().map(Server::invitation);
         GString::from(&url.unwrap_or_default())
     }
 

@@ -1,4 +1,4 @@
-//! Who is let in: rules for the peer's address, for `Host` and for `Origin`.
+//! Who is let in: rules for the peer's address, for `Host`, for `Origin` and for the token.
 //!
 //! A web page on any site can open `ws://127.0.0.1:8765`, or reach a local address by rebinding its own name to it.
 //! The browser then says so in `Origin` and `Host`, and these rules refuse it.
@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::text::escape;
+use crate::token::Token;
 
 /// What is let in besides programs and our own page on private networks.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub struct AccessRules {
     pub own_host: Option<String>,
     /// Lets peers from public addresses in.
     pub allow_public: bool,
+    /// What every client has to give, besides passing the other rules; `None` lets them in without.
+    pub token: Option<Token>,
 }
 
 /// Why a request was refused, with the option that would allow it.
@@ -43,6 +46,15 @@ pub enum Denied {
     /// More than one `Origin`.
     #[error("a request has at most one Origin header")]
     OriginRepeated,
+    /// No token, where one is needed.
+    #[error("this server wants its token; open the link or scan the code that it shows, or give `--token TOKEN`")]
+    TokenMissing,
+    /// Not the server's token.
+    #[error("this is not the token of this server; it may be new since a restart: take it from there again")]
+    TokenWrong,
+    /// Not looked at, after many wrong ones from the same address.
+    #[error("too many wrong tokens came from your address; wait ten seconds")]
+    TooManyGuesses,
 }
 
 impl AccessRules {
@@ -87,6 +99,19 @@ impl AccessRules {
             Err(Denied::Origin(origin.to_owned()))
         } else {
             Err(Denied::OddOrigin(escape(origin, 100)))
+        }
+    }
+
+    /// Checks the tokens that came with a request; all of them have to be right, so that a request is one guess.
+    ///
+    /// # Errors
+    /// [`Denied::TokenMissing`] or [`Denied::TokenWrong`].
+    pub fn check_token(&self, given: &[&str]) -> Result<(), Denied> {
+        match &self.token {
+            None => Ok(()),
+            Some(_) if given.is_empty() => Err(Denied::TokenMissing),
+            Some(token) if given.iter().all(|given| token.matches(given)) => Ok(()),
+            Some(_) => Err(Denied::TokenWrong),
         }
     }
 

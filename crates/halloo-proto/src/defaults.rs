@@ -22,6 +22,13 @@ pub const PENDING_PER_ADDRESS: usize = 32;
 /// Clients from one address (loopback exempt): a phone has a few tabs, a classroom behind one address has sixty.
 pub const CLIENTS_PER_ADDRESS: usize = 64;
 
+/// The shortest token that a person may choose: random ones have 22 characters, words soon have as many.
+pub const TOKEN_LENGTH: usize = 16;
+/// Wrong tokens of one address that are looked at in a row (loopback exempt): somebody who mistypes needs three.
+pub const TOKEN_GUESSES: u32 = 10;
+/// After which one more is looked at.
+pub const TOKEN_GUESS_TIME: Duration = Duration::from_secs(1);
+
 /// One incoming message: a photo of a phone fits, a mistake does not exhaust memory.
 pub const MESSAGE_SIZE: usize = 1024 * 1024;
 /// Frames in one message: more is an attack on the per-frame cost, not a message.

@@ -7,6 +7,7 @@ use httparse::Header;
 use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
 use crate::headers;
 use crate::text::escape;
+use crate::token::Token;
 use crate::upgrade::accept_key;
 use crate::url::Url;
 
@@ -19,7 +20,7 @@ const REFUSAL: usize = 300;
 /// use halloo_proto::handshake::{Answer, Handshake};
 ///
 /// let handshake = Handshake::new(*b"the sample nonce"); // random, in earnest
-/// let request = handshake.request(&"ws://192.168.1.5:8765".parse()?);
+/// let request = handshake.request(&"ws://192.168.1.5:8765".parse()?, None);
 /// assert!(request.starts_with(b"GET / HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"));
 /// assert_eq!(handshake.judge(b"HTTP/1.1 101 Switching", false), Answer::Incomplete);
 /// # Ok::<(), halloo_proto::url::UrlError>(())
@@ -57,10 +58,12 @@ impl Handshake {
     }
 
     /// The request. It has no `Origin`: that is for browsers, where it names the page (RFC 6455 section 10.2).
-    pub fn request(&self, url: &Url) -> Vec<u8> {
+    /// The `token` goes into a header, which fewer see than a URL (RFC 6750 section 2.1).
+    pub fn request(&self, url: &Url, token: Option<&Token>) -> Vec<u8> {
+        let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
         format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n\r\n",
+             Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{token}\r\n",
             url.resource(),
             url.authority(),
             self.key

@@ -13,6 +13,9 @@ pub mod message;
 pub mod outbox;
 
 pub mod access;
+pub mod fingerprint;
+pub mod token;
+
 mod headers;
 pub mod http;
 pub mod text;

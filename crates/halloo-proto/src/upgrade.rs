@@ -1,6 +1,7 @@
 //! The request head: a WebSocket handshake, a page, or neither (RFC 6455 section 4.2).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use sha1::{Digest, Sha1};
 
 use crate::access::{AccessRules, Denied};
-use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
+use crate::defaults;
 use crate::headers;
 use crate::http::respond;
 
@@ -18,6 +19,51 @@ const KEY: GeneralPurpose =
 
 /// No method that anybody sends is longer (the longest registered one has 17 letters).
 const LONGEST_METHOD: usize = 32;
+
+/// The subprotocol that is chosen when it is offered. It stands for no more than plain messages.
+pub const SUBPROTOCOL: &str = "halloo.v1";
+/// A subprotocol that begins so is no protocol but brings the token: a page can set no other header (the WHATWG's
+/// WebSocket constructor), and a URL is seen by more people. It is never the one that is chosen.
+const TOKEN_PREFIX: &str = "halloo.token.";
+
+/// What everybody may see: the page that has yet to read the token, and what the network is told anyway.
+const OPEN_PATHS: [&str; 3] = ["/", "/discovery.json", "/favicon.ico"];
+
+/// What whoever connects may take before it is a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeLimits {
+    /// From the accepted socket to the end of the handshake.
+    pub time: Duration,
+    /// Bytes of a request head; at most 64 KiB, which is what one read takes.
+    pub head_size: usize,
+    /// Headers in it.
+    pub head_headers: usize,
+    /// Sockets that have not finished it, in all; beyond them the oldest is closed.
+    pub pending: usize,
+    /// The same from one address; loopback is exempt.
+    pub pending_per_address: usize,
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        HandshakeLimits {
+            time: defaults::HANDSHAKE_TIME,
+            head_size: defaults::HEAD_SIZE,
+            head_headers: defaults::HEAD_HEADERS,
+            pending: defaults::PENDING,
+            pending_per_address: defaults::PENDING_PER_ADDRESS,
+        }
+    }
+}
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor {
+    /// From which address.
+    pub ip: IpAddr,
+    /// Whether a token of theirs is looked at ([`Guesses::allows`](crate::token::Guesses::allows)).
+    pub may_guess: bool,
+}
 
 /// What a request head asks for, and what it gets.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,9 +105,17 @@ pub enum Refusal {
     /// The first byte of TLS.
     #[error("this port does not speak TLS; use ws:// or http:// instead of wss:// or https://")]
     Tls,
+    /// No TLS, where nothing else is spoken.
+    #[error("this port speaks TLS; use wss:// or https:// instead of ws:// or http://")]
+    Plain,
     /// The head is too large.
-    #[error("the request head is larger than {HEAD_SIZE} bytes or {HEAD_HEADERS} headers")]
-    TooLarge,
+    #[error("the request head is larger than {size} bytes or {headers} headers")]
+    TooLarge {
+        /// Bytes that it may have.
+        size: usize,
+        /// Headers that it may have.
+        headers: usize,
+    },
     /// Not `GET` or `HEAD`.
     #[error("only GET and HEAD are answered")]
     Method,
@@ -80,22 +134,26 @@ impl Refusal {
     /// The HTTP status that goes with it.
     pub fn status(&self) -> u16 {
         match self {
-            Refusal::TooLarge => 431,
+            Refusal::TooLarge { .. } => 431,
             Refusal::Method => 405,
             Refusal::Version => 426,
             Refusal::Denied(Denied::HostMissing) => 400,
+            Refusal::Denied(Denied::TokenMissing | Denied::TokenWrong) => 401,
+            Refusal::Denied(Denied::TooManyGuesses) => 429,
             Refusal::Denied(_) => 403,
             _ => 400,
         }
     }
 }
 
-/// Reads the request head at the start of `bytes`, sent by `peer`.
-pub fn read_head(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Verdict {
-    judge(bytes, peer, rules).unwrap_or_else(|reason| {
+/// Reads the request head at the start of `bytes`, sent by `visitor`.
+pub fn read_head(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &HandshakeLimits) -> Verdict {
+    judge(bytes, visitor, rules, limits).unwrap_or_else(|reason| {
         let extra: &[(&str, &str)] = match reason {
             Refusal::Version => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
             Refusal::Method => &[("Allow", "GET, HEAD")],
+            Refusal::Denied(Denied::TokenMissing | Denied::TokenWrong) => &[("WWW-Authenticate", "Bearer")],
+            Refusal::Denied(Denied::TooManyGuesses) => &[("Retry-After", "10")],
             _ => &[],
         };
         let body = format!("{reason}\n");
@@ -105,25 +163,28 @@ pub fn read_head(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Verdict {
     })
 }
 
-fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Refusal> {
+fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &HandshakeLimits) -> Result<Verdict, Refusal> {
     if bytes.first() == Some(&0x16) {
         return Err(Refusal::Tls);
     }
     if bytes.len() > LONGEST_METHOD && !bytes[..LONGEST_METHOD].contains(&b' ') {
         return Err(Refusal::Garbage);
     }
-    let mut headers = [httparse::EMPTY_HEADER; HEAD_HEADERS];
+    let size = limits.head_size;
+    let mut headers = vec![httparse::EMPTY_HEADER; limits.head_headers];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
-        Ok(httparse::Status::Complete(head)) if head <= HEAD_SIZE => head,
-        Ok(httparse::Status::Partial) if bytes.len() < HEAD_SIZE => return Ok(Verdict::Incomplete),
-        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::TooLarge),
+        Ok(httparse::Status::Complete(head)) if head <= size => head,
+        Ok(httparse::Status::Partial) if bytes.len() < size => return Ok(Verdict::Incomplete),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+            return Err(Refusal::TooLarge { size, headers: limits.head_headers });
+        }
         Err(_) => return Err(Refusal::Garbage),
     };
     let request = Request { inner: &request };
     let host = rules.check_host(&request.all("host")?)?;
     let origins = request.all("origin")?;
-    rules.check_origin(&origins, host, peer)?;
+    rules.check_origin(&origins, host, visitor.ip)?;
     let get = request.inner.method == Some("GET");
     if !request.has_token("upgrade", "websocket")? {
         if !get && request.inner.method != Some("HEAD") {
@@ -132,8 +193,10 @@ fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Ref
         if !request.all("sec-websocket-key")?.is_empty() {
             return Err(Refusal::Handshake("`Upgrade: websocket` is missing; a proxy on the way may have dropped it"));
         }
-        let target = request.inner.path.unwrap_or("/");
-        let path = target.split(['?', '#']).next().unwrap_or("/").to_owned();
+        let path = request.path().to_owned();
+        if !OPEN_PATHS.contains(&path.as_str()) {
+            request.check_token(visitor, rules)?;
+        }
         return Ok(Verdict::Page { path, head_only: !get, origin: origins.first().map(|&origin| origin.to_owned()) });
     }
     let wrong = |what| Err(Refusal::Handshake(what));
@@ -155,9 +218,17 @@ fn judge(bytes: &[u8], peer: IpAddr, rules: &AccessRules) -> Result<Verdict, Ref
     if !KEY.decode(key).is_ok_and(|key| key.len() == 16) {
         return wrong("Sec-WebSocket-Key must be 16 bytes in base64");
     }
+    request.check_token(visitor, rules)?;
     let accept = accept_key(key);
+    // Only what was offered may be chosen, and a browser that offered something hangs up when nothing is.
+    let offered = request.all("sec-websocket-protocol")?;
+    let chosen = match offered.iter().flat_map(|list| list.split(',')).any(|item| item.trim() == SUBPROTOCOL) {
+        true => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
+        false => String::new(),
+    };
     let response = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{chosen}\r\n"
     );
     Ok(Verdict::Accept { head, response: response.into_bytes() })
 }
@@ -170,6 +241,34 @@ impl<'b> Request<'_, '_, 'b> {
     /// The trimmed values of every header called `name`.
     fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
         headers::all(self.inner.headers, name).ok_or(Refusal::Garbage)
+    }
+
+    /// The path, without its query.
+    fn path(&self) -> &'b str {
+        self.inner.path.unwrap_or("/").split(['?', '#']).next().unwrap_or("/")
+    }
+
+    /// Checks the tokens given in the query, as a subprotocol, or as RFC 6750 section 2.1 has it.
+    fn check_token(&self, visitor: Visitor, rules: &AccessRules) -> Result<(), Refusal> {
+        if rules.token.is_none() {
+            return Ok(());
+        }
+        let query = self.inner.path.and_then(|target| target.split('#').next()?.split_once('?')).map_or("", |(_, q)| q);
+        let mut given: Vec<&str> = query.split('&').filter_map(|pair| pair.strip_prefix("token=")).collect();
+        let offered = self.all("sec-websocket-protocol")?;
+        given.extend(
+            offered.iter().flat_map(|list| list.split(',')).filter_map(|p| p.trim().strip_prefix(TOKEN_PREFIX)),
+        );
+        for credentials in self.all("authorization")? {
+            match credentials.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => given.push(token.trim_matches(' ')),
+                _ => {}
+            }
+        }
+        if !given.is_empty() && !visitor.may_guess {
+            return Err(Denied::TooManyGuesses.into());
+        }
+        Ok(rules.check_token(&given)?)
     }
 
     /// Whether a list of tokens, possibly over several headers, has `token`.

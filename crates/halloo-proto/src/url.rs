@@ -5,12 +5,17 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use crate::defaults::PORT;
+use crate::fingerprint::{Fingerprint, FingerprintError};
 use crate::text::escape;
+use crate::token::{Token, TokenError};
 
-/// A `ws://` address (RFC 6455 section 3).
+/// A `ws://` or `wss://` address (RFC 6455 section 3).
 ///
-/// Also accepted, and turned into `ws://`: `http://`, as on a page or in a QR code, and a bare host. With a scheme the
-/// port is 80 unless one is given; without one it is halloo's own.
+/// Also accepted: `http://` and `https://`, as on a page or in a QR code, and a bare host, which becomes `ws://`. With a
+/// scheme the port is 80 or 443 unless one is given; without one it is halloo's own. A fragment, which RFC 6455 does
+/// not know, may hold what a server's QR code has: `#token=…&fp=…`.
+///
+/// It is shown without its fragment, and without the value of a `token=` in its query: a token does not belong in a log.
 ///
 /// ```
 /// use halloo_proto::url::Url;
@@ -19,15 +24,20 @@ use crate::text::escape;
 /// assert_eq!(url.to_string(), "ws://192.168.1.5:8765/room?seat=3");
 /// assert_eq!("den.local".parse::<Url>()?.to_string(), "ws://den.local:8765");
 /// assert_eq!("ws://[::1]".parse::<Url>()?.port(), 80);
-/// assert!("wss://den.local".parse::<Url>().is_err());
+/// let url: Url = "https://10.0.0.1:8765/#token=a-long-enough-token".parse()?;
+/// assert_eq!(url.to_string(), "wss://10.0.0.1:8765");
+/// assert_eq!(url.token().unwrap().reveal(), "a-long-enough-token");
 /// # Ok::<(), halloo_proto::url::UrlError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Url {
+    secure: bool,
     host: Host,
     port: u16,
     /// Path and query, as they go into the request.
     resource: String,
+    token: Option<Token>,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// Where a server is.
@@ -43,11 +53,8 @@ pub enum Host {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// `wss://` or `https://`.
-    #[error("TLS is not built in yet; use ws:// instead of {0}://")]
-    Tls(&'static str),
     /// Another scheme.
-    #[error("`{0}://` is no WebSocket address; use ws://HOST:PORT")]
+    #[error("`{0}://` is no WebSocket address; use ws://HOST:PORT or wss://HOST:PORT")]
     Scheme(String),
     /// No host, or none that could be one.
     #[error("`{0}` is no host; use an address like 192.168.1.5, [fe80::1] or a name of ASCII letters and digits")]
@@ -58,18 +65,49 @@ pub enum UrlError {
     /// A user name or password.
     #[error("an address with `@` is not supported; leave user name and password out")]
     UserInfo,
-    /// A fragment, which RFC 6455 section 3 forbids.
-    #[error("an address has no `#` in it; leave out what follows it")]
+    /// A fragment that is not one of ours; not repeated, for it may be a token with a slip in it.
+    #[error("only `#token=…` and `&fp=…` may follow an address; leave out the rest")]
     Fragment,
+    /// A token that is none.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A fingerprint that is none.
+    #[error(transparent)]
+    Fingerprint(#[from] FingerprintError),
+    /// A fingerprint without TLS.
+    #[error("a fingerprint is of no use without TLS; write wss:// or https://, or leave `fp=` out")]
+    PlainFingerprint,
     /// A path or query that cannot stand in a request as it is.
     #[error("`{0}` cannot stand in a path or query; write it percent-encoded")]
     Resource(String),
 }
 
 impl Url {
-    /// The address of the root at `host` and `port`.
-    pub fn new(host: Host, port: u16) -> Url {
-        Url { host, port, resource: "/".into() }
+    /// The address of the root at `host` and `port`; `secure` for `wss://`.
+    pub fn new(secure: bool, host: Host, port: u16) -> Url {
+        Url { secure, host, port, resource: "/".into(), token: None, fingerprint: None }
+    }
+
+    /// Whether it is to be reached by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The same address by TLS; the port stays.
+    #[must_use]
+    pub fn secured(mut self) -> Url {
+        self.secure = true;
+        self
+    }
+
+    /// The token in its fragment. One in its query is a part of [`Url::resource`].
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// The fingerprint in its fragment.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
     }
 
     /// Where the server is.
@@ -89,7 +127,8 @@ impl Url {
 
     /// The value of the `Host` header: without the port when it is the one of the scheme (RFC 6455 section 4.1).
     pub fn authority(&self) -> String {
-        if self.port == 80 { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+        let usual = if self.secure { 443 } else { 80 };
+        if self.port == usual { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 
@@ -98,22 +137,19 @@ impl FromStr for Url {
 
     fn from_str(text: &str) -> Result<Url, UrlError> {
         let text = text.trim();
-        let (rest, default_port) = match text.split_once("://") {
+        let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (secure, rest, default_port) = match text.split_once("://") {
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
-                "ws" | "http" => (rest, 80),
-                "wss" => return Err(UrlError::Tls("wss")),
-                "https" => return Err(UrlError::Tls("https")),
+                "ws" | "http" => (false, rest, 80),
+                "wss" | "https" => (true, rest, 443),
                 _ => return Err(UrlError::Scheme(shown(scheme))),
             },
-            None => (text, PORT),
+            None => (false, text, PORT),
         };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, resource) = rest.split_at(end);
         if authority.contains('@') {
             return Err(UrlError::UserInfo);
-        }
-        if resource.contains('#') {
-            return Err(UrlError::Fragment);
         }
         if let Some(wrong) = resource.chars().find(|character| !character.is_ascii_graphic()) {
             return Err(UrlError::Resource(shown(&wrong.to_string())));
@@ -124,14 +160,28 @@ impl FromStr for Url {
             digits => port_number(digits).ok_or_else(|| UrlError::Port(shown(digits)))?,
         };
         let slash = if resource.starts_with('/') { "" } else { "/" };
-        Ok(Url { host: read_host(host)?, port, resource: format!("{slash}{resource}") })
+        let (token, fingerprint) = read_fragment(fragment)?;
+        if fingerprint.is_some() && !secure {
+            return Err(UrlError::PlainFingerprint);
+        }
+        Ok(Url { secure, host: read_host(host)?, port, resource: format!("{slash}{resource}"), token, fingerprint })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.secure { "wss" } else { "ws" };
         let resource = if self.resource == "/" { "" } else { &self.resource };
-        write!(f, "ws://{}:{}{resource}", self.host, self.port)
+        write!(f, "{scheme}://{}:{}", self.host, self.port)?;
+        let Some((path, query)) = resource.split_once('?') else { return f.write_str(resource) };
+        let hidden = |pair: &str| if pair.starts_with("token=") { "token=…" } else { pair }.to_owned();
+        write!(f, "{path}?{}", query.split('&').map(hidden).collect::<Vec<_>>().join("&"))
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self})")
     }
 }
 
@@ -143,6 +193,18 @@ impl fmt::Display for Host {
             Host::Name(name) => f.write_str(name),
         }
     }
+}
+
+fn read_fragment(fragment: &str) -> Result<(Option<Token>, Option<Fingerprint>), UrlError> {
+    let (mut token, mut fingerprint) = (None, None);
+    for pair in fragment.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("token", text)) => token = Some(Token::new(text)?),
+            Some(("fp", text)) => fingerprint = Some(text.parse()?),
+            _ => return Err(UrlError::Fragment),
+        }
+    }
+    Ok((token, fingerprint))
 }
 
 /// Host and port; a port that is left out is empty, and so is one that is only announced by its colon.
@@ -207,6 +269,8 @@ mod tests {
             ("ws://[fe80::1]:1/%20", "ws://[fe80::1]:1/%20"),
             ("localhost:65535/a/b?c=d:e@f", "ws://localhost:65535/a/b?c=d:e@f"),
             ("192.168.1.5", "ws://192.168.1.5:8765"),
+            ("WSS://a", "wss://a:443"),
+            ("https://a:8765/b#", "wss://a:8765/b"),
             ("::1", "ws://[::1]:8765"),
             ("[::1]", "ws://[::1]:8765"),
         ] {
@@ -219,8 +283,6 @@ mod tests {
     fn what_is_wrong_is_named() {
         let host = |text: &str| UrlError::Host(text.into());
         for (written, error) in [
-            ("wss://a", UrlError::Tls("wss")),
-            ("HTTPS://a", UrlError::Tls("https")),
             ("ftp://a", UrlError::Scheme("ftp".into())),
             ("ws://", host("")),
             ("", host("")),
@@ -236,6 +298,9 @@ mod tests {
             ("ws://a:80:80", UrlError::Port("80:80".into())),
             ("ws://u:p@a", UrlError::UserInfo),
             ("ws://a/#token", UrlError::Fragment),
+            ("ws://a/#tokens=x", UrlError::Fragment),
+            ("ws://a/#token=short", UrlError::Token(TokenError::Length)),
+            ("wss://a/#fp=x", UrlError::Fingerprint(FingerprintError)),
             ("ws://a/b c", UrlError::Resource(" ".into())),
             ("ws://a/\r\nX: y", UrlError::Resource("\\r".into())),
         ] {
@@ -244,9 +309,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fragment_brings_what_a_qr_code_has() {
+        let (token, fingerprint) = (Token::from([1; 16]), Fingerprint::from([2; 32]));
+        let link = format!("https://10.0.0.1:8765/#token={}&fp={}", token.reveal(), fingerprint.short());
+        let url: Url = link.parse().unwrap();
+        assert_eq!((url.token(), url.fingerprint(), url.resource()), (Some(&token), Some(fingerprint), "/"));
+        assert_eq!(parse(&link.replace("https", "http")), Err(UrlError::PlainFingerprint));
+        let url: Url = "ws://10.0.0.1:8765/?a=b&token=secret-secret-se&c".parse().unwrap();
+        assert_eq!(url.resource(), "/?a=b&token=secret-secret-se&c", "for servers of others that have one there");
+        for shown in [url.to_string(), format!("{url:?}")] {
+            assert!(shown.contains("/?a=b&token=…&c") && !shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
     fn the_host_header_leaves_the_usual_port_out() {
         let authority = |text: &str| text.parse::<Url>().unwrap().authority();
         assert_eq!(authority("ws://[::1]"), "[::1]");
         assert_eq!(authority("ws://a:8765/x"), "a:8765");
+        assert_eq!((authority("wss://a"), authority("wss://a:80")), ("a".into(), "a:80".into()));
     }
 }

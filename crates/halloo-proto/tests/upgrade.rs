@@ -1,17 +1,19 @@
 //! The request head as strangers send it: in pieces, broken, too large, or not HTTP at all.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use halloo_proto::access::AccessRules;
-use halloo_proto::upgrade::{Verdict, accept_key, read_head};
+use halloo_proto::token::Token;
+use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, accept_key, read_head};
 
 const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
+const NEIGHBOUR: Visitor = Visitor { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
+
 fn read(bytes: impl AsRef<[u8]>) -> Verdict {
-    let peer = IpAddr::from([192, 168, 1, 9]);
-    read_head(bytes.as_ref(), peer, &AccessRules::default())
+    read_head(bytes.as_ref(), NEIGHBOUR, &AccessRules::default(), &HandshakeLimits::default())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -231,4 +233,104 @@ fn mutated_heads_never_panic() {
         let noise: Vec<u8> = (0..length).map(|_| next(256) as u8).collect();
         let _ = answer(noise);
     }
+}
+
+const TOKEN: &str = "a-token-of-22-letters.";
+
+/// What a head gets from a server that wants [`TOKEN`].
+fn answer_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
+    let mut rules = AccessRules::default();
+    rules.token = Some(Token::new(TOKEN).expect("long enough"));
+    match read_head(head.as_ref(), Visitor { may_guess, ..NEIGHBOUR }, &rules, &HandshakeLimits::default()) {
+        Verdict::Incomplete => (0, String::new()),
+        Verdict::Accept { response, .. } => (101, text(&response)),
+        Verdict::Page { path, .. } => (200, path),
+        Verdict::Refuse { reason, response } => (reason.status(), text(&response)),
+    }
+}
+
+#[test]
+fn a_token_is_given_in_three_ways() {
+    let protocol = "Sec-WebSocket-Protocol: chat";
+    for (from, to, expected) in [
+        ("GET /", format!("GET /?token={TOKEN}&"), 101),
+        ("room=1", format!("room=1&token={TOKEN}"), 101),
+        ("Origin", format!("Authorization: Bearer {TOKEN}\r\nOrigin"), 101),
+        ("Origin", format!("AUTHORIZATION: bearer   {TOKEN} \r\nOrigin"), 101),
+        (protocol, format!("Sec-WebSocket-Protocol: halloo.v1, halloo.token.{TOKEN}"), 101),
+        (protocol, format!("Sec-WebSocket-Protocol: halloo.token.{TOKEN}\r\nSec-WebSocket-Protocol: halloo.v1"), 101),
+        ("room=1", "room=1".into(), 401),
+        ("room=1", format!("room=1#token={TOKEN}"), 401),
+        ("room=1", "token=".into(), 401),
+        ("room=1", format!("token={TOKEN}x"), 401),
+        ("room=1", format!("token={}", &TOKEN[1..]), 401),
+        ("room=1", format!("Token={TOKEN}"), 401),
+        ("room=1", format!("xtoken={TOKEN}"), 401),
+        ("Origin", format!("Authorization: Basic {TOKEN}\r\nOrigin"), 401),
+        ("Origin", format!("Authorization: {TOKEN}\r\nOrigin"), 401),
+        ("Origin", format!("Authorization: Bearer {}\r\nOrigin", TOKEN.to_uppercase()), 401),
+        ("Origin", format!("Cookie: token={TOKEN}\r\nOrigin"), 401),
+        (protocol, format!("Sec-WebSocket-Protocol: {TOKEN}"), 401),
+        (protocol, format!("Sec-WebSocket-Protocol: Halloo.Token.{TOKEN}"), 401),
+        // A request is one guess, however many tokens it brings.
+        ("room=1", format!("token=wrong&token={TOKEN}"), 401),
+        ("Origin", format!("Authorization: Bearer {TOKEN}\r\nAuthorization: Bearer x\r\nOrigin"), 401),
+        // The token opens no door that the other rules keep shut.
+        ("Host: 192.168.1.5:8765", format!("Host: evil.com\r\nAuthorization: Bearer {TOKEN}"), 403),
+        ("Origin: http://192.168.1.5:8765", format!("Origin: http://evil.com\r\nAuthorization: Bearer {TOKEN}"), 403),
+    ] {
+        let head = GOOD.replacen(from, &to, 1);
+        assert_eq!(answer_with_token(&head, true).0, expected, "{to}");
+        assert!(!answer_with_token(&head, true).1.contains(TOKEN), "{to}");
+    }
+}
+
+#[test]
+fn the_token_is_never_the_subprotocol_that_is_chosen() {
+    let offer = |offer: &str| {
+        let head = GOOD.replace("Sec-WebSocket-Protocol: chat", &format!("Sec-WebSocket-Protocol: {offer}"));
+        let (status, response) = answer_with_token(head, true);
+        assert_eq!(status, 101, "{offer}");
+        let line = response.lines().find(|line| line.starts_with("Sec-WebSocket-Protocol"));
+        line.map(str::to_owned)
+    };
+    let chosen = Some("Sec-WebSocket-Protocol: halloo.v1".to_owned());
+    assert_eq!(offer(&format!("halloo.token.{TOKEN},halloo.v1")), chosen);
+    assert_eq!(offer(&format!("halloo.token.{TOKEN}")), None);
+    assert_eq!(offer(&format!("chat, Halloo.V1, halloo.token.{TOKEN}")), None, "names of subprotocols have a case");
+}
+
+#[test]
+fn pages_that_tell_something_want_the_token() {
+    for (path, expected) in [
+        ("/", 200),
+        ("/?token=x", 200),
+        ("/discovery.json", 200),
+        ("/favicon.ico", 200),
+        ("/status", 401),
+        ("/status/", 401),
+        ("//", 401),
+        ("/metrics", 401),
+        ("/nothing", 401),
+        (&format!("/status?token={TOKEN}"), 200),
+        ("/status?token=wrong", 401),
+    ] {
+        let (status, text) = answer_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), true);
+        assert_eq!(status, expected, "{path}");
+        if status == 401 {
+            assert!(text.contains("\r\nWWW-Authenticate: Bearer\r\n") && text.contains("token"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn who_has_guessed_too_often_learns_nothing() {
+    for token in [TOKEN, "wrong"] {
+        let head = GOOD.replace("room=1", &format!("token={token}"));
+        let (status, text) = answer_with_token(head, false);
+        assert_eq!(status, 429);
+        assert!(text.contains("\r\nRetry-After: 10\r\n") && text.contains("wait"), "{text}");
+    }
+    assert_eq!(answer_with_token(GOOD, false).0, 401, "that a token is missing is no guess");
+    assert_eq!(answer_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", false).0, 200);
 }

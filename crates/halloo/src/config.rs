@@ -7,6 +7,7 @@ use halloo_proto::access::AccessRules;
 use halloo_proto::defaults;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{OutboxLimits, SlowClient};
+use halloo_proto::upgrade::HandshakeLimits;
 
 /// The settings of a [`Server`](crate::Server). Start from [`Config::default`] and change what you need.
 ///
@@ -39,14 +40,26 @@ pub struct Config {
     pub mdns: bool,
     /// Who may connect, besides programs on private networks.
     pub access: AccessRules,
+    /// The certificate and key to speak TLS by; `None` speaks plain. With one, nothing is spoken in the clear but the
+    /// answer to `GET /discovery.json`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::Identity>,
     /// Most clients at a time; `None` for as many as file descriptors allow, less 64.
     pub max_clients: Option<usize>,
     /// Most clients from one address; loopback is exempt.
     pub max_clients_per_address: usize,
+    /// Limits on whoever has connected and is no client yet.
+    pub handshakes: HandshakeLimits,
     /// Limits on what one client sends.
     pub messages: MessageLimits,
     /// Limits on what waits for one client, and what happens beyond.
     pub outbox: OutboxLimits,
+    /// Bytes that may wait for all clients together, a broadcast counted once; beyond, the largest queue is cut.
+    pub outbox_total: usize,
+    /// How long a client may take nothing of what waits for it; then its connection is given up.
+    pub write_time: Duration,
+    /// How long a client has to answer a close; then its connection is given up.
+    pub close_time: Duration,
     /// Silence after which a client is pinged; after three times as long it is gone. Zero turns the heartbeat off.
     pub heartbeat: Duration,
     /// Events that wait for the application before the server stops reading from its clients.
@@ -69,14 +82,20 @@ impl Default for Config {
             #[cfg(feature = "mdns")]
             mdns: true,
             access: AccessRules::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             max_clients: None,
             max_clients_per_address: defaults::CLIENTS_PER_ADDRESS,
+            handshakes: HandshakeLimits::default(),
             messages: MessageLimits::default(),
             outbox: OutboxLimits {
                 messages: defaults::OUTBOX_MESSAGES,
                 bytes: defaults::OUTBOX_BYTES,
                 policy: SlowClient::default(),
             },
+            outbox_total: defaults::OUTBOX_TOTAL,
+            write_time: defaults::WRITE_TIME,
+            close_time: defaults::CLOSE_TIME,
             heartbeat: defaults::HEARTBEAT,
             event_queue: defaults::EVENT_QUEUE,
             event_queue_bytes: defaults::EVENT_QUEUE_BYTES,

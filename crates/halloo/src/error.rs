@@ -64,6 +64,9 @@ pub enum ConnectError {
         /// What is wrong with it.
         error: UrlError,
     },
+    /// A secure address, and no TLS in this build.
+    #[error("wss:// needs TLS, which this program was built without; use ws://, or build it with the feature `tls`")]
+    NoTls,
     /// The system refused something the client needs.
     #[error("cannot {what}: {error}")]
     System {
@@ -78,6 +81,21 @@ impl ConnectError {
     pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> ConnectError {
         move |error| ConnectError::System { what, error }
     }
+}
+
+/// Why a server did not tell its status.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StatusError {
+    /// It was not even tried.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Nobody answers, or somebody else does.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It does not want to, and says why.
+    #[error("the server refused: {0}")]
+    Refused(String),
 }
 
 /// The server or client does not run: it was stopped, it gave up, or it failed.

@@ -8,6 +8,7 @@
 mod config;
 mod event;
 mod hub;
+mod security;
 mod server;
 mod status;
 
@@ -16,6 +17,8 @@ mod error;
 
 mod event_queue;
 mod shared;
+mod stream;
+mod tls;
 mod writing;
 
 mod browse;
@@ -26,20 +29,26 @@ mod mdns;
 mod reactor;
 
 pub use browse::{Browser, BrowserConfig, BrowserEvent, Search, ServerInfo, Via, discover, find};
-pub use client::{Client, ClientConfig, ClientEvent, Target};
+pub use client::{Client, ClientConfig, ClientEvent, Target, status_of};
 pub use config::Config;
 pub use discovery::local_ip;
 pub use doctor::{Diagnosis, Finding, Verdict, diagnose};
-pub use error::{ConnectError, StartError, Stopped};
+pub use error::{ConnectError, StartError, StatusError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::close::CloseCode;
+pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
 pub use halloo_proto::message::MessageLimits;
 pub use halloo_proto::outbox::{OutboxLimits, SlowClient};
 pub use halloo_proto::reconnect::Patience;
+pub use halloo_proto::token::{Token, TokenError};
+pub use halloo_proto::upgrade::HandshakeLimits;
 pub use hub::Hub;
+pub use security::random_token;
 pub use server::Server;
 pub use status::{ClientStatus, Extras, Status};
+#[cfg(feature = "tls")]
+pub use tls::{Identity, IdentityError};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

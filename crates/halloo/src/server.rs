@@ -18,7 +18,7 @@ use crate::event_queue::{EventQueue, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
 use crate::shared::Shared;
-use crate::{ClientId, Config, Delivery, Event, Message, StartError, Status, Stopped};
+use crate::{ClientId, Config, Delivery, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
 /// A running server: one thread that listens, announces and serves until this is dropped.
 ///
@@ -163,13 +163,35 @@ impl Server {
         self.shared.discovery_port.load(Ordering::Relaxed)
     }
 
-    /// The address for programs: `ws://IP:PORT` with the address that others on the network most likely reach.
+    /// The address for programs: `ws://IP:PORT` with the address that others on the network most likely reach, or
+    /// `wss://` with TLS.
     pub fn url(&self) -> String {
-        let ip = match self.bind {
+        self.url_at(self.best_ip())
+    }
+
+    /// The link for people, and for a QR code: the page of this server, with the token and the fingerprint, if there
+    /// are any, in its fragment. Whoever has it may connect, so keep it out of logs.
+    ///
+    /// ```
+    /// let server = halloo::Server::start(halloo::Config::local())?;
+    /// assert_eq!(server.invitation(), format!("http://127.0.0.1:{}/", server.port()));
+    /// # Ok::<(), halloo::StartError>(())
+    /// ```
+    pub fn invitation(&self) -> String {
+        let security = &self.shared.security;
+        let addr = SocketAddr::new(self.best_ip(), self.port());
+        format!("{}://{addr}/{}", security.scheme(true), security.fragment())
+    }
+
+    fn best_ip(&self) -> IpAddr {
+        match self.bind {
             Some(ip) if !ip.is_unspecified() => ip,
             _ => IpAddr::V4(self.local_ip()),
-        };
-        format!("ws://{}", SocketAddr::new(ip, self.port()))
+        }
+    }
+
+    fn url_at(&self, ip: IpAddr) -> String {
+        format!("{}://{}", self.shared.security.scheme(false), SocketAddr::new(ip, self.port()))
     }
 
     /// Every address for programs: that of this machine first, then one for each network, the best first. With
@@ -185,7 +207,17 @@ impl Server {
             Some(ip) if !ip.is_unspecified() => vec![ip],
             _ => reachable(interfaces::list()),
         };
-        ips.into_iter().map(|ip| format!("ws://{}", SocketAddr::new(ip, self.port()))).collect()
+        ips.into_iter().map(|ip| self.url_at(ip)).collect()
+    }
+
+    /// What clients have to give.
+    pub fn token(&self) -> Option<&Token> {
+        self.shared.security.token.as_ref()
+    }
+
+    /// What clients pin: the fingerprint of a certificate that the server made for itself.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.shared.security.fingerprint
     }
 
     /// The address that other devices most likely reach this machine at.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
+use crate::security::Security;
 use crate::{ClientId, Extras, Status};
 
 /// The state that is read without asking the reactor.
@@ -13,6 +14,7 @@ use crate::{ClientId, Extras, Status};
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) port: u16,
+    pub(crate) security: Security,
     /// Told with every beacon and reply; set before the thread starts.
     pub(crate) id: OnceLock<String>,
     /// Where probes are heard; 0 when they are not.
@@ -39,10 +41,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(name: String, port: u16, first_client: u64) -> Shared {
+    pub(crate) fn new(name: String, port: u16, security: Security, first_client: u64) -> Shared {
         Shared {
             name,
             port,
+            security,
             id: OnceLock::new(),
             discovery_port: AtomicU16::new(0),
             running: AtomicBool::new(true),

@@ -49,6 +49,25 @@ fn one_address_has_so_many_clients_and_loopback_as_many_as_it_wants() {
 }
 
 #[test]
+fn an_address_that_guesses_tokens_is_soon_not_looked_at() {
+    if !with_address("an_address_that_guesses_tokens_is_soon_not_looked_at") {
+        return;
+    }
+    let right = halloo::random_token().unwrap();
+    let server = server(|config| config.access.token = Some(right.clone()));
+    let knock =
+        |ip: &str, token: &str| match tungstenite::connect(format!("ws://{ip}:{}/?token={token}", server.port())) {
+            Ok(_) => 101,
+            Err(tungstenite::Error::Http(refused)) => refused.status().as_u16(),
+            Err(error) => panic!("{error}"),
+        };
+    let answers: Vec<u16> = (0..200).map(|_| knock(ADDRESS, "wrong")).collect();
+    assert_eq!(answers[..10], [401; 10]);
+    assert!(answers.iter().filter(|&&status| status == 429).count() > 100, "{answers:?}");
+    assert_eq!(knock("127.0.0.1", right.reveal()), 101, "a guesser is nobody else's trouble");
+}
+
+#[test]
 fn sockets_that_never_speak_do_not_keep_their_neighbours_out() {
     if !with_address("sockets_that_never_speak_do_not_keep_their_neighbours_out") {
         return;

@@ -37,8 +37,8 @@ signal server_failed(message: String)
 ## The settings that the server reads from [code]halloo/…[/code] of the project's settings.
 const SETTINGS: Array[String] = [
 	"port", "strict_port", "bind", "name", "discovery", "discovery_port", "discovery_interval", "max_clients",
-	"max_message_size", "heartbeat", "allowed_origins", "allowed_hosts", "allow_public", "slow_client",
-	"frame_budget_ms", "verbosity",
+	"max_message_size", "heartbeat", "allowed_origins", "allowed_hosts", "allow_public", "token",
+	"slow_client", "frame_budget_ms", "verbosity",
 ]
 const NATIVE_CLASS := &"HallooServer"
 const EXTENSION := "res://addons/halloo/halloo.gdextension"
@@ -100,6 +100,9 @@ static func start_server(port := -1) -> Error:
 		settings.port = port
 	if instance.is_native:
 		return server.start(settings)
+	if settings.get("token", ""):
+		push_error("[halloo] halloo/token needs the native library, which is missing for this platform; nothing is started")
+		return ERR_UNAVAILABLE
 	server.verbose = settings.get("verbosity", 1) >= 2
 	return server.start_server(settings.get("port", 8765))
 

@@ -99,6 +99,19 @@ func test_allowed_origins() -> void:
 		equal(_start_with({"allowed_origins": PackedStringArray(["https://example.org"])}), OK, "start")
 
 
+func test_token() -> void:
+	equal(_start_with({"token": "the-otters-meet-at-nine"}), OK, "start")
+	for header: String in ["", "Authorization: Bearer the-otters-meet-at-nine"]:
+		var client := Client.new()
+		client.peer.handshake_headers = PackedStringArray([header] if header else [])
+		add_child(client)
+		client.open(server_url())
+		await until(client.is_open if header else client.is_closed, "let in with '%s'" % header)
+	check(WebSocketServer.instance._server.get_page_url().ends_with("/#token=the-otters-meet-at-nine"), "page")
+	equal(_start_with({"token": "short"}), ERR_INVALID_PARAMETER, "no server without the token that was meant")
+	equal(WebSocketServer.get_server_status().server_running, false, "running")
+
+
 func test_a_wrong_value_is_replaced_by_the_default() -> void:
 	for wrong: Dictionary in [
 		{"port": "abc"}, {"port": 65_536}, {"port": 1.5}, {"strict_port": "yes"}, {"bind": "nowhere"}, {"name": 5},

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use halloo_proto::defaults;
+use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{OutboxLimits, SlowClient};
 use halloo_proto::reconnect::Patience;
+use halloo_proto::token::Token;
 
 use super::Target;
 use crate::Search;
@@ -21,6 +23,12 @@ use crate::Search;
 pub struct ClientConfig {
     /// Where to connect to.
     pub target: Target,
+    /// What the server wants to be given; `None` for the one in the fragment of the address, if there is one. It is
+    /// sent to whatever answers as the target: without TLS, give it with an address rather than a name.
+    pub token: Option<Token>,
+    /// The certificate that the server has to have. With it, TLS is spoken whatever the address says, and nobody else is
+    /// trusted; `None` for the one in the fragment of the address, or else for whom the system vouches for.
+    pub fingerprint: Option<Fingerprint>,
     /// Whether to try again when nobody is there or the connection ends. Without it, one attempt is all.
     pub reconnect: bool,
     /// How long to go on trying; without a limit by default.
@@ -47,6 +55,8 @@ impl ClientConfig {
     pub fn new(target: impl Into<Target>) -> ClientConfig {
         ClientConfig {
             target: target.into(),
+            token: None,
+            fingerprint: None,
             reconnect: true,
             patience: Patience::default(),
             messages: MessageLimits::default(),

@@ -1,7 +1,6 @@
 //! One connection to a server, from its handshake to its end.
 
 use std::io::{self, Read};
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use super::dial::Reached;
 use super::keys::Keys;
 use super::line::Line;
 use crate::Message;
-use crate::writing::{write_backlog, write_some};
+use crate::writing::write_backlog;
 
 /// Bytes of messages that go into one write; also what the buffer for them keeps.
 const CORK: usize = 64 * 1024;
@@ -132,6 +131,9 @@ impl Connection {
             return Ok(());
         }
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        if event.is_writable() {
+            self.reached.stream.handle_writable().map_err(|error| self.lost(&error))?;
+        }
         if event.is_writable() && self.outbox.is_blocked() {
             if write_backlog(&mut self.reached.stream, &mut self.outbox).map_err(|error| self.lost(&error))? {
                 self.blocked_since = now;
@@ -187,7 +189,7 @@ impl Connection {
         }
         let length = self.outbox.cork().len();
         if length > 0 {
-            let taken = write_some(&mut self.reached.stream, self.outbox.cork());
+            let taken = self.reached.stream.write_some(self.outbox.cork());
             let taken = taken.map_err(|error| self.lost(&error))?;
             if taken == length {
                 self.outbox.reset(CORK);
@@ -199,7 +201,7 @@ impl Connection {
         if self.phase == Phase::Ending && self.outbox.is_empty() && !self.shut {
             self.shut = true;
             // An error means that the server is gone already, which the next read finds out.
-            let _ = self.reached.stream.shutdown(Shutdown::Write);
+            let _ = self.reached.stream.shutdown();
         }
         Ok(())
     }

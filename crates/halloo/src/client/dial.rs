@@ -9,6 +9,8 @@ use halloo_proto::defaults::{HANDSHAKE_TIME, NEXT_ADDRESS};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use crate::stream::Stream;
+
 /// An attempt to reach one of several addresses, as RFC 8305 section 5 has it: the first that answers is taken.
 #[derive(Debug)]
 pub(super) struct Dial {
@@ -32,7 +34,7 @@ struct Call {
 #[derive(Debug)]
 pub(super) struct Reached {
     pub(super) token: Token,
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) addr: SocketAddr,
 }
 
@@ -71,7 +73,7 @@ impl Dial {
                     self.addresses.push_front(call.addr);
                 }
                 self.next_at = now;
-                Some(Reached { token, stream, addr })
+                Some(Reached { token, stream: Stream::plain(stream), addr })
             }
             Err(error) => {
                 let call = self.calls.swap_remove(index);

@@ -22,6 +22,7 @@ use super::target::Route;
 use super::{ClientConfig, ClientEvent};
 use crate::ConnectError;
 use crate::event_queue::EventQueue;
+use crate::tls::Connector;
 
 const WAKER: Token = Token(usize::MAX);
 
@@ -41,6 +42,7 @@ pub(super) struct Driver {
     queue: Arc<EventQueue<ClientEvent>>,
     config: ClientConfig,
     route: Route,
+    connector: Connector,
     epoch: Instant,
     now: Time,
     backoff: Backoff,
@@ -78,7 +80,8 @@ impl Driver {
         config: ClientConfig,
         queue: Arc<EventQueue<ClientEvent>>,
     ) -> Result<(Driver, Arc<Line>), ConnectError> {
-        let route = Route::new(config.target.clone())?;
+        let route = Route::new(config.target.clone(), config.fingerprint.is_some())?;
+        let connector = Connector::new(config.fingerprint.or(route.fingerprint()));
         let poll = Poll::new().map_err(ConnectError::system("create the poll of the client"))?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(ConnectError::system("create the waker"))?;
         let line = Arc::new(Line::new(waker, config.outbox));
@@ -89,6 +92,7 @@ impl Driver {
             queue,
             config,
             route,
+            connector,
             epoch: Instant::now(),
             now: Time::ZERO,
             backoff: Backoff::new(patience, Time::ZERO),
@@ -195,7 +199,7 @@ impl Driver {
         match orders.located {
             Some(Ok(found)) if matches!(self.stage, Stage::Locating) => {
                 self.route.learn(&found);
-                self.stage = Stage::Dialing(Dial::new(found, self.now));
+                self.stage = Stage::Dialing(Dial::new(found.addresses, self.now));
                 Ok(())
             }
             Some(Err(reason)) => self.failed(reason),
@@ -317,23 +321,34 @@ impl Driver {
         self.locate(dial.failure())
     }
 
-    fn greet(&mut self, reached: Reached) -> Result<(), End> {
+    fn greet(&mut self, mut reached: Reached) -> Result<(), End> {
         let nonce = match self.keys.nonce() {
             Ok(nonce) => nonce,
             Err(error) => return self.failed(format!("cannot connect without random numbers: {error}")),
         };
         let Stage::Dialing(dial) = self.leave_stage() else { return Ok(()) };
         let url = self.route.url(reached.addr);
-        let mut greeting = Box::new(Greeting::new(reached, url, nonce, self.now));
+        if url.is_secure() {
+            match self.connector.connect(url.host()) {
+                Ok(session) => reached.stream.secure(session),
+                Err(what) => {
+                    self.stage = Stage::Dialing(dial);
+                    return self.wrong(format!("cannot connect to {url}: {what}"), self.route.is_fixed());
+                }
+            }
+        }
+        let mut greeting = Box::new(Greeting::new(reached, url, self.config.token.as_ref(), nonce, self.now));
         let greeted = greeting.handle_ready(&mut self.buffer);
         self.stage = Stage::Greeting(greeting, dial);
         greeted.map_or(Ok(()), |greeted| self.greeted(greeted))
     }
 
     fn greeted(&mut self, greeted: Greeted) -> Result<(), End> {
-        let Stage::Greeting(greeting, mut dial) = self.leave_stage() else {
+        let Stage::Greeting(greeting, dial) = self.leave_stage() else {
             return Ok(());
         };
+        let more = !dial.is_over() || !self.route.is_fixed();
+        self.stage = Stage::Dialing(dial);
         let url = greeting.url.to_string();
         let (wrong, is_final) = match greeted {
             Greeted::Welcome(early) => return self.open(greeting.reached, early, url),
@@ -341,18 +356,22 @@ impl Driver {
                 let decided = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
                 (format!("the server at {url} refused ({status}): {text}"), decided && is_final_status(status))
             }
-            Greeted::Broken(what) => {
-                let more = !dial.is_over() || !self.route.is_fixed();
-                (format!("no WebSocket server at {url}: {what}"), !more)
-            }
+            Greeted::Broken(what) => (format!("no WebSocket server at {url}: {what}"), !more),
+            Greeted::Untrusted(what) => (format!("cannot connect to {url}: {what}"), !more),
             Greeted::Lost(why) => (format!("cannot connect to {url}: {why}"), false),
         };
+        self.wrong(wrong, is_final)
+    }
+
+    /// What answered is not the server.
+    fn wrong(&mut self, what: String, is_final: bool) -> Result<(), End> {
         if is_final {
-            return Err(End::GaveUp(wrong));
+            return Err(End::GaveUp(what));
         }
         // Where the server has been, something else may be now: the other addresses follow, and then the search.
-        dial.note(wrong);
-        self.stage = Stage::Dialing(dial);
+        if let Stage::Dialing(dial) = &mut self.stage {
+            dial.note(what);
+        }
         self.dial()
     }
 

@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use halloo_proto::Time;
 use halloo_proto::defaults::HANDSHAKE_TIME;
 use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::token::Token;
 use halloo_proto::url::Url;
 
 use super::dial::Reached;
-use crate::writing::write_some;
 
 /// A socket whose handshake is under way.
 #[derive(Debug)]
@@ -31,16 +31,18 @@ pub(super) enum Greeted {
     Refused(u16, String),
     /// What answers is not a WebSocket server.
     Broken(&'static str),
+    /// What answers does not speak TLS as it should, or is not trusted.
+    Untrusted(String),
     /// The connection broke, or was too slow.
     Lost(String),
 }
 
 impl Greeting {
-    pub(super) fn new(reached: Reached, url: Url, nonce: [u8; 16], now: Time) -> Greeting {
+    pub(super) fn new(reached: Reached, url: Url, token: Option<&Token>, nonce: [u8; 16], now: Time) -> Greeting {
         // Without it small messages wait up to 200 ms for an acknowledgement. It fails on a dead socket only.
-        let _ = reached.stream.set_nodelay(true);
+        let _ = reached.stream.socket().set_nodelay(true);
         let handshake = Handshake::new(nonce);
-        let request = handshake.request(&url);
+        let request = handshake.request(&url, token.or(url.token()));
         Greeting { reached, url, handshake, request, answer: Vec::new(), deadline: now + HANDSHAKE_TIME }
     }
 
@@ -48,6 +50,8 @@ impl Greeting {
     pub(super) fn handle_ready(&mut self, buffer: &mut [u8]) -> Option<Greeted> {
         match self.proceed(buffer) {
             Ok(greeted) => greeted,
+            // That is how TLS tells what is wrong with what it was sent.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(Greeted::Untrusted(error.to_string())),
             Err(error) => Some(Greeted::Lost(error.to_string())),
         }
     }
@@ -58,7 +62,8 @@ impl Greeting {
     }
 
     fn proceed(&mut self, buffer: &mut [u8]) -> io::Result<Option<Greeted>> {
-        let taken = write_some(&mut self.reached.stream, &self.request)?;
+        self.reached.stream.handle_writable()?;
+        let taken = self.reached.stream.write_some(&self.request)?;
         self.request.drain(..taken);
         loop {
             let ended = match self.reached.stream.read(buffer) {

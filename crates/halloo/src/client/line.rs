@@ -1,7 +1,6 @@
 //! What the application's threads and the client's thread both hold: the queue of messages, orders, and the state.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +10,7 @@ use halloo_proto::frame::MAX_HEADER;
 use halloo_proto::outbox::{OutboxLimits, SlowClient};
 
 use super::ClientEvent;
+use super::locate::Found;
 use crate::{Delivery, Message, Stopped};
 
 /// Between the application and the client's thread.
@@ -50,7 +50,7 @@ pub(super) struct Orders {
     /// The application took events; go on reading.
     pub(super) resume: bool,
     /// What a lookup found.
-    pub(super) located: Option<Result<Vec<SocketAddr>, String>>,
+    pub(super) located: Option<Result<Found, String>>,
 }
 
 impl Line {
@@ -115,7 +115,7 @@ impl Line {
         self.order(|state| state.orders.resume = true);
     }
 
-    pub(super) fn located(&self, found: Result<Vec<SocketAddr>, String>) {
+    pub(super) fn located(&self, found: Result<Found, String>) {
         self.order(|state| state.orders.located = Some(found));
     }
 

@@ -17,6 +17,14 @@ pub(super) enum Lookup {
     Search(Wanted),
 }
 
+/// Where a target is.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Whether it says that it speaks TLS.
+    pub(super) tls: bool,
+}
+
 /// The server that is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -27,15 +35,17 @@ pub(super) struct Wanted {
 
 /// Looks on a thread of its own, for the system's resolver may take its time; the line gets what was found.
 pub(super) fn start(lookup: Lookup, search: Search, line: Arc<Line>) -> std::io::Result<()> {
-    let look = move || {
-        let found = match lookup {
-            Lookup::Nothing => Ok(Vec::new()),
-            Lookup::Resolve(host, port) => resolve(&host, port),
-            Lookup::Search(wanted) => find(&wanted, &search),
-        };
-        line.located(found);
-    };
+    let look = move || line.located(look(&lookup, &search));
     std::thread::Builder::new().name("halloo-locate".into()).spawn(look).map(drop)
+}
+
+/// The same at once; an error is a sentence.
+pub(super) fn look(lookup: &Lookup, search: &Search) -> Result<Found, String> {
+    match lookup {
+        Lookup::Nothing => Ok(Found { addresses: Vec::new(), tls: false }),
+        Lookup::Resolve(host, port) => resolve(host, *port).map(|addresses| Found { addresses, tls: false }),
+        Lookup::Search(wanted) => find(wanted, search),
+    }
 }
 
 fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
@@ -45,12 +55,13 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-fn find(wanted: &Wanted, search: &Search) -> Result<Vec<SocketAddr>, String> {
+fn find(wanted: &Wanted, search: &Search) -> Result<Found, String> {
     let mut search = search.clone();
     // Without an id to prefer, namesakes are not waited for.
     search.first |= wanted.id.is_none();
     let found = search.find(&wanted.name).map_err(|error| format!("cannot search for servers: {error}"))?;
     // Among several of one name, the one that was meant before.
     let meant = found.iter().find(|server| Some(&server.id) == wanted.id.as_ref()).or(found.first());
-    meant.map(ServerInfo::candidates).ok_or_else(|| format!("no server called {} answered", wanted.name))
+    let known = |server: &ServerInfo| Found { addresses: server.candidates(), tls: server.tls };
+    meant.map(known).ok_or_else(|| format!("no server called {} answered", wanted.name))
 }

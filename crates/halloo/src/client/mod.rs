@@ -12,6 +12,7 @@ mod dial;
 mod driver;
 mod greeting;
 mod keys;
+mod status;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +24,7 @@ use halloo_proto::close::CloseCode;
 
 pub use config::ClientConfig;
 pub use event::ClientEvent;
+pub use status::status_of;
 pub use target::Target;
 
 use crate::error::panic_message;

@@ -1,12 +1,14 @@
 //! Where to connect to.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use halloo_proto::announcement::{NAME, clean};
+use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::text::escape;
 use halloo_proto::url::{Host, Url, UrlError};
 
-use super::locate::{Lookup, Wanted};
+use super::locate::{Found, Lookup, Wanted};
 use crate::{ConnectError, ServerInfo};
 
 /// What a client connects to.
@@ -29,11 +31,21 @@ use crate::{ConnectError, ServerInfo};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target(Kind);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Text(String),
     Name(String),
     Server(Box<ServerInfo>),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Text(text) => write!(f, "{:?}", shown(text)),
+            Kind::Name(name) => write!(f, "{name:?}"),
+            Kind::Server(server) => server.fmt(f),
+        }
+    }
 }
 
 impl Target {
@@ -91,21 +103,34 @@ pub(super) struct Route {
     pub(super) lookup: Lookup,
     /// The address as it was given, for the request; otherwise the root of the one that is tried.
     url: Option<Url>,
+    /// Whether a server without an address of its own is to be spoken to by TLS.
+    secure: bool,
+    /// Whether TLS is spoken whatever the server says of itself.
+    pinned: bool,
 }
 
 impl Route {
-    pub(super) fn new(target: Target) -> Result<Route, ConnectError> {
+    /// The way to `target`; to one whose certificate is `pinned` by TLS in any case.
+    pub(super) fn new(target: Target, pinned: bool) -> Result<Route, ConnectError> {
+        if pinned && !cfg!(feature = "tls") {
+            return Err(ConnectError::NoTls);
+        }
         if let Some(name) = target.as_name() {
-            return Ok(Route::to_server(name.to_owned(), None, Vec::new()));
+            let nowhere = Found { addresses: Vec::new(), tls: false };
+            return Ok(Route::to_server(name.to_owned(), None, nowhere, pinned));
         }
         match target.0 {
             Kind::Text(text) | Kind::Name(text) => {
-                let wrong = |error: UrlError| ConnectError::Address { text: escape(&text, 200), error };
-                Ok(Route::to_url(text.parse().map_err(wrong)?))
+                let wrong = |error: UrlError| ConnectError::Address { text: shown(&text), error };
+                let url: Url = text.parse().map_err(wrong)?;
+                if url.is_secure() && !cfg!(feature = "tls") {
+                    return Err(ConnectError::NoTls);
+                }
+                Ok(Route::to_url(if pinned { url.secured() } else { url }))
             }
             Kind::Server(server) => {
-                let known = server.candidates();
-                Ok(Route::to_server(server.name, Some(server.id), known))
+                let known = Found { addresses: server.candidates(), tls: server.tls };
+                Ok(Route::to_server(server.name, Some(server.id), known, pinned))
             }
         }
     }
@@ -115,19 +140,25 @@ impl Route {
             Host::Ip(ip) => (vec![SocketAddr::new(*ip, url.port())], Lookup::Nothing),
             Host::Name(name) => (Vec::new(), Lookup::Resolve(name.clone(), url.port())),
         };
-        Route { known, lookup, url: Some(url) }
+        Route { known, lookup, url: Some(url), secure: false, pinned: false }
     }
 
-    fn to_server(name: String, id: Option<String>, known: Vec<SocketAddr>) -> Route {
+    fn to_server(name: String, id: Option<String>, found: Found, pinned: bool) -> Route {
         let name = clean(name.trim(), NAME);
         // Without a name there is nothing to know it by after a restart.
         let lookup = if name.is_empty() { Lookup::Nothing } else { Lookup::Search(Wanted { name, id }) };
-        Route { known, lookup, url: None }
+        let Found { addresses: known, tls } = found;
+        Route { known, lookup, url: None, secure: tls || pinned, pinned }
+    }
+
+    /// The certificate that the address names.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.url.as_ref().and_then(Url::fingerprint)
     }
 
     /// The address by which `addr` is asked.
     pub(super) fn url(&self, addr: SocketAddr) -> Url {
-        self.url.clone().unwrap_or_else(|| Url::new(Host::Ip(addr.ip()), addr.port()))
+        self.url.clone().unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()))
     }
 
     /// Whether the target is exactly one address, so that a wrong answer there is the answer.
@@ -136,9 +167,10 @@ impl Route {
     }
 
     /// Takes over what a lookup found. Names are resolved for each attempt, for they may move.
-    pub(super) fn learn(&mut self, found: &[SocketAddr]) {
+    pub(super) fn learn(&mut self, found: &Found) {
         if matches!(self.lookup, Lookup::Search(_)) {
-            self.known = found.to_vec();
+            self.known = found.addresses.clone();
+            self.secure = found.tls || self.pinned;
         }
     }
 }
@@ -151,9 +183,14 @@ impl ServerInfo {
 }
 
 fn best_first(url: &str, addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let best = url.strip_prefix("ws://").and_then(|addr| addr.parse().ok());
+    let best = url.split_once("://").and_then(|(_, addr)| addr.parse().ok());
     let others = addresses.iter().copied().filter(|&addr| Some(addr) != best);
     best.into_iter().chain(others).collect()
+}
+
+/// An address for a log: a token may follow it.
+fn shown(text: &str) -> String {
+    escape(text.split(['#', '?']).next().unwrap_or_default(), 200)
 }
 
 fn is_address(text: &str) -> bool {
@@ -167,16 +204,16 @@ mod tests {
 
     #[test]
     fn names_and_addresses_are_told_apart() {
-        let route = |text: &str| Route::new(text.into());
+        let route = |text: &str| Route::new(text.into(), false);
         for address in ["ws://a", "a:80", "10.0.0.1", "den.local", "::1", "localhost"] {
             assert!(route(address).unwrap().is_fixed(), "{address}");
         }
         for name in ["den", "Living room", "halloo", " den "] {
             assert!(!route(name).unwrap().is_fixed(), "{name}");
         }
-        assert!(!Route::new(Target::name("v2.0")).unwrap().is_fixed());
-        let error = route("wss://a\n").unwrap_err().to_string();
-        assert!(error.contains("TLS is not built in yet") && !error.contains('\n'), "{error}");
+        assert!(!Route::new(Target::name("v2.0"), false).unwrap().is_fixed());
+        let error = route("ws://a\nb/#token=secret").unwrap_err().to_string();
+        assert!(error.contains("a\\nb") && !error.contains("secret"), "{error}");
         assert!(route("").is_err());
     }
 
@@ -184,6 +221,7 @@ mod tests {
     fn the_address_of_the_url_is_tried_first() {
         let [a, b]: [SocketAddr; 2] = ["127.0.0.1:1".parse().unwrap(), "10.0.0.1:1".parse().unwrap()];
         assert_eq!(best_first("ws://10.0.0.1:1", &[a, b]), [b, a]);
+        assert_eq!(best_first("wss://10.0.0.1:1", &[a, b]), [b, a]);
         assert_eq!(best_first("?", &[a, b]), [a, b]);
     }
 }

@@ -253,8 +253,8 @@ impl Announcing {
             port: self.shared.port,
             addresses: self.addresses(),
             clients,
-            auth: false,
-            tls: false,
+            auth: self.shared.security.token.is_some(),
+            tls: self.shared.security.tls,
         }
     }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use halloo_proto::defaults::{HANDSHAKE_TIME, PENDING, PENDING_PER_ADDRESS};
 use mio::{Interest, Token};
 
 use super::Reactor;
@@ -74,7 +73,8 @@ impl Reactor {
         if !self.config.access.lets_peer_in(peer.ip(), &attached(peer.ip())) {
             return refuse("its address is public; `--allow-public` would allow it");
         }
-        if self.connections.table.len() >= self.max_clients + PENDING {
+        let limits = self.config.handshakes;
+        if self.connections.table.len() >= self.max_clients.saturating_add(limits.pending) {
             return refuse("too many connections");
         }
         let entry = self.connections.table.vacant_entry();
@@ -87,13 +87,13 @@ impl Reactor {
         let _ = stream.set_nodelay(true);
         let now = self.connections.now;
         self.arrivals += 1;
-        entry.insert(Connection::new(stream, peer, self.arrivals, now, now + HANDSHAKE_TIME));
+        entry.insert(Connection::new(stream, peer, self.arrivals, now, now + limits.time));
         self.connections.schedule(slot);
         // Whoever came first and is no client makes room: a phone that is really there speaks at once.
-        if self.connections.addresses.arrive(peer.ip()) > PENDING_PER_ADDRESS {
+        if self.connections.addresses.arrive(peer.ip()) > limits.pending_per_address {
             self.drop_oldest_guest(|other| other == peer.ip());
         }
-        if self.connections.table.len() - self.connections.shared.clients() > PENDING {
+        if self.connections.table.len() - self.connections.shared.clients() > limits.pending {
             self.drop_oldest_guest(|_| true);
         }
     }
@@ -118,7 +118,7 @@ impl Reactor {
             return Some(format!("the server is full: {most} clients; `--max-clients` sets how many"));
         }
         let from_there = self.connections.addresses.clients(ip) >= per_address;
-        from_there.then(|| format!("there are {per_address} clients from {ip} already; close one of them"))
+        from_there.then(|| format!("there are {per_address} clients from {ip} already; close one of them, or raise `--max-clients-per-address`"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! One socket: where it stands and what it keeps. Small, because there are thousands.
 
 use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 
 use halloo_proto::Time;
 use halloo_proto::heartbeat::Heartbeat;
@@ -10,7 +10,8 @@ use halloo_proto::outbox::Outbox;
 use mio::net::TcpStream;
 
 use crate::ClientId;
-use crate::writing::{write_backlog, write_some};
+use crate::stream::Stream;
+use crate::writing::write_backlog;
 
 /// Reads of an abandoned socket: a MiB, for a peer that goes on sending must not hold up the end.
 const ABANDONED_READS: usize = 64;
@@ -38,7 +39,7 @@ pub(crate) struct Unread {
 /// One accepted socket.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     /// The how-manyth socket this is: several arrive within one moment, and slots are used again.
     pub(crate) arrival: u64,
@@ -69,9 +70,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, arrival: u64, now: Time, deadline: Time) -> Connection {
+    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, arrival: u64, now: Time, deadline: Time) -> Connection {
         Connection {
-            stream,
+            stream: Stream::plain(socket),
             peer,
             arrival,
             phase: Phase::Handshake(Vec::new()),
@@ -113,8 +114,8 @@ impl Connection {
         }
         let mut bytes = self.outbox.take().map(|mut outbox| std::mem::take(outbox.cork())).unwrap_or_default();
         bytes.extend_from_slice(last);
-        self.write_some(&bytes)?;
-        self.stream.shutdown(Shutdown::Write)?;
+        self.stream.write_some(&bytes)?;
+        self.stream.shutdown()?;
         // A socket that is closed with something unread resets the peer, which then may not see the last frame.
         let mut unread = [0; 16 * 1024];
         for _ in 0..ABANDONED_READS {
@@ -123,10 +124,5 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    /// Writes as much of `bytes` as the socket takes now.
-    pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        write_some(&mut self.stream, bytes)
     }
 }

@@ -1,14 +1,12 @@
 //! Who is connected, and what goes out to them.
 
 use std::collections::VecDeque;
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::OUTBOX_TOTAL;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
@@ -18,8 +16,7 @@ use super::addresses::Addresses;
 use super::connection::{Connection, Phase};
 use super::wheel::Wheel;
 use crate::shared::Shared;
-use crate::writing::write_some;
-use crate::{ClientId, ClientStatus, Delivery, Event, LeaveReason};
+use crate::{ClientId, ClientStatus, Config, Delivery, Event, LeaveReason};
 
 /// Bytes corked for one client, or logged for all, before they go out within a turn; also what a pooled buffer keeps.
 const CORK: usize = 64 * 1024;
@@ -41,6 +38,9 @@ pub(crate) struct Connections {
     pub(crate) wheel: Wheel,
     pub(crate) shared: Arc<Shared>,
     limits: OutboxLimits,
+    outbox_total: usize,
+    pub(super) write_time: Duration,
+    pub(super) close_time: Duration,
     pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
     /// The server did not read before this moment, so silence before it proves nothing.
@@ -61,12 +61,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        limits: OutboxLimits,
-        heartbeat: Duration,
-        messages: MessageLimits,
-    ) -> Connections {
+    pub(crate) fn new(shared: Arc<Shared>, config: &Config) -> Connections {
         let account = Arc::clone(&shared.outbox_bytes);
         Connections {
             table: Slab::new(),
@@ -78,9 +73,12 @@ impl Connections {
             events: VecDeque::new(),
             wheel: Wheel::default(),
             shared,
-            limits,
-            messages,
-            heartbeat,
+            limits: config.outbox,
+            outbox_total: config.outbox_total,
+            messages: config.messages,
+            heartbeat: config.heartbeat,
+            write_time: config.write_time,
+            close_time: config.close_time,
             listening_since: Time::ZERO,
             dirty: Vec::new(),
             dropping: Vec::new(),
@@ -207,7 +205,7 @@ impl Connections {
 
     /// Queues bytes that are no frame: the answer to a request.
     pub(crate) fn answer(&mut self, slot: usize, bytes: &[u8]) {
-        match self.table[slot].write_some(bytes) {
+        match self.table[slot].stream.write_some(bytes) {
             Ok(taken) if taken == bytes.len() => {}
             Ok(taken) => {
                 let frames = Frames::new(&bytes[taken..], &self.account);
@@ -293,7 +291,7 @@ impl Connections {
 
     /// When all outboxes together hold too much, the largest is cut.
     fn relieve(&mut self) {
-        if self.account.load(Ordering::Relaxed) <= OUTBOX_TOTAL {
+        if self.account.load(Ordering::Relaxed) <= self.outbox_total {
             return;
         }
         let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.weight());
@@ -331,7 +329,7 @@ impl Connections {
             return;
         }
         let length = outbox.cork().len();
-        match write_some(&mut connection.stream, outbox.cork()) {
+        match connection.stream.write_some(outbox.cork()) {
             Ok(taken) if taken == length => {
                 self.release_outbox(slot);
                 self.settle(slot);
@@ -380,7 +378,7 @@ impl Connections {
         }
         let taken = match connection.is_blocked() {
             true => 0,
-            false => match connection.write_some(&log[start..]) {
+            false => match connection.stream.write_some(&log[start..]) {
                 Ok(taken) if start + taken == log.len() => return,
                 Ok(taken) => taken,
                 Err(error) => return self.lose(slot, &error),
@@ -407,6 +405,9 @@ impl Connections {
     /// The socket takes bytes again.
     pub(crate) fn handle_writable(&mut self, slot: usize) {
         let Some(connection) = self.table.get_mut(slot) else { return };
+        if let Err(error) = connection.stream.handle_writable() {
+            return self.lose(slot, &error);
+        }
         if !connection.is_blocked() {
             return;
         }
@@ -442,7 +443,7 @@ impl Connections {
         if matches!(connection.phase, Phase::Ending) && done && !connection.shut {
             connection.shut = true;
             // An error means that the peer is gone already, which the next read finds out.
-            let _ = connection.stream.shutdown(Shutdown::Write);
+            let _ = connection.stream.shutdown();
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::{CLOSE_TIME, UNDER_WAY_TOTAL, WRITE_TIME};
+use halloo_proto::defaults::UNDER_WAY_TOTAL;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::heartbeat::Pulse;
 use halloo_proto::message::Receiver;
@@ -20,7 +20,7 @@ use crate::{Event, LeaveReason};
 const OVERDUE: Duration = Duration::from_secs(1);
 
 impl Connections {
-    /// Closes a client from our side: it is no client from now on, and has [`CLOSE_TIME`] to agree.
+    /// Closes a client from our side: it is no client from now on, and has its time to agree.
     pub(crate) fn close(&mut self, slot: usize, code: CloseCode, text: &str, reason: LeaveReason) {
         if !self.table.get(slot).is_some_and(Connection::is_open) {
             return;
@@ -55,7 +55,7 @@ impl Connections {
     }
 
     fn limit_closing(&mut self, slot: usize) {
-        self.table[slot].deadline = self.now + CLOSE_TIME;
+        self.table[slot].deadline = self.now + self.close_time;
         self.schedule(slot);
     }
 
@@ -142,7 +142,7 @@ impl Connections {
             _ => connection.deadline,
         };
         if connection.blocked_since != Time::NEVER {
-            due = due.min(connection.blocked_since + WRITE_TIME);
+            due = due.min(connection.blocked_since + self.write_time);
         }
         if let Some(deadline) = connection.receiver.deadline(&self.messages).filter(|_| connection.is_open()) {
             // One that is over was not judged, for the server itself does not read; it is looked at again soon.
@@ -168,7 +168,7 @@ impl Connections {
     fn check(&mut self, slot: usize, reading: bool) {
         let (now, interval) = (self.now, self.heartbeat);
         let connection = &mut self.table[slot];
-        if connection.blocked_since != Time::NEVER && now - connection.blocked_since >= WRITE_TIME {
+        if connection.blocked_since != Time::NEVER && now - connection.blocked_since >= self.write_time {
             return self.remove(slot, LeaveReason::TimedOut);
         }
         if !connection.is_open() {
@@ -213,12 +213,15 @@ mod tests {
     use std::sync::Arc;
 
     use halloo_proto::Time;
-    use halloo_proto::defaults::{CLOSE_TIME, FRAGMENT_TIME, HANDSHAKE_TIME, HEARTBEAT, WRITE_TIME};
+    use halloo_proto::defaults::{FRAGMENT_TIME, HANDSHAKE_TIME, HEARTBEAT};
     use halloo_proto::frame::Role;
 
     use super::*;
     use crate::shared::Shared;
 
+    /// Others than by default, to see that they hold.
+    const WRITE_TIME: Duration = Duration::from_secs(8);
+    const CLOSE_TIME: Duration = Duration::from_secs(2);
     const START: Time = Time::from_micros(1_000_000_000);
 
     /// One connection on a clock that the test winds.
@@ -234,9 +237,10 @@ mod tests {
             let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, addr) = listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
-            let config = crate::Config::default();
-            let shared = Arc::new(Shared::new("test".into(), 1, 1));
-            let mut connections = Connections::new(shared, config.outbox, heartbeat, config.messages);
+            let mut config = crate::Config::default();
+            (config.heartbeat, config.write_time, config.close_time) = (heartbeat, WRITE_TIME, CLOSE_TIME);
+            let shared = Arc::new(Shared::new("test".into(), 1, Default::default(), 1));
+            let mut connections = Connections::new(shared, &config);
             connections.now = START;
             let stream = mio::net::TcpStream::from_std(stream);
             let slot = connections.table.insert(Connection::new(stream, addr, 1, START, START + HANDSHAKE_TIME));

@@ -19,6 +19,7 @@ use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::STOP_TIME;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
+use halloo_proto::token::Guesses;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 
@@ -28,7 +29,9 @@ pub(crate) use connections::Connections;
 use crate::discovery::Announcing;
 use crate::event_queue::EventQueue;
 use crate::hub::Hub;
+use crate::security::Security;
 use crate::shared::Shared;
+use crate::tls::Acceptor;
 use crate::{Config, Event, LeaveReason, StartError};
 
 const WAKER: Token = Token(usize::MAX);
@@ -76,6 +79,10 @@ pub(crate) struct Reactor {
     /// Descriptors have run out: accept again then.
     accept_again: Option<Time>,
     max_clients: usize,
+    /// Present when TLS is spoken, and then nothing else.
+    tls: Option<Acceptor>,
+    /// Who gave wrong tokens lately.
+    guesses: Guesses,
     stopping: Option<Time>,
 }
 
@@ -97,7 +104,10 @@ impl Reactor {
             .register(&mut listener, LISTENER, Interest::READABLE)
             .map_err(StartError::system("watch the listening socket"))?;
         let port = listener.local_addr().map_err(StartError::system("learn the port"))?.port();
-        let shared = Arc::new(Shared::new(config.name.clone(), port, first_client));
+        let tls = Acceptor::of(&config);
+        let fingerprint = tls.as_ref().and_then(Acceptor::fingerprint);
+        let security = Security { token: config.access.token.clone(), tls: tls.is_some(), fingerprint };
+        let shared = Arc::new(Shared::new(config.name.clone(), port, security, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
@@ -106,7 +116,7 @@ impl Reactor {
             listener,
             commands: Arc::clone(&commands),
             epoch: Instant::now(),
-            connections: Connections::new(Arc::clone(&shared), config.outbox, config.heartbeat, config.messages),
+            connections: Connections::new(Arc::clone(&shared), &config),
             announcing,
             sink,
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
@@ -118,6 +128,8 @@ impl Reactor {
             probes_ready: false,
             accept_again: None,
             max_clients: accepting::max_clients(&config),
+            tls,
+            guesses: Guesses::default(),
             stopping: None,
             config,
         };

@@ -3,18 +3,24 @@
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 
+use halloo_proto::access::Denied;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::defaults::{TURN_BYTES, TURN_MESSAGES};
 use halloo_proto::frame::{Opcode, Role};
 use halloo_proto::http::respond;
 use halloo_proto::message::Incoming;
 use halloo_proto::text::escape;
-use halloo_proto::upgrade::{Verdict, read_head};
+use halloo_proto::upgrade::{Refusal, Verdict, Visitor, read_head};
 
 use super::connection::{Phase, Unread};
 use super::{Reactor, tell};
 use crate::http::{self, Route};
 use crate::{Event, LeaveReason, Message};
+
+/// The first byte of TLS: a record of the handshake (RFC 8446 section 5.1).
+const TLS: u8 = 0x16;
+/// What the answers that are sentences are.
+const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Reactor {
     /// Reads once from a connection that may have something, and handles all of it.
@@ -45,7 +51,8 @@ impl Reactor {
                 // A full buffer, or a system whose edges need the read that finds nothing, means: look again.
                 // After a short read the socket is drained (epoll(7)) and the next edge tells of more, but an end of
                 // file that came with this very edge would not be told again.
-                if count == TURN_BYTES || !cfg!(any(target_os = "linux", target_os = "android")) {
+                let edges_lack = !cfg!(any(target_os = "linux", target_os = "android"));
+                if count == TURN_BYTES || edges_lack || connection.stream.has_ended() {
                     self.ready.push(slot);
                 }
                 self.handle_bytes(slot, kept + count);
@@ -84,11 +91,28 @@ impl Reactor {
 
     fn handle_head(&mut self, slot: usize, bytes: &mut [u8]) {
         let peer = self.connections.table[slot].peer;
-        match read_head(bytes, peer.ip(), &self.config.access) {
+        if self.tls.is_some() && !self.connections.table[slot].stream.is_secure() && bytes.first() == Some(&TLS) {
+            return self.begin_tls(slot, bytes);
+        }
+        let may_guess = self.guesses.allows(peer.ip(), self.connections.now);
+        match read_head(bytes, Visitor { ip: peer.ip(), may_guess }, &self.config.access, &self.config.handshakes) {
+            // What is told without TLS is what is shouted into the network anyway, and that TLS is wanted.
+            verdict if self.speaks_wrongly(slot, &verdict) => {
+                let response = respond(400, TEXT, &[], format!("{}\n", Refusal::Plain).as_bytes(), false);
+                tracing::warn!("{peer} was refused: {}", Refusal::Plain);
+                self.refuse(slot, &response);
+            }
             Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
             Verdict::Refuse { reason, response } => {
                 let why = escape(&reason.to_string(), 300);
-                tracing::warn!("{peer} was refused: {why}");
+                match reason {
+                    // The ten that came before were told.
+                    Refusal::Denied(Denied::TooManyGuesses) => tracing::debug!("{peer} was refused: {why}"),
+                    _ => tracing::warn!("{peer} was refused: {why}"),
+                }
+                if reason == Refusal::Denied(Denied::TokenWrong) {
+                    self.guesses.handle_wrong(peer.ip(), self.connections.now);
+                }
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
@@ -99,7 +123,7 @@ impl Reactor {
                 if let Some(why) = self.no_room(peer.ip()) {
                     tracing::warn!("{peer} was refused: {why}");
                     let body = format!("{why}\n");
-                    return self.refuse(slot, &respond(503, "text/plain; charset=utf-8", &[], body.as_bytes(), false));
+                    return self.refuse(slot, &respond(503, TEXT, &[], body.as_bytes(), false));
                 }
                 self.connections.answer(slot, &response);
                 if !self.connections.table.contains(slot) {
@@ -110,6 +134,31 @@ impl Reactor {
                 self.handle_frames(slot, &mut bytes[head..]);
             }
         }
+    }
+
+    /// The bytes are the beginning of TLS.
+    fn begin_tls(&mut self, slot: usize, bytes: &[u8]) {
+        let Some(tls) = &self.tls else { return };
+        let connection = &mut self.connections.table[slot];
+        connection.phase = Phase::Handshake(Vec::new());
+        let begun = tls.accept(bytes).and_then(|session| {
+            connection.stream.secure(session);
+            connection.stream.handle_writable()
+        });
+        if let Err(error) = begun {
+            self.connections.lose(slot, &error);
+        }
+    }
+
+    /// Whether this came in the clear and may not.
+    fn speaks_wrongly(&self, slot: usize, verdict: &Verdict) -> bool {
+        let plain = self.tls.is_some() && !self.connections.table[slot].stream.is_secure();
+        let harmless = match verdict {
+            Verdict::Incomplete => true,
+            Verdict::Page { path, .. } => matches!(http::route(path), Route::Discovery),
+            Verdict::Accept { .. } | Verdict::Refuse { .. } => false,
+        };
+        plain && !harmless
     }
 
     fn refuse(&mut self, slot: usize, response: &[u8]) {
@@ -143,7 +192,7 @@ impl Reactor {
             }
             Route::NotFound => {
                 let body = b"nothing here; try /, /status or /discovery.json, or connect with ws://\n";
-                respond(404, "text/plain; charset=utf-8", &[], body, head_only)
+                respond(404, TEXT, &[], body, head_only)
             }
         }
     }

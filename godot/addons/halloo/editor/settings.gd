@@ -24,6 +24,7 @@ static var advanced: Array[Array] = [
 	["heartbeat", 5.0, PROPERTY_HINT_RANGE, "0,60,0.1,or_greater,suffix:s"],
 	["allowed_hosts", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["allow_public", false, PROPERTY_HINT_NONE, ""],
+	["token", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "everybody may connect; random for a new one at each start"],
 	["slow_client", "disconnect", PROPERTY_HINT_ENUM, "disconnect,drop_oldest,drop_newest"],
 	["frame_budget_ms", 2.0, PROPERTY_HINT_RANGE, "0,16,0.1,or_greater,suffix:ms"],
 ]

@@ -1,0 +1,77 @@
+//! What a client needs besides an address, and how it is told.
+
+use std::io;
+
+use halloo_proto::fingerprint::Fingerprint;
+use halloo_proto::token::Token;
+
+/// What a server asks of its clients, and what they know it by.
+#[derive(Debug, Default)]
+pub(crate) struct Security {
+    pub(crate) token: Option<Token>,
+    pub(crate) tls: bool,
+    /// Of its own certificate, which nobody else vouches for.
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl Security {
+    /// The scheme of its addresses: for programs, or for people.
+    pub(crate) fn scheme(&self, for_people: bool) -> &'static str {
+        match (for_people, self.tls) {
+            (false, false) => "ws",
+            (false, true) => "wss",
+            (true, false) => "http",
+            (true, true) => "https",
+        }
+    }
+
+    /// What follows the address in a link: a fragment, which a browser keeps to itself.
+    pub(crate) fn fragment(&self) -> String {
+        let token = self.token.as_ref().map(|token| format!("token={}", token.reveal()));
+        let fingerprint = self.fingerprint.map(|fingerprint| format!("fp={}", fingerprint.short()));
+        let pairs: Vec<String> = token.into_iter().chain(fingerprint).collect();
+        if pairs.is_empty() { String::new() } else { format!("#{}", pairs.join("&")) }
+    }
+}
+
+/// A token of 128 random bits, for [`AccessRules::token`](crate::AccessRules::token).
+///
+/// ```
+/// let mut config = halloo::Config::local();
+/// config.access.token = Some(halloo::random_token()?);
+/// let server = halloo::Server::start(config)?;
+/// println!("join at {}", server.invitation()); // http://127.0.0.1:8765/#token=…
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of the system when it has no random numbers.
+pub fn random_token() -> io::Result<Token> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Token::from(bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_brings_what_is_needed_and_nothing_else() {
+        let mut security = Security::default();
+        assert_eq!((security.fragment(), security.scheme(true)), (String::new(), "http"));
+        security.token = Some(Token::from([0; 16]));
+        assert_eq!(security.fragment(), "#token=AAAAAAAAAAAAAAAAAAAAAA");
+        (security.tls, security.fingerprint) = (true, Some([0; 32].into()));
+        let link = format!("{}://10.0.0.1:8765/{}", security.scheme(true), security.fragment());
+        let url: halloo_proto::url::Url = link.parse().unwrap();
+        assert_eq!((url.token(), url.fingerprint()), (security.token.as_ref(), security.fingerprint));
+    }
+
+    #[test]
+    fn no_two_tokens_are_the_same() {
+        let (one, other) = (random_token().unwrap(), random_token().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.reveal().len(), 22);
+    }
+}

@@ -1,0 +1,100 @@
+//! A socket that never waits, plain or under TLS, with the same reads and writes.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+
+use crate::tls::Session;
+
+/// A connected socket.
+///
+/// The promises are those of a socket, so that whoever uses it need not know which it is: a read that does not fill
+/// its buffer has found nothing more, and what a write took is on its way.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    socket: TcpStream,
+    /// Boxed, for most connections have none.
+    session: Option<Box<Session>>,
+}
+
+impl Stream {
+    pub(crate) fn plain(socket: TcpStream) -> Stream {
+        Stream { socket, session: None }
+    }
+
+    /// The same socket, under TLS from now on.
+    pub(crate) fn secure(&mut self, session: Box<Session>) {
+        self.session = Some(session);
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Whether an end was read that no further edge will tell of.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.has_ended())
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The socket takes bytes again: what TLS has to say goes out, for nobody else knows of it.
+    pub(crate) fn handle_writable(&mut self) -> io::Result<()> {
+        self.session.as_mut().map_or(Ok(()), |session| session.handle_writable(&mut self.socket))
+    }
+
+    /// Nothing more will be written.
+    pub(crate) fn shutdown(&mut self) -> io::Result<()> {
+        match &mut self.session {
+            None => self.socket.shutdown(Shutdown::Write),
+            Some(session) => session.shutdown(&mut self.socket),
+        }
+    }
+
+    /// Writes as much of `bytes` as is taken now.
+    pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.write(&bytes[taken..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => taken += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.read(buffer),
+            Some(session) => session.read(&mut self.socket, buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write(bytes),
+            Some(session) => session.write(&mut self.socket, &[IoSlice::new(bytes)]),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write_vectored(slices),
+            Some(session) => session.write(&mut self.socket, slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! Who the server is: a certificate and its key.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use halloo_proto::fingerprint::Fingerprint;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::IdentityError;
+
+/// The file of a certificate that the server made for itself, with its key.
+const FILE: &str = "halloo.pem";
+
+/// A certificate and its key, for [`Config::tls`](crate::Config::tls).
+///
+/// ```
+/// use halloo::{Config, Identity, Server};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = std::env::temp_dir().join(format!("halloo-doc-{}", std::process::id()));
+/// let mut config = Config::local();
+/// config.tls = Some(Identity::self_signed_in(&directory)?); // or Identity::from_pem_files("cert.pem", "key.pem")
+/// let server = Server::start(config)?;
+/// assert!(server.url().starts_with("wss://"));
+/// println!("pin {}", server.fingerprint().expect("it is self-signed"));
+/// # std::fs::remove_dir_all(directory)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Identity {
+    config: Arc<ServerConfig>,
+    fingerprint: Fingerprint,
+    self_signed: bool,
+}
+
+impl Identity {
+    /// The certificate that is kept in `directory`, made at the first time. It never expires, so whoever has pinned its
+    /// fingerprint goes on trusting it. On Unix only the owner can read the file, which has the key.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when the file cannot be written, or read again.
+    pub fn self_signed_in(directory: impl AsRef<Path>) -> Result<Identity, IdentityError> {
+        let path = directory.as_ref().join(FILE);
+        if !path.exists() {
+            let pem = generate().map_err(|error| IdentityError::Generate(error.to_string()))?;
+            keep(&path, pem.as_bytes()).map_err(|error| IdentityError::Write { path: path.clone(), error })?;
+        }
+        // Read in any case: another server may have been faster.
+        Ok(Identity { self_signed: true, ..Identity::from_pem_files(&path, &path)? })
+    }
+
+    /// A certificate, with those of its issuers behind it, and its key, from files in PEM.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when a file cannot be read, has not what it should, or the two do not go together.
+    pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Identity, IdentityError> {
+        let (certificates, key) = (certificates.as_ref(), key.as_ref());
+        let chain: Vec<CertificateDer<'static>> =
+            CertificateDer::pem_slice_iter(&read(certificates)?).collect::<Result<_, _>>().unwrap_or_default();
+        let Some(first) = chain.first() else { return Err(IdentityError::NoCertificate(certificates.into())) };
+        let fingerprint = fingerprint_of(first);
+        let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| IdentityError::NoKey(key.into()))?;
+        let mismatch = |error: rustls::Error| IdentityError::Mismatch(error.to_string());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(mismatch)?.with_no_client_auth();
+        let mut config = builder.with_single_cert(chain, key).map_err(mismatch)?;
+        // Clients stay for hours, and what would let them come back a little faster costs memory for each.
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Identity { config: Arc::new(config), fingerprint, self_signed: false })
+    }
+
+    /// What to pin, when nobody else vouches for it: the fingerprint of a certificate of the server's own making.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.self_signed.then_some(self.fingerprint)
+    }
+
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.fingerprint).finish()
+    }
+}
+
+pub(super) fn fingerprint_of(certificate: &CertificateDer<'_>) -> Fingerprint {
+    let hash = ring::digest::digest(&ring::digest::SHA256, certificate);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(hash.as_ref());
+    Fingerprint::from(bytes)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    fs::read(path).map_err(|error| IdentityError::Read { path: path.into(), error })
+}
+
+/// A key and a certificate for it, in PEM.
+fn generate() -> Result<String, rcgen::Error> {
+    let mut names = vec!["localhost".to_owned()];
+    names.extend(gethostname::gethostname().into_string().ok().filter(|name| name.is_ascii()));
+    let mut parameters = CertificateParams::new(names)?;
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::CommonName, "halloo");
+    parameters.not_before = date_time_ymd(2020, 1, 1);
+    // The date that stands for "never" (RFC 5280 section 4.1.2.5).
+    parameters.not_after = date_time_ymd(9999, 12, 31);
+    let key = KeyPair::generate()?;
+    let certificate = parameters.self_signed(&key)?;
+    Ok(format!("{}{}", key.serialize_pem(), certificate.pem()))
+}
+
+/// Writes a file that only its owner reads, whole or not at all; one that is there already stays.
+fn keep(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    // A name that nobody else writes to at the same time, be it another thread.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let unfinished = directory.join(format!("{FILE}.{:016x}", u64::from_ne_bytes(random)));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&unfinished)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let kept = written.and_then(|()| match fs::hard_link(&unfinished, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // Not every file system has links.
+        Err(_) => fs::copy(&unfinished, path).map(drop),
+        Ok(()) => Ok(()),
+    });
+    let removed = fs::remove_file(&unfinished);
+    kept.and(removed)
+}
