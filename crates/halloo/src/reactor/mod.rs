@@ -36,6 +36,9 @@ const LISTENER: Token = Token(usize::MAX - 1);
 const DISCOVERY: Token = Token(usize::MAX - 2);
 const NETWORK: Token = Token(usize::MAX - 3);
 
+/// How long answers are collected before they are written: a batch of quick ones takes less.
+const ANSWERING_TIME: Duration = Duration::from_micros(100);
+
 /// Who is told what happens.
 pub(crate) enum Sink {
     /// The application takes events from a queue.
@@ -158,10 +161,7 @@ impl Reactor {
                     }
                 }
             }
-            self.commands.take(&mut commands);
-            for command in commands.drain(..) {
-                self.handle_command(command);
-            }
+            self.handle_commands(&mut commands);
             if self.probes_ready {
                 self.probes_ready = self.announcing.handle_readable(self.connections.now);
             }
@@ -212,7 +212,7 @@ impl Reactor {
 
     fn timeout(&self) -> Option<Duration> {
         let unfinished = !self.ready.is_empty() || self.connections.is_dropping();
-        if self.probes_ready || (unfinished && !self.paused) {
+        if self.probes_ready || (unfinished && !self.paused) || !self.commands.may_sleep() {
             return Some(Duration::ZERO);
         }
         // Who stops announces nothing more.
@@ -220,6 +220,27 @@ impl Reactor {
         let deadlines = [self.connections.wheel.next(), announcing, self.accept_again, self.stopping];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next - (Time::ZERO + self.epoch.elapsed()) + Duration::from_micros(500))
+    }
+
+    /// Handles what other threads ask for, with `commands` empty before and after.
+    fn handle_commands(&mut self, commands: &mut Vec<Command>) {
+        let start = Instant::now();
+        loop {
+            self.commands.take(commands);
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands.drain(..) {
+                self.handle_command(command);
+            }
+            // An application that answers a batch of events wakes this thread with its first answer, and may be stopped by
+            // that where both share a core. It is let go on, for what it still says goes out with the same writes.
+            let answering = matches!(&self.sink, Sink::Queue(queue) if queue.is_in_hand());
+            if !answering || start.elapsed() >= ANSWERING_TIME {
+                return;
+            }
+            std::thread::yield_now();
+        }
     }
 
     fn handle_command(&mut self, command: Command) {
