@@ -28,7 +28,7 @@ impl Reactor {
         if let Some(unread) = connection.unread.take() {
             self.handle_unread(slot, unread);
             self.connections.flush(slot);
-            return self.publish();
+            return self.publish_many();
         }
         let kept = connection.receiver.restore(&mut self.buffer);
         let end = kept + TURN_BYTES;
@@ -55,8 +55,7 @@ impl Reactor {
             Err(error) => self.connections.lose(slot, &error),
         }
         self.connections.flush(slot);
-        // Here and not once a turn, so that a full queue stops the next read and not the next thousand.
-        self.publish();
+        self.publish_many();
     }
 
     /// An ending connection is read to its end at once, for its last edge may have come.
