@@ -90,8 +90,11 @@ impl Reactor {
 
     fn drop_oldest_handshake(&mut self, among: impl Fn(IpAddr) -> bool) {
         let table = self.connections.table.iter();
-        let handshakes = table.filter(|(_, c)| matches!(c.phase, Phase::Handshake(_)) && among(c.peer.ip()));
-        let oldest = handshakes.min_by_key(|(_, connection)| connection.arrival).map(|(slot, _)| slot);
+        let handshakes = table.filter_map(|(slot, connection)| match &connection.phase {
+            Phase::Handshake(handshake) if among(connection.peer.ip()) => Some((handshake.arrival, slot)),
+            _ => None,
+        });
+        let oldest = handshakes.min().map(|(_, slot)| slot);
         if let Some(slot) = oldest {
             self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
             self.connections.remove(slot, LeaveReason::TimedOut);

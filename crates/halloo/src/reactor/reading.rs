@@ -60,7 +60,7 @@ impl Reactor {
 
     /// An ending connection is read to its end at once, for its last edge may have come.
     fn look_for_the_end(&mut self, slot: usize) {
-        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending | Phase::Closing);
+        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending(_) | Phase::Closing(_));
         if self.connections.table.get(slot).is_some_and(ending) {
             self.ready.push(slot);
         }
@@ -69,11 +69,11 @@ impl Reactor {
     fn handle_bytes(&mut self, slot: usize, length: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
         match &mut self.connections.table[slot].phase {
-            Phase::Open | Phase::Closing => self.handle_frames(slot, &mut buffer[..length]),
-            Phase::Ending => {}
-            Phase::Handshake(head) if head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
-            Phase::Handshake(head) => {
-                let mut head = std::mem::take(head);
+            Phase::Open | Phase::Closing(_) => self.handle_frames(slot, &mut buffer[..length]),
+            Phase::Ending(_) => {}
+            Phase::Handshake(handshake) if handshake.head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
+            Phase::Handshake(handshake) => {
+                let mut head = std::mem::take(&mut handshake.head);
                 head.extend_from_slice(&buffer[..length]);
                 self.handle_head(slot, &mut head);
             }
@@ -84,7 +84,11 @@ impl Reactor {
     fn handle_head(&mut self, slot: usize, bytes: &mut [u8]) {
         let peer = self.connections.table[slot].peer;
         match read_head(bytes, peer.ip(), &self.config.access) {
-            Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
+            Verdict::Incomplete => {
+                if let Phase::Handshake(handshake) = &mut self.connections.table[slot].phase {
+                    handshake.head = bytes.to_vec();
+                }
+            }
             Verdict::Refuse { reason, response } => {
                 let why = escape(&reason.to_string(), 300);
                 tracing::warn!("{peer} was refused: {why}");
@@ -121,7 +125,7 @@ impl Reactor {
 
     fn last_words(&mut self, slot: usize, response: &[u8]) {
         // No handshake any more: what the peer still sends is not looked at.
-        self.connections.table[slot].phase = Phase::Ending;
+        self.connections.table[slot].phase = Phase::Ending(self.connections.end_of_closing());
         self.connections.answer(slot, response);
         if self.connections.table.contains(slot) {
             self.connections.finish(slot);
@@ -184,7 +188,7 @@ impl Reactor {
             let now = self.connections.now;
             let Some(connection) = self.connections.table.get_mut(slot) else { return 0 };
             let open = connection.is_open();
-            if !open && !matches!(connection.phase, Phase::Closing) {
+            if !open && !matches!(connection.phase, Phase::Closing(_)) {
                 return 0;
             }
             let message = match connection.receiver.next(&mut input, Role::Server, &self.config.messages, now) {
