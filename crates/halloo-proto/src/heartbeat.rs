@@ -20,14 +20,15 @@ pub enum Pulse {
 #[derive(Clone, Copy, Debug)]
 pub struct Heartbeat {
     last_heard: Time,
-    pinged: Option<Time>,
+    /// When the last ping went out; [`Time::NEVER`] when its pong has come.
+    pinged: Time,
     latency_micros: u32,
 }
 
 impl Heartbeat {
     /// The peer was just heard.
     pub fn new(now: Time) -> Heartbeat {
-        Heartbeat { last_heard: now, pinged: None, latency_micros: 0 }
+        Heartbeat { last_heard: now, pinged: Time::NEVER, latency_micros: 0 }
     }
 
     /// Round trip of the last ping, in microseconds; 0 before the first.
@@ -37,7 +38,7 @@ impl Heartbeat {
 
     /// A ping goes out now without a silence before it, to learn the round trip.
     pub fn ping(&mut self, now: Time) {
-        self.pinged = Some(now);
+        self.pinged = now;
     }
 
     /// Bytes came. One ping is due per silence, so the next silence may ask again.
@@ -47,8 +48,9 @@ impl Heartbeat {
 
     /// A pong came: the round trip is known.
     pub fn handle_pong(&mut self, now: Time) {
-        if let Some(pinged) = self.pinged.take() {
-            self.latency_micros = u32::try_from((now - pinged).as_micros()).unwrap_or(u32::MAX);
+        if self.is_waiting() {
+            self.latency_micros = u32::try_from((now - self.pinged).as_micros()).unwrap_or(u32::MAX);
+            self.pinged = Time::NEVER;
         }
     }
 
@@ -64,15 +66,19 @@ impl Heartbeat {
         if silence >= interval * HEARTBEATS_TO_DEATH {
             return Pulse::Dead;
         }
-        let asked = self.pinged.is_some_and(|pinged| pinged >= heard);
+        let asked = self.is_waiting() && self.pinged >= heard;
         if silence < interval {
             Pulse::Wait(heard + interval)
         } else if asked {
             Pulse::Wait(heard + interval * HEARTBEATS_TO_DEATH)
         } else {
-            self.pinged = Some(now);
+            self.pinged = now;
             Pulse::Ping
         }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.pinged != Time::NEVER
     }
 }
 

@@ -55,8 +55,7 @@ impl Forwarder {
 fn carry(mut from: TcpStream, mut to: TcpStream, road: Road, is_blind: impl Fn() -> bool) {
     let _ = to.set_nodelay(true);
     let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let Ok(count) = from.read(&mut buffer) else { break };
+    while let Ok(count) = from.read(&mut buffer) {
         if is_blind() {
             // Both sockets stay open, so that neither side learns anything.
             std::thread::sleep(Duration::from_secs(600));

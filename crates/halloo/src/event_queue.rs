@@ -1,6 +1,7 @@
 //! The bounded queue between a thread of halloo and the application.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -15,6 +16,8 @@ pub(crate) struct EventQueue<E> {
     arrived: Condvar,
     /// Events handed over to the application's side, which takes them one by one.
     inbox: Mutex<VecDeque<E>>,
+    /// The inbox is not empty.
+    in_hand: AtomicBool,
     max_events: usize,
     max_bytes: usize,
     weigh: fn(&E) -> usize,
@@ -43,7 +46,15 @@ impl<E> EventQueue<E> {
     pub(crate) fn new(max_events: usize, max_bytes: usize, weigh: fn(&E) -> usize) -> EventQueue<E> {
         let state = State { events: VecDeque::new(), bytes: 0, closed: false, paused: false, wakers: Vec::new() };
         let (state, inbox) = (Mutex::new(state), Mutex::default());
-        EventQueue { state, arrived: Condvar::new(), inbox, max_events, max_bytes, weigh }
+        EventQueue {
+            state,
+            arrived: Condvar::new(),
+            inbox,
+            in_hand: AtomicBool::new(false),
+            max_events,
+            max_bytes,
+            weigh,
+        }
     }
 
     /// Appends `batch` and answers whether the queue is full now, in which case the producer is taken as paused.
@@ -116,6 +127,11 @@ impl<E> EventQueue<E> {
         true
     }
 
+    /// Whether the application is in the middle of a batch: it will look at the next event without being woken.
+    pub(crate) fn is_in_hand(&self) -> bool {
+        self.in_hand.load(Ordering::Relaxed)
+    }
+
     /// How many events wait.
     pub(crate) fn len(&self) -> usize {
         lock(&self.inbox).len() + lock(&self.state).events.len()
@@ -125,7 +141,9 @@ impl<E> EventQueue<E> {
     pub(crate) fn take(&self) -> Taken<E> {
         let mut inbox = lock(&self.inbox);
         let resume = inbox.is_empty() && self.refill(&mut inbox);
-        Taken { event: inbox.pop_front(), resume }
+        let event = inbox.pop_front();
+        self.in_hand.store(!inbox.is_empty(), Ordering::Relaxed);
+        Taken { event, resume }
     }
 
     /// Moves a batch into the empty `inbox`, and answers whether the producer is to go on.
@@ -158,7 +176,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
     fn queue(max_events: usize, max_bytes: usize) -> EventQueue<usize> {

@@ -103,7 +103,12 @@ impl Reactor {
         let table = self.connections.table.iter();
         let guests = table.filter(|(_, connection)| !connection.is_open() && among(connection.peer.ip()));
         // A client that is asked to go comes last, for it is owed an answer.
-        let oldest = guests.min_by_key(|(_, guest)| (matches!(guest.phase, Phase::Closing), guest.arrival));
+        let age = |phase: &Phase| match phase {
+            // Several arrive within one moment.
+            Phase::Handshake(handshake) => (false, phase.deadline(), handshake.arrival),
+            phase => (matches!(phase, Phase::Closing(_)), phase.deadline(), 0),
+        };
+        let oldest = guests.min_by_key(|(_, guest)| age(&guest.phase));
         if let Some((slot, guest)) = oldest {
             let unheard = matches!(guest.phase, Phase::Handshake(_));
             self.connections.shared.refused.fetch_add(u64::from(unheard), Ordering::Relaxed);

@@ -46,6 +46,8 @@ pub(crate) struct CommandQueue {
 struct Waiting {
     commands: Vec<Command>,
     bytes: usize,
+    /// The reactor sleeps, or is about to: it has to be woken. While it is awake it looks before it sleeps.
+    asleep: bool,
     /// A stop was asked for; it is not asked for twice.
     stopping: bool,
     /// The reactor is gone; nobody will take anything any more.
@@ -99,8 +101,7 @@ impl CommandQueue {
             return Submitted::Taken;
         }
         waiting.bytes += weight(&command);
-        // The reactor takes all there is, so only the first command has to wake it.
-        let wake = waiting.commands.is_empty();
+        let wake = std::mem::take(&mut waiting.asleep);
         waiting.commands.push(command);
         drop(waiting);
         if wake && let Err(error) = self.wake() {
@@ -112,8 +113,16 @@ impl CommandQueue {
     /// Moves all commands into the empty `batch`.
     pub(crate) fn take(&self, batch: &mut Vec<Command>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.asleep = false;
         waiting.bytes = 0;
         std::mem::swap(&mut waiting.commands, batch);
+    }
+
+    /// Whether the reactor may sleep, for nothing waits. From then on the next command wakes it.
+    pub(crate) fn may_sleep(&self) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.asleep = waiting.commands.is_empty();
+        waiting.asleep
     }
 
     /// Refuses every further command and drops those that wait, so that whoever waits for an answer learns it.

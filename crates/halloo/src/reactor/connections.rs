@@ -51,7 +51,8 @@ pub(crate) struct Connections {
     dropping: Vec<usize>,
     /// This turn's broadcasts, encoded once.
     log: Vec<u8>,
-    epoch: u64,
+    /// Where the log begins in the stream of all broadcasts since the start.
+    log_start: u64,
     // Boxed, as a connection keeps them: most connections have none.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Outbox>>,
@@ -83,7 +84,7 @@ impl Connections {
             dirty: Vec::new(),
             dropping: Vec::new(),
             log: Vec::new(),
-            epoch: 1,
+            log_start: 0,
             pool: Vec::new(),
             account,
             under_way: 0,
@@ -98,7 +99,7 @@ impl Connections {
         connection.client = client;
         self.addresses.join(connection.peer.ip());
         // What was broadcast earlier in this turn is not for it.
-        (connection.mark, connection.mark_epoch) = (self.log.len(), self.epoch);
+        connection.mark = self.log_start + self.log.len() as u64;
         let (addr, clients) = (connection.peer, self.shared.clients());
         self.events.push_back(Event::ClientJoined { client, addr, clients });
         self.schedule(slot);
@@ -220,11 +221,11 @@ impl Connections {
     /// gets everything in the order in which it was sent.
     pub(super) fn catch_up(&mut self, slot: usize) {
         let connection = &mut self.table[slot];
-        let start = if connection.mark_epoch == self.epoch { connection.mark } else { 0 };
+        let start = connection.mark.saturating_sub(self.log_start) as usize;
         if !connection.is_open() || start >= self.log.len() {
             return;
         }
-        (connection.mark, connection.mark_epoch) = (self.log.len(), self.epoch);
+        connection.mark = self.log_start + self.log.len() as u64;
         let log = std::mem::take(&mut self.log);
         if self.table[slot].is_blocked() {
             self.push(slot, &log[start..]);
@@ -259,12 +260,15 @@ impl Connections {
     }
 
     fn count_dropped(&mut self, slot: usize, messages: u64) {
-        let connection = &mut self.table[slot];
-        if messages > 0 && connection.untold == 0 {
+        if messages == 0 {
+            return;
+        }
+        let drops = self.table[slot].drops.get_or_insert_default();
+        if drops.untold == 0 {
             self.dropping.push(slot);
         }
-        connection.dropped += messages;
-        connection.untold += messages;
+        drops.messages += messages;
+        drops.untold += messages;
         self.shared.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
@@ -283,7 +287,8 @@ impl Connections {
 
     pub(super) fn tell_dropped_of(&mut self, slot: usize) {
         let Some(connection) = self.table.get_mut(slot) else { return };
-        let (client, messages) = (connection.client, std::mem::take(&mut connection.untold));
+        let Some(drops) = &mut connection.drops else { return };
+        let (client, messages) = (connection.client, std::mem::take(&mut drops.untold));
         if messages > 0 {
             self.events.push_back(Event::MessagesDropped { client, messages });
         }
@@ -348,8 +353,8 @@ impl Connections {
             return;
         }
         let log = std::mem::take(&mut self.log);
-        let epoch = self.epoch;
-        self.epoch += 1;
+        let log_start = self.log_start;
+        self.log_start += log.len() as u64;
         let mut shared_frames = None;
         let slots = self.table.len();
         let mut seen = 0;
@@ -358,7 +363,7 @@ impl Connections {
         while seen < slots && slot < self.table.capacity() {
             if let Some(connection) = self.table.get_mut(slot) {
                 seen += 1;
-                let start = if connection.mark_epoch == epoch { connection.mark } else { 0 };
+                let start = connection.mark.saturating_sub(log_start) as usize;
                 if connection.is_open() && start < log.len() {
                     self.broadcast_to(slot, &log, start, &mut shared_frames);
                 }
@@ -440,7 +445,7 @@ impl Connections {
     pub(crate) fn settle(&mut self, slot: usize) {
         let connection = &mut self.table[slot];
         let done = connection.outbox.as_ref().is_none_or(|outbox| outbox.is_empty());
-        if matches!(connection.phase, Phase::Ending) && done && !connection.shut {
+        if matches!(connection.phase, Phase::Ending(_)) && done && !connection.shut {
             connection.shut = true;
             // An error means that the peer is gone already, which the next read finds out.
             let _ = connection.stream.shutdown();
@@ -460,7 +465,7 @@ impl Connections {
                 .filter(|&micros| micros > 0)
                 .map(|micros| f64::from(micros) / 1000.0),
             waiting: connection.outbox.as_ref().map_or(0, |outbox| outbox.messages()),
-            dropped: connection.dropped,
+            dropped: connection.drops.as_ref().map_or(0, |drops| drops.messages),
         })
         .collect()
     }

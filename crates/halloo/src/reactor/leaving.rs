@@ -32,8 +32,8 @@ impl Connections {
         }
         self.say_close(slot, code, text);
         self.leave(slot, code, reason);
-        self.table[slot].phase = Phase::Closing;
-        self.limit_closing(slot);
+        self.table[slot].phase = Phase::Closing(self.end_of_closing());
+        self.schedule(slot);
     }
 
     /// Ends a connection whose peer cannot be understood or has closed: says `code`, flushes, and waits for its end.
@@ -45,18 +45,19 @@ impl Connections {
 
     /// Nothing more is said: flush, half-close, read to the end.
     pub(crate) fn finish(&mut self, slot: usize) {
+        let end = self.end_of_closing();
         let connection = &mut self.table[slot];
-        connection.phase = Phase::Ending;
+        connection.phase = Phase::Ending(end);
         // Nothing that comes is looked at any more.
         (connection.receiver, connection.unread) = (Receiver::default(), None);
         self.under_way -= std::mem::take(&mut connection.under_way);
-        self.limit_closing(slot);
+        self.schedule(slot);
         self.settle(slot);
     }
 
-    fn limit_closing(&mut self, slot: usize) {
-        self.table[slot].deadline = self.now + self.close_time;
-        self.schedule(slot);
+    /// How long the peer has from now on to agree that this is the end.
+    pub(super) fn end_of_closing(&self) -> Time {
+        self.now + self.close_time
     }
 
     fn say_close(&mut self, slot: usize, code: CloseCode, text: &str) {
@@ -139,7 +140,7 @@ impl Connections {
         let mut due = match connection.phase {
             Phase::Open if interval.is_zero() => Time::NEVER,
             Phase::Open => self.now + interval,
-            _ => connection.deadline,
+            _ => connection.phase.deadline(),
         };
         if connection.blocked_since != Time::NEVER {
             due = due.min(connection.blocked_since + self.write_time);
@@ -172,7 +173,7 @@ impl Connections {
             return self.remove(slot, LeaveReason::TimedOut);
         }
         if !connection.is_open() {
-            if now >= connection.deadline {
+            if now >= connection.phase.deadline() {
                 return self.remove(slot, LeaveReason::TimedOut);
             }
             return self.schedule(slot);

@@ -34,7 +34,7 @@ impl Reactor {
         if let Some(unread) = connection.unread.take() {
             self.handle_unread(slot, unread);
             self.connections.flush(slot);
-            return self.publish();
+            return self.publish_many();
         }
         let kept = connection.receiver.restore(&mut self.buffer);
         let end = kept + TURN_BYTES;
@@ -62,13 +62,12 @@ impl Reactor {
             Err(error) => self.connections.lose(slot, &error),
         }
         self.connections.flush(slot);
-        // Here and not once a turn, so that a full queue stops the next read and not the next thousand.
-        self.publish();
+        self.publish_many();
     }
 
     /// An ending connection is read to its end at once, for its last edge may have come.
     fn look_for_the_end(&mut self, slot: usize) {
-        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending | Phase::Closing);
+        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending(_) | Phase::Closing(_));
         if self.connections.table.get(slot).is_some_and(ending) {
             self.ready.push(slot);
         }
@@ -77,11 +76,11 @@ impl Reactor {
     fn handle_bytes(&mut self, slot: usize, length: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
         match &mut self.connections.table[slot].phase {
-            Phase::Open | Phase::Closing => self.handle_frames(slot, &mut buffer[..length]),
-            Phase::Ending => {}
-            Phase::Handshake(head) if head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
-            Phase::Handshake(head) => {
-                let mut head = std::mem::take(head);
+            Phase::Open | Phase::Closing(_) => self.handle_frames(slot, &mut buffer[..length]),
+            Phase::Ending(_) => {}
+            Phase::Handshake(handshake) if handshake.head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
+            Phase::Handshake(handshake) => {
+                let mut head = std::mem::take(&mut handshake.head);
                 head.extend_from_slice(&buffer[..length]);
                 self.handle_head(slot, &mut head);
             }
@@ -102,7 +101,11 @@ impl Reactor {
                 tracing::warn!("{peer} was refused: {}", Refusal::Plain);
                 self.refuse(slot, &response);
             }
-            Verdict::Incomplete => self.connections.table[slot].phase = Phase::Handshake(bytes.to_vec()),
+            Verdict::Incomplete => {
+                if let Phase::Handshake(handshake) = &mut self.connections.table[slot].phase {
+                    handshake.head = bytes.to_vec();
+                }
+            }
             Verdict::Refuse { reason, response } => {
                 let why = escape(&reason.to_string(), 300);
                 match reason {
@@ -140,7 +143,6 @@ impl Reactor {
     fn begin_tls(&mut self, slot: usize, bytes: &[u8]) {
         let Some(tls) = &self.tls else { return };
         let connection = &mut self.connections.table[slot];
-        connection.phase = Phase::Handshake(Vec::new());
         let begun = tls.accept(bytes).and_then(|session| {
             connection.stream.secure(session);
             connection.stream.handle_writable()
@@ -168,7 +170,7 @@ impl Reactor {
 
     fn last_words(&mut self, slot: usize, response: &[u8]) {
         // No handshake any more: what the peer still sends is not looked at.
-        self.connections.table[slot].phase = Phase::Ending;
+        self.connections.table[slot].phase = Phase::Ending(self.connections.end_of_closing());
         self.connections.answer(slot, response);
         if self.connections.table.contains(slot) {
             self.connections.finish(slot);
@@ -237,7 +239,7 @@ impl Reactor {
             let now = self.connections.now;
             let Some(connection) = self.connections.table.get_mut(slot) else { return 0 };
             let open = connection.is_open();
-            if !open && !matches!(connection.phase, Phase::Closing) {
+            if !open && !matches!(connection.phase, Phase::Closing(_)) {
                 return 0;
             }
             let message = match connection.receiver.next(&mut input, Role::Server, &self.config.messages, now) {
