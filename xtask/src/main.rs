@@ -14,6 +14,7 @@ mod godot;
 mod netlab;
 mod peers;
 mod python;
+mod siege;
 
 mod command;
 
@@ -49,6 +50,16 @@ enum Chore {
         #[arg(default_value = "*")]
         cases: String,
     },
+    /// Attack the program as it is released, and measure what it keeps of its promises; --help tells more
+    Siege {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// A hundred clients with every kind of trouble for --minutes N; memory, descriptors and counts must hold
+    Soak {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
     /// Compare with raw TCP and with other servers; prints a table, writes a report
@@ -78,6 +89,8 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(&root),
         Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Autobahn { cases } => autobahn::run(&root, &cases),
+        Chore::Siege { arguments } => siege::run(&root, "siege", &arguments),
+        Chore::Soak { arguments } => siege::run(&root, "soak", &arguments),
         Chore::Python => python::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),
         Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),

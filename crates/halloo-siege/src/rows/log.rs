@@ -44,7 +44,9 @@ fn run(stage: &Stage) -> Result<Finding> {
     let (bad, forged) =
         (log.chars().filter(harmful).count(), log.lines().filter(|line| line.starts_with("forged")).count());
     let told = log.lines().filter(|line| line.contains("mark")).count();
-    let measured =
-        format!("{} lines, {told} with the mark; {bad} harmful characters, {forged} forged lines", log.lines().count());
-    Ok(Finding { measured, held: bad == 0 && forged == 0 && told >= 3 })
+    let measured = format!(
+        "{} lines for 9 events, {told} of them show what was sent; {bad} harmful characters, {forged} forged lines",
+        log.lines().count()
+    );
+    Ok(Finding { measured, held: bad == 0 && forged == 0 && log.lines().count() == 9 && told == 2 })
 }

@@ -1,0 +1,30 @@
+//! `cargo xtask siege` and `cargo xtask soak`: builds the program as it is released and hands it to `halloo-siege`.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::bench::program;
+use crate::command::{cargo, run as run_command};
+
+/// Builds both, and runs `what` with `arguments`.
+pub(crate) fn run(root: &Path, what: &str, arguments: &[String]) -> Result<()> {
+    run_command(&mut cargo(root, "build --release --locked -p halloo-cli -p halloo-siege"))?;
+    let release = root.join("target").join("release");
+    let mut command = Command::new(release.join(program("halloo-siege")));
+    command.current_dir(root).arg("--halloo").arg(release.join(program("halloo")));
+    run_command(command.arg(what).args(arguments))
+}
+
+/// All attacks and faults in small, on what the tests have built; nothing is judged by the clock.
+pub(crate) fn in_small(root: &Path) -> Result<()> {
+    run_command(&mut cargo(root, "build --locked -p halloo-cli -p halloo-siege"))?;
+    let debug = root.join("target").join("debug");
+    for what in [&["--quick", "--untimed"][..], &["--quick", "--untimed", "--faults"]] {
+        let mut command = Command::new(debug.join(program("halloo-siege")));
+        command.current_dir(root).arg("--halloo").arg(debug.join(program("halloo")));
+        run_command(command.arg("siege").args(what))?;
+    }
+    Ok(())
+}
