@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::bench::program;
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, run as run_command, succeeds};
 
 /// Builds both, and runs `what` with `arguments`.
 pub(crate) fn run(root: &Path, what: &str, arguments: &[String]) -> Result<()> {
@@ -15,6 +15,12 @@ pub(crate) fn run(root: &Path, what: &str, arguments: &[String]) -> Result<()> {
     let mut command = Command::new(release.join(program("halloo-siege")));
     command.current_dir(root).arg("--halloo").arg(release.join(program("halloo")));
     run_command(command.arg(what).args(arguments))
+}
+
+/// Whether this machine lets itself be looked at, and makes networks of its own.
+pub(crate) fn is_possible() -> bool {
+    let network = succeeds(Command::new("unshare").args(["-Urn", "ip", "link", "set", "lo", "up"]));
+    network && Path::new("/proc/self/status").exists()
 }
 
 /// All attacks and faults in small, on what the tests have built; nothing is judged by the clock.
