@@ -36,8 +36,11 @@ pub(crate) struct Options {
     write: Option<PathBuf>,
 }
 
-const BEGIN: &str = "<!-- siege: written by `cargo xtask siege --write` -->\n";
-const END: &str = "<!-- siege: end -->\n";
+/// The marks around a table in a file.
+fn marks(faults: bool) -> [String; 2] {
+    let what = if faults { "faults" } else { "siege" };
+    [format!("<!-- {what}: written by `cargo xtask siege --write` -->\n"), format!("<!-- {what}: end -->\n")]
+}
 
 /// Runs what is asked for; an error when a promise is not kept.
 pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
@@ -59,7 +62,7 @@ pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
         table.add("all attacks on one server at once", promised, all_at_once(&rows, &stage));
     }
     if let Some(path) = &options.write {
-        table.write(path)?;
+        table.write(path, &marks(options.faults))?;
     }
     match table.broken {
         0 => Ok(()),
@@ -140,12 +143,12 @@ impl Table {
         self.text.push('\n');
     }
 
-    fn write(&self, path: &Path) -> Result<()> {
+    fn write(&self, path: &Path, [begin_mark, end_mark]: &[String; 2]) -> Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let marks = text.find(BEGIN).zip(text.find(END));
+        let marks = text.find(begin_mark).zip(text.find(end_mark));
         let (begin, end) = marks.context("the file has no place for the table of the siege")?;
         let head = "| attack | promised | measured | held |\n|---|---|---|---|\n";
-        let text = [&text[..begin + BEGIN.len()], "\n", head, &self.text, "\n", &text[end..]].concat();
+        let text = [&text[..begin + begin_mark.len()], "\n", head, &self.text, "\n", &text[end..]].concat();
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 }

@@ -98,7 +98,7 @@ impl Server {
             thread_shared.discovery_active.store(false, Ordering::Relaxed);
             let failure = match outcome {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
+                Ok(Err(error)) => Some(format!("cannot wait for the network any more: {error}")),
                 Err(panic) => Some(panic_message("server", panic.as_ref())),
             };
             match failure {
