@@ -67,6 +67,19 @@ fn those_who_were_refused_and_stay_take_nobodys_place() {
 }
 
 #[test]
+fn who_goes_on_after_the_last_word_is_not_read_for_ever() {
+    let server = Server::start(Config::local()).unwrap();
+    let mut stream = open(&server);
+    assert_eq!(ask(&mut stream, b"GET / HTTP/1.1\r\nHost: evil.com\r\n\r\n"), "HTTP/1.1 403");
+    // What the sockets hold is a part of it; an eager reader takes gigabytes until it hangs up.
+    let (piece, mut taken) = (vec![0; 1 << 20], 0);
+    while taken < 200 && stream.write_all(&piece).is_ok() {
+        taken += 1;
+    }
+    assert!(taken < 100, "{taken} MiB were taken");
+}
+
+#[test]
 fn messages_that_never_end_are_bounded_in_all() {
     let mut config = Config::local();
     config.messages.message_size = 4 * 1024 * 1024;

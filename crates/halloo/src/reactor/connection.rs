@@ -16,6 +16,10 @@ use crate::writing::write_backlog;
 /// Reads of an abandoned socket: a MiB, for a peer that goes on sending must not hold up the end.
 const ABANDONED_READS: usize = 64;
 
+/// Bytes read of an ending connection: who sends sixteen of the largest messages more is not read any further, and
+/// waits for its reset.
+const ENDING_READS: usize = 16 * 1024 * 1024;
+
 /// How far a connection has come.
 #[derive(Debug)]
 pub(crate) enum Phase {
@@ -26,7 +30,7 @@ pub(crate) enum Phase {
     /// Our close frame is on its way; the peer's is awaited until then.
     Closing(Time),
     /// All was said: flush, half-close, and read to the end so that no reset destroys our last words.
-    Ending(Time),
+    Ending { until: Time, heard: usize },
 }
 
 impl Phase {
@@ -35,7 +39,7 @@ impl Phase {
         match self {
             Phase::Handshake(handshake) => handshake.deadline,
             Phase::Open => Time::NEVER,
-            Phase::Closing(deadline) | Phase::Ending(deadline) => *deadline,
+            Phase::Closing(until) | Phase::Ending { until, .. } => *until,
         }
     }
 }
@@ -114,6 +118,11 @@ impl Connection {
 
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether it goes on sending although all was said, and more than an honest peer may have had on its way.
+    pub(crate) fn is_deaf(&self) -> bool {
+        matches!(self.phase, Phase::Ending { heard, .. } if heard >= ENDING_READS)
     }
 
     pub(crate) fn is_blocked(&self) -> bool {

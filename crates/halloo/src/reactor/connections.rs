@@ -445,7 +445,7 @@ impl Connections {
     pub(crate) fn settle(&mut self, slot: usize) {
         let connection = &mut self.table[slot];
         let done = connection.outbox.as_ref().is_none_or(|outbox| outbox.is_empty());
-        if matches!(connection.phase, Phase::Ending(_)) && done && !connection.shut {
+        if matches!(connection.phase, Phase::Ending { .. }) && done && !connection.shut {
             connection.shut = true;
             // An error means that the peer is gone already, which the next read finds out.
             let _ = connection.stream.shutdown();

@@ -47,7 +47,7 @@ impl Connections {
     pub(crate) fn finish(&mut self, slot: usize) {
         let end = self.end_of_closing();
         let connection = &mut self.table[slot];
-        connection.phase = Phase::Ending(end);
+        connection.phase = Phase::Ending { until: end, heard: 0 };
         // Nothing that comes is looked at any more.
         (connection.receiver, connection.unread) = (Receiver::default(), None);
         self.under_way -= std::mem::take(&mut connection.under_way);

@@ -36,6 +36,9 @@ impl Reactor {
             self.connections.flush(slot);
             return self.publish_many();
         }
+        if connection.is_deaf() {
+            return;
+        }
         let kept = connection.receiver.restore(&mut self.buffer);
         let end = kept + TURN_BYTES;
         let count = loop {
@@ -67,7 +70,7 @@ impl Reactor {
 
     /// An ending connection is read to its end at once, for its last edge may have come.
     fn look_for_the_end(&mut self, slot: usize) {
-        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending(_) | Phase::Closing(_));
+        let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending { .. } | Phase::Closing(_));
         if self.connections.table.get(slot).is_some_and(ending) {
             self.ready.push(slot);
         }
@@ -77,7 +80,7 @@ impl Reactor {
         let mut buffer = std::mem::take(&mut self.buffer);
         match &mut self.connections.table[slot].phase {
             Phase::Open | Phase::Closing(_) => self.handle_frames(slot, &mut buffer[..length]),
-            Phase::Ending(_) => {}
+            Phase::Ending { heard, .. } => *heard += length,
             Phase::Handshake(handshake) if handshake.head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
             Phase::Handshake(handshake) => {
                 let mut head = std::mem::take(&mut handshake.head);
@@ -170,7 +173,7 @@ impl Reactor {
 
     fn last_words(&mut self, slot: usize, response: &[u8]) {
         // No handshake any more: what the peer still sends is not looked at.
-        self.connections.table[slot].phase = Phase::Ending(self.connections.end_of_closing());
+        self.connections.table[slot].phase = Phase::Ending { until: self.connections.end_of_closing(), heard: 0 };
         self.connections.answer(slot, response);
         if self.connections.table.contains(slot) {
             self.connections.finish(slot);
