@@ -35,8 +35,8 @@ pub(crate) struct Options {
 const TROUBLE: Duration = Duration::from_secs(8);
 /// A client that vanished is noticed after 15 s of silence; 1 s more for a loaded machine.
 const QUIET: Duration = Duration::from_secs(16);
-/// What the allocator and the largest messages need before the slope is taken.
-const WARM_UP: f64 = 0.2;
+/// The part of the run before the slope is taken: messages of a MiB push the allocator to its high-water mark, step by step.
+const WARM_UP: f64 = 0.5;
 /// Memory may drift so much in a minute: a leak of one byte for each of the messages would show.
 const SLOPE_KIB: f64 = 20.0;
 /// Descriptors may be others at the end by as many.
