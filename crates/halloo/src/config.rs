@@ -52,6 +52,8 @@ pub struct Config {
     pub handshakes: HandshakeLimits,
     /// Limits on what one client sends.
     pub messages: MessageLimits,
+    /// Bytes of unfinished messages of all clients together, but at least two whole ones; beyond, the largest is cut off.
+    pub under_way_total: usize,
     /// Limits on what waits for one client, and what happens beyond.
     pub outbox: OutboxLimits,
     /// Bytes that may wait for all clients together, a broadcast counted once; beyond, the largest queue is cut.
@@ -88,6 +90,7 @@ impl Default for Config {
             max_clients_per_address: defaults::CLIENTS_PER_ADDRESS,
             handshakes: HandshakeLimits::default(),
             messages: MessageLimits::default(),
+            under_way_total: defaults::UNDER_WAY_TOTAL,
             outbox: OutboxLimits {
                 messages: defaults::OUTBOX_MESSAGES,
                 bytes: defaults::OUTBOX_BYTES,

@@ -14,10 +14,12 @@ use crate::{Config, LeaveReason};
 
 /// Descriptors left to the application and to discovery.
 const SPARE_DESCRIPTORS: usize = 64;
-/// Sockets accepted in one turn before the clients are served: a flood of them must not hold everybody up.
+/// Sockets accepted or refused in one turn before the clients are served: a flood of them must not hold everybody up.
 const TURN: usize = 64;
 /// How long to wait when the system has no descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(200);
+/// When there is none, whoever has been on the way in or out for so long gives his up.
+const LINGERING: Duration = Duration::from_secs(1);
 
 /// As many clients as the configuration and the descriptors allow.
 pub(super) fn max_clients(config: &Config) -> usize {
@@ -46,13 +48,19 @@ impl Reactor {
             }
             match self.listener.accept() {
                 Ok((stream, peer)) => self.admit(stream, peer),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.accept_ready = false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    (self.accept_ready, self.exhausted) = (false, false);
+                }
                 // The peer was gone before it was accepted: the next one waits behind it.
                 Err(error) if is_about_the_peer(&error) => {}
                 Err(error) => {
-                    tracing::warn!("cannot accept: {error}; close clients or raise the limit of open files");
-                    self.accept_again = Some(now + OUT_OF_DESCRIPTORS);
-                    return;
+                    if !std::mem::replace(&mut self.exhausted, true) {
+                        tracing::warn!("cannot accept: {error}; close clients or raise the limit of open files");
+                    }
+                    if !self.make_room() {
+                        self.accept_again = Some(now + OUT_OF_DESCRIPTORS);
+                        return;
+                    }
                 }
             }
         }
@@ -61,6 +69,28 @@ impl Reactor {
     /// Whether sockets may wait to be accepted, of which no new edge will tell.
     pub(super) fn accepts_more(&self) -> bool {
         self.accept_ready && !self.paused && self.stopping.is_none() && self.accept_again.is_none()
+    }
+
+    /// No descriptor is left: takes one back from somebody who is no client and had his time. Where there is nobody
+    /// like that, those who wait are told.
+    fn make_room(&mut self) -> bool {
+        let (now, to_enter, to_leave) = (self.connections.now, self.config.handshakes.time, self.config.close_time);
+        let others = self.connections.table.iter().filter(|(_, connection)| !connection.is_open());
+        let times = others.map(|(slot, connection)| {
+            let whole = if matches!(connection.phase, Phase::Handshake(_)) { to_enter } else { to_leave };
+            (slot, whole.saturating_sub(connection.phase.deadline() - now))
+        });
+        let Some((slot, time)) = times.max_by_key(|&(_, time)| time) else {
+            let waited = (0..TURN).take_while(|_| self.reserve.refuse_one(&self.listener)).count();
+            self.connections.shared.refused.fetch_add(waited as u64, Ordering::Relaxed);
+            return false;
+        };
+        let lingering = time >= LINGERING;
+        if lingering {
+            self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+            self.connections.remove(slot, LeaveReason::TimedOut);
+        }
+        lingering
     }
 
     fn admit(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr) {

@@ -41,6 +41,7 @@ pub(crate) struct Connections {
     outbox_total: usize,
     pub(super) write_time: Duration,
     pub(super) close_time: Duration,
+    pub(super) under_way_total: usize,
     pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
     /// The server did not read before this moment, so silence before it proves nothing.
@@ -80,6 +81,7 @@ impl Connections {
             heartbeat: config.heartbeat,
             write_time: config.write_time,
             close_time: config.close_time,
+            under_way_total: config.under_way_total,
             listening_since: Time::ZERO,
             dirty: Vec::new(),
             dropping: Vec::new(),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::UNDER_WAY_TOTAL;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::heartbeat::Pulse;
 use halloo_proto::message::Receiver;
@@ -105,7 +104,7 @@ impl Connections {
         self.under_way = self.under_way - connection.under_way + now;
         connection.under_way = now;
         // One of the largest that are allowed is no attack, whatever its buffer grew to.
-        if now == 0 || self.under_way <= UNDER_WAY_TOTAL.max(2 * self.messages.message_size) {
+        if now == 0 || self.under_way <= self.under_way_total.max(self.messages.message_size.saturating_mul(2)) {
             return;
         }
         let largest = self.table.iter().max_by_key(|(_, connection)| connection.under_way);

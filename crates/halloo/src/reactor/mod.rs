@@ -8,6 +8,7 @@ mod connections;
 mod leaving;
 mod listener;
 mod reading;
+mod reserve;
 mod wheel;
 
 use std::io;
@@ -25,6 +26,7 @@ use mio::{Events, Interest, Poll, Token};
 
 pub(crate) use command::{Announce, Command, CommandQueue, Submitted};
 pub(crate) use connections::Connections;
+use reserve::Reserve;
 
 use crate::discovery::Announcing;
 use crate::event_queue::EventQueue;
@@ -85,6 +87,9 @@ pub(crate) struct Reactor {
     probes_ready: bool,
     /// Descriptors have run out: accept again then.
     accept_again: Option<Time>,
+    /// That they have run out was told.
+    exhausted: bool,
+    reserve: Reserve,
     max_clients: usize,
     /// Present when TLS is spoken, and then nothing else.
     tls: Option<Acceptor>,
@@ -134,6 +139,8 @@ impl Reactor {
             arrivals: 0,
             probes_ready: false,
             accept_again: None,
+            exhausted: false,
+            reserve: Reserve::new(),
             max_clients: accepting::max_clients(&config),
             tls,
             guesses: Guesses::default(),
