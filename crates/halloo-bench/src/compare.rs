@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 
 use crate::peer::{self, LeftOut, Peer, Prepared};
-use crate::report::{Report, document, plot, table};
+use crate::report::{Report, curves, document, plot, table};
 use crate::scenario::{self, Measure, Pace, Scenario};
 use crate::{machine, runner};
 
@@ -16,6 +16,9 @@ use crate::{machine, runner};
 const QUICK: [&str; 5] = ["tcp", "halloo", "halloo-events", "uwebsockets", "bun"];
 /// Takes part in a quick run only where the application's thread matters.
 const EVENTS: &str = "halloo-events";
+
+/// Rounds of a run that is late.
+const LATE_ROUNDS: usize = 3;
 
 /// What to measure, and where to put it.
 #[derive(Debug, clap::Args)]
@@ -32,7 +35,7 @@ pub(crate) struct Options {
     /// Only these peers, with commas between
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
-    /// Directory for benchmarks.md, benchmarks.json and benchmarks.svg
+    /// Directory for benchmarks.md, benchmarks.json, benchmarks.svg and growth.svg
     #[arg(long, default_value = "target/bench/report")]
     output: PathBuf,
 }
@@ -42,7 +45,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
     let prepared = peer::read(&options.prepared)?;
     let peers = choose_peers(&prepared, options)?;
     let (scenarios, impossible) = choose_scenarios(options)?;
-    let pace = Pace::new(options.full);
+    let mut pace = Pace::new(options.full);
     let pinned = machine::cores() > 1 && machine::pin(machine::cores() - 1);
     let mut report = Report {
         date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -65,10 +68,15 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
     let mut failed = Vec::new();
     for (number, scenario) in scenarios.iter().enumerate() {
         let takes_part = |peer: &&&Peer| {
-            let asked_for = options.full || !options.peers.is_empty();
-            asked_for || peer.name != EVENTS || scenario.through_application
+            let asked_for = !options.peers.is_empty();
+            let quick = QUICK.contains(&peer.name.as_str()) && (peer.name != EVENTS || scenario.through_application);
+            asked_for || quick || (options.full && !scenario.growth)
         };
         let taking_part: Vec<&Peer> = peers.iter().filter(takes_part).copied().collect();
+        if start.elapsed() > pace.late && pace.rounds > LATE_ROUNDS {
+            pace.rounds = LATE_ROUNDS;
+            report.notes.push(format!("the run was late: {LATE_ROUNDS} rounds from {} on", scenario.name));
+        }
         let outcome = runner::run(scenario, &taking_part, &pace);
         eprintln!("{:>2}/{} {:4.1} s  {}", number + 1, scenarios.len(), outcome.took.as_secs_f64(), scenario.title);
         failed.extend(outcome.failures.iter().filter(|(peer, _)| peer.starts_with("halloo")).map(|_| scenario.name));
@@ -115,8 +123,9 @@ fn choose_scenarios(options: &Options) -> Result<(Vec<Scenario>, Vec<LeftOut>)> 
     let mut impossible = Vec::new();
     scenarios.retain(|scenario| {
         let why = obstacle(scenario);
-        impossible.extend(why.map(|why| LeftOut { name: scenario.name.into(), why: why.into() }));
-        why.is_none()
+        let possible = why.is_none();
+        impossible.extend(why.map(|why| LeftOut { name: scenario.name.into(), why }));
+        possible
     });
     Ok((scenarios, impossible))
 }
@@ -130,13 +139,16 @@ fn sizes(prepared: &Prepared) -> Result<std::collections::BTreeMap<String, u64>>
 }
 
 /// Why this machine cannot measure it.
-fn obstacle(scenario: &Scenario) -> Option<&'static str> {
+fn obstacle(scenario: &Scenario) -> Option<String> {
     let strace = || Command::new("strace").arg("--version").output().is_ok();
+    let files = scenario.open_files();
+    let possible = machine::descriptors().unwrap_or(u64::MAX);
     match scenario.measure {
-        Measure::Memory { .. } | Measure::Processor { .. } if !cfg!(target_os = "linux") => {
-            Some("needs /proc of Linux")
+        _ if files > possible => Some(format!("needs {files} open files, and may have {possible}")),
+        Measure::Memory { .. } | Measure::Growth { .. } | Measure::Processor { .. } if !cfg!(target_os = "linux") => {
+            Some("needs /proc of Linux".into())
         }
-        Measure::SystemCalls { .. } if !strace() => Some("needs the program strace"),
+        Measure::SystemCalls { .. } if !strace() => Some("needs the program strace".into()),
         _ => None,
     }
 }
@@ -169,7 +181,9 @@ fn print(report: &Report) {
 fn write(report: &Report, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
     let json = serde_json::to_string_pretty(report)? + "\n";
-    let files = [("benchmarks.md", document(report)), ("benchmarks.json", json), ("benchmarks.svg", plot(report))];
+    let mut files =
+        vec![("benchmarks.md", document(report)), ("benchmarks.json", json), ("benchmarks.svg", plot(report))];
+    files.extend(curves(report).map(|curves| ("growth.svg", curves)));
     for (name, content) in files {
         let path = directory.join(name);
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -38,6 +38,14 @@ pub(crate) fn raise_descriptors() {
     }
 }
 
+/// How many files this process may have open; `None` where there is no such limit.
+pub(crate) fn descriptors() -> Option<u64> {
+    #[cfg(unix)]
+    return rlimit::Resource::NOFILE.get_soft().ok();
+    #[cfg(not(unix))]
+    None
+}
+
 /// Processor time of all threads of a process, finer than a clock tick.
 pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
     let mut nanos = 0;

@@ -14,6 +14,7 @@ mod strace;
 mod load;
 mod peer;
 mod serve;
+mod work;
 
 mod machine;
 mod report;
@@ -42,6 +43,13 @@ enum Command {
         /// The port on 127.0.0.1
         port: u16,
     },
+    /// Do a known amount of work, for counting instructions
+    Work {
+        /// Which part of the server
+        part: work::Part,
+        /// How many messages
+        messages: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -49,6 +57,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Compare(options) => compare::compare(&options),
         Command::Serve { kind, role, port } => serve::serve(kind, role, port),
+        Command::Work { part, messages } => work::work(part, messages),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,7 +9,7 @@ use crate::load::echo::{Echo, echo};
 use crate::load::fanout::{FanOut, fan_out};
 use crate::load::handshakes::handshakes;
 use crate::load::ingest::{Ingest, ingest};
-use crate::load::roundtrip::round_trips;
+use crate::load::roundtrip::{Beside, round_trips};
 use crate::load::{Usage, idle};
 use crate::machine;
 use crate::peer::Running;
@@ -47,7 +47,7 @@ pub(crate) struct Figures {
 impl Scenario {
     /// Whether every run needs a new process.
     pub(crate) fn needs_fresh_server(&self) -> bool {
-        matches!(self.measure, Measure::Memory { .. } | Measure::Start)
+        matches!(self.measure, Measure::Memory { .. } | Measure::Growth { .. } | Measure::Start)
     }
 }
 
@@ -84,7 +84,17 @@ pub(crate) fn measure(scenario: &Scenario, server: &Running, pace: &Pace) -> Res
         }
         Measure::Memory { clients } => single(less("bytes/client"), idle::memory(target, clients)?),
         Measure::Processor { clients } => {
-            single(less("% of a core"), idle::processor(target, clients, pace.idle_time)?)
+            let time = if scenario.growth { pace.idle_time_of_growth } else { pace.idle_time };
+            single(less("% of a core"), idle::processor(target, clients, time)?)
+        }
+        Measure::Growth { clients } => {
+            let bytes = idle::memory(target, clients)?;
+            let times = round_trips(target, clients, Beside::Idle, time)?;
+            let usage = echo(target, &Echo { clients, size: SIZE, in_flight: 1, warm_up, time })?;
+            let mut figures = rate(&usage, more("messages/s"), less("server's ns/message"));
+            figures.figures.extend(percentiles(times, &[(less("p99, us"), 0.99)])?);
+            figures.figures.push((less("bytes/client"), bytes));
+            Ok(figures)
         }
         Measure::Start => {
             let resident = machine::resident(server.target.pid.unwrap_or_default());

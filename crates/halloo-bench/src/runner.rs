@@ -63,18 +63,25 @@ pub(crate) fn run(scenario: &Scenario, peers: &[&Peer], pace: &Pace) -> Outcome 
             Err(error) => outcome.fail(peer, &error),
         }
     }
-    if let Measure::Processor { .. } = scenario.measure {
-        all_at_once(scenario, &contestants, pace, &mut outcome);
-    } else {
-        in_turn(scenario, contestants, pace, &mut outcome);
+    match scenario.measure {
+        // Ten thousand clients of each at the same time would be more open files than most systems let a program have.
+        Measure::Processor { .. } if scenario.growth => in_turn(scenario, contestants, 1, pace, &mut outcome),
+        Measure::Processor { .. } => all_at_once(scenario, &contestants, pace, &mut outcome),
+        _ => in_turn(scenario, contestants, pace.rounds, pace, &mut outcome),
     }
     outcome.took = start.elapsed();
     outcome
 }
 
-fn in_turn(scenario: &Scenario, mut contestants: Vec<Contestant<'_>>, pace: &Pace, outcome: &mut Outcome) {
+fn in_turn(
+    scenario: &Scenario,
+    mut contestants: Vec<Contestant<'_>>,
+    rounds: usize,
+    pace: &Pace,
+    outcome: &mut Outcome,
+) {
     let (mut runs, mut disturbed) = (0, 0);
-    for _ in 0..pace.rounds {
+    for _ in 0..rounds {
         contestants.retain_mut(|contestant| match run_once(scenario, contestant, pace) {
             Ok(figures) => {
                 runs += 1;

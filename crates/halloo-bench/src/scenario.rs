@@ -17,6 +17,8 @@ pub(crate) struct Scenario {
     /// Whether messages are passed from one client to others or to the application, where it matters which thread
     /// of the application handles them.
     pub(crate) through_application: bool,
+    /// Whether it is a point of the curves of growth, for which the peers of a quick run are enough.
+    pub(crate) growth: bool,
 }
 
 /// The kinds of measurement.
@@ -42,8 +44,12 @@ pub(crate) enum Measure {
     Memory {
         clients: usize,
     },
-    /// Of all servers at the same time: a core is hardly used.
+    /// Of all servers at the same time, unless it is a point of a curve: a core is hardly used.
     Processor {
+        clients: usize,
+    },
+    /// Memory, round trip beside idle clients and echo with as many.
+    Growth {
         clients: usize,
     },
     Start,
@@ -53,16 +59,39 @@ pub(crate) enum Measure {
     },
 }
 
+impl Scenario {
+    /// Descriptors that the generator needs, and a server at most.
+    pub(crate) fn open_files(&self) -> u64 {
+        const OTHERS: u64 = 100;
+        let sockets = match self.measure {
+            Measure::Echo { clients, .. } | Measure::FanOut { clients, .. } | Measure::Growth { clients } => clients,
+            Measure::Memory { clients } | Measure::SystemCalls { clients, .. } => clients,
+            // Two handles each.
+            Measure::Ingest { clients } => 2 * clients,
+            Measure::Processor { clients } if self.growth => clients,
+            // All servers at the same time.
+            Measure::Processor { clients } => 10 * clients,
+            Measure::RoundTrip { others, .. } => others,
+            Measure::Handshakes | Measure::Start => 0,
+        };
+        sockets as u64 + OTHERS
+    }
+}
+
 /// Everything there is, in the order of the report.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     for (name, title, clients, size, in_flight, quick) in ECHOES {
         let measure = Measure::Echo { clients, size, in_flight };
-        all.push(Scenario { name, title, role: "echo", measure, quick, through_application: false });
+        all.push(Scenario { name, title, role: "echo", measure, quick, through_application: false, growth: false });
     }
     for (name, title, role, measure, quick) in OTHERS {
         let through_application = matches!(measure, Measure::FanOut { .. } | Measure::Ingest { .. });
-        all.push(Scenario { name, title, role, measure, quick, through_application });
+        all.push(Scenario { name, title, role, measure, quick, through_application, growth: false });
+    }
+    for (name, title, measure) in GROWTH {
+        let (quick, through_application) = (false, false);
+        all.push(Scenario { name, title, role: "echo", measure, quick, through_application, growth: true });
     }
     all
 }
@@ -100,6 +129,17 @@ const OTHERS: [Row; 15] = [
     ("calls-fanout", "system calls, fan-out to 100, 16 in flight", "fanout", calls(16), false),
 ];
 
+const GROWTH: [(&str, &str, Measure); 8] = [
+    ("growth-10", "growth, 10 clients", Measure::Growth { clients: 10 }),
+    ("growth-100", "growth, 100 clients", Measure::Growth { clients: 100 }),
+    ("growth-1000", "growth, 1000 clients", Measure::Growth { clients: 1000 }),
+    ("growth-10000", "growth, 10,000 clients", Measure::Growth { clients: 10_000 }),
+    ("growth-idle-10", "processor, 10 idle clients", Measure::Processor { clients: 10 }),
+    ("growth-idle-100", "processor, 100 idle clients", Measure::Processor { clients: 100 }),
+    ("growth-idle-1000", "processor, 1000 idle clients, shorter", Measure::Processor { clients: 1000 }),
+    ("growth-idle-10000", "processor, 10,000 idle clients", Measure::Processor { clients: 10_000 }),
+];
+
 const fn fan_out(in_flight: usize) -> Measure {
     Measure::FanOut { clients: 1000, in_flight }
 }
@@ -119,8 +159,11 @@ pub(crate) struct Pace {
     pub(crate) rounds: usize,
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
-    /// For [`Measure::Processor`]: whole heartbeats.
+    /// For [`Measure::Processor`]: whole heartbeats. The second is for a point of a curve.
     pub(crate) idle_time: Duration,
+    pub(crate) idle_time_of_growth: Duration,
+    /// When a run that goes on longer is late: what is left then gets fewer rounds.
+    pub(crate) late: Duration,
     /// How long to wait for a quiet machine before the first scenario, and before each.
     pub(crate) first_patience: Duration,
     pub(crate) patience: Duration,
@@ -129,13 +172,15 @@ pub(crate) struct Pace {
 impl Pace {
     pub(crate) fn new(full: bool) -> Pace {
         let millis = Duration::from_millis;
-        let (warm_up, time, idle_time) = if full { (150, 500, 30_000) } else { (50, 200, 5_000) };
+        let (warm_up, time, idle_time) = if full { (100, 400, 30_000) } else { (50, 200, 5_000) };
         let (first_patience, patience) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
         Pace {
             rounds: 5,
             warm_up: millis(warm_up),
             time: millis(time),
             idle_time: millis(idle_time),
+            idle_time_of_growth: Duration::from_secs(5),
+            late: Duration::from_secs(if full { 15 * 60 } else { 90 }),
             first_patience: millis(first_patience),
             patience: millis(patience),
         }

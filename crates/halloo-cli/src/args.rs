@@ -78,6 +78,12 @@ pub(crate) enum Command {
         #[arg(long, env = "HALLOO_JSON")]
         json: bool,
     },
+    /// Measures this server beside bare TCP on this machine, in ten seconds.
+    Bench {
+        /// Prints one JSON object for each load.
+        #[arg(long, env = "HALLOO_JSON")]
+        json: bool,
+    },
     /// Prints completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Prints the manual page.

@@ -2,6 +2,7 @@
 
 mod args;
 mod banner;
+mod bench;
 mod connect;
 mod discover;
 mod doctor;
@@ -32,7 +33,9 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::seen(serve, &output),
         _ => &[],
     };
-    let log = log::start(arguments.quiet, arguments.verbose, &output, seen);
+    // Nobody wants to hear of the clients of a measurement.
+    let quiet = arguments.quiet || matches!(command, Command::Bench { .. });
+    let log = log::start(quiet, arguments.verbose, &output, seen);
     let outcome = run(command, arguments.quiet, &output);
     log.flush();
     // Also when it did not come to a clean end.
@@ -59,6 +62,7 @@ fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<Ex
         Command::Connect(connect) => return connect::run(&connect, output).map(found),
         Command::Status(status) => return status::run(&status).map(found),
         Command::Doctor { json } => return doctor::run(json).map(|well| ExitCode::from(u8::from(!well))),
+        Command::Bench { json } => bench::run(json)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
         }

@@ -1,5 +1,6 @@
 //! The run as a page: `docs/benchmarks.md`.
 
+use super::curves;
 use super::summary::Report;
 use super::table::{figure, table};
 
@@ -20,6 +21,7 @@ pub(crate) fn document(report: &Report) -> String {
          ## Figures\n\n\
          Each cell is the median of all rounds, half the distance between the extremes in percent, and the ratio to \
          raw TCP. A difference within the spread is none.\n\n{table}\n\
+         ## Growth\n\n{growth}\n\n\
          ## Sizes\n\n{sizes}\n\n\
          ## Who was measured\n\n{versions}\n\n\
          ## Left out\n\n{left_out}\n\n\
@@ -28,6 +30,7 @@ pub(crate) fn document(report: &Report) -> String {
         machine = report.machine,
         mode = report.mode,
         table = table(report),
+        growth = if curves(report).is_some() { GROWTH } else { "Not measured in this run." },
         sizes = lines_or_nothing(&sizes),
         versions = lines_or_nothing(&versions),
         left_out = lines_or_nothing(&left_out),
@@ -52,6 +55,12 @@ const METHOD: &str = "\
 - Memory is the growth of the resident size from no client to all of them, each after its handshake.
 - System calls are counted by `strace`, which slows a server and so makes its batches larger.
 ";
+
+const GROWTH: &str = "\
+![Figures by the number of clients](growth.svg)
+
+From 10 to 10,000 clients: an echo of 64 bytes with one message in flight for each client; the p99 of a round trip beside
+as many idle clients; memory for each; processor time while all of them are idle.";
 
 fn unit(bytes: u64) -> String {
     let text = figure(bytes as f64);

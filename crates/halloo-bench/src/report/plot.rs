@@ -1,5 +1,6 @@
 //! The rates as bars in parts of raw TCP: an SVG written by hand, since bars are all there is.
 
+use super::curves::GROWTH;
 use super::summary::{LIMIT, Report, Row};
 use super::table::figure;
 
@@ -10,13 +11,16 @@ const ONE: f64 = 440.0;
 const BAR: f64 = 15.0;
 const GAP: f64 = 26.0;
 /// Colours that are told apart by the colour-blind, too.
-const COLOURS: [&str; 10] =
+pub(super) const COLOURS: [&str; 10] =
     ["#8c8c8c", "#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#b2abd2", "#f0e442", "#5e3c99"];
 
 /// One group of bars for each rate that raw TCP has, too.
 pub(crate) fn plot(report: &Report) -> String {
-    let rows: Vec<&Row> =
-        report.rows.iter().filter(|row| row.more_is_better && row.peers.contains_key(LIMIT)).collect();
+    let rows: Vec<&Row> = report
+        .rows
+        .iter()
+        .filter(|row| row.more_is_better && !row.scenario.starts_with(GROWTH) && row.peers.contains_key(LIMIT))
+        .collect();
     let mut body = String::new();
     let mut top = 46.0;
     for row in rows {
@@ -47,7 +51,7 @@ pub(crate) fn plot(report: &Report) -> String {
     )
 }
 
-fn text(x: f64, y: f64, weight: &str, content: &str) -> String {
+pub(super) fn text(x: f64, y: f64, weight: &str, content: &str) -> String {
     let content = content.replace('&', "&amp;").replace('<', "&lt;");
     format!("<text x=\"{x:.0}\" y=\"{y:.0}\" font-weight=\"{weight}\" fill=\"#222222\">{content}</text>\n")
 }
