@@ -12,6 +12,7 @@ mod bench;
 mod dist;
 mod godot;
 mod netlab;
+mod node;
 mod peers;
 mod python;
 mod siege;
@@ -62,6 +63,8 @@ enum Chore {
     },
     /// Prepare the Python environment of the interoperability tests and print its interpreter
     Python,
+    /// Prepare the npm packages of the interoperability tests and print their directory
+    Node,
     /// Compare with raw TCP and with other servers; prints a table, writes a report
     Bench(bench::Options),
     /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Chore::Siege { arguments } => siege::run(&root, "siege", &arguments),
         Chore::Soak { arguments } => siege::run(&root, "soak", &arguments),
         Chore::Python => python::run(&root),
+        Chore::Node => node::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),
         Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Chore::Godot => godot::run(&root),

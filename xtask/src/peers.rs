@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::bench::{Peer, program};
 use crate::command::{cargo, run};
-use crate::python;
+use crate::{node, python};
 
 /// Pinned, so that two runs compare the same.
 const BUN: &str = "1.4.5";
-const WS: &str = "8.23.0";
 
 /// Makes a peer ready, given the root of the workspace and the program `halloo-bench`.
 type Prepare = fn(&Path, &Path) -> Result<Peer>;
@@ -114,21 +113,9 @@ fn uwebsockets(root: &Path) -> Result<Peer> {
     Ok(peer(format!("uWebSockets in C++, the sources in the crate {CARRIER} {version}"), vec![binary]))
 }
 
-/// The directory of an npm project of ours that has the packages.
+/// The directory of modules with the packages from npm.
 fn npm(root: &Path) -> Result<PathBuf> {
-    let project = directory(root).join("npm");
-    fs::create_dir_all(&project)?;
-    let manifest = json!({ "private": true, "dependencies": { "bun": BUN, "ws": WS } }).to_string();
-    let path = project.join("package.json");
-    let modules = project.join("node_modules");
-    if fs::read_to_string(&path).is_ok_and(|text| text == manifest) && modules.join("ws").is_dir() {
-        return Ok(modules);
-    }
-    fs::write(&path, manifest)?;
-    let mut install = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    install.current_dir(&project).args(["install", "--silent", "--no-audit", "--no-fund"]);
-    run(&mut install).context("npm is needed to fetch it; it comes with Node.js")?;
-    Ok(modules)
+    node::install(&directory(root).join("npm"), &[("bun", BUN), ("ws", node::WS_VERSION)])
 }
 
 fn bun(root: &Path) -> Result<Peer> {
@@ -143,7 +130,10 @@ fn ws(root: &Path) -> Result<Peer> {
     let modules = npm(root)?;
     let node = Command::new("node").arg("--version").output().context("Node.js is needed to run it")?;
     let version = String::from_utf8_lossy(&node.stdout).trim().to_owned();
-    let mut peer = peer(format!("ws {WS} on Node.js {version}"), vec!["node".into(), sources(root).join("ws.mjs")]);
+    let mut peer = peer(
+        format!("ws {} on Node.js {version}", node::WS_VERSION),
+        vec!["node".into(), sources(root).join("ws.mjs")],
+    );
     peer.env.insert("NODE_MODULES", modules);
     Ok(peer)
 }

@@ -9,10 +9,12 @@ use anyhow::{Context, Result};
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::godot::addon::{self, Implementation};
 use crate::report::{Report, Tally};
-use crate::{godot, python, siege, tidy};
+use crate::{godot, node, python, siege, tidy};
 
 /// Names the Python interpreter to the integration tests; unset when there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
+/// Names the directory with the library `ws` for Node.js to them; unset when there is none.
+const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
 
 /// Runs all steps, stops at the first that fails, and prints the summary in either case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -36,12 +38,19 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         interpreter = python::prepare(root)?;
         Ok(interpreter.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let mut modules = None;
+    report.step("node environment", "install Node.js with npm, or remove target/node and try again", || {
+        modules = node::prepare(root)?;
+        Ok(modules.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
         let mut command = cargo(root, "test --workspace --locked");
-        match &interpreter {
-            Some(path) => command.env(PYTHON_VARIABLE, path),
-            None => command.env_remove(PYTHON_VARIABLE),
-        };
+        for (variable, path) in [(PYTHON_VARIABLE, &interpreter), (NODE_VARIABLE, &modules)] {
+            match path {
+                Some(path) => command.env(variable, path),
+                None => command.env_remove(variable),
+            };
+        }
         count_tests(&mut command)
     })?;
     report.step(

@@ -33,8 +33,20 @@ pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     if !interface.addr.is_loopback() {
         let _ = socket.bind_device(Some(interface.name.as_bytes()));
     }
+    // Here a broadcast follows the default route whatever its source, and goes nowhere when there is none.
+    #[cfg(target_vendor = "apple")]
+    if !interface.addr.is_loopback() {
+        let _ = socket.bind_device_by_index_v4(index(&interface.name));
+    }
     socket.bind(&SocketAddrV4::new(interface.addr, 0).into())?;
     Ok(socket.into())
+}
+
+/// The number of an interface.
+#[cfg(target_vendor = "apple")]
+fn index(name: &str) -> Option<std::num::NonZeroU32> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    found.into_iter().find(|interface| interface.name == name)?.index.and_then(std::num::NonZeroU32::new)
 }
 
 /// A socket that hears what comes to the discovery port, shared with the other servers and browsers of this machine.
