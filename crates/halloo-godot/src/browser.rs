@@ -1,11 +1,11 @@
 //! The live list of servers as a node.
 
-use godot::classes::node::ProcessMode;
 use godot::classes::{INode, Node};
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use halloo::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
-use crate::log;
+use crate::{frame, log};
 
 /// Finds the servers of the local network, for as long as it is in the tree.
 ///
@@ -27,6 +27,7 @@ pub(crate) struct HallooBrowser {
     #[export]
     ignore: GString,
     browser: Option<Browser>,
+    frames: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
@@ -34,11 +35,12 @@ pub(crate) struct HallooBrowser {
 impl INode for HallooBrowser {
     fn init(base: Base<Node>) -> Self {
         let discovery_port = i32::from(BrowserConfig::default().discovery_port);
-        HallooBrowser { discovery_port, local: false, ignore: GString::new(), browser: None, base }
+        let (browser, frames) = (None, None);
+        HallooBrowser { discovery_port, local: false, ignore: GString::new(), browser, frames, base }
     }
 
     fn enter_tree(&mut self) {
-        self.base_mut().set_process_mode(ProcessMode::ALWAYS);
+        self.frames = Some(frame::each_frame(&self.to_gd(), HallooBrowser::frame));
         let mut config = BrowserConfig::default();
         match u16::try_from(self.discovery_port) {
             Ok(port) if port > 0 => config.discovery_port = port,
@@ -52,26 +54,8 @@ impl INode for HallooBrowser {
         }
     }
 
-    fn process(&mut self, _delta: f64) {
-        // At most as many events as there are servers, so no frame is long.
-        while let Some(event) = self.browser.as_ref().and_then(Browser::try_event) {
-            // Lends this node to the handlers.
-            let lent = self.base_mut();
-            let this = lent.clone().cast::<HallooBrowser>();
-            match event {
-                BrowserEvent::Found(server) => this.signals().server_found().emit(&info(&server)),
-                BrowserEvent::Updated(server) => this.signals().server_updated().emit(&info(&server)),
-                BrowserEvent::Lost(server) => this.signals().server_lost().emit(&GString::from(&server.id)),
-                _ => {}
-            }
-        }
-        if log::is_waiting() {
-            let _lent = self.base_mut();
-            log::print_waiting();
-        }
-    }
-
     fn exit_tree(&mut self) {
+        frame::no_more(&mut self.frames);
         self.browser = None;
     }
 }
@@ -94,6 +78,30 @@ impl HallooBrowser {
     #[func]
     fn get_servers(&self) -> Array<VarDictionary> {
         self.browser.iter().flat_map(Browser::servers).map(|server| info(&server)).collect()
+    }
+}
+
+impl HallooBrowser {
+    fn frame(this: Gd<Self>) {
+        // At most as many events as there are servers, so no frame is long.
+        loop {
+            let Some(event) = this.bind().try_event() else { break };
+            match event {
+                BrowserEvent::Found(server) => this.signals().server_found().emit(&info(&server)),
+                BrowserEvent::Updated(server) => this.signals().server_updated().emit(&info(&server)),
+                BrowserEvent::Lost(server) => this.signals().server_lost().emit(&GString::from(&server.id)),
+                _ => {}
+            }
+            // A handler may have freed it.
+            if !this.is_instance_valid() {
+                return;
+            }
+        }
+        log::print_waiting();
+    }
+
+    fn try_event(&self) -> Option<BrowserEvent> {
+        self.browser.as_ref()?.try_event()
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use godot::classes::node::ProcessMode;
 use godot::classes::{INode, Node};
 use godot::global::Error;
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use halloo::{
     Browser, BrowserConfig, BrowserEvent, Client, ClientConfig, ClientEvent, Delivery, Message, Stopped, Token,
 };
 
-use crate::{convert, log};
+use crate::{convert, frame, log};
 
 /// Signals are emitted for so long in a frame, an eighth of one at 60 a second; the rest waits.
 const FRAME_BUDGET: Duration = Duration::from_millis(2);
@@ -35,45 +35,51 @@ pub(crate) struct HallooClient {
     /// Looks for the first server, before there is a client.
     looking: Option<Browser>,
     client: Option<Client>,
+    frames: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
 #[godot_api]
 impl INode for HallooClient {
     fn init(base: Base<Node>) -> Self {
-        HallooClient { target: GString::new(), token: GString::new(), looking: None, client: None, base }
+        HallooClient { target: GString::new(), token: GString::new(), looking: None, client: None, frames: None, base }
     }
 
     fn enter_tree(&mut self) {
-        self.base_mut().set_process_mode(ProcessMode::ALWAYS);
+        self.frames = Some(frame::each_frame(&self.to_gd(), HallooClient::frame));
         let target = self.target.clone();
         self.connect_to_server(target);
     }
 
-    fn process(&mut self, _delta: f64) {
-        self.look();
-        let start = Instant::now();
-        while let Some(event) = self.client.as_ref().and_then(Client::try_event) {
-            // Lends this node to the handlers.
-            let lent = self.base_mut();
-            tell(&lent.clone().cast::<HallooClient>(), event);
-            if start.elapsed() >= FRAME_BUDGET {
-                break;
-            }
-        }
-        if log::is_waiting() {
-            let _lent = self.base_mut();
-            log::print_waiting();
-        }
-    }
-
     fn exit_tree(&mut self) {
+        frame::no_more(&mut self.frames);
         self.disconnect();
     }
 }
 
 #[godot_api]
 impl HallooClient {
+    fn frame(mut this: Gd<Self>) {
+        this.bind_mut().look();
+        let start = Instant::now();
+        loop {
+            let Some(event) = this.bind().try_event() else { break };
+            tell(&this, event);
+            // A handler may have freed it.
+            if !this.is_instance_valid() {
+                return;
+            }
+            if start.elapsed() >= FRAME_BUDGET {
+                break;
+            }
+        }
+        log::print_waiting();
+    }
+
+    fn try_event(&self) -> Option<ClientEvent> {
+        self.client.as_ref()?.try_event()
+    }
+
     /// There is a connection, for the first time or again.
     #[signal]
     fn connected(url: GString);

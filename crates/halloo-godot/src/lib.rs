@@ -7,6 +7,7 @@ mod server;
 
 mod drain;
 mod emitter;
+mod frame;
 
 mod browser;
 mod client;

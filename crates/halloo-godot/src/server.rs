@@ -4,16 +4,16 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use godot::classes::node::ProcessMode;
 use godot::classes::{Engine, INode, Node, Object};
 use godot::global::Error;
 use godot::prelude::*;
+use godot::signal::ConnectHandle;
 use halloo::{ClientId, Delivery, Event, Message, Server, Stopped};
 
 use crate::emitter::{Emitter, Names};
 use crate::options::{FRAME_BUDGET_MS, Options};
 use crate::rates::Rates;
-use crate::{convert, drain, log, qr};
+use crate::{convert, drain, frame, log, qr};
 
 /// A WebSocket server for the local network that announces itself until somebody connects.
 ///
@@ -36,6 +36,7 @@ pub(crate) struct HallooServer {
     told_stopped: Cell<bool>,
     names: Rc<Names>,
     rates: Rates,
+    frames: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
@@ -51,28 +52,17 @@ impl INode for HallooServer {
             told_stopped: Cell::new(false),
             names: Rc::new(Names::new()),
             rates: Rates::default(),
+            frames: None,
             base,
         }
     }
 
     fn enter_tree(&mut self) {
-        // A paused game goes on answering.
-        self.base_mut().set_process_mode(ProcessMode::ALWAYS);
-    }
-
-    fn process(&mut self, _delta: f64) {
-        // Most frames end here, for a few microseconds.
-        if self.waiting_events() == 0 && !log::is_waiting() {
-            return;
-        }
-        // Lends this node to whatever is called from here on.
-        let lent = self.base_mut();
-        let this = lent.clone().cast::<HallooServer>();
-        log::print_waiting();
-        drain::drain(&this);
+        self.frames = Some(frame::each_frame(&self.to_gd(), HallooServer::frame));
     }
 
     fn exit_tree(&mut self) {
+        frame::no_more(&mut self.frames);
         // When the tree is gone, nobody may serve any more. Nobody is told, for who would listen is leaving, too.
         self.halt();
         log::print_rest();
@@ -291,6 +281,15 @@ impl HallooServer {
 }
 
 impl HallooServer {
+    fn frame(this: Gd<Self>) {
+        // Most frames end here, for a few microseconds.
+        if this.bind().waiting_events() == 0 && !log::is_waiting() {
+            return;
+        }
+        log::print_waiting();
+        drain::drain(&this);
+    }
+
     pub(crate) fn emitter(&self) -> Emitter {
         let own = || self.to_gd().upcast::<Object>();
         Emitter::new(self.receiver.clone().filter(Gd::is_instance_valid).unwrap_or_else(own), Rc::clone(&self.names))

@@ -79,6 +79,20 @@ func test_a_handler_may_free_the_server() -> void:
 	check(not heard.is_empty(), "it was heard")
 
 
+## Freed at once, with what it hangs below; the engine itself refuses that only for the one that emits.
+func test_a_handler_may_free_what_holds_the_server() -> void:
+	var holder := Node.new()
+	add_child(holder)
+	var second := Server.new()
+	holder.add_child(second)
+	var client := await connected_client()
+	second.model_data_received.connect(func(_data: String): holder.free())
+	for i in 100:
+		client.send("free me")
+	await until(client.is_closed, "its client is closed")
+	check(not is_instance_valid(second), "it is freed")
+
+
 func test_a_handler_may_take_the_server_out_of_the_tree() -> void:
 	var second := Server.new()
 	add_child(second)

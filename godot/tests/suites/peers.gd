@@ -146,3 +146,29 @@ func test_a_handler_may_free_the_client() -> void:
 	for i in 100:
 		WebSocketServer.send_to_all("free me")
 	await until(func(): return not is_instance_valid(client), "it is freed")
+
+
+func test_a_handler_may_free_what_holds_the_client() -> void:
+	var told: Array[Array] = []
+	var client := await _connected(server_url(), told)
+	var holder := Node.new()
+	add_child(holder)
+	# Moving it closes the connection; it makes another where it is now.
+	client.reparent(holder)
+	client.message_received.connect(func(_text: String): holder.free())
+	await until(func(): return _of_kind(told, "connected").size() == 2, "connected again")
+	for i in 100:
+		WebSocketServer.send_to_all("free me")
+	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "it has left")
+	check(not is_instance_valid(client), "it is freed")
+
+
+func test_a_handler_may_free_what_holds_the_browser() -> void:
+	var told: Array[Array] = []
+	var holder := Node.new()
+	add_child(holder)
+	var browser := _node(&"HallooBrowser", told)
+	browser.server_found.connect(func(_info: Dictionary): holder.free())
+	holder.add_child(browser)
+	await until(func(): return not told.is_empty(), "it finds the server")
+	check(not is_instance_valid(browser), "it is freed")

@@ -60,7 +60,10 @@ pub(crate) fn test(
     let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
     if !only.starts_with(EDITOR_TESTS) && only != ARCHIVE_TEST {
         let project = copy::game(root, implementation, library::Build::Debug)?;
-        import(&engine, &project)?;
+        // Reads every scene and script, as an editor does when it sees a project first. Once is enough.
+        if implementation == Implementation::Native {
+            import(&engine, &project)?;
+        }
         if only.is_empty() || !wanted(QUIT_TEST) {
             tally.add(test_game(&engine, &project, &python, implementation, only)?);
         }
