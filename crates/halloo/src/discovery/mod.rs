@@ -166,7 +166,7 @@ impl Announcing {
 
     /// Says that the server stops, three times, for datagrams get lost.
     pub(crate) fn goodbye(&mut self) {
-        self.publication.goodbye();
+        self.publication.stop();
         if self.is_enabled() && !self.strict {
             for _ in 0..3 {
                 for interface in self.networks.known() {
@@ -175,6 +175,8 @@ impl Announcing {
                 }
             }
         }
+        // Last, for it waits until its thread has ended.
+        self.publication.goodbye();
     }
 
     fn listen(&mut self) {
