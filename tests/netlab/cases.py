@@ -1,14 +1,15 @@
 """The figures of discovery: each case builds its network, measures, and answers rows of (what, figure, limit, met)."""
 
 import json
+import random
 import signal
 import sys
 import time
 from pathlib import Path
 
-from lab import HALLOO, PEERS, Lab, Program, cpu, discover, ip, millis, percentile, times
+from lab import HALLOO, PEERS, Lab, Program, cpu, discover, ip, millis, percentile, resident, times
 
-LISTENER = PEERS / "listener.py"
+ANNOUNCED, LISTENER = PEERS / "announced.py", PEERS / "listener.py"
 FLOOD = Path(__file__).with_name("flood.py")
 
 
@@ -39,8 +40,10 @@ def start_to_found(runs):
                 beacons = Program(client, sys.executable, LISTENER, 8766, 5)
                 time.sleep(1)  # the listener is there; the burst of the start is over
             found = searches(client, runs)
-            ok = len(found) == runs and percentile(found, 99) <= 0.05
-            yield f"start of a search to Found, {what}", times(found), f"{runs} of {runs}, p99 50 ms", ok
+            middle, most = 0.02, 0.1 if what == "silent network" else 0.05
+            ok = len(found) == runs and percentile(found, 50) <= middle and percentile(found, 99) <= most
+            limit = f"{runs} of {runs}, p50 {millis(middle)}, p99 {millis(most)}"
+            yield f"start of a search to Found, {what}", times(found), limit, ok
             if what == "busy server":
                 silent = beacons.line() is None
                 yield "beacons of a busy server in 5 s", "0" if silent else "some", "0", silent
@@ -48,15 +51,16 @@ def start_to_found(runs):
 
 def loss(runs):
     """The same over a cable that loses three of ten frames."""
-    for what, there, back in (("one way", 30, 0), ("both ways", 30, 30)):
+    for what, there, back, most in (("one way", 30, 0, 1.2), ("both ways", 30, 30, 4)):
         with Lab() as lab:
             server, client = lab.machine("server"), lab.machine("client")
             lab.lossy_cable(server, client, 1, there, back)
             serving = lab.serve(server)
             lab.client(client, f"ws://10.1.0.1:{serving.port}")  # or a beacon could help
             found = searches(client, runs, "--timeout", "5s")
-            ok = len(found) >= runs * 99 // 100
-            yield f"30 % lost {what}: found within 5 s", f"{len(found)} of {runs}; {times(found)}", "99 of 100", ok
+            in_time = sum(1 for taken in found if taken <= most)
+            figure = f"{in_time} of {runs}; {times(found)}"
+            yield f"30 % lost {what}: found within {most} s", figure, "99 of 100", in_time >= runs * 99 // 100
 
 
 def three_networks():
@@ -72,8 +76,34 @@ def three_networks():
             right += bool(found) and found[1]["url"] == f"ws://10.{net}.0.1:8765"
         yield "3 networks, no default route: right address on", f"{right} of 3", "3 of 3", right == 3
         ip(f"link set {ends[2]} down", server)
+        # Now there is a way out for whatever is not held to its interface.
+        ip("route add default via 10.1.0.2", server)
+        listener = Program(clients[1], sys.executable, "-c", CLAIMS, 6)
         found = [discover(clients[net], "--first") for net in (1, 3)]
         yield "one link down: found on the others", f"{sum(map(bool, found))} of 2", "2 of 2", all(found)
+        heard, strays = json.loads(listener.line()[1])
+        listener.end()
+        yield "  its beacons that left by another", f"{strays} of {heard}", "0", strays == 0 and heard > 0
+
+
+CLAIMS = """
+import json, socket, sys, time
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+sock.bind(("", 8766))
+end, heard, strays = time.monotonic() + float(sys.argv[1]), 0, 0
+while (left := end - time.monotonic()) > 0:
+    sock.settimeout(left)
+    try:
+        told = json.loads(sock.recv(2048))
+    except TimeoutError:
+        break
+    if told["service"] == "websocket_server":
+        heard += 1
+        strays += told["ip"] != "10.1.0.1"
+print(json.dumps([heard, strays]), flush=True)
+"""
 
 
 def network_comes(runs):
@@ -110,28 +140,32 @@ def two_servers(runs):
         both = 0
         for _ in range(runs):
             search = Program(client, HALLOO, "discover", "--json", "--timeout", "500ms")
-            names = set()
+            ids = {}
             while found := search.event("found"):
-                names.add(found[1]["name"])
+                ids[found[1]["name"]] = found[1]["id"]
             search.end()
             time.sleep(0.5)  # a server answers one address five times a second
-            both += names == {"one", "two"}
+            both += set(ids) == {"one", "two"} and ids["one"] != ids["two"]
         yield "2 servers on one machine: both found", f"{both} of {runs}", f"{runs} of {runs}", both == runs
 
 
-def lost():
+def lost(runs):
     """A stop, and a kill, until a watching browser tells."""
-    for what, how, limit in (("clean stop", signal.SIGTERM, 1), ("kill -9", signal.SIGKILL, 15)):
+    for what, how, limit in (("clean stop", signal.SIGTERM, 0.1), ("kill -9", signal.SIGKILL, 10)):
+        taken = []
         with Lab() as lab:
             server, client, _ = pair(lab)
-            serving = lab.serve(server)
             watch = lab.run(client, HALLOO, "discover", "--watch", "--json")
-            watch.event("found")
-            start = time.monotonic()
-            serving.end(how)
-            gone = watch.event("lost", patience=30)
-            figure = millis(gone[0] - start) if gone else "never"
-            yield f"{what} to Lost", figure, f"{limit} s", bool(gone) and gone[0] - start <= limit
+            for _ in range(runs):
+                serving = lab.serve(server)
+                watch.event("found")
+                time.sleep(random.uniform(0.5, 2))  # at any moment between two probes
+                start = time.monotonic()
+                serving.end(how)
+                if gone := watch.event("lost", patience=30):
+                    taken.append(gone[0] - start)
+        ok = len(taken) == runs and max(taken) <= limit
+        yield f"{what} to Lost", f"{times(taken)}, max {millis(max(taken))}", millis(limit), ok
 
 
 def many_browsers(count=1000):
@@ -221,40 +255,52 @@ print(json.dumps({"answered": len(got), "excess": excess, "outside": outside}), 
 """
 
 
-def foreign():
+def foreign(runs):
     """Programs written from the documented contract alone, on either side."""
     with Lab() as lab:
         server, client, _ = pair(lab)
         lab.serve(server)
-        heard = lab.run(client, sys.executable, LISTENER, 8766, 5).line()
-        yield "a foreign listener hears the server", "yes" if heard else "no", "yes", bool(heard)
-    with Lab() as lab:
-        server, client, _ = pair(lab)
-        lab.run(server, sys.executable, "-c", CALL)
-        found = discover(client, "--first", "--timeout", "5s")
-        ok = bool(found) and found[1]["url"] == "ws://10.1.0.1:8765"
-        yield "a foreign server is found", found[1]["url"] if found else "no", "yes", ok
-
-
-CALL = """
-import json, socket, time
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-sock.bind(("10.1.0.1", 0))
-while True:
-    beacon = {"service": "websocket_server", "ip": "10.1.0.1", "port": 8765, "timestamp": int(time.time())}
-    sock.sendto(json.dumps(beacon).encode(), ("10.1.255.255", 8766))
-    time.sleep(2)
-"""
+        heard = 0
+        for _ in range(runs):
+            listener = lab.run(client, sys.executable, LISTENER, 8766, 5)
+            heard += listener.line() is not None
+        yield "a foreign listener hears the server", f"{heard} of {runs}", f"{runs} of {runs}", heard == runs
+    for what, arguments in (("that only calls", []), ("that answers, and is busy", ["--answers"])):
+        with Lab() as lab:
+            server, client, _ = pair(lab)
+            place = ["--address", "10.1.0.1", "--broadcast", "10.1.255.255"]
+            port = lab.run(server, sys.executable, ANNOUNCED, *place, *arguments).line()[1].strip()
+            if arguments:
+                lab.client(client, f"ws://10.1.0.1:{port}")
+            right = 0
+            for _ in range(runs):
+                found = discover(client, "--first", "--timeout", "5s")
+                right += bool(found) and found[1]["url"] == f"ws://10.1.0.1:{port}"
+            yield f"a foreign server {what} is found", f"{right} of {runs}", f"{runs} of {runs}", right == runs
 
 
 def noise(count=100_000):
-    """Random datagrams to the discovery port, half of them beginning as a probe does."""
-    with Lab() as lab:
-        server, client, _ = pair(lab)
-        lab.serve(server)
-        _, told = lab.run(client, sys.executable, FLOOD, "noise", count, "10.1.0.1").line(120)
-        back = json.loads(told)["bytes"]
-        alive = discover(client, "--first") is not None
-        yield f"{count} random datagrams: bytes that came back", str(back), "0", back == 0
-        yield "  the server is found after them", "yes" if alive else "no", "yes", alive
+    """Random datagrams to the discovery port of a server and of a browser, half of them beginning as a probe does."""
+    for what in ("server", "browser"):
+        with Lab() as lab:
+            target, client, _ = pair(lab)
+            if what == "server":
+                pid = lab.serve(target).pid
+            else:
+                watch = lab.run(target, HALLOO, "discover", "--watch", "--json")
+                pid = watch.process.pid
+            flood = lambda number: json.loads(
+                lab.run(client, sys.executable, FLOOD, "noise", number, "10.1.0.1").line(240)[1]
+            )["bytes"]
+            back = flood(count)  # what is set up once is there then
+            before = resident(pid)
+            back += flood(count)
+            grown = resident(pid) - before
+            if what == "server":
+                alive = discover(client, "--first") is not None
+            else:
+                lab.serve(client)
+                alive = watch.event("found") is not None
+            yield f"{count} random datagrams to a {what}: bytes that came back", str(back), "0", back == 0
+            yield "  its memory grew by", f"{grown} KiB", "64 KiB", grown <= 64
+            yield "  it works after them", "yes" if alive else "no", "yes", alive

@@ -16,11 +16,11 @@ CASES = [
     ("networks", lambda runs: cases.three_networks()),
     ("changes", lambda runs: cases.network_comes(max(1, runs // 10))),
     ("servers", lambda runs: cases.two_servers(max(1, runs // 2))),
-    ("lost", lambda runs: cases.lost()),
+    ("lost", lambda runs: cases.lost(max(1, runs // 20))),
     ("browsers", lambda runs: cases.many_browsers()),
     ("traffic", lambda runs: cases.idle_traffic()),
     ("replies", lambda runs: cases.replies()),
-    ("foreign", lambda runs: cases.foreign()),
+    ("foreign", lambda runs: cases.foreign(max(1, runs // 10))),
     ("noise", lambda runs: cases.noise()),
 ]
 
