@@ -174,7 +174,7 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
     // It need not be a secret between two ends of one program.
     let handshake = Handshake::new(*b"halloo bench key");
     let url: Url = format!("ws://{addr}").parse()?;
-    stream.write_all(&handshake.request(&url))?;
+    stream.write_all(&handshake.request(&url, None))?;
     let mut response = Vec::new();
     loop {
         let mut bytes = [0; 1024];
