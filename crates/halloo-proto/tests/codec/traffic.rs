@@ -212,9 +212,10 @@ pub(crate) fn read<'a>(role: Role, pieces: impl IntoIterator<Item = &'a [u8]>) -
         buffer[kept..kept + piece.len()].copy_from_slice(piece);
         let mut input = &mut buffer[..kept + piece.len()];
         loop {
-            seen.push(match receiver.next(&mut input, role, &limits, now) {
+            seen.push(match receiver.next(&mut input, role, false, &limits, now) {
                 Ok(Some(Incoming::Text(text))) => Seen::Text(text.into_owned()),
                 Ok(Some(Incoming::Binary(bytes))) => Seen::Binary(bytes.into_owned()),
+                Ok(Some(compressed @ Incoming::Compressed { .. })) => panic!("not agreed on: {compressed:?}"),
                 Ok(Some(Incoming::Ping(payload))) => Seen::Ping(payload.to_vec()),
                 Ok(Some(Incoming::Pong(payload))) => Seen::Pong(payload.to_vec()),
                 Ok(Some(Incoming::Close(code, reason))) => {
