@@ -31,8 +31,7 @@ pub struct Deflater {
 
 impl Default for Deflater {
     fn default() -> Deflater {
-        // The fastest level: the thread that compresses is the one that serves all.
-        Deflater { raw: Compress::new_with_window_bits(Compression::fast(), false, WINDOW_BITS), out: Vec::new() }
+        Deflater { raw: compressor(), out: Vec::new() }
     }
 }
 
@@ -52,12 +51,19 @@ impl Deflater {
         self.raw.reset();
         self.out.clear();
         self.out.shrink_to(KEEP);
-        self.out.reserve_exact(payload.len());
-        self.raw.compress_vec(payload, &mut self.out, FlushCompress::Sync).ok()?;
-        // Room that is left says that all was flushed; without it the message is no smaller than it was.
+        // Room for the worst: nine bits for a byte (RFC 1951 section 3.2.6), and the ends of blocks.
+        self.out.reserve_exact(payload.len() + payload.len() / 8 + 1024);
+        let outcome = self.raw.compress_vec(payload, &mut self.out, FlushCompress::Sync);
+        // Room that is left says that all was flushed.
         let whole = self.raw.total_in() == payload.len() as u64 && self.out.len() < self.out.capacity();
+        if outcome.is_err() || !whole {
+            // One that stopped halfway is of no further use: zlib-rs 0.6.8 keeps its place in a buffer past a reset, and
+            // panics when that is full.
+            self.raw = compressor();
+            return None;
+        }
         let compressed = self.out.strip_suffix(&FLUSHED)?;
-        (whole && compressed.len() < payload.len()).then_some(compressed)
+        (compressed.len() < payload.len()).then_some(compressed)
     }
 }
 
@@ -143,6 +149,12 @@ impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inflater").finish_non_exhaustive()
     }
+}
+
+/// Of the second level. The first is twice as fast and makes messages larger by a third; those above hardly make them
+/// smaller, and the thread that compresses is the one that serves all.
+fn compressor() -> Compress {
+    Compress::new_with_window_bits(Compression::new(2), false, WINDOW_BITS)
 }
 
 fn damaged() -> Violation {

@@ -134,15 +134,7 @@ fn only_the_first_frame_of_a_message_says_that_it_is_compressed() {
 
 #[test]
 fn what_does_not_get_smaller_goes_as_it_is() {
-    let mut state = 1u32;
-    let mut noise = vec![0; 4000];
-    noise.fill_with(|| {
-        // Marsaglia's xorshift.
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as u8
-    });
+    let noise = noise(4000);
     let mut deflater = Deflater::default();
     for (payload, compressed) in [(&b"short"[..], false), (&noise, false), (&[b'x'; 127], false), (&[b'x'; 128], true)]
     {
@@ -151,6 +143,30 @@ fn what_does_not_get_smaller_goes_as_it_is() {
         assert_eq!(out[0] & 0x40 != 0, compressed, "{} bytes", payload.len());
         assert_eq!(read(Role::Client, out).unwrap(), [payload]);
     }
+}
+
+/// What cannot be compressed fills every buffer on the way, and the next message finds them as it should.
+#[test]
+fn much_noise_in_a_row() {
+    let mut deflater = Deflater::default();
+    for length in [65_000, 64_000, 63_000, 300_000, 1, 100_000, 200, 65_536, 65_537].repeat(4) {
+        let (payload, mut out) = (noise(length), Vec::new());
+        deflater.encode(&mut out, Opcode::Binary, &payload);
+        assert!(read(Role::Client, out).unwrap() == [payload], "{length} bytes");
+    }
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let mut bytes = vec![0; length];
+    bytes.fill_with(|| {
+        // Marsaglia's xorshift.
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    });
+    bytes
 }
 
 /// Bytes with something to repeat.

@@ -1,6 +1,8 @@
 //! 12 and 13: compression (RFC 7692), as it is negotiated and as it then comes and goes.
 
-use halloo::{Config, Server};
+use halloo::{ClientId, Config, Delivery, Event, Server};
+use halloo_proto::deflate::Inflater;
+use halloo_proto::message::Incoming;
 
 use crate::case::echo;
 use crate::client::{CONTINUATION, Client, FIN, Frame, TEXT, close, frame, ping, pong, request, text, wire};
@@ -98,6 +100,40 @@ fn what_is_wrong_is_refused() {
         for piece in [1, 1000] {
             let got = open(&server, "permessage-deflate").0.play(&wire(&sent), piece);
             assert_eq!((got.len(), got[0].code()), (1, Some(code)), "{name}: {got:?}");
+        }
+    }
+}
+
+/// Everybody gets everything, in the order in which it was sent: compressed, or as it is.
+#[test]
+fn to_all_and_to_one() {
+    let server = Server::start(compressing()).unwrap();
+    let mut clients =
+        ["permessage-deflate", "permessage-deflate; server_max_window_bits=9", "x"].map(|offer| open(&server, offer).0);
+    assert_eq!(server.events().filter(|event| matches!(event, Event::ClientJoined { .. })).take(3).count(), 3);
+    let long = "every word of it ".repeat(20);
+    for round in 0..3 {
+        assert_eq!(server.send_to_all(&long), Ok(Delivery::Queued));
+        for client in 1..=3 {
+            assert_eq!(server.send(ClientId(client), format!("{long}{round}")), Ok(Delivery::Queued));
+        }
+        assert_eq!(server.send_to_all("short"), Ok(Delivery::Queued));
+    }
+    let mut inflater = Inflater::default();
+    for (index, client) in clients.iter_mut().enumerate() {
+        for round in 0..3 {
+            for (expected, compressed) in
+                [(long.clone(), index == 0), (format!("{long}{round}"), index == 0), ("short".into(), false)]
+            {
+                match client.read() {
+                    Frame::Whole(first, payload) if first == FIN | TEXT | COMPRESSED && compressed => {
+                        assert!(payload.len() < long.len() / 4);
+                        let message = inflater.message(true, &payload, 1000);
+                        assert_eq!(message, Ok(Incoming::Text(expected.into())));
+                    }
+                    other => assert!(!compressed && other == text(&expected), "client {index}: {other:?}"),
+                }
+            }
         }
     }
 }
