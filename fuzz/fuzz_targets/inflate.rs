@@ -13,7 +13,7 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-const MOST: usize = 16 * 1024;
+const MOST: usize = 4 * 255;
 
 thread_local! {
     /// As a server has them: one for all, so that nothing may be left of the message before.

@@ -48,7 +48,10 @@ pub(crate) fn socket(role: Role, incoming: &[u8]) -> WebSocket<Wire> {
         Role::Server => protocol::Role::Server,
         Role::Client => protocol::Role::Client,
     };
-    let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_SIZE)).max_frame_size(Some(MESSAGE_SIZE));
+    let limits = WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .max_message_size(Some(MESSAGE_SIZE))
+        .max_frame_size(Some(MESSAGE_SIZE));
     let wire = Wire { incoming: io::Cursor::new(incoming.to_vec()), written: Vec::new() };
     WebSocket::from_raw_socket(wire, role, Some(limits))
 }
