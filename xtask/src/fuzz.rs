@@ -17,7 +17,6 @@ use crate::command::{cargo, run as run_command, succeeds};
 const CARGO_FUZZ: &str = "0.13.2";
 /// Runs of each target that take a few seconds in all.
 const SMOKE: u64 = 100_000;
-/// The same inputs are drawn each time; more are found with more runs.
 const SEED: u32 = 1;
 /// Bytes of an input: several times what any rule looks at.
 const LONGEST: u32 = 2048;
@@ -27,7 +26,7 @@ const LONGEST: u32 = 2048;
 pub(crate) struct Options {
     /// Only this target, a file in fuzz/fuzz_targets
     target: Option<String>,
-    /// A few seconds for each target, as in `cargo xtask test`
+    /// A few seconds for each target, and the same inputs each time
     #[arg(long, conflicts_with = "runs")]
     smoke: bool,
     /// Runs of each target
@@ -47,7 +46,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     for target in chosen {
         let start = Instant::now();
-        fuzz(root, &tool, target, runs)?;
+        // What is found goes here; the inputs beside the targets are read only.
+        let found = root.join("target").join("fuzz").join(if options.smoke { "smoke" } else { "found" }).join(target);
+        if options.smoke && found.exists() {
+            // What an earlier run found would lead this one elsewhere.
+            fs::remove_dir_all(&found)?;
+        }
+        fuzz(root, &tool, target, runs, &found)?;
         println!("{target}: {runs} runs in {:.0} s", start.elapsed().as_secs_f64());
     }
     Ok(())
@@ -64,14 +69,12 @@ fn targets(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn fuzz(root: &Path, tool: &Path, target: &str, runs: u64) -> Result<()> {
-    // What is found goes there; the inputs beside the targets are read only.
-    let found = root.join("target").join("fuzz").join(target);
-    fs::create_dir_all(&found)?;
+fn fuzz(root: &Path, tool: &Path, target: &str, runs: u64, found: &Path) -> Result<()> {
+    fs::create_dir_all(found)?;
     let log = found.with_extension("log");
     let mut command = Command::new(tool);
     command.current_dir(root).env("RUSTC_BOOTSTRAP", "1");
-    command.args(["run", "--fuzz-dir", "fuzz", "--sanitizer", "none", target]).arg(&found);
+    command.args(["run", "--fuzz-dir", "fuzz", "--sanitizer", "none", target]).arg(found);
     command.arg(root.join("fuzz").join("corpus").join(target));
     command.args(["--", &format!("-runs={runs}"), &format!("-seed={SEED}"), &format!("-max_len={LONGEST}")]);
     command.arg(format!("-artifact_prefix={}{}", found.display(), std::path::MAIN_SEPARATOR));

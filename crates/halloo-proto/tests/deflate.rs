@@ -83,7 +83,7 @@ fn what_is_damaged_is_refused_with_1007() {
         vec![0x00, 0x05, 0x00, 0x00, 0x00],             // a stored block whose lengths differ
         vec![0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], // a last block and no padding behind it
         [&whole[..], &[0xff; 8]].concat(),
-        [0x03, 0x00].repeat(1000), // a thousand streams
+        [&[0x03, 0x00].repeat(1000)[..], &[0x00]].concat(), // a thousand streams
     ]);
     for payload in damaged {
         assert_eq!(inflate(&payload).unwrap_err().code.number(), 1007, "{payload:02x?}");
