@@ -13,7 +13,7 @@ use proptest::prelude::*;
 /// Reads one frame at `now`; answers whether it was a whole message or control frame.
 fn read(receiver: &mut Receiver, frame: &[u8], limits: &MessageLimits, now: Time) -> Result<bool, Violation> {
     let mut frame = frame.to_vec();
-    receiver.next(&mut &mut frame[..], Role::Client, limits, now).map(|next| next.is_some())
+    receiver.next(&mut &mut frame[..], Role::Client, false, limits, now).map(|next| next.is_some())
 }
 
 fn ping() -> Vec<u8> {
@@ -81,7 +81,8 @@ fn every_close_code() {
         // Registered with IANA, or free for libraries and applications (RFC 6455 section 7.4.2).
         let may_be_sent = (1000..=1014).contains(&number) && ![1004, 1005, 1006].contains(&number);
         let may_be_sent = may_be_sent || (3000..=4999).contains(&number);
-        match Receiver::default().next(&mut &mut frame[..], Role::Client, &MessageLimits::default(), Time::ZERO) {
+        match Receiver::default().next(&mut &mut frame[..], Role::Client, false, &MessageLimits::default(), Time::ZERO)
+        {
             Ok(Some(Incoming::Close(told, ""))) => assert!(may_be_sent && told == code, "{number}"),
             Err(violation) => assert!(!may_be_sent && violation.code == CloseCode::ProtocolError, "{number}"),
             other => panic!("{number}: {other:?}"),
