@@ -10,6 +10,7 @@ mod tidy;
 mod autobahn;
 mod bench;
 mod dist;
+mod fuzz;
 mod godot;
 mod netlab;
 mod node;
@@ -51,6 +52,8 @@ enum Chore {
         #[arg(default_value = "*")]
         cases: String,
     },
+    /// Throw random bytes at everything that reads from a network, with cargo-fuzz
+    Fuzz(fuzz::Options),
     /// Attack the program as it is released, and measure what it keeps of its promises; --help tells more
     Siege {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(&root),
         Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Autobahn { cases } => autobahn::run(&root, &cases),
+        Chore::Fuzz(options) => fuzz::run(&root, &options),
         Chore::Siege { arguments } => siege::run(&root, "siege", &arguments),
         Chore::Soak { arguments } => siege::run(&root, "soak", &arguments),
         Chore::Python => python::run(&root),

@@ -58,7 +58,7 @@ fn codec(size: usize, batches: usize) -> Result<()> {
         bytes.copy_from_slice(&template);
         answer.clear();
         let mut input = &mut bytes[..];
-        while let Some(Incoming::Text(text)) = receiver.next(&mut input, Role::Server, &limits, Time::ZERO)? {
+        while let Some(Incoming::Text(text)) = receiver.next(&mut input, Role::Server, false, &limits, Time::ZERO)? {
             frame::encode(&mut answer, Opcode::Text, text.as_bytes(), None);
         }
         anyhow::ensure!(answer.len() == template.len() - 4 * PIPELINED, "not every message came back");

@@ -163,6 +163,9 @@ pub(crate) struct ServeArgs {
     /// Largest message a client may send, like 65536, 64KiB or 2MB.
     #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "SIZE", default_value = "1MiB", value_parser = values::size, help_heading = "Limits")]
     pub(crate) max_message: usize,
+    /// Lets clients that offer it compress messages (permessage-deflate), both ways.
+    #[arg(long, env = "HALLOO_COMPRESS", help_heading = "Limits")]
+    pub(crate) compress: bool,
     /// Silence after which a client is pinged; it is gone after three times as long. 0s turns it off.
     #[arg(long, env = "HALLOO_HEARTBEAT", value_name = "TIME", default_value = "5s", value_parser = values::heartbeat, help_heading = "Limits")]
     pub(crate) heartbeat: Duration,
@@ -366,6 +369,7 @@ impl ServeArgs {
         config.max_clients = self.max_clients;
         config.max_clients_per_address = self.max_clients_per_address;
         config.messages.message_size = self.max_message;
+        config.compression = self.compress;
         config.heartbeat = self.heartbeat;
         config.outbox.policy = match self.slow_client {
             SlowClient::Disconnect => halloo::SlowClient::Disconnect,

@@ -103,6 +103,14 @@ impl Violation {
         Violation { code, reason: reason.into() }
     }
 
+    pub(crate) fn too_big(most: usize) -> Violation {
+        Violation::new(CloseCode::TooBig, format!("the message is larger than the limit of {most} bytes"))
+    }
+
+    pub(crate) fn not_utf8() -> Violation {
+        Violation::new(CloseCode::InvalidData, "the text is not UTF-8")
+    }
+
     pub(crate) fn protocol(reason: &str) -> Violation {
         Violation::new(CloseCode::ProtocolError, reason)
     }

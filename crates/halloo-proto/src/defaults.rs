@@ -40,6 +40,9 @@ pub const UNDER_WAY_TOTAL: usize = 64 * 1024 * 1024;
 /// Control frames a second, with a burst of twice as many: a heartbeat needs one in five seconds.
 pub const CONTROL_RATE: u32 = 50;
 
+/// The smallest message that is worth compressing: a shorter one fits in one packet anyway, and has little to repeat.
+pub const COMPRESS_FROM: usize = 128;
+
 /// Events that wait for the application before reading pauses: a second of a hundred busy clients.
 pub const EVENT_QUEUE: usize = 65_536;
 /// The same in bytes.
@@ -71,6 +74,10 @@ pub const TURN_BYTES: usize = 64 * 1024;
 /// Messages handled of one connection in one turn: 64 KiB of the smallest would be 9,000, and most of a millisecond for
 /// all others. 64 KiB of messages of 64 bytes stay one turn, for each turn costs a write.
 pub const TURN_MESSAGES: usize = 1024;
+
+/// Bytes of one connection inflated in one turn, to the end of the message: what 64 KiB that were compressed to the utmost
+/// stand for would hold up all others for tens of milliseconds.
+pub const TURN_INFLATED: usize = 1024 * 1024;
 
 /// What waits for the server while a client of ours is away, in bytes: sixteen of the largest messages, for a program has
 /// few clients where a server has thousands.

@@ -6,6 +6,10 @@ use crate::close::{CloseCode, Violation};
 pub const MAX_HEADER: usize = 14;
 /// The longest payload of a control frame (RFC 6455 section 5.5).
 pub const MAX_CONTROL: usize = 125;
+/// The reserved bits of the first byte, which mean nothing unless an extension gives them a meaning.
+const RESERVED: u8 = 0x70;
+/// The first of them: the message is compressed (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
 
 /// What a frame is for (RFC 6455 section 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +65,8 @@ pub struct Header {
     pub fin: bool,
     /// What the frame is for.
     pub opcode: Opcode,
+    /// Whether the message that this frame begins is compressed.
+    pub compressed: bool,
     /// The masking key, when the sender is a client.
     pub mask: Option<[u8; 4]>,
     /// Bytes of payload that follow the header.
@@ -69,15 +75,18 @@ pub struct Header {
     pub length: usize,
 }
 
-/// Reads the header at the start of `bytes`; `None` when more bytes are needed.
+/// Reads the header at the start of `bytes`; `None` when more bytes are needed. `deflate` says whether messages may be
+/// compressed, which was agreed in the handshake.
 ///
 /// # Errors
 /// A [`Violation`] with code 1002 for reserved bits, unknown opcodes, oversized or fragmented control frames, a
 /// length with its top bit set or in more bytes than it needs, and a mask where none may be or none where one must be.
-pub fn decode_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Violation> {
+pub fn decode_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Option<Header>, Violation> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    if first & 0x70 != 0 {
-        return Err(Violation::protocol("reserved bits are set but no extension was agreed"));
+    let reserved = first & RESERVED;
+    // Only where a message begins: not in a continuation, nor in a control frame (RFC 7692 section 6.1).
+    if reserved != 0 && !(deflate && reserved == COMPRESSED && matches!(first & 0x0f, 1 | 2)) {
+        return Err(Violation::protocol("reserved bits are set that no extension gives a meaning here"));
     }
     let fin = first & 0x80 != 0;
     let opcode = Opcode::from_bits(first & 0x0f).ok_or(Violation::protocol("reserved opcode"))?;
@@ -126,7 +135,7 @@ pub fn decode_header(bytes: &[u8], role: Role) -> Result<Option<Header>, Violati
     } else {
         None
     };
-    Ok(Some(Header { fin, opcode, mask, payload, length }))
+    Ok(Some(Header { fin, opcode, compressed: reserved != 0, mask, payload, length }))
 }
 
 /// Applies the masking key to `payload`, whose first byte is the `offset`-th of the frame (RFC 6455 section 5.3).
@@ -173,6 +182,19 @@ pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8
     }
 }
 
+/// Appends one whole, unmasked frame whose payload was compressed.
+pub(crate) fn encode_compressed(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
+    let start = out.len();
+    encode(out, opcode, payload, None);
+    out[start] |= COMPRESSED;
+}
+
+/// The opcode and the payload of one whole, unmasked and uncompressed frame, such as [`encode`] makes.
+pub fn encoded_message(frame: &[u8]) -> Option<(Opcode, &[u8])> {
+    let header = decode_header(frame, Role::Client, false).ok()??;
+    Some((header.opcode, frame.get(header.length..)?))
+}
+
 /// Appends a close frame with `code` and as much of `reason` as fits in a control frame, cut between characters.
 pub fn encode_close(out: &mut Vec<u8>, code: CloseCode, reason: &str, key: Option<[u8; 4]>) {
     let mut end = reason.len().min(MAX_CONTROL - 2);
@@ -208,7 +230,7 @@ mod tests {
     #[test]
     fn the_examples_of_rfc_6455_section_5_7() {
         let mut masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
-        let header = decode_header(&masked, Role::Server).unwrap().unwrap();
+        let header = decode_header(&masked, Role::Server, false).unwrap().unwrap();
         assert_eq!((header.fin, header.opcode, header.payload, header.length), (true, Opcode::Text, 5, 6));
         mask(&mut masked[6..], header.mask.unwrap(), 0);
         assert_eq!(&masked[6..], b"Hello");
@@ -230,13 +252,13 @@ mod tests {
                 let mut out = Vec::new();
                 encode(&mut out, Opcode::Binary, &payload, key);
                 let role = if key.is_some() { Role::Server } else { Role::Client };
-                let header = decode_header(&out, role).unwrap().unwrap();
+                let header = decode_header(&out, role, false).unwrap().unwrap();
                 assert_eq!(header.payload, length as u64);
                 assert_eq!(header.length + length, out.len());
                 assert_eq!(encoded_length(&out), Some(out.len()));
                 assert_eq!(encoded_length(&out[..out.len() - 1]), None);
                 for cut in 0..header.length {
-                    assert_eq!(decode_header(&out[..cut], role).unwrap(), None, "cut at {cut}");
+                    assert_eq!(decode_header(&out[..cut], role, false).unwrap(), None, "cut at {cut}");
                 }
                 mask(&mut out[header.length..], key.unwrap_or_default(), 0);
                 assert_eq!(&out[header.length..], payload);
@@ -258,10 +280,10 @@ mod tests {
             &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],    // top bit of the length
         ];
         for bytes in broken {
-            let violation = decode_header(bytes, Role::Server).unwrap_err();
+            let violation = decode_header(bytes, Role::Server, false).unwrap_err();
             assert_eq!(violation.code, CloseCode::ProtocolError, "{bytes:02x?}");
         }
-        assert!(decode_header(&[0x81, 0x85, 0, 0, 0, 0], Role::Client).is_err());
+        assert!(decode_header(&[0x81, 0x85, 0, 0, 0, 0], Role::Client, false).is_err());
     }
 
     #[test]

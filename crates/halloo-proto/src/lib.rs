@@ -12,6 +12,9 @@ pub mod heartbeat;
 pub mod message;
 pub mod outbox;
 
+pub mod deflate;
+pub mod extensions;
+
 pub mod access;
 pub mod fingerprint;
 pub mod token;

@@ -10,6 +10,7 @@ use sha1::{Digest, Sha1};
 
 use crate::access::{AccessRules, Denied};
 use crate::defaults;
+use crate::extensions::DeflateOffer;
 use crate::headers;
 use crate::http::respond;
 
@@ -76,6 +77,8 @@ pub enum Verdict {
         head: usize,
         /// The 101 answer.
         response: Vec<u8>,
+        /// The compression that the client offers: a server that wants it adds its own word to the answer.
+        deflate: Option<DeflateOffer>,
     },
     /// A `GET` or `HEAD` of a page.
     Page {
@@ -230,7 +233,8 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n{chosen}\r\n"
     );
-    Ok(Verdict::Accept { head, response: response.into_bytes() })
+    let deflate = DeflateOffer::first_in(&request.all("sec-websocket-extensions")?);
+    Ok(Verdict::Accept { head, response: response.into_bytes(), deflate })
 }
 
 struct Request<'r, 'h, 'b> {

@@ -36,7 +36,7 @@ fn our_own_server_accepts_and_is_accepted() {
     let text = String::from_utf8(request.clone()).unwrap();
     assert!(text.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"), "{text}");
     assert!(text.contains(KEY) && !text.contains("Origin") && !text.contains("Authorization"), "{text}");
-    let Verdict::Accept { head, mut response } =
+    let Verdict::Accept { head, mut response, .. } =
         read_head(&request, VISITOR, &AccessRules::default(), &HandshakeLimits::default())
     else {
         panic!()

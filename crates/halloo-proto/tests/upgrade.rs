@@ -48,7 +48,7 @@ fn any_slicing_waits_for_the_whole_head() {
 
 #[test]
 fn nothing_is_negotiated_and_frames_follow_the_head() {
-    let Verdict::Accept { head, response } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
+    let Verdict::Accept { head, response, .. } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
     let response = String::from_utf8(response).unwrap();
     assert!(response.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     let response = response.to_ascii_lowercase();

@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::local();
     config.port = std::env::args().nth(1).unwrap_or_else(|| "9001".into()).parse()?;
     config.strict_port = true;
+    config.compression = true;
     config.messages.message_size = 16 * 1024 * 1024;
     config.messages.fragments = 65_537;
     config.outbox.bytes = 48 * 1024 * 1024;

@@ -54,6 +54,10 @@ pub struct Config {
     pub messages: MessageLimits,
     /// Bytes of unfinished messages of all clients together, but at least two whole ones; beyond, the largest is cut off.
     pub under_way_total: usize,
+    /// Whether clients that offer it may compress what they send, and get what they are sent compressed
+    /// (permessage-deflate, RFC 7692). Off by default: on a local network it mostly costs more time than it saves. Each
+    /// message is compressed by itself, so that a connection costs no more memory and a broadcast is compressed once.
+    pub compression: bool,
     /// Limits on what waits for one client, and what happens beyond.
     pub outbox: OutboxLimits,
     /// Bytes that may wait for all clients together, a broadcast counted once; beyond, the largest queue is cut.
@@ -91,6 +95,7 @@ impl Default for Config {
             handshakes: HandshakeLimits::default(),
             messages: MessageLimits::default(),
             under_way_total: defaults::UNDER_WAY_TOTAL,
+            compression: false,
             outbox: OutboxLimits {
                 messages: defaults::OUTBOX_MESSAGES,
                 bytes: defaults::OUTBOX_BYTES,

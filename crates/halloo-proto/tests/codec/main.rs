@@ -4,5 +4,8 @@
 
 mod traffic;
 
+mod opinion;
+mod reading;
+
 mod second_opinion;
 mod slicing;

@@ -3,7 +3,8 @@
 use halloo_proto::frame::Role;
 use proptest::prelude::*;
 
-use crate::traffic::{Frame, Seen, broken, read, role, sound, wire};
+use crate::reading::{Seen, read};
+use crate::traffic::{Frame, broken, role, sound, wire};
 
 /// `bytes` in pieces that end at `cuts`; a piece may be empty.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {

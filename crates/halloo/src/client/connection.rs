@@ -269,13 +269,14 @@ impl Connection {
     fn handle_frames(&mut self, bytes: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
         let mut input = bytes;
         while self.phase != Phase::Ending {
-            match self.receiver.next(&mut input, Role::Client, turn.limits, turn.now) {
+            match self.receiver.next(&mut input, Role::Client, false, turn.limits, turn.now) {
                 Ok(Some(Incoming::Text(text))) => turn.tell(Message::Text(text)),
                 Ok(Some(Incoming::Binary(bytes))) => turn.tell(Message::Binary(bytes)),
                 Ok(Some(Incoming::Ping(payload))) if self.phase == Phase::Open => {
                     self.control(Opcode::Pong, payload, turn)?;
                 }
-                Ok(Some(Incoming::Ping(_))) => {}
+                // Compression is not asked for, so nothing comes compressed.
+                Ok(Some(Incoming::Ping(_) | Incoming::Compressed { .. })) => {}
                 Ok(Some(Incoming::Pong(_))) => {
                     self.heartbeat.handle_pong(turn.now);
                     turn.line.set_latency(self.heartbeat.latency_micros());

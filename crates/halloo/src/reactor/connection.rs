@@ -92,6 +92,10 @@ pub(crate) struct Connection {
     pub(crate) mark: u64,
     /// `None` as long as nothing was dropped.
     pub(crate) drops: Option<Box<Drops>>,
+    /// Messages may come compressed.
+    pub(crate) inflated: bool,
+    /// Messages may go to this client compressed.
+    pub(crate) compressed: bool,
     /// Our side is shut.
     pub(crate) shut: bool,
 }
@@ -112,6 +116,8 @@ impl Connection {
             wheel_at: Time::NEVER,
             mark: 0,
             drops: None,
+            inflated: false,
+            compressed: false,
             shut: false,
         }
     }

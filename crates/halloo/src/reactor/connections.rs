@@ -13,7 +13,9 @@ use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
 
 use super::addresses::Addresses;
+use super::compression::Compression;
 use super::connection::{Connection, Phase};
+use super::log::Log;
 use super::wheel::Wheel;
 use crate::shared::Shared;
 use crate::{ClientId, ClientStatus, Config, Delivery, Event, LeaveReason};
@@ -51,9 +53,9 @@ pub(crate) struct Connections {
     /// Connections whose drops are not told yet.
     dropping: Vec<usize>,
     /// This turn's broadcasts, encoded once.
-    log: Vec<u8>,
-    /// Where the log begins in the stream of all broadcasts since the start.
-    log_start: u64,
+    pub(super) log: Log,
+    /// Only where messages may be compressed.
+    pub(super) compression: Option<Box<Compression>>,
     // Boxed, as a connection keeps them: most connections have none.
     #[expect(clippy::vec_box)]
     pool: Vec<Box<Outbox>>,
@@ -85,8 +87,8 @@ impl Connections {
             listening_since: Time::ZERO,
             dirty: Vec::new(),
             dropping: Vec::new(),
-            log: Vec::new(),
-            log_start: 0,
+            log: Log::default(),
+            compression: None,
             pool: Vec::new(),
             account,
             under_way: 0,
@@ -96,13 +98,15 @@ impl Connections {
     /// Makes a connection a client.
     pub(crate) fn join(&mut self, slot: usize) -> ClientId {
         let client = self.shared.register(slot);
+        let mark = self.log_for(slot).end();
         let connection = &mut self.table[slot];
         connection.phase = Phase::Open;
         connection.client = client;
         self.addresses.join(connection.peer.ip());
         // What was broadcast earlier in this turn is not for it.
-        connection.mark = self.log_start + self.log.len() as u64;
+        connection.mark = mark;
         let (addr, clients) = (connection.peer, self.shared.clients());
+        self.count_compressed(slot, true);
         self.events.push_back(Event::ClientJoined { client, addr, clients });
         self.schedule(slot);
         client
@@ -111,6 +115,9 @@ impl Connections {
     /// Sends one message to one client.
     pub(crate) fn send(&mut self, client: ClientId, opcode: Opcode, payload: &[u8]) -> Delivery {
         let Some(slot) = self.address(client) else { return Delivery::NotConnected };
+        if self.table[slot].compressed {
+            return self.send_compressed(slot, opcode, payload);
+        }
         if self.table[slot].is_blocked() {
             let mut bytes = Vec::with_capacity(payload.len() + frame::MAX_HEADER);
             frame::encode(&mut bytes, opcode, payload, None);
@@ -124,6 +131,13 @@ impl Connections {
     /// Sends a frame that another thread encoded.
     pub(crate) fn send_encoded(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
         let Some(slot) = self.address(client) else { return Delivery::NotConnected };
+        match frame::encoded_message(bytes).filter(|_| self.table[slot].compressed) {
+            Some((opcode, payload)) => self.send_compressed(slot, opcode, payload),
+            None => self.send_bytes(slot, bytes),
+        }
+    }
+
+    pub(super) fn send_bytes(&mut self, slot: usize, bytes: &[u8]) -> Delivery {
         if self.table[slot].is_blocked() {
             return self.push(slot, bytes);
         }
@@ -156,19 +170,21 @@ impl Connections {
 
     /// Sends one message to every client: encoded once, written at the end of the turn.
     pub(crate) fn send_to_all(&mut self, opcode: Opcode, payload: &[u8]) {
-        frame::encode(&mut self.log, opcode, payload, None);
+        frame::encode(&mut self.log.bytes, opcode, payload, None);
+        self.log_compressed(opcode, payload);
         self.after_log();
     }
 
     /// The same with a frame that another thread encoded.
     pub(crate) fn send_encoded_to_all(&mut self, bytes: &[u8]) {
-        self.log.extend_from_slice(bytes);
+        self.log.bytes.extend_from_slice(bytes);
+        self.log_encoded_compressed(bytes);
         self.after_log();
     }
 
     fn after_log(&mut self) {
         self.sent += self.shared.clients() as u64;
-        if self.log.len() >= CORK {
+        if self.log.bytes.len() >= CORK {
             self.flush_log();
         }
     }
@@ -222,19 +238,21 @@ impl Connections {
     /// Before something is sent to this client alone: moves the turn's broadcasts so far into its queue, so that it
     /// gets everything in the order in which it was sent.
     pub(super) fn catch_up(&mut self, slot: usize) {
-        let connection = &mut self.table[slot];
-        let start = connection.mark.saturating_sub(self.log_start) as usize;
-        if !connection.is_open() || start >= self.log.len() {
+        let (is_open, mark) = (self.table[slot].is_open(), self.table[slot].mark);
+        let log = self.log_for(slot);
+        let start = log.missed_from(mark);
+        if !is_open || start >= log.bytes.len() {
             return;
         }
-        connection.mark = self.log_start + self.log.len() as u64;
-        let log = std::mem::take(&mut self.log);
+        let mark = log.end();
+        let bytes = std::mem::take(&mut log.bytes);
+        self.table[slot].mark = mark;
         if self.table[slot].is_blocked() {
-            self.push(slot, &log[start..]);
+            self.push(slot, &bytes[start..]);
         } else {
-            self.cork(slot).extend_from_slice(&log[start..]);
+            self.cork(slot).extend_from_slice(&bytes[start..]);
         }
-        self.log = log;
+        self.log_for(slot).bytes = bytes;
     }
 
     fn push(&mut self, slot: usize, bytes: &[u8]) -> Delivery {
@@ -351,13 +369,13 @@ impl Connections {
 
     /// Writes the turn's broadcasts to every client that has not got them yet.
     fn flush_log(&mut self) {
-        if self.log.is_empty() {
+        if self.log.bytes.is_empty() {
             return;
         }
-        let log = std::mem::take(&mut self.log);
-        let log_start = self.log_start;
-        self.log_start += log.len() as u64;
-        let mut shared_frames = None;
+        // Each in the form that its client takes; both are shared by all who do not take them at once.
+        let mut plain = std::mem::take(&mut self.log);
+        let mut compressed = self.compression.as_mut().map(|c| std::mem::take(&mut c.log)).unwrap_or_default();
+        let (mut plain_frames, mut compressed_frames) = (None, None);
         let slots = self.table.len();
         let mut seen = 0;
         let mut slot = 0;
@@ -365,16 +383,23 @@ impl Connections {
         while seen < slots && slot < self.table.capacity() {
             if let Some(connection) = self.table.get_mut(slot) {
                 seen += 1;
-                let start = connection.mark.saturating_sub(log_start) as usize;
-                if connection.is_open() && start < log.len() {
-                    self.broadcast_to(slot, &log, start, &mut shared_frames);
+                let (log, frames) = match connection.compressed {
+                    true => (&compressed, &mut compressed_frames),
+                    false => (&plain, &mut plain_frames),
+                };
+                let start = log.missed_from(connection.mark);
+                if connection.is_open() && start < log.bytes.len() {
+                    self.broadcast_to(slot, &log.bytes, start, frames);
                 }
             }
             slot += 1;
         }
-        self.log = log;
-        self.log.clear();
-        self.log.shrink_to(2 * CORK);
+        plain.clear();
+        self.log = plain;
+        if let Some(compression) = &mut self.compression {
+            compressed.clear();
+            compression.log = compressed;
+        }
     }
 
     fn broadcast_to(&mut self, slot: usize, log: &[u8], start: usize, frames: &mut Option<Arc<Frames>>) {

@@ -122,6 +122,7 @@ impl Connections {
     fn leave(&mut self, slot: usize, code: CloseCode, reason: LeaveReason) {
         if self.table[slot].is_open() {
             self.tell_dropped_of(slot);
+            self.count_compressed(slot, false);
             let (client, peer) = (self.table[slot].client, self.table[slot].peer);
             let clients = self.shared.unregister(client);
             self.addresses.leave(peer.ip());
@@ -286,7 +287,7 @@ mod tests {
             let mut bytes = [0x01, 0x81, 0, 0, 0, 0, b'x'];
             let limits = crate::Config::default().messages;
             let connection = &mut self.connections.table[self.slot];
-            let nothing = connection.receiver.next(&mut &mut bytes[..], Role::Server, &limits, START);
+            let nothing = connection.receiver.next(&mut &mut bytes[..], Role::Server, false, &limits, START);
             assert_eq!(nothing, Ok(None));
             self.connections.schedule(self.slot);
         }

@@ -3,10 +3,12 @@
 mod accepting;
 mod addresses;
 mod command;
+mod compression;
 mod connection;
 mod connections;
 mod leaving;
 mod listener;
+mod log;
 mod reading;
 mod reserve;
 mod wheel;
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::STOP_TIME;
+use halloo_proto::deflate::Inflater;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
 use halloo_proto::token::Guesses;
 use mio::net::TcpListener;
@@ -74,6 +77,8 @@ pub(crate) struct Reactor {
     sink: Sink,
     /// Read into by every connection in turn.
     buffer: Vec<u8>,
+    /// Inflates what clients send compressed, one message at a time.
+    inflater: Option<Box<Inflater>>,
     /// Connections that may have more to read although no new edge will say so.
     ready: Vec<usize>,
     /// Events on their way to the queue.
@@ -123,7 +128,7 @@ impl Reactor {
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
-        let reactor = Reactor {
+        let mut reactor = Reactor {
             poll,
             listener,
             commands: Arc::clone(&commands),
@@ -132,6 +137,7 @@ impl Reactor {
             announcing,
             sink,
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
+            inflater: None,
             ready: Vec::new(),
             batch: Vec::new(),
             paused: false,
@@ -147,6 +153,10 @@ impl Reactor {
             stopping: None,
             config,
         };
+        if reactor.config.compression {
+            reactor.connections.allow_compression();
+            reactor.inflater = Some(Box::default());
+        }
         Ok((reactor, commands, shared))
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use halloo_proto::access::Denied;
 use halloo_proto::close::{CloseCode, Violation};
-use halloo_proto::defaults::{TURN_BYTES, TURN_MESSAGES};
+use halloo_proto::defaults::{TURN_BYTES, TURN_INFLATED, TURN_MESSAGES};
 use halloo_proto::frame::{Opcode, Role};
 use halloo_proto::http::respond;
 use halloo_proto::message::Incoming;
@@ -125,11 +125,17 @@ impl Reactor {
                 let response = self.page(&path, head_only, origin.as_deref());
                 self.last_words(slot, &response);
             }
-            Verdict::Accept { head, response } => {
+            Verdict::Accept { head, mut response, deflate } => {
                 if let Some(why) = self.no_room(peer.ip()) {
                     tracing::warn!("{peer} was refused: {why}");
                     let body = format!("{why}\n");
                     return self.refuse(slot, &respond(503, TEXT, &[], body.as_bytes(), false));
+                }
+                if let Some(offer) = deflate.filter(|_| self.config.compression) {
+                    offer.accept_in(&mut response);
+                    let connection = &mut self.connections.table[slot];
+                    connection.inflated = true;
+                    connection.compressed = offer.takes_compressed();
                 }
                 self.connections.answer(slot, &response);
                 if !self.connections.table.contains(slot) {
@@ -234,10 +240,11 @@ impl Reactor {
         left
     }
 
-    /// Handles at most [`TURN_MESSAGES`], and answers how many bytes are left.
+    /// Handles at most [`TURN_MESSAGES`] and [`TURN_INFLATED`], and answers how many bytes are left.
     fn handle_turn(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
         self.connections.heard = slot;
         let mut input = bytes;
+        let mut inflated = 0;
         for _ in 0..TURN_MESSAGES {
             let now = self.connections.now;
             let Some(connection) = self.connections.table.get_mut(slot) else { return 0 };
@@ -245,10 +252,20 @@ impl Reactor {
             if !open && !matches!(connection.phase, Phase::Closing(_)) {
                 return 0;
             }
-            let message = match connection.receiver.next(&mut input, Role::Server, &self.config.messages, now) {
+            let mut next =
+                connection.receiver.next(&mut input, Role::Server, connection.inflated, &self.config.messages, now);
+            if let Ok(Some(Incoming::Compressed { text, payload })) = &next
+                && let Some(inflater) = &mut self.inflater
+            {
+                let message = inflater.message(*text, payload, self.config.messages.message_size);
+                inflated += message.as_ref().map_or(0, Incoming::bytes);
+                next = message.map(Some);
+            }
+            let message = match next {
                 Ok(Some(Incoming::Text(text))) => Message::Text(text),
                 Ok(Some(Incoming::Binary(bytes))) => Message::Binary(bytes),
                 Ok(Some(Incoming::Close(code, text))) => {
+                    let text = text.to_owned();
                     self.handle_close(slot, code, text);
                     return 0;
                 }
@@ -256,6 +273,8 @@ impl Reactor {
                     connection.heartbeat.handle_pong(now);
                     continue;
                 }
+                // Nothing comes compressed that was not agreed on, and then there is an inflater.
+                Ok(Some(Incoming::Compressed { .. })) => continue,
                 Ok(Some(Incoming::Ping(payload))) => {
                     if open {
                         self.connections.control(slot, Opcode::Pong, payload);
@@ -282,13 +301,16 @@ impl Reactor {
                 tell(&mut self.sink, &mut self.batch, &mut self.connections, event);
                 self.tell_events();
             }
+            if inflated >= TURN_INFLATED {
+                break;
+            }
         }
         input.len()
     }
 
-    fn handle_close(&mut self, slot: usize, code: CloseCode, text: &str) {
+    fn handle_close(&mut self, slot: usize, code: CloseCode, text: String) {
         if self.connections.table[slot].is_open() {
-            self.connections.end(slot, code, "", LeaveReason::Closed(text.to_owned()));
+            self.connections.end(slot, code, "", LeaveReason::Closed(text));
         } else {
             self.connections.finish(slot);
         }

@@ -9,6 +9,7 @@ mod case;
 mod client;
 
 mod g10_misc;
+mod g13_deflate;
 mod g1_framing;
 mod g2_pings;
 mod g3_reserved_bits;

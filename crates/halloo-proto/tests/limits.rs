@@ -1,0 +1,91 @@
+//! Limits on what a peer may send, on a clock that the test winds; and the close codes, every one of them.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::time::Duration;
+
+use halloo_proto::Time;
+use halloo_proto::close::{CloseCode, Violation};
+use halloo_proto::frame::{Opcode, Role, encode};
+use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use proptest::prelude::*;
+
+/// Reads one frame at `now`; answers whether it was a whole message or control frame.
+fn read(receiver: &mut Receiver, frame: &[u8], limits: &MessageLimits, now: Time) -> Result<bool, Violation> {
+    let mut frame = frame.to_vec();
+    receiver.next(&mut &mut frame[..], Role::Client, false, limits, now).map(|next| next.is_some())
+}
+
+fn ping() -> Vec<u8> {
+    let mut frame = Vec::new();
+    encode(&mut frame, Opcode::Ping, b"", None);
+    frame
+}
+
+proptest! {
+    /// In any time no more than a burst and what has been refilled since; and somebody who keeps to the rate is let be.
+    #[test]
+    fn control_frames(rate in 1u32..100, gaps in prop::collection::vec(0u64..100_000, 1..500)) {
+        let limits = MessageLimits { control_rate: rate, ..MessageLimits::default() };
+        let (mut receiver, mut now, mut taken) = (Receiver::default(), Time::ZERO, 0u64);
+        for gap in gaps {
+            now = now + Duration::from_micros(gap);
+            let refilled = (now - Time::ZERO).as_micros() as u64 * u64::from(rate) / 1_000_000;
+            match read(&mut receiver, &ping(), &limits, now) {
+                Ok(_) => taken += 1,
+                Err(violation) => {
+                    prop_assert_eq!(violation.code, CloseCode::PolicyViolation);
+                    prop_assert!(taken >= 2 * u64::from(rate), "{taken} were taken at {rate} a second");
+                    break;
+                }
+            }
+            prop_assert!(taken <= 2 * u64::from(rate) + refilled, "{taken} in {:?}", now - Time::ZERO);
+        }
+        let (mut steady, mut now) = (Receiver::default(), Time::ZERO);
+        for _ in 0..1000 {
+            now = now + Duration::from_secs(1).div_f64(f64::from(rate)) + Duration::from_micros(1);
+            prop_assert!(read(&mut steady, &ping(), &limits, now).is_ok());
+        }
+    }
+
+    #[test]
+    fn fragments(count in 1u32..50, most in 1u32..50, late in any::<bool>()) {
+        let limits = MessageLimits { fragments: most, ..MessageLimits::default() };
+        let (mut receiver, start) = (Receiver::default(), Time::ZERO);
+        for index in 0..count {
+            let last = index + 1 == count;
+            let now = if last && late && index > 0 { start + limits.fragment_time + Duration::from_micros(1) } else { start };
+            let first = if index == 0 { 2 } else { 0 } | if last { 0x80 } else { 0 };
+            match read(&mut receiver, &[first, 1, b'x'], &limits, now) {
+                Ok(whole) => {
+                    prop_assert!(index < most && whole == last && !(last && late && index > 0));
+                    prop_assert_eq!(receiver.deadline(&limits), (!last).then_some(start + limits.fragment_time));
+                }
+                Err(violation) => {
+                    prop_assert_eq!(violation.code, CloseCode::PolicyViolation);
+                    prop_assert!(index == most || (last && late));
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_close_code() {
+    for number in 0..=u16::MAX {
+        let code = CloseCode::from(number);
+        assert_eq!(code.number(), number);
+        let mut frame = vec![0x88, 2];
+        frame.extend(number.to_be_bytes());
+        // Registered with IANA, or free for libraries and applications (RFC 6455 section 7.4.2).
+        let may_be_sent = (1000..=1014).contains(&number) && ![1004, 1005, 1006].contains(&number);
+        let may_be_sent = may_be_sent || (3000..=4999).contains(&number);
+        match Receiver::default().next(&mut &mut frame[..], Role::Client, false, &MessageLimits::default(), Time::ZERO)
+        {
+            Ok(Some(Incoming::Close(told, ""))) => assert!(may_be_sent && told == code, "{number}"),
+            Err(violation) => assert!(!may_be_sent && violation.code == CloseCode::ProtocolError, "{number}"),
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Answers to a client's handshake: nothing is accepted that does not fit the key, and nothing shown that could deceive.
+
+#![no_main]
+
+use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::text::is_harmful;
+use libfuzzer_sys::fuzz_target;
+
+/// The nonce of RFC 6455 section 1.3, and what must come back for it.
+const NONCE: [u8; 16] = *b"the sample nonce";
+const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&ended, bytes)) = input.split_first() else { return };
+    match Handshake::new(NONCE).judge(bytes, ended & 1 == 1) {
+        Answer::Accepted { head } => {
+            assert!(bytes[..head].ends_with(b"\n"));
+            assert!(bytes.starts_with(b"HTTP/1.1 101"));
+            assert!(bytes[..head].windows(ACCEPT.len()).any(|window| window == ACCEPT));
+        }
+        Answer::Refused { status, text } => {
+            assert!(status != 101 && text.len() <= 300 + '…'.len_utf8());
+            assert!(!text.chars().any(is_harmful), "{text:?}");
+        }
+        Answer::Incomplete => assert!(bytes.len() <= 8 * 1024),
+        Answer::Broken(_) => {}
+    }
+});

@@ -1,0 +1,47 @@
+//! Request heads: more bytes change no verdict, and an answer is one head that nobody can split.
+
+#![no_main]
+
+use std::net::Ipv4Addr;
+
+use halloo_proto::access::AccessRules;
+use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, read_head};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    // The first byte says how much of the rest arrives first.
+    let Some((&cut, bytes)) = bytes.split_first() else { return };
+    let first = &bytes[..bytes.len() * usize::from(cut) / 255];
+    let (early, verdict) = (read(first), read(bytes));
+    match &verdict {
+        Verdict::Accept { head, response, deflate } => {
+            assert!(bytes[..*head].ends_with(b"\n") && *head <= bytes.len());
+            let mut response = response.clone();
+            if let Some(offer) = deflate {
+                offer.accept_in(&mut response);
+            }
+            assert!(response.starts_with(b"HTTP/1.1 101 ") && response.is_ascii());
+            assert_eq!(position(&response, b"\r\n\r\n"), Some(response.len() - 4));
+        }
+        Verdict::Refuse { response, .. } => {
+            let end = position(response, b"\r\n\r\n").expect("a head");
+            assert!(response[..end].is_ascii() && response.starts_with(b"HTTP/1.1 4"));
+            let text = std::str::from_utf8(&response[end + 4..]).expect("text");
+            assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
+        }
+        Verdict::Page { path, .. } => assert!(!path.contains(['?', '#', ' ', '\r', '\n'])),
+        Verdict::Incomplete => assert_eq!(early, Verdict::Incomplete),
+    }
+    if early != Verdict::Incomplete {
+        assert_eq!(early, verdict, "decided too early");
+    }
+});
+
+fn read(bytes: &[u8]) -> Verdict {
+    let visitor = Visitor { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
+    read_head(bytes, visitor, &AccessRules::default(), &HandshakeLimits::default())
+}
+
+fn position(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}

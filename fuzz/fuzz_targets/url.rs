@@ -1,0 +1,23 @@
+//! Addresses: what is understood can be written and read again, and goes into a request without splitting it.
+
+#![no_main]
+
+use halloo_proto::handshake::Handshake;
+use halloo_proto::url::Url;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    match text.parse::<Url>() {
+        Ok(url) => {
+            assert_eq!(url.to_string().parse(), Ok(url.clone()), "{url}");
+            let request = Handshake::new([7; 16]).request(&url, None);
+            let request = std::str::from_utf8(&request).expect("ASCII");
+            assert!(request.is_ascii());
+            let lines: Vec<&str> = request.split("\r\n").collect();
+            assert_eq!(lines.len(), 8, "{request:?}");
+            assert!(lines.iter().all(|line| !line.contains(['\r', '\n'])));
+            assert_eq!(lines[0].split(' ').count(), 3, "{request:?}");
+        }
+        Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error}"),
+    }
+});
