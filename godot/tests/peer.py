@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Finds a server by its beacon, as clients of the old script do, and talks to it; the server echoes.
 
+    peer.py FILE                        makes FILE when it listens
+
 Exit codes: 0 everything came back, 1 something did not.
 """
 
 import json
 import socket
 import sys
+from pathlib import Path
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
@@ -15,10 +18,11 @@ TIMEOUT = 10  # seconds for each step
 MESSAGES = ["hello from python", "", "Grüße, 日本, 🎮", "x" * 30_000]
 
 
-def find():
+def find(listening):
     listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     listener.settimeout(TIMEOUT)
     listener.bind(("", 8766))
+    listening.touch()
     while True:
         beacon = json.loads(listener.recv(2048))
         if beacon.get("service") == "websocket_server":
@@ -38,7 +42,7 @@ def talk(url):
 
 def main():
     try:
-        talk(find())
+        talk(find(Path(sys.argv[1])))
     except (OSError, ValueError, WebSocketException) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -21,6 +21,8 @@ func test_a_python_program_finds_and_uses_the_server() -> void:
 		return
 	# The program listens on the discovery port, which the server must not have first.
 	WebSocketServer.stop_server()
-	await python("peer.py", [], func():
-		await seconds(0.5)
+	var listening := ProjectSettings.globalize_path("res://.godot/listening")
+	DirAccess.remove_absolute(listening)
+	await python("peer.py", [listening], func():
+		await until(func(): return FileAccess.file_exists(listening), "the program listens", 30.0)
 		await started())
