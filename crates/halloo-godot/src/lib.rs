@@ -11,6 +11,7 @@ mod frame;
 
 mod browser;
 mod client;
+mod doctor;
 
 mod convert;
 mod options;

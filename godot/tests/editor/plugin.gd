@@ -99,6 +99,42 @@ func test_the_dock_shows_a_status() -> void:
 	dock.free()
 
 
+func test_the_dock_tells_why_it_is_not_found() -> void:
+	var dock: Control = load("res://addons/halloo/editor/dock.gd").new()
+	add_child(dock)
+	var doctor: Control = dock._doctor
+	_check(doctor.visible == ClassDB.class_exists("HallooDoctor"), "it is offered if there is a library to do it")
+	if doctor.visible:
+		doctor._button.pressed.emit()
+		_check(doctor._button.disabled, "it is not asked twice at once")
+		_check(doctor._report.get_parsed_text() == doctor.LOOKING, "it says that it looks")
+		await _until(func(): return not doctor._button.disabled)
+		var report: String = doctor._report.get_parsed_text()
+		for part in ["network: ", "port: ", "What cannot be seen from here:\nWi-Fi"]:
+			_check(report.contains(part), "it tells %s: %s" % [part, report])
+	dock.free()
+
+
+func test_findings_are_dictionaries() -> void:
+	if not ClassDB.class_exists("HallooDoctor"):
+		return
+	var doctor: RefCounted = ClassDB.instantiate("HallooDoctor")
+	_check(doctor.get_findings() == [] and not doctor.is_busy(), "nothing is known before")
+	_check(doctor.examine() == OK, "it begins")
+	_check(doctor.examine() == ERR_BUSY, "once at a time")
+	await _until(func(): return not doctor.is_busy())
+	var findings: Array = doctor.get_findings()
+	_check(not findings.is_empty(), "something is found")
+	for finding in findings:
+		_check(finding is Dictionary and finding.keys() == ["verdict", "about", "text", "todo"], "its keys: %s" % [finding])
+		_check(finding.verdict in ["ok", "warn", "fail"], "its verdict: %s" % [finding])
+		_check(finding.about and finding.text, "it says something: %s" % [finding])
+		_check(finding.verdict == "ok" or finding.todo, "what to do: %s" % [finding])
+	_check(doctor.examine() == OK, "it looks again")
+	# The editor may be closed meanwhile: this waits for the thread.
+	doctor = null
+
+
 func test_messages_of_the_game_arrive() -> void:
 	var debugger: EditorDebuggerPlugin = load("res://addons/halloo/editor/debugger.gd").new()
 	var heard: Array[Dictionary] = []
@@ -108,6 +144,16 @@ func test_messages_of_the_game_arrive() -> void:
 	_check(heard == [STATUS], "it passes it on")
 	for wrong: Array in [["halloo:other", [STATUS]], ["halloo:status", []], ["halloo:status", ["text"]]]:
 		_check(not debugger._capture(wrong[0], wrong[1], 0), "it does not take %s" % [wrong])
+
+
+## Lets frames pass until [param condition] holds; a failure when it does not within half a minute.
+func _until(condition: Callable) -> void:
+	var deadline := Time.get_ticks_msec() + 30_000
+	while not condition.call():
+		if Time.get_ticks_msec() > deadline:
+			_check(false, "in vain for half a minute")
+			return
+		await get_tree().process_frame
 
 
 func _enable(on: bool) -> void:

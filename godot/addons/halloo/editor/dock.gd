@@ -1,7 +1,9 @@
 @tool
 extends VBoxContainer
-## The dock: where the server of the running game is reached, who is connected, and whether it is announcing.
+## The dock: where the server of the running game is reached, who is connected, whether it is announcing, and why it is
+## not found.
 
+const Doctor := preload("doctor.gd")
 const Qr := preload("qr.gd")
 const IDLE := "Run the project to see its server here."
 
@@ -9,6 +11,7 @@ var _state := Label.new()
 var _addresses := VBoxContainer.new()
 var _qr := TextureRect.new()
 var _clients := ItemList.new()
+var _doctor := Doctor.new()
 var _page := ""
 var _urls := PackedStringArray()
 
@@ -22,7 +25,7 @@ func _init() -> void:
 	_qr.tooltip_text = "Scan it with a phone in the same network."
 	_clients.size_flags_vertical = SIZE_EXPAND_FILL
 	_clients.custom_minimum_size.y = 80
-	for control: Control in [_state, _addresses, _qr, _clients]:
+	for control: Control in [_state, _addresses, _qr, _clients, _doctor]:
 		add_child(control)
 	show_nothing()
 
