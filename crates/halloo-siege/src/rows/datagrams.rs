@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::{Finding, Row, Run, Stage};
+use crate::peer::PATIENCE;
 use crate::random::Random;
 
 pub(super) const DATAGRAMS: Row = Row {
@@ -33,6 +34,14 @@ fn datagrams(stage: &Stage) -> Result<Finding> {
     let mut server = stage.server(&["--discovery-port", &port.to_string()])?;
     server.drain_output()?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_broadcast(true)?;
+    // Where a server of this machine alone listens.
+    let ears = ("127.255.255.255", port);
+    // What is asked as it should be is answered, so the server does hear.
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let asked = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"n","pad":"{}"}}"#, "x".repeat(450));
+    socket.send_to(asked.as_bytes(), ears)?;
+    socket.recv(&mut [0; 2048]).context("the server does not answer a probe")?;
     socket.set_nonblocking(true)?;
     let (mut random, mut back, mut sent) = (Random::new(23), 0, 0);
     // Nothing in it asks for anything: its service is not that of a probe.
@@ -48,7 +57,7 @@ fn datagrams(stage: &Stage) -> Result<Finding> {
             let length = random.below(1400) as usize;
             random.bytes(length)
         };
-        sent += usize::from(socket.send_to(&bytes, ("127.0.0.1", port)).is_ok());
+        sent += usize::from(socket.send_to(&bytes, ears).is_ok());
         back += socket.recv(&mut [0; 2048]).unwrap_or(0);
         if number % 64 == 0 {
             // Slower than the socket's buffer fills, so that they are read and not lost.

@@ -81,6 +81,8 @@ fn pings(ground: &Ground) -> Result<Finding> {
     let (burst, mut sent, mut cut, mut codes) = (frame(FIN | PING, &[7; 125]).repeat(100), 0u64, 0u64, BTreeMap::new());
     while begin.elapsed() < span {
         let mut peer = Peer::join(ground.port)?;
+        // Who is read no further does not wait for it.
+        peer.stream.set_write_timeout(Some(Duration::from_millis(50)))?;
         while peer.write(&burst).is_ok() {
             sent += 100;
         }

@@ -35,7 +35,9 @@ impl Reactor {
     /// Accepts all that wait, once the listener said so.
     pub(super) fn accept(&mut self) {
         let now = self.connections.now;
-        if self.accept_again.is_some_and(|again| now >= again) {
+        // Each that is gone leaves a descriptor: a queue of the dead would else last for ever.
+        let freed = self.connections.table.len() < self.crowd;
+        if self.accept_again.is_some_and(|again| freed || now >= again) {
             self.accept_again = None;
             self.accept_ready = true;
         }
@@ -58,6 +60,7 @@ impl Reactor {
                         tracing::warn!("cannot accept: {error}; close clients or raise the limit of open files");
                     }
                     if !self.make_room() {
+                        self.crowd = self.connections.table.len();
                         self.accept_again = Some(now + OUT_OF_DESCRIPTORS);
                         return;
                     }

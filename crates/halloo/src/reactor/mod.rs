@@ -92,6 +92,8 @@ pub(crate) struct Reactor {
     probes_ready: bool,
     /// Descriptors have run out: accept again then.
     accept_again: Option<Time>,
+    /// Sockets there were when they had run out.
+    crowd: usize,
     /// That they have run out was told.
     exhausted: bool,
     reserve: Reserve,
@@ -145,6 +147,7 @@ impl Reactor {
             arrivals: 0,
             probes_ready: false,
             accept_again: None,
+            crowd: 0,
             exhausted: false,
             reserve: Reserve::new(),
             max_clients: accepting::max_clients(&config),
