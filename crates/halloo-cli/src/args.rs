@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
 
 use crate::values::{self, Secret};
@@ -342,9 +343,9 @@ impl ServeArgs {
         if !self.tls {
             return Ok(None);
         }
-        let place = directories::ProjectDirs::from("", "", "halloo");
+        let place = etcetera::base_strategy::choose_native_strategy();
         let place = place.context("there is no home directory to keep a certificate in; give `--cert` and `--key`")?;
-        Ok(Some(Identity::self_signed_in(place.data_dir())?))
+        Ok(Some(Identity::self_signed_in(place.data_dir().join("halloo"))?))
     }
 
     pub(crate) fn config(&self) -> anyhow::Result<halloo::Config> {

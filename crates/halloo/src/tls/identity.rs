@@ -16,6 +16,8 @@ use super::IdentityError;
 
 /// The file of a certificate that the server made for itself, with its key.
 const FILE: &str = "halloo.pem";
+/// Sessions of TLS that may be resumed.
+const SESSIONS: usize = 64;
 
 /// A certificate and its key, for [`Config::tls`](crate::Config::tls).
 ///
@@ -72,9 +74,10 @@ impl Identity {
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(mismatch)?.with_no_client_auth();
         let mut config = builder.with_single_cert(chain, key).map_err(mismatch)?;
-        // Clients stay for hours, and what would let them come back a little faster costs memory for each.
-        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        // One ticket and not none: a client whose socket waits for acknowledgements (RFC 896) would wait 40 ms for that of
+        // its last handshake message, which this answers. Few are kept, for clients stay for hours.
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(SESSIONS);
+        config.send_tls13_tickets = 1;
         Ok(Identity { config: Arc::new(config), fingerprint, self_signed: false })
     }
 
