@@ -8,14 +8,13 @@ mod archive;
 pub(crate) mod copy;
 mod engine;
 
-mod debian;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use self::addon::Implementation;
+use crate::debian::{self, Package};
 use crate::python;
 
 /// What the addon is tested with at the least; it may be used with older ones.
@@ -41,6 +40,39 @@ pub(crate) fn test(root: &Path, only: &str) -> Result<()> {
     Ok(())
 }
 
+/// Drivers for a screen and what only they need: loaded on demand, never without a screen, and most of the size.
+const NOT_NEEDED: [&str; 12] = [
+    "fonts-",
+    "libc-gconv",
+    "libegl",
+    "libgl1",
+    "libglx",
+    "libllvm",
+    "libvulkan",
+    "libz3",
+    "mesa-",
+    "pci.ids",
+    "tzdata",
+    "xkb-data",
+];
+
+/// Starts Godot with the libraries it came with, through their own loader. Its data stays here as well.
+const LAUNCHER: &str = r#"#!/bin/sh
+here=$(dirname "$(realpath "$0")")
+libraries=$(echo "$here"/root/usr/lib/*-linux-gnu*)
+export XDG_DATA_HOME="${XDG_DATA_HOME:-$here/home}" XDG_CONFIG_HOME="${XDG_CONFIG_HOME:-$here/home}"
+export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$here/home}"
+exec "$libraries"/ld-linux*.so.* --library-path "$libraries:$libraries/pulseaudio" "$here/root/usr/bin/godot" "$@"
+"#;
+
+const PACKAGE: Package = Package {
+    name: "godot",
+    size: "100 MiB",
+    not_needed: &NOT_NEEDED,
+    launcher: LAUNCHER,
+    check: |program| version(program).map(drop),
+};
+
 /// The program of a Godot that runs without a screen, or `None`, said loudly, where none can be had.
 ///
 /// With `CI=true` in the environment a missing Godot is an error: a build service must not skip in silence.
@@ -50,7 +82,7 @@ pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
         version(&program).with_context(|| format!("GODOT names {}, which is of no use", program.display()))?;
         return Ok(Some(program));
     }
-    match on_path().map_or_else(|| debian::fetch(&root.join("target").join("godot")), Ok) {
+    match on_path().map_or_else(|| debian::fetch(&root.join("target").join("godot"), &PACKAGE), Ok) {
         Ok(program) => Ok(Some(program)),
         Err(error) if std::env::var_os("CI").is_some_and(|value| value == "true") => Err(error),
         Err(error) => {

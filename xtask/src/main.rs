@@ -9,6 +9,7 @@ mod tidy;
 
 mod autobahn;
 mod bench;
+mod counts;
 mod dist;
 mod fuzz;
 mod godot;
@@ -19,6 +20,7 @@ mod python;
 mod siege;
 
 mod command;
+mod debian;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,6 +72,8 @@ enum Chore {
     Node,
     /// Compare with raw TCP and with other servers; prints a table, writes a report
     Bench(bench::Options),
+    /// Count the instructions for a message, which are the same on a busy machine, and compare with what they were
+    Counts,
     /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
     Dist {
         /// Pack these libraries instead, laid out as in `addons/halloo/bin`
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         Chore::Python => python::run(&root),
         Chore::Node => node::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),
+        Chore::Counts => counts::test(&root),
         Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Chore::Godot => godot::run(&root),
         Chore::GodotTest { only } => godot::test(&root, &only),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::godot::addon::{self, Implementation};
 use crate::report::{Report, Tally};
-use crate::{godot, node, python, siege, tidy};
+use crate::{counts, godot, node, python, siege, tidy};
 
 /// Names the Python interpreter to the integration tests; unset when there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -52,6 +52,9 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             };
         }
         count_tests(&mut command)
+    })?;
+    report.step("instructions for a message", "`cargo xtask counts` runs this step alone; see its PARTS", || {
+        counts::run(root)
     })?;
     report.step(
         "siege in small",

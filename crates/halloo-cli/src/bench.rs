@@ -52,7 +52,7 @@ pub(crate) fn run(json: bool) -> anyhow::Result<()> {
         writeln!(out, "{:<34} {:>10} {:>10} {:>7} {:>9} {:>9}", "MESSAGES/S", "TCP", "HALLOO", "RATIO", "P50", "P99")?;
     }
     for load in &LOADS {
-        let row = measure(load)?;
+        let row = measure(load, TURN)?;
         if json {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;
             continue;
@@ -64,7 +64,7 @@ pub(crate) fn run(json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(load: &Load) -> anyhow::Result<Row> {
+fn measure(load: &Load, turn: Duration) -> anyhow::Result<Row> {
     let question = frames(load, Some([0x37, 0xfa, 0x21, 0x3d]));
     let mut bare = Crowd::connect_bare(load, question.clone())?;
     let server = Server::start_with(Config::local(), |event, hub| {
@@ -74,8 +74,8 @@ fn measure(load: &Load) -> anyhow::Result<Row> {
     })?;
     let mut crowd = Crowd::connect(load, question, server.port())?;
     for _ in 0..TURNS {
-        bare.run()?;
-        crowd.run()?;
+        bare.run(turn)?;
+        crowd.run(turn)?;
     }
     let rate = |crowd: &Crowd| {
         let time: Duration = crowd.rounds.iter().sum();
@@ -120,10 +120,10 @@ impl Crowd {
     }
 
     /// Rounds for one turn, after one that warms up.
-    fn run(&mut self) -> anyhow::Result<()> {
+    fn run(&mut self, turn: Duration) -> anyhow::Result<()> {
         self.round()?;
         let start = Instant::now();
-        while start.elapsed() < TURN {
+        while start.elapsed() < turn {
             let took = self.round()?;
             self.rounds.push(took);
         }
@@ -187,5 +187,26 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
             Answer::Accepted { head } if head == response.len() => return Ok(stream),
             answer => bail!("the handshake failed: {answer:?}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_load_gets_its_answers() {
+        for load in &LOADS {
+            let row = measure(load, Duration::from_micros(1)).unwrap();
+            assert!(row.tcp > 0.0 && row.halloo > 0.0 && row.p50_us <= row.p99_us, "{}", load.name);
+        }
+    }
+
+    #[test]
+    fn a_wrong_answer_is_an_error() {
+        let load = &LOADS[0];
+        let mut crowd = Crowd::connect_bare(load, frames(load, None)).unwrap();
+        crowd.answer[2] = b'y';
+        assert!(crowd.round().is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! Godot out of the packages of Debian, unpacked into one directory: no root, and nothing of the system is touched.
+//! Programs out of the packages of Debian, unpacked into one directory: no root, and nothing of the system is touched.
 //!
-//! apt is given directories of its own and an empty list of installed packages, so that it names everything Godot
-//! needs, down to the C library. It checks the signatures as always. What it named is unpacked, not installed.
+//! apt is given directories of its own and an empty list of installed packages, so that it names everything a
+//! program needs, down to the C library. It checks the signatures as always. What it named is unpacked, not installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,43 +9,31 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::version;
-
-/// The distribution that has a current Godot.
+/// The distribution that has the newest of everything.
 const SUITE: &str = "sid";
 
 /// What the suite is signed with; part of every Debian.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Drivers for a screen and what only they need: loaded on demand, never without a screen, and most of the size.
-const NOT_NEEDED: [&str; 12] = [
-    "fonts-",
-    "libc-gconv",
-    "libegl",
-    "libgl1",
-    "libglx",
-    "libllvm",
-    "libvulkan",
-    "libz3",
-    "mesa-",
-    "pci.ids",
-    "tzdata",
-    "xkb-data",
-];
+/// A program out of a package.
+pub(crate) struct Package {
+    /// What the package and its program are called.
+    pub(crate) name: &'static str,
+    /// How much is fetched, for whoever waits.
+    pub(crate) size: &'static str,
+    /// Packages that it names and does not need, by the beginning of their names.
+    pub(crate) not_needed: &'static [&'static str],
+    /// A script beside the unpacked tree that starts the program with the libraries it came with.
+    pub(crate) launcher: &'static str,
+    /// Whether a program is of use.
+    pub(crate) check: fn(&Path) -> Result<()>,
+}
 
-/// Starts Godot with the libraries it came with, through their own loader. Its data stays here as well.
-const LAUNCHER: &str = r#"#!/bin/sh
-here=$(dirname "$(realpath "$0")")
-libraries=$(echo "$here"/root/usr/lib/*-linux-gnu*)
-export XDG_DATA_HOME="${XDG_DATA_HOME:-$here/home}" XDG_CONFIG_HOME="${XDG_CONFIG_HOME:-$here/home}"
-export XDG_CACHE_HOME="${XDG_CACHE_HOME:-$here/home}"
-exec "$libraries"/ld-linux*.so.* --library-path "$libraries:$libraries/pulseaudio" "$here/root/usr/bin/godot" "$@"
-"#;
-
-/// The program of the Godot in `directory`, which is filled first unless that was done before.
-pub(super) fn fetch(directory: &Path) -> Result<PathBuf> {
-    let program = directory.join("godot");
-    if program.exists() && version(&program).is_ok() {
+/// The program of `package` in `directory`, which is filled first unless that was done before.
+pub(crate) fn fetch(directory: &Path, package: &Package) -> Result<PathBuf> {
+    let name = package.name;
+    let program = directory.join(name);
+    if program.exists() && (package.check)(&program).is_ok() {
         return Ok(program);
     }
     // Made beside its place and moved there when it works, so that what stands there is complete.
@@ -55,18 +43,19 @@ pub(super) fn fetch(directory: &Path) -> Result<PathBuf> {
             fs::remove_dir_all(leftover).with_context(|| format!("cannot remove {}", leftover.display()))?;
         }
     }
-    eprintln!("fetching Godot into {}: 100 MiB, once", directory.display());
-    fill(&unfinished).context("cannot fetch Godot as a Debian package")?;
-    fs::rename(&unfinished, directory).context("cannot move the fetched Godot to its place")?;
+    eprintln!("fetching {name} into {}: {}, once", directory.display(), package.size);
+    fill(&unfinished, package).with_context(|| format!("cannot fetch {name} as a Debian package"))?;
+    fs::rename(&unfinished, directory).with_context(|| format!("cannot move the fetched {name} to its place"))?;
     Ok(program)
 }
 
-fn fill(directory: &Path) -> Result<()> {
+fn fill(directory: &Path, package: &Package) -> Result<()> {
+    let name = package.name;
     ensure!(Path::new(KEYRING).exists(), "the archive keys of Debian are missing: {KEYRING}");
     let apt = Apt::new(&directory.join("apt"))?;
     apt.run("apt-get", &["--quiet", "--quiet", "update"])?;
-    let packages = needed(&apt.run("apt-get", &["--simulate", "install", "godot"])?);
-    ensure!(packages.contains(&"godot".to_owned()), "{SUITE} has no package godot for this machine");
+    let packages = needed(&apt.run("apt-get", &["--simulate", "install", name])?, package.not_needed);
+    ensure!(packages.iter().any(|package| package == name), "{SUITE} has no package {name} for this machine");
 
     let archives = apt.directory.join("cache/archives");
     let download: Vec<&str> =
@@ -81,10 +70,10 @@ fn fill(directory: &Path) -> Result<()> {
     }
     fs::remove_dir_all(&apt.directory)?;
 
-    let program = directory.join("godot");
-    fs::write(&program, LAUNCHER)?;
+    let program = directory.join(name);
+    fs::write(&program, package.launcher)?;
     output(Command::new("chmod").arg("+x").arg(&program))?;
-    version(&program).context("the fetched Godot is of no use").map(drop)
+    (package.check)(&program).context("what was fetched is of no use")
 }
 
 /// An apt that knows nothing of the system but the mirror it uses.
@@ -148,10 +137,10 @@ fn mirror() -> Result<String> {
     mirror.map(str::to_owned).context("apt is set up here, but not with a mirror of Debian")
 }
 
-/// The packages of a simulated installation, less those that only a screen needs.
-fn needed(simulation: &str) -> Vec<String> {
+/// The packages of a simulated installation, less those that are not needed.
+fn needed(simulation: &str, not_needed: &[&str]) -> Vec<String> {
     let names = simulation.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
-    names.filter(|name| !NOT_NEEDED.iter().any(|prefix| name.starts_with(prefix))).map(str::to_owned).collect()
+    names.filter(|name| !not_needed.iter().any(|prefix| name.starts_with(prefix))).map(str::to_owned).collect()
 }
 
 /// What the command printed; an error with its complaint when it fails.
@@ -169,9 +158,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn drivers_are_left_out() {
+    fn what_is_not_needed_is_left_out() {
         let simulation = "Reading package lists...\nInst libc6 (2.41 Debian:sid [amd64])\nInst libllvm20 (1 x)\n\
                           Inst mesa-libgallium (1 x)\nInst godot (4.6 x)\nConf libc6 (2.41 x)\n";
-        assert_eq!(needed(simulation), ["libc6", "godot"]);
+        assert_eq!(needed(simulation, &["libllvm", "mesa-"]), ["libc6", "godot"]);
     }
 }
