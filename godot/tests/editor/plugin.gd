@@ -103,7 +103,7 @@ func test_the_dock_tells_why_it_is_not_found() -> void:
 	var dock: Control = load("res://addons/halloo/editor/dock.gd").new()
 	add_child(dock)
 	var doctor: Control = dock._doctor
-	_check(doctor.visible == ClassDB.class_exists("HallooDoctor"), "it is offered if there is a library to do it")
+	_check(doctor.visible == ClassDB.class_exists("HallooServer"), "it is offered if there is a library to do it")
 	if doctor.visible:
 		doctor._button.pressed.emit()
 		_check(doctor._button.disabled, "it is not asked twice at once")
@@ -116,7 +116,7 @@ func test_the_dock_tells_why_it_is_not_found() -> void:
 
 
 func test_findings_are_dictionaries() -> void:
-	if not ClassDB.class_exists("HallooDoctor"):
+	if not ClassDB.class_exists("HallooServer"):
 		return
 	var doctor: RefCounted = ClassDB.instantiate("HallooDoctor")
 	_check(doctor.get_findings() == [] and not doctor.is_busy(), "nothing is known before")

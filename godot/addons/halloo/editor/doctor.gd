@@ -15,7 +15,7 @@ var _doctor: RefCounted
 
 func _init() -> void:
 	_button.text = "Why is it not found?"
-	_button.tooltip_text = "Examine this machine: network, ports, firewall. It takes seconds."
+	_button.tooltip_text = "Examine this machine, best while the project runs: network, ports, firewall. It takes seconds."
 	_button.pressed.connect(_examine)
 	_report.size_flags_vertical = SIZE_EXPAND_FILL
 	_report.custom_minimum_size.y = 160
@@ -24,6 +24,9 @@ func _init() -> void:
 	add_child(_button)
 	add_child(_report)
 	visible = ClassDB.class_exists(NATIVE_CLASS)
+
+
+func _ready() -> void:
 	set_process(false)
 
 
