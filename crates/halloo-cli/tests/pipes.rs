@@ -403,3 +403,23 @@ fn watching_tells_of_a_server_that_is_killed_and_of_its_restart() {
     }
     let _ = watch.kill();
 }
+
+#[test]
+fn compression_is_agreed_on_when_it_was_switched_on() {
+    for (arguments, expected) in [(&["--compress"][..], true), (&[], false)] {
+        let halloo = Halloo::start(arguments);
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", halloo.port as u16)).unwrap();
+        let port = halloo.port;
+        write!(
+            stream,
+            "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+        )
+        .unwrap();
+        let lines = BufReader::new(stream).lines().map(Result::unwrap);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        assert!(head[0].contains(" 101 "));
+        assert_eq!(head.iter().any(|line| line.contains("permessage-deflate")), expected, "{head:?}");
+    }
+}
