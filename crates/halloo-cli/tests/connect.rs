@@ -197,9 +197,9 @@ fn a_refusal_is_1_with_the_servers_sentence() {
     let once = run(&["--once", &nobody.to_string()], "hello\n");
     assert_eq!(once.status.code(), Some(1));
     assert!(errors(&once).contains("cannot reach"), "{}", errors(&once));
-    let tls = run(&["wss://den.local"], "");
-    assert_eq!(tls.status.code(), Some(1));
-    assert!(errors(&tls).contains("TLS is not built in yet"), "{}", errors(&tls));
+    let wrong = run(&["ftp://den.local"], "");
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(errors(&wrong).contains("ftp"), "{}", errors(&wrong));
 }
 
 #[test]
