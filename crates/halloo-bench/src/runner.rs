@@ -11,6 +11,9 @@ use crate::measure::{Figures, Metric, measure};
 use crate::peer::{Peer, Running};
 use crate::scenario::{Measure, Pace, Scenario};
 
+/// A run that takes longer was the peer's last in its scenario, or a few slow servers would keep all others waiting.
+const SLOW: Duration = Duration::from_secs(8);
+
 /// All that was found out about one scenario.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -82,17 +85,24 @@ fn in_turn(
 ) {
     let (mut runs, mut disturbed) = (0, 0);
     for _ in 0..rounds {
-        contestants.retain_mut(|contestant| match run_once(scenario, contestant, pace) {
-            Ok(figures) => {
-                runs += 1;
-                disturbed += usize::from(figures.disturbed);
-                outcome.add(contestant.peer, figures);
-                true
+        contestants.retain_mut(|contestant| {
+            let start = Instant::now();
+            let figures = match run_once(scenario, contestant, pace) {
+                Ok(figures) => figures,
+                Err(error) => {
+                    outcome.fail(contestant.peer, &error);
+                    return false;
+                }
+            };
+            runs += 1;
+            disturbed += usize::from(figures.disturbed);
+            outcome.add(contestant.peer, figures);
+            let took = start.elapsed();
+            if took > SLOW {
+                let name = &contestant.peer.name;
+                outcome.notes.push(format!("{name} had no more rounds after one of {:.0} s", took.as_secs_f64()));
             }
-            Err(error) => {
-                outcome.fail(contestant.peer, &error);
-                false
-            }
+            took <= SLOW
         });
         // Not always the same neighbour before it.
         if !contestants.is_empty() {

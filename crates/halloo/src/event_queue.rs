@@ -200,6 +200,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_in_hand_until_its_last_event_is_taken() {
+        let queue = queue(usize::MAX, usize::MAX);
+        queue.push(&mut vec![1; 3]);
+        let in_hand: Vec<bool> = (0..4).map(|_| (try_next(&queue), queue.is_in_hand()).1).collect();
+        assert_eq!(in_hand, [true, true, false, false]);
+    }
+
+    #[test]
     fn what_was_handed_over_still_waits() {
         let queue = queue(usize::MAX, usize::MAX);
         queue.push(&mut vec![1; 2 * BATCH]);

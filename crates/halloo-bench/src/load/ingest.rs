@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
 
 use super::meter::{Meter, Usage};
 use super::ring::Ring;
@@ -17,7 +18,10 @@ const QUESTION: &[u8] = b"count";
 /// Bytes handed to one write.
 const WRITE: usize = 64 * 1024;
 
-/// Until the application has taken what the kernel's buffers hold: hundreds of megabytes for a hundred clients.
+/// Bytes that a client's socket keeps: enough for any rate on one machine. Left to itself the kernel keeps megabytes,
+/// which a slow server needs minutes to take from a hundred clients.
+const SEND_BUFFER: usize = 256 * 1024;
+/// Until the application has taken what the kernel's buffers hold.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The shape of the load.
@@ -93,6 +97,7 @@ struct Sender {
 
 impl Sender {
     fn new(stream: TcpStream) -> Result<Sender> {
+        SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
         let blocking = stream.try_clone()?;
         blocking.set_read_timeout(Some(PATIENCE))?;
         stream.set_nonblocking(true)?;

@@ -74,6 +74,9 @@ fn panel(report: &Report, metric: &str, points: &[(f64, &Row)], corner: (f64, f6
             row.peers.get(name).map(|summary| format!("{:.1},{:.1}", across(*clients), up(summary.median)))
         };
         let corners: Vec<String> = points.iter().filter_map(at).collect();
+        if corners.is_empty() {
+            continue;
+        }
         let (path, colour) = (corners.join(" "), colour(index));
         drawn += &format!("<polyline points=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n");
     }
@@ -82,4 +85,48 @@ fn panel(report: &Report, metric: &str, points: &[(f64, &Row)], corner: (f64, f6
 
 fn colour(index: usize) -> &'static str {
     COLOURS[index % COLOURS.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::Summary;
+    use super::*;
+
+    fn row(scenario: &str, value: f64) -> Row {
+        Row {
+            scenario: scenario.into(),
+            title: String::new(),
+            metric: "bytes/client".into(),
+            more_is_better: false,
+            peers: [("tcp".into(), Summary::new(vec![value]))].into(),
+        }
+    }
+
+    fn report(rows: Vec<Row>) -> Report {
+        Report {
+            date: String::new(),
+            machine: String::new(),
+            mode: "full",
+            pinned: true,
+            peers: vec![("tcp".into(), String::new()), ("halloo".into(), String::new())],
+            rows,
+            sizes: Default::default(),
+            left_out: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_line_goes_through_every_number_of_clients() {
+        let rows = vec![row("growth-10", 200.0), row("growth-1000", 100.0), row("echo-64-100-1", 7.0)];
+        let drawn = curves(&report(rows)).unwrap();
+        // From the left edge at the full height to the right edge at half of it.
+        assert!(drawn.contains("points=\"64.0,54.0 384.0,130.0\""), "{drawn}");
+        assert_eq!(drawn.matches("<text").count(), 1 + 1 + 3 + 2, "{drawn}");
+    }
+
+    #[test]
+    fn one_point_is_no_curve() {
+        assert!(curves(&report(vec![row("growth-10", 1.0), row("memory-1000", 2.0)])).is_none());
+    }
 }

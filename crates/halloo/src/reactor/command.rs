@@ -142,6 +142,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_a_reactor_that_sleeps_is_woken() {
+        let mut poll = mio::Poll::new().unwrap();
+        let queue = CommandQueue::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
+        let mut woken = || {
+            let mut events = mio::Events::with_capacity(4);
+            poll.poll(&mut events, Some(std::time::Duration::ZERO)).unwrap();
+            !events.is_empty()
+        };
+        let mut commands = Vec::new();
+        queue.submit(Command::Resume);
+        assert!(!woken() && !queue.may_sleep(), "it finds the command before it sleeps");
+        queue.take(&mut commands);
+        assert!(queue.may_sleep());
+        queue.submit(Command::Resume);
+        assert!(woken());
+        queue.submit(Command::Resume);
+        assert!(!woken(), "it was woken for the first");
+        queue.take(&mut commands);
+        queue.submit(Command::Resume);
+        assert!(!woken(), "it is awake");
+    }
+
+    #[test]
     fn every_kind_of_command_finds_an_end() {
         let poll = mio::Poll::new().unwrap();
         let queue = CommandQueue::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
