@@ -308,6 +308,8 @@ fn advance(input: &mut &mut [u8], length: usize) {
     *input = rest;
 }
 
+// As `decode_header`: its answer is larger than what it does.
+#[inline(always)]
 fn data(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
     if opcode == Opcode::Binary {
         return Ok(Incoming::Binary(Cow::Borrowed(payload)));
