@@ -89,7 +89,7 @@ pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
         std::io::stdout().flush()?;
     }
     let settled: Vec<_> = samples.iter().filter(|sample| sample.0 >= WARM_UP * options.minutes as f64).collect();
-    let slope = slope::slope(settled.iter().map(|sample| (sample.0, sample.1)));
+    let slope = slope::slope(&settled.iter().map(|sample| (sample.0, sample.1)).collect::<Vec<_>>());
     // The least of each half, for a socket that says goodbye at the moment is no leak.
     let (first, last) = settled.split_at(settled.len() / 2);
     let least = |half: &[&(f64, f64, u64)]| half.iter().map(|sample| sample.2).min().unwrap_or(0);
