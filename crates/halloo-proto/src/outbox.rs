@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::Time;
 use crate::frame;
 
 /// What to do when a client takes its messages more slowly than they are sent.
@@ -96,6 +97,7 @@ pub struct Outbox {
     /// Bytes of the first waiting frame that the socket took already.
     written: usize,
     bytes: usize,
+    blocked_since: Option<Time>,
 }
 
 impl Outbox {
@@ -107,6 +109,16 @@ impl Outbox {
     /// Whether the client did not take what it was sent.
     pub fn is_blocked(&self) -> bool {
         !self.backlog.is_empty()
+    }
+
+    /// The client takes nothing more from `now` on.
+    pub fn handle_blocked(&mut self, now: Time) {
+        self.blocked_since = Some(now);
+    }
+
+    /// Since when the client has taken nothing; `None` while it takes what it is sent, or nobody noted it.
+    pub fn blocked_since(&self) -> Option<Time> {
+        self.blocked_since.filter(|_| self.is_blocked())
     }
 
     /// Bytes that wait.
@@ -204,6 +216,7 @@ impl Outbox {
         self.backlog = VecDeque::new();
         self.written = 0;
         self.bytes = 0;
+        self.blocked_since = None;
     }
 
     /// Points `slices` at what waits, oldest first, and answers how many were used.

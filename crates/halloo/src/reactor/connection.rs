@@ -18,7 +18,7 @@ const ABANDONED_READS: usize = 64;
 
 /// Bytes read of an ending connection: who sends sixteen of the largest messages more is not read any further, and
 /// waits for its reset.
-const ENDING_READS: usize = 16 * 1024 * 1024;
+const ENDING_READS: u32 = 16 * 1024 * 1024;
 
 /// How far a connection has come.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) enum Phase {
     /// Our close frame is on its way; the peer's is awaited until then.
     Closing(Time),
     /// All was said: flush, half-close, and read to the end so that no reset destroys our last words.
-    Ending { until: Time, heard: usize },
+    Ending { until: Time, heard: u32 },
 }
 
 impl Phase {
@@ -78,14 +78,12 @@ pub(crate) struct Connection {
     /// The client this became; meaningless before [`Phase::Open`].
     pub(crate) client: ClientId,
     pub(crate) receiver: Receiver,
-    /// How much of the message under way is counted in the total.
-    pub(crate) under_way: usize,
+    /// How much of the message under way is counted in the total, up to 4 GiB.
+    pub(crate) under_way: u32,
     /// What was read and not looked at, since the turn's share was used up.
     pub(crate) unread: Option<Box<Unread>>,
     pub(crate) outbox: Option<Box<Outbox>>,
     pub(crate) heartbeat: Heartbeat,
-    /// Since when the socket takes nothing; [`Time::NEVER`] while it does.
-    pub(crate) blocked_since: Time,
     /// The moment of this connection's live entry in the wheel.
     pub(crate) wheel_at: Time,
     /// How far this client is in the stream of all broadcasts, unless it is where the last turn ended.
@@ -112,7 +110,6 @@ impl Connection {
             unread: None,
             outbox: None,
             heartbeat: Heartbeat::new(now),
-            blocked_since: Time::NEVER,
             wheel_at: Time::NEVER,
             mark: 0,
             drops: None,
@@ -133,6 +130,11 @@ impl Connection {
 
     pub(crate) fn is_blocked(&self) -> bool {
         self.outbox.as_ref().is_some_and(|outbox| outbox.is_blocked())
+    }
+
+    /// Since when the socket takes nothing.
+    pub(crate) fn blocked_since(&self) -> Option<Time> {
+        self.outbox.as_ref().and_then(|outbox| outbox.blocked_since())
     }
 
     /// Writes what waits, oldest first, until the socket takes no more. Answers whether anything was taken.
@@ -171,6 +173,6 @@ mod tests {
         // What is rare belongs in a box: ten thousand clients pay for every byte here. The socket is not counted, for
         // mio makes it larger in debug builds.
         let bytes = size_of::<Connection>() - size_of::<TcpStream>();
-        assert!(bytes <= 192, "{bytes} bytes");
+        assert!(bytes <= 168, "{bytes} bytes");
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct Connections {
     pool: Vec<Box<Outbox>>,
     pub(super) account: Arc<AtomicUsize>,
     /// Bytes of all messages of which only a part has arrived.
-    pub(super) under_way: usize,
+    pub(super) under_way: u64,
 }
 
 impl Connections {
@@ -429,7 +429,9 @@ impl Connections {
 
     /// The socket takes nothing more for now.
     fn blocked(&mut self, slot: usize) {
-        self.table[slot].blocked_since = self.now;
+        if let Some(outbox) = &mut self.table[slot].outbox {
+            outbox.handle_blocked(self.now);
+        }
         self.schedule(slot);
         self.relieve();
     }
@@ -445,8 +447,8 @@ impl Connections {
         }
         match connection.write_backlog() {
             Ok(progress) => {
-                if progress {
-                    connection.blocked_since = self.now;
+                if let Some(outbox) = connection.outbox.as_mut().filter(|_| progress) {
+                    outbox.handle_blocked(self.now);
                 }
                 if !connection.is_blocked() {
                     self.release_outbox(slot);
@@ -459,7 +461,6 @@ impl Connections {
 
     fn release_outbox(&mut self, slot: usize) {
         let connection = &mut self.table[slot];
-        connection.blocked_since = Time::NEVER;
         if let Some(mut outbox) = connection.outbox.take()
             && self.pool.len() < POOLED
         {

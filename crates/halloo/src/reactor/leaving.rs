@@ -49,7 +49,7 @@ impl Connections {
         connection.phase = Phase::Ending { until: end, heard: 0 };
         // Nothing that comes is looked at any more.
         (connection.receiver, connection.unread) = (Receiver::default(), None);
-        self.under_way -= std::mem::take(&mut connection.under_way);
+        self.under_way -= u64::from(std::mem::take(&mut connection.under_way));
         self.schedule(slot);
         self.settle(slot);
     }
@@ -93,18 +93,19 @@ impl Connections {
             self.leave(slot, CloseCode::Abnormal, reason);
             let connection = self.table.remove(slot);
             self.addresses.depart(connection.peer.ip());
-            self.under_way -= connection.under_way;
+            self.under_way -= u64::from(connection.under_way);
         }
     }
 
     /// Counts what the client's unfinished message takes; when all of them take too much, the largest is given up.
     pub(crate) fn weigh_message(&mut self, slot: usize) {
         let Some(connection) = self.table.get_mut(slot) else { return };
-        let now = connection.receiver.under_way();
-        self.under_way = self.under_way - connection.under_way + now;
+        let now = u32::try_from(connection.receiver.under_way()).unwrap_or(u32::MAX);
+        self.under_way = self.under_way - u64::from(connection.under_way) + u64::from(now);
         connection.under_way = now;
+        let allowed = self.under_way_total.max(self.messages.message_size.saturating_mul(2)) as u64;
         // One of the largest that are allowed is no attack, whatever its buffer grew to.
-        if now == 0 || self.under_way <= self.under_way_total.max(self.messages.message_size.saturating_mul(2)) {
+        if now == 0 || self.under_way <= allowed {
             return;
         }
         let largest = self.table.iter().max_by_key(|(_, connection)| connection.under_way);
@@ -142,8 +143,8 @@ impl Connections {
             Phase::Open => self.now + interval,
             _ => connection.phase.deadline(),
         };
-        if connection.blocked_since != Time::NEVER {
-            due = due.min(connection.blocked_since + self.write_time);
+        if let Some(since) = connection.blocked_since() {
+            due = due.min(since + self.write_time);
         }
         if let Some(deadline) = connection.receiver.deadline(&self.messages).filter(|_| connection.is_open()) {
             // One that is over was not judged, for the server itself does not read; it is looked at again soon.
@@ -169,7 +170,7 @@ impl Connections {
     fn check(&mut self, slot: usize, reading: bool) {
         let (now, interval) = (self.now, self.heartbeat);
         let connection = &mut self.table[slot];
-        if connection.blocked_since != Time::NEVER && now - connection.blocked_since >= self.write_time {
+        if connection.blocked_since().is_some_and(|since| now - since >= self.write_time) {
             return self.remove(slot, LeaveReason::TimedOut);
         }
         if !connection.is_open() {

@@ -80,7 +80,7 @@ impl Reactor {
         let mut buffer = std::mem::take(&mut self.buffer);
         match &mut self.connections.table[slot].phase {
             Phase::Open | Phase::Closing(_) => self.handle_frames(slot, &mut buffer[..length]),
-            Phase::Ending { heard, .. } => *heard += length,
+            Phase::Ending { heard, .. } => *heard = heard.saturating_add(u32::try_from(length).unwrap_or(u32::MAX)),
             Phase::Handshake(handshake) if handshake.head.is_empty() => self.handle_head(slot, &mut buffer[..length]),
             Phase::Handshake(handshake) => {
                 let mut head = std::mem::take(&mut handshake.head);
