@@ -10,7 +10,7 @@ from pathlib import Path
 from lab import HALLOO, PEERS, Lab, Program, cpu, discover, ip, millis, percentile, resident, times
 
 ANNOUNCED, LISTENER = PEERS / "announced.py", PEERS / "listener.py"
-FLOOD = Path(__file__).with_name("flood.py")
+FLOOD, BLIND = Path(__file__).with_name("flood.py"), Path(__file__).with_name("blind.py")
 
 
 def pair(lab):
@@ -108,27 +108,29 @@ print(json.dumps([heard, strays]), flush=True)
 
 def network_comes(runs):
     """A link or an address that comes while the server runs, to the first beacon with that address."""
-    for what in ("link up", "address added"):
-        taken = []
-        with Lab() as lab:
-            server, client, (end, _) = pair(lab)
-            lab.serve(server)
-            for _ in range(runs):
-                if what == "link up":
-                    ip(f"link set {end} down", server)
-                else:
-                    ip(f"addr del 10.1.0.1/16 dev {end}", server)
-                time.sleep(0.7)  # bursts last half a second
-                listener = Program(client, sys.executable, LISTENER, 8766, 5)
-                time.sleep(0.3)
-                start = time.monotonic()
-                ip(f"link set {end} up" if what == "link up" else f"addr add 10.1.0.1/16 dev {end}", server)
-                heard = listener.line()
-                listener.end()
-                if heard and json.loads(heard[1])["ip"] == "10.1.0.1":
-                    taken.append(heard[0] - start)
-        ok = len(taken) == runs and max(taken) <= 0.5
-        yield f"{what} to beacon", f"{times(taken)}, max {millis(max(taken))}", "500 ms", ok
+    for told, how, most in (("", [], 0.5), (" on a system that does not tell", [sys.executable, BLIND], 2.1)):
+        for what, there, back in (
+            ("link up", "link set {} down", "link set {} up"),
+            ("address added", "addr del 10.1.0.1/16 dev {}", "addr add 10.1.0.1/16 dev {}"),
+        ):
+            taken = []
+            with Lab() as lab:
+                server, client, (end, _) = pair(lab)
+                lab.serve(server, by=how)
+                for _ in range(runs):
+                    ip(there.format(end), server)
+                    # Bursts last half a second; after that, any moment between two beacons.
+                    time.sleep(0.7 + random.uniform(0, 2))
+                    listener = Program(client, sys.executable, LISTENER, 8766, 5)
+                    time.sleep(0.3)
+                    start = time.monotonic()
+                    ip(back.format(end), server)
+                    heard = listener.line()
+                    listener.end()
+                    if heard and json.loads(heard[1])["ip"] == "10.1.0.1":
+                        taken.append(heard[0] - start)
+            ok = len(taken) == runs and max(taken) <= most
+            yield f"{what} to beacon{told}", f"{times(taken)}, max {millis(max(taken))}", millis(most), ok
 
 
 def two_servers(runs):

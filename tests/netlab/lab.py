@@ -143,9 +143,9 @@ class Lab:
         self.stack.callback(program.end)
         return program
 
-    def serve(self, machine, *arguments):
-        """A server that listens."""
-        server = self.run(machine, HALLOO, "serve", "--json", "-q", *arguments)
+    def serve(self, machine, *arguments, by=()):
+        """A server that listens; `by` is what starts it."""
+        server = self.run(machine, *by, HALLOO, "serve", "--json", "-q", *arguments)
         _, ready = server.event("ready")
         server.port = ready["port"]
         server.pid = server.process.pid

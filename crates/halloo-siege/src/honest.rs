@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::peer::{FIN, PATIENCE, Peer, TEXT, frame};
+use crate::rows::Stage;
 use crate::server::Server;
 
 pub(crate) const CLIENTS: usize = 200;
@@ -40,8 +41,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn held(&self) -> bool {
-        self.lost == 0 && self.p99 <= PROMISED
+    pub(crate) fn held(&self, stage: &Stage) -> bool {
+        self.lost == 0 && stage.in_time(self.p99, PROMISED)
     }
 }
 
@@ -193,7 +194,22 @@ impl Neighbour {
     const GAP: Duration = Duration::from_millis(25);
 
     pub(crate) fn start(port: u16) -> Result<Neighbour> {
-        let (stop, mut peer) = (Arc::new(AtomicBool::new(false)), Peer::join(port)?);
+        Ok(Neighbour::from(Peer::join(port)?))
+    }
+
+    /// The 99th of a hundred round trips.
+    pub(crate) fn end(self) -> Result<Duration> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut latencies = self.thread.join().map_err(|_| anyhow!("the neighbour panicked"))??;
+        latencies.sort_unstable();
+        Ok(p99(&latencies))
+    }
+}
+
+impl From<Peer> for Neighbour {
+    /// Whoever is in already.
+    fn from(mut peer: Peer) -> Neighbour {
+        let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut latencies = Vec::new();
@@ -203,15 +219,7 @@ impl Neighbour {
             }
             Ok(latencies)
         });
-        Ok(Neighbour { stop, thread })
-    }
-
-    /// The 99th of a hundred round trips.
-    pub(crate) fn end(self) -> Result<Duration> {
-        self.stop.store(true, Ordering::SeqCst);
-        let mut latencies = self.thread.join().map_err(|_| anyhow!("the neighbour panicked"))??;
-        latencies.sort_unstable();
-        Ok(p99(&latencies))
+        Neighbour { stop, thread }
     }
 }
 

@@ -11,6 +11,7 @@ mod faults;
 
 mod soak;
 
+mod cores;
 mod forwarder;
 mod honest;
 mod lab;

@@ -1,6 +1,7 @@
 //! The attacks, in the order of the table: what is done, what is promised, what was measured.
 
 mod browsers;
+mod guesses;
 mod handshakes;
 mod idle;
 
@@ -113,9 +114,10 @@ impl Ground {
 }
 
 /// All rows of the table.
-pub(crate) const ALL: [Row; 21] = [
+pub(crate) const ALL: [Row; 22] = [
     browsers::ORIGINS,
     browsers::HOSTS,
+    guesses::GUESSES,
     idle::IDLE,
     handshakes::SLOWLORIS,
     handshakes::HEADS,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::cores;
 use crate::peer::{PATIENCE, Peer};
 
 /// Ticks of the processor clock in a second, which Linux tells to programs as this number on every architecture.
@@ -43,7 +44,7 @@ impl Server {
             command.arg("--no-discovery");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("cannot start the server")?;
+        let mut child = cores::on_servers(|| command.spawn()).context("cannot start the server")?;
         let (input, output, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (log, lines) = keep_log(stderr.context("no standard error")?);
         let mut server = Server { child, input, output, port: 0, log };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cores;
 use crate::faults;
 use crate::honest::{Honest, Report};
 use crate::rows::{ALL, Finding, Ground, Row, Run, Stage};
@@ -25,16 +26,16 @@ pub(crate) struct Options {
     /// The faults that nobody means instead of the attacks
     #[arg(long)]
     faults: bool,
-    /// With 200 honest clients beside each attack on a server that others may use
+    /// With 200 honest clients beside each attack on a server that others may use, not only beside all at once
     #[arg(long)]
     honest: bool,
-    /// All of those attacks at once, with the honest clients beside
-    #[arg(long)]
-    together: bool,
     /// Writes the table into this file, between its marks
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
+
+/// The name of the row in which everything happens at once.
+const TOGETHER: &str = "together";
 
 /// The marks around a table in a file.
 fn marks(faults: bool) -> [String; 2] {
@@ -44,22 +45,23 @@ fn marks(faults: bool) -> [String; 2] {
 
 /// Runs what is asked for; an error when a promise is not kept.
 pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
+    cores::divide();
     let stage = Stage { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed };
     let all: &[Row] = if options.faults { &faults::ALL } else { &ALL };
-    let rows: Vec<&Row> =
-        all.iter().filter(|row| options.row.is_empty() || options.row.iter().any(|name| name == row.name)).collect();
-    if rows.is_empty() {
-        bail!("no such row; there are {}", all.iter().map(|row| row.name).collect::<Vec<_>>().join(", "));
+    let chosen = |name: &str| options.row.is_empty() || options.row.iter().any(|row| row == name);
+    let rows: Vec<&Row> = all.iter().filter(|row| chosen(row.name)).collect();
+    let together = !options.faults && chosen(TOGETHER);
+    if rows.is_empty() && !together {
+        let names: Vec<&str> = all.iter().map(|row| row.name).collect();
+        bail!("no such row; there are {}{}", names.join(", "), if options.faults { "" } else { ", together" });
     }
     let mut table = Table::default();
-    if !options.together || !options.row.is_empty() {
-        for row in &rows {
-            table.add(row.attack, row.promised, attack(row, &stage, options.honest));
-        }
+    for row in rows {
+        table.add(row.attack, row.promised, attack(row, &stage, options.honest));
     }
-    if options.together {
+    if together {
         let promised = "200 honest clients x 60 messages/s x 256 bytes: nothing lost, p99 at most 20 ms";
-        table.add("all attacks on one server at once", promised, all_at_once(&rows, &stage));
+        table.add("all attacks on one server at once", promised, all_at_once(&stage));
     }
     if let Some(path) = &options.write {
         table.write(path, &marks(options.faults))?;
@@ -89,22 +91,28 @@ fn attack(row: &Row, stage: &Stage, honest: bool) -> Result<Finding> {
     if let Some(honest) = honest {
         let report = honest.end(&mut server)?;
         let _ = write!(finding.measured, "; {}", told(&report));
-        finding.held &= report.held();
+        finding.held &= report.held(stage);
     }
     Ok(finding)
 }
 
 /// What each attack by itself promises of memory and latency is left aside here: the honest clients are the measure.
-fn all_at_once(rows: &[&Row], stage: &Stage) -> Result<Finding> {
+fn all_at_once(stage: &Stage) -> Result<Finding> {
     let mut server = stage.server(&[])?;
     let honest = Honest::start(&mut server)?;
     let (ground, before) = (Ground::new(&server, stage), server.vitals()?);
     let watch = ground.watch();
-    let attackers = rows.iter().filter_map(|row| match row.run {
+    let attackers = ALL.iter().filter_map(|row| match row.run {
         Run::Beside(attack) => Some((row.name, attack, ground.clone())),
         Run::Alone(_) => None,
     });
-    let attackers = attackers.map(|(name, attack, ground)| (name, std::thread::spawn(move || attack(&ground))));
+    let attackers = attackers.map(|(name, attack, ground)| {
+        let attacker = std::thread::spawn(move || {
+            cores::come_after_others();
+            attack(&ground)
+        });
+        (name, attacker)
+    });
     let attackers: Vec<_> = attackers.collect();
     let count = attackers.len();
     for (name, attacker) in attackers {
@@ -117,7 +125,7 @@ fn all_at_once(rows: &[&Row], stage: &Stage) -> Result<Finding> {
     server.check_alive()?;
     let report = honest.end(&mut server)?;
     let measured = format!("{count} attacks at once; {}; memory +{growth} KiB", told(&report));
-    Ok(Finding { measured, held: report.held() })
+    Ok(Finding { measured, held: report.held(stage) })
 }
 
 fn told(report: &Report) -> String {

@@ -1,0 +1,53 @@
+"""blind.py PROGRAM ARGUMENT...: runs it where the system does not tell that a network has changed.
+
+Most systems have no such thing as Linux's route socket, or none that a program may open. A filter (seccomp(2)) refuses
+the one that halloo opens; listing the addresses of the machine, for which the C library opens another, still works.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+import sys
+
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # of linux/filter.h: BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ, BPF_RET
+ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPROTONOSUPPORT
+NUMBER, FIRST, SECOND = 0, 16, 24  # in struct seccomp_data: the call, and its arguments
+SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+AF_NETLINK, SOCK_RAW, SOCK_NONBLOCK, SOCK_CLOEXEC = 16, 3, 0o4000, 0o2000000
+
+FILTER = [
+    (LOAD, 0, 0, NUMBER),
+    (EQUAL, 0, 5, SOCKET),
+    (LOAD, 0, 0, FIRST),
+    (EQUAL, 0, 3, AF_NETLINK),
+    (LOAD, 0, 0, SECOND),
+    (EQUAL, 0, 1, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC),
+    (RETURN, 0, 0, REFUSE),
+    (RETURN, 0, 0, ALLOW),
+]
+
+
+class Program(ctypes.Structure):
+    """struct sock_fprog"""
+
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def main():
+    libc = ctypes.CDLL(None, use_errno=True)
+    instructions = b"".join(struct.pack("HBBI", *instruction) for instruction in FILTER)
+    program = Program(len(FILTER), instructions)
+    for option, argument, more in (
+        (PR_SET_NO_NEW_PRIVS, 1, None),
+        (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program)),
+    ):
+        if libc.prctl(option, argument, more, None, None) != 0:
+            sys.exit(f"cannot filter system calls: {os.strerror(ctypes.get_errno())}")
+    os.execvp(sys.argv[1], sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
