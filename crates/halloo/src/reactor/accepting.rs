@@ -10,6 +10,7 @@ use mio::{Interest, Token};
 
 use super::Reactor;
 use super::connection::{Connection, Phase};
+use super::reserve::Accepted;
 use crate::{Config, LeaveReason};
 
 /// Descriptors left to the application and to discovery.
@@ -83,17 +84,30 @@ impl Reactor {
             let whole = if matches!(connection.phase, Phase::Handshake(_)) { to_enter } else { to_leave };
             (slot, whole.saturating_sub(connection.phase.deadline() - now))
         });
-        let Some((slot, time)) = times.max_by_key(|&(_, time)| time) else {
-            let waited = (0..TURN).take_while(|_| self.reserve.refuse_one(&self.listener)).count();
-            self.connections.shared.refused.fetch_add(waited as u64, Ordering::Relaxed);
-            return false;
-        };
+        let Some((slot, time)) = times.max_by_key(|&(_, time)| time) else { return self.refuse_some() };
         let lingering = time >= LINGERING;
         if lingering {
             self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
             self.connections.remove(slot, LeaveReason::TimedOut);
         }
         lingering
+    }
+
+    /// Tells those who wait that there is no room. Answers whether there is some by now.
+    fn refuse_some(&mut self) -> bool {
+        for _ in 0..TURN {
+            match self.reserve.accept(&self.listener) {
+                Accepted::Nobody => break,
+                Accepted::Refused => {
+                    self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                Accepted::Guest(stream, peer) => {
+                    self.admit(stream, peer);
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     fn admit(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr) {

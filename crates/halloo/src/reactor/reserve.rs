@@ -1,7 +1,7 @@
 //! One descriptor kept back, so that somebody can be told when there is no other.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 use halloo_proto::http::respond;
 use mio::net::{TcpListener, TcpStream};
@@ -19,18 +19,37 @@ impl Reserve {
         Reserve(Socket::new(Domain::IPV4, Type::DGRAM, None).ok())
     }
 
-    /// Gives the descriptor to the next who waits, tells him why he cannot stay, and takes it back. Answers whether
-    /// there was one who waited.
-    pub(crate) fn refuse_one(&mut self, listener: &TcpListener) -> bool {
+    /// Gives the descriptor to the next who waits. Where there is another by now, he may stay; else he is told why he
+    /// cannot, and the descriptor is taken back.
+    pub(crate) fn accept(&mut self, listener: &TcpListener) -> Accepted {
         if self.0.take().is_none() {
             // It could not be had back the last time.
             *self = Reserve::new();
-            return false;
+            return Accepted::Nobody;
         }
-        let waited = listener.accept().map(|(stream, _)| tell(stream)).is_ok();
+        let accepted = listener.accept();
         *self = Reserve::new();
-        waited
+        match accepted {
+            Err(_) => Accepted::Nobody,
+            Ok((stream, peer)) if self.0.is_some() => Accepted::Guest(stream, peer),
+            Ok((stream, _)) => {
+                tell(stream);
+                *self = Reserve::new();
+                Accepted::Refused
+            }
+        }
     }
+}
+
+/// Who came in by the reserve.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    /// Nobody waited.
+    Nobody,
+    /// He was told why he cannot stay.
+    Refused,
+    /// Descriptors were given back meanwhile.
+    Guest(TcpStream, SocketAddr),
 }
 
 fn tell(mut stream: TcpStream) {
@@ -39,4 +58,20 @@ fn tell(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; UNREAD]);
     let _ = stream.write(&respond(503, "text/plain; charset=utf-8", &[], why, false));
     let _ = stream.shutdown(Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_finds_a_descriptor_again_may_stay() {
+        let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let mut reserve = Reserve::new();
+        assert!(matches!(reserve.accept(&listener), Accepted::Nobody));
+        let guest = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let Accepted::Guest(_, peer) = reserve.accept(&listener) else { panic!("he was not taken in") };
+        assert_eq!(peer, guest.local_addr().unwrap());
+        assert!(reserve.0.is_some());
+    }
 }
