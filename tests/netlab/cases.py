@@ -294,15 +294,17 @@ def noise(count=100_000):
             flood = lambda number: json.loads(
                 lab.run(client, sys.executable, FLOOD, "noise", number, "10.1.0.1").line(240)[1]
             )["bytes"]
-            back = flood(count)  # what is set up once is there then
-            before = resident(pid)
-            back += flood(count)
-            grown = resident(pid) - before
+            back, sizes = flood(count), [resident(pid)]  # what is set up once is there then
+            for _ in range(3):
+                back += flood(count)
+                sizes.append(resident(pid))
+            # A leak shows in each; what is touched for the first time, in one.
+            grown = min(after - before for before, after in zip(sizes, sizes[1:]))
             if what == "server":
                 alive = discover(client, "--first") is not None
             else:
                 lab.serve(client)
                 alive = watch.event("found") is not None
-            yield f"{count} random datagrams to a {what}: bytes that came back", str(back), "0", back == 0
-            yield "  its memory grew by", f"{grown} KiB", "64 KiB", grown <= 64
+            yield f"4 x {count} random datagrams to a {what}: bytes that came back", str(back), "0", back == 0
+            yield "  its memory grew by, each time", f"{grown} KiB", "64 KiB", grown <= 64
             yield "  it works after them", "yes" if alive else "no", "yes", alive

@@ -25,6 +25,8 @@ pub(crate) enum Part {
     Large,
     /// The whole server returns text of 64 bytes from its handler, sixteen messages with each turn.
     Turn,
+    /// The whole server hands text of 64 bytes to its handler, which keeps none.
+    Sink,
     /// The whole server hands text of 64 bytes to the application, as events.
     Events,
 }
@@ -36,6 +38,7 @@ pub(crate) fn work(part: Part, messages: usize) -> Result<()> {
         Part::Small => codec(64, batches),
         Part::Large => codec(1024, batches),
         Part::Turn => turns(batches),
+        Part::Sink => sink(batches),
         Part::Events => events(batches),
     }
 }
@@ -79,6 +82,24 @@ fn turns(batches: usize) -> Result<()> {
         client.read_exact(&mut answer)?;
     }
     Ok(())
+}
+
+fn sink(batches: usize) -> Result<()> {
+    let (done, all_taken) = std::sync::mpsc::channel();
+    let mut taken = 0;
+    let server = Server::start_with(Config::local(), move |event, _| {
+        if let Event::MessageReceived { .. } = event {
+            taken += 1;
+            if taken == batches * PIPELINED {
+                // Whoever waits for it is there.
+                let _ = done.send(());
+            }
+        }
+    })?;
+    let mut client = client(&server)?;
+    let question = batch(64);
+    (0..batches).try_for_each(|_| client.write_all(&question))?;
+    all_taken.recv().context("the server ended first")
 }
 
 fn events(batches: usize) -> Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::close::{CloseCode, Violation};
-use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role};
+use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role, SHORT_HEADER};
 
 /// What one peer may make the other keep or do.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,29 @@ impl Receiver {
     /// # Errors
     /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no
     /// further use then.
+    // Inlined up to the most common case, whose answer then stays in registers.
+    #[inline(always)]
     pub fn next<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        role: Role,
+        deflate: bool,
+        limits: &MessageLimits,
+        now: Time,
+    ) -> Result<Option<Incoming<'a>>, Violation> {
+        if role == Role::Server
+            && self.partial.is_none()
+            && let Some((opcode, key, whole)) = frame::short_message(input)
+            && whole <= limits.message_size
+        {
+            let payload = &mut split(input, whole)[SHORT_HEADER..];
+            frame::mask(payload, key, 0);
+            return data(opcode, payload).map(Some);
+        }
+        self.next_of_any(input, role, deflate, limits, now)
+    }
+
+    fn next_of_any<'a>(
         &mut self,
         input: &mut &'a mut [u8],
         role: Role,
@@ -167,7 +189,7 @@ impl Receiver {
                 return data(header.opcode, payload).map(Some);
             }
             self.begin_frame(&header, now);
-            advance(input, header.length);
+            split(input, header.length);
         }
     }
 
@@ -224,8 +246,7 @@ impl Receiver {
     fn continue_frame<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Progress<'a>, Violation> {
         let Some(partial) = &mut self.partial else { return Ok(Progress::FrameDone) };
         let length = input.len().min(usize::try_from(partial.missing).unwrap_or(usize::MAX));
-        let (piece, rest) = std::mem::take(input).split_at_mut(length);
-        *input = rest;
+        let piece = split(input, length);
         if let Some(key) = partial.key {
             frame::mask(piece, key, partial.offset);
         }
@@ -294,18 +315,18 @@ impl ControlBudget {
 
 /// Splits the first `whole` bytes off `input` and answers the payload in them, unmasked where it lies.
 fn take<'a>(input: &mut &'a mut [u8], whole: usize, header: &Header) -> &'a [u8] {
-    let (frame, rest) = std::mem::take(input).split_at_mut(whole);
-    *input = rest;
-    let payload = &mut frame[header.length..];
+    let payload = &mut split(input, whole)[header.length..];
     if let Some(key) = header.mask {
         frame::mask(payload, key, 0);
     }
     payload
 }
 
-fn advance(input: &mut &mut [u8], length: usize) {
-    let (_, rest) = std::mem::take(input).split_at_mut(length);
+/// Splits the first `length` bytes off `input`.
+fn split<'a>(input: &mut &'a mut [u8], length: usize) -> &'a mut [u8] {
+    let (first, rest) = std::mem::take(input).split_at_mut(length);
     *input = rest;
+    first
 }
 
 // As `decode_header`: its answer is larger than what it does.

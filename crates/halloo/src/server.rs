@@ -14,7 +14,7 @@ use halloo_proto::interfaces::{Interface, announced};
 
 use crate::discovery::interfaces;
 use crate::error::panic_message;
-use crate::event_queue::{EventQueue, Taken};
+use crate::event_queue::{EventQueue, Packed, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ use crate::{ClientId, Config, Delivery, Event, Fingerprint, Message, StartError,
 pub struct Server {
     shared: Arc<Shared>,
     commands: Arc<CommandQueue>,
-    queue: Arc<EventQueue<Event<'static>>>,
+    queue: Arc<EventQueue<Packed>>,
     bind: Option<IpAddr>,
     thread: Option<JoinHandle<()>>,
 }
@@ -86,7 +86,7 @@ impl Server {
     }
 
     fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
-        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes, Event::weight));
+        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
         let sink = handler.map_or_else(|| Sink::Queue(Arc::clone(&queue)), Sink::Handler);
         let bind = config.bind;
         let (mut reactor, commands, shared) = Reactor::bind(config, sink, first)?;
@@ -108,7 +108,9 @@ impl Server {
                     come_what_may(|| reactor.abandon());
                     // Before it is told, so that whoever is told sees it so.
                     thread_shared.forget_clients();
-                    thread_queue.push(&mut vec![Event::ServerFailed { message }]);
+                    let mut last = Packed::default();
+                    last.push(Event::ServerFailed { message });
+                    thread_queue.push(&mut last);
                 }
             }
             // Closed before the reactor is dropped, so that nobody is left waiting for an answer.

@@ -1,5 +1,7 @@
 //! Events on their way to an application that may not take them.
 
+use std::collections::VecDeque;
+
 use super::BrowserEvent;
 use crate::event_queue::EventQueue;
 
@@ -7,7 +9,7 @@ use crate::event_queue::EventQueue;
 /// and the application still learns how things stand.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    events: Vec<BrowserEvent>,
+    events: VecDeque<BrowserEvent>,
     full: bool,
 }
 
@@ -16,14 +18,16 @@ impl Backlog {
         use BrowserEvent::{Found, Lost, Updated};
         let id = &event.server().id;
         let earlier = self.events.iter().position(|earlier| earlier.server().id == *id);
-        let Some(earlier) = earlier.map(|index| self.events.remove(index)) else { return self.events.push(event) };
+        let Some(earlier) = earlier.and_then(|index| self.events.remove(index)) else {
+            return self.events.push_back(event);
+        };
         match (earlier, event) {
             // It came and went unseen.
             (Found(_), Lost(_)) => {}
-            (Found(_), Updated(server)) => self.events.push(Found(server)),
+            (Found(_), Updated(server)) => self.events.push_back(Found(server)),
             // It was gone for a while, unseen.
-            (Lost(_), Found(server)) => self.events.push(Updated(server)),
-            (_, latest) => self.events.push(latest),
+            (Lost(_), Found(server)) => self.events.push_back(Updated(server)),
+            (_, latest) => self.events.push_back(latest),
         }
     }
 
@@ -33,7 +37,7 @@ impl Backlog {
     }
 
     /// Hands over what waits, if there is room.
-    pub(super) fn flush(&mut self, queue: &EventQueue<BrowserEvent>) {
+    pub(super) fn flush(&mut self, queue: &EventQueue<VecDeque<BrowserEvent>>) {
         if !self.full && !self.events.is_empty() {
             self.full = queue.push(&mut self.events);
         }
@@ -61,7 +65,7 @@ mod tests {
         }
     }
 
-    fn told(queue: &EventQueue<BrowserEvent>) -> Vec<(char, String, Option<u32>)> {
+    fn told(queue: &EventQueue<VecDeque<BrowserEvent>>) -> Vec<(char, String, Option<u32>)> {
         let next = || queue.next(Some(Instant::now())).event;
         let letter = |event: BrowserEvent| {
             let letter = format!("{event:?}").remove(0);
@@ -73,7 +77,7 @@ mod tests {
     #[test]
     fn a_full_queue_gets_one_event_for_each_server() {
         use BrowserEvent::{Found, Lost, Updated};
-        let queue = EventQueue::new(2, usize::MAX, |_| 0);
+        let queue = EventQueue::new(2, usize::MAX);
         let mut backlog = Backlog::default();
         for id in ["a", "b"] {
             backlog.add(Found(server(id, 0)));

@@ -1,5 +1,6 @@
 //! The live list of servers, as an application holds it.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use halloo_proto::defaults::DISCOVERY_PORT;
 
 use super::ServerInfo;
 use super::driver::{Driver, Shared};
-use crate::event_queue::{EventQueue, Taken};
+use crate::event_queue::{EventQueue, Taken, Weigh};
 
 /// The settings of a [`Browser`]. Start from [`BrowserConfig::default`] and change what you need.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub enum BrowserEvent {
     Lost(ServerInfo),
 }
 
+impl Weigh for BrowserEvent {}
+
 impl BrowserEvent {
     /// The server that it is about.
     pub fn server(&self) -> &ServerInfo {
@@ -94,7 +97,7 @@ impl BrowserEvent {
 #[derive(Debug)]
 pub struct Browser {
     shared: Arc<Shared>,
-    queue: Arc<EventQueue<BrowserEvent>>,
+    queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -105,7 +108,7 @@ impl Browser {
     /// When the system gives no socket or no thread. A port or an interface that cannot be had is told in the log, and
     /// the others do.
     pub fn start(config: BrowserConfig) -> io::Result<Browser> {
-        let queue = Arc::new(EventQueue::new(config.event_queue.max(1), usize::MAX, |_| 0));
+        let queue = Arc::new(EventQueue::new(config.event_queue.max(1), usize::MAX));
         let (driver, shared) = Driver::open(&config, Arc::clone(&queue))?;
         let thread = std::thread::Builder::new().name("halloo-browser".into()).spawn(move || driver.run())?;
         Ok(Browser { shared, queue, thread: Some(thread) })

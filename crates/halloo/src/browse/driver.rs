@@ -1,5 +1,6 @@
 //! The thread of a browser: it moves bytes and time between the network and the core.
 
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,7 +69,7 @@ impl Shared {
 pub(super) struct Driver {
     poll: Poll,
     shared: Arc<Shared>,
-    queue: Arc<EventQueue<BrowserEvent>>,
+    queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
     probe: Vec<u8>,
     sockets: Sockets,
     checks: Vec<Check>,
@@ -83,7 +84,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn open(
         config: &BrowserConfig,
-        queue: Arc<EventQueue<BrowserEvent>>,
+        queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
     ) -> io::Result<(Driver, Arc<Shared>)> {
         let poll = Poll::new()?;
         let sockets = Sockets::open(config, poll.registry(), SOCKETS)?;

@@ -1,5 +1,6 @@
 //! One connection to a server, from its handshake to its end.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -33,7 +34,7 @@ pub(super) struct Turn<'a> {
     pub(super) interval: Duration,
     pub(super) line: &'a Line,
     pub(super) keys: &'a mut Keys,
-    pub(super) events: &'a mut Vec<ClientEvent>,
+    pub(super) events: &'a mut VecDeque<ClientEvent>,
 }
 
 /// How a connection ended.
@@ -361,6 +362,6 @@ impl Ended {
 
 impl Turn<'_> {
     fn tell(&mut self, message: Message<'_>) {
-        self.events.push(ClientEvent::MessageReceived { message: message.into_owned() });
+        self.events.push_back(ClientEvent::MessageReceived { message: message.into_owned() });
     }
 }

@@ -1,5 +1,6 @@
 //! The client's one thread: it finds the server, connects, reads and writes, and comes back when the connection ends.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ pub(super) enum End {
 pub(super) struct Driver {
     poll: Poll,
     line: Arc<Line>,
-    queue: Arc<EventQueue<ClientEvent>>,
+    queue: Arc<EventQueue<VecDeque<ClientEvent>>>,
     config: ClientConfig,
     route: Route,
     connector: Connector,
@@ -53,7 +54,7 @@ pub(super) struct Driver {
     tokens: usize,
     buffer: Vec<u8>,
     /// Events on their way to the queue.
-    events: Vec<ClientEvent>,
+    events: VecDeque<ClientEvent>,
     /// The application does not keep up: nothing is read, nothing is tried.
     paused: bool,
     /// Close once all is sent.
@@ -78,7 +79,7 @@ enum Stage {
 impl Driver {
     pub(super) fn new(
         config: ClientConfig,
-        queue: Arc<EventQueue<ClientEvent>>,
+        queue: Arc<EventQueue<VecDeque<ClientEvent>>>,
     ) -> Result<(Driver, Arc<Line>), ConnectError> {
         let route = Route::new(config.target.clone(), config.fingerprint.is_some())?;
         let connector = Connector::new(config.fingerprint.or(route.fingerprint()));
@@ -101,7 +102,7 @@ impl Driver {
             located: false,
             tokens: 0,
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
-            events: Vec::new(),
+            events: VecDeque::new(),
             paused: false,
             closing: None,
             stopping: None,
@@ -379,7 +380,7 @@ impl Driver {
         tracing::debug!(url, "connected");
         self.backoff.handle_connected(self.now);
         self.line.set_connected(Some(url.clone()));
-        self.events.push(ClientEvent::Connected { url });
+        self.events.push_back(ClientEvent::Connected { url });
         self.stage = Stage::Open(Box::new(Connection::new(reached, self.now)));
         self.connected(|connection, _, _, turn| connection.begin(&mut early, turn))
     }
@@ -395,7 +396,7 @@ impl Driver {
             return Err(End::GaveUp(reason));
         };
         self.stage = Stage::Pausing(self.now + retry_in);
-        self.events.push(ClientEvent::AttemptFailed { reason, retry_in });
+        self.events.push_back(ClientEvent::AttemptFailed { reason, retry_in });
         Ok(())
     }
 
@@ -414,7 +415,7 @@ impl Driver {
             true => None,
             false => self.backoff.handle_failure(self.now, self.keys.number()),
         };
-        self.events.push(ClientEvent::Disconnected { code, reason, retry_in });
+        self.events.push_back(ClientEvent::Disconnected { code, reason, retry_in });
         self.stage = Stage::Pausing(retry_in.map_or(Time::NEVER, |pause| self.now + pause));
         match retry_in {
             Some(_) => Ok(()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use halloo_proto::close::CloseCode;
 
 use crate::Message;
+use crate::event_queue::Weigh;
 
 /// Something that happened. The last one is [`ClientEvent::GaveUp`], or a [`ClientEvent::Disconnected`] that was asked
 /// for.
@@ -49,9 +50,8 @@ pub enum ClientEvent {
     },
 }
 
-impl ClientEvent {
-    /// Bytes of message that this event keeps.
-    pub(super) fn weight(&self) -> usize {
+impl Weigh for ClientEvent {
+    fn weight(&self) -> usize {
         match self {
             ClientEvent::MessageReceived { message } => message.bytes().len(),
             _ => 0,

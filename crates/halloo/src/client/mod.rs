@@ -14,6 +14,7 @@ mod greeting;
 mod keys;
 mod status;
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -67,7 +68,7 @@ use line::Line;
 #[derive(Debug)]
 pub struct Client {
     line: Arc<Line>,
-    queue: Arc<EventQueue<ClientEvent>>,
+    queue: Arc<EventQueue<VecDeque<ClientEvent>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -91,7 +92,7 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`].
     pub fn start(config: ClientConfig) -> Result<Client, ConnectError> {
-        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes, ClientEvent::weight));
+        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
         let (mut driver, line) = Driver::new(config, Arc::clone(&queue))?;
         let (thread_line, thread_queue) = (Arc::clone(&line), Arc::clone(&queue));
         let run = move || {
@@ -103,7 +104,7 @@ impl Client {
                 tracing::debug!(reason, "the client gave up");
                 last.push(ClientEvent::GaveUp { reason });
             }
-            thread_queue.push(&mut last);
+            thread_queue.push(&mut last.into());
             thread_queue.close();
         };
         let builder = std::thread::Builder::new().name("halloo-client".into());

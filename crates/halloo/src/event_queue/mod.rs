@@ -1,32 +1,40 @@
 //! The bounded queue between a thread of halloo and the application.
 
+mod batch;
+mod packed;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-/// Events handed over in one go: enough to make the lock negligible, few enough to keep the bound meaningful.
-const BATCH: usize = 512;
+pub(crate) use batch::{Batch, Weigh};
+pub(crate) use packed::Packed;
+
+/// Empty batches that are kept to be filled again.
+const SPARE: usize = 4;
 
 /// Events wait here until the application takes them. Beyond the limits whoever produces them pauses.
 #[derive(Debug)]
-pub(crate) struct EventQueue<E> {
-    state: Mutex<State<E>>,
+pub(crate) struct EventQueue<B> {
+    state: Mutex<State<B>>,
     arrived: Condvar,
-    /// Events handed over to the application's side, which takes them one by one.
-    inbox: Mutex<VecDeque<E>>,
+    /// The batch that was handed over to the application's side, which takes its events one by one.
+    inbox: Mutex<B>,
     /// The inbox is not empty.
     in_hand: AtomicBool,
     max_events: usize,
     max_bytes: usize,
-    weigh: fn(&E) -> usize,
 }
 
 #[derive(Debug)]
-struct State<E> {
-    events: VecDeque<E>,
+struct State<B> {
+    batches: VecDeque<B>,
+    /// How many events there are in them, and their bytes of message.
+    events: usize,
     bytes: usize,
+    spare: Vec<B>,
     closed: bool,
     paused: bool,
     wakers: Vec<Waker>,
@@ -41,33 +49,44 @@ pub(crate) struct Taken<E> {
     pub(crate) resume: bool,
 }
 
-impl<E> EventQueue<E> {
-    /// A queue for `max_events` events that weigh at most `max_bytes` together.
-    pub(crate) fn new(max_events: usize, max_bytes: usize, weigh: fn(&E) -> usize) -> EventQueue<E> {
-        let state = State { events: VecDeque::new(), bytes: 0, closed: false, paused: false, wakers: Vec::new() };
-        let (state, inbox) = (Mutex::new(state), Mutex::default());
+impl<B: Batch> EventQueue<B> {
+    /// A queue for `max_events` events that keep at most `max_bytes` together.
+    pub(crate) fn new(max_events: usize, max_bytes: usize) -> EventQueue<B> {
+        let state = State {
+            batches: VecDeque::new(),
+            events: 0,
+            bytes: 0,
+            spare: Vec::new(),
+            closed: false,
+            paused: false,
+            wakers: Vec::new(),
+        };
         EventQueue {
-            state,
+            state: Mutex::new(state),
             arrived: Condvar::new(),
-            inbox,
+            inbox: Mutex::default(),
             in_hand: AtomicBool::new(false),
             max_events,
             max_bytes,
-            weigh,
         }
     }
 
     /// Appends `batch` and answers whether the queue is full now, in which case the producer is taken as paused.
-    pub(crate) fn push(&self, batch: &mut Vec<E>) -> bool {
-        let mut state = lock(&self.state);
-        let was_empty = state.events.is_empty();
-        state.bytes += batch.iter().map(self.weigh).sum::<usize>();
-        state.events.extend(batch.drain(..));
-        state.paused = state.events.len() >= self.max_events || state.bytes >= self.max_bytes;
+    pub(crate) fn push(&self, batch: &mut B) -> bool {
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        let was_empty = state.events == 0;
+        state.events += batch.len();
+        state.bytes += batch.weight();
+        match state.batches.back_mut().filter(|last| last.has_room_for(batch)) {
+            Some(last) => last.append(batch),
+            None => state.batches.push_back(std::mem::replace(batch, state.spare.pop().unwrap_or_default())),
+        }
+        state.paused = state.events >= self.max_events || state.bytes >= self.max_bytes;
         let paused = state.paused;
         // Nobody waits for what is there already, and each call to wake somebody is a system call.
         if was_empty {
-            self.wake(state);
+            self.wake(guard);
         }
         paused
     }
@@ -80,7 +99,7 @@ impl<E> EventQueue<E> {
     }
 
     /// The next event, waited for until `deadline` (`None`: for ever).
-    pub(crate) fn next(&self, deadline: Option<Instant>) -> Taken<E> {
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Taken<B::Event> {
         loop {
             let taken = self.take();
             if taken.event.is_some() || !self.wait(deadline) {
@@ -90,13 +109,13 @@ impl<E> EventQueue<E> {
     }
 
     /// The same for a task: `Pending` until there is an event or the end.
-    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Taken<E>> {
+    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Taken<B::Event>> {
         let taken = self.take();
         if taken.event.is_some() {
             return Poll::Ready(taken);
         }
         let mut state = lock(&self.state);
-        if !state.events.is_empty() {
+        if state.events > 0 {
             drop(state);
             return Poll::Ready(self.take());
         }
@@ -112,7 +131,7 @@ impl<E> EventQueue<E> {
     /// Waits for an event without holding anything another thread could need. Answers whether it is worth a look.
     fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        while state.events.is_empty() {
+        while state.events == 0 {
             if state.closed {
                 return false;
             }
@@ -134,32 +153,36 @@ impl<E> EventQueue<E> {
 
     /// How many events wait.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.inbox).len() + lock(&self.state).events.len()
+        lock(&self.inbox).len() + lock(&self.state).events
     }
 
     /// The next event if there is one. Asks no clock, which a game would pay for with each message.
-    pub(crate) fn take(&self) -> Taken<E> {
+    pub(crate) fn take(&self) -> Taken<B::Event> {
         let mut inbox = lock(&self.inbox);
-        let resume = inbox.is_empty() && self.refill(&mut inbox);
-        let event = inbox.pop_front();
-        self.in_hand.store(!inbox.is_empty(), Ordering::Relaxed);
+        let resume = inbox.len() == 0 && self.refill(&mut inbox);
+        let event = inbox.pop();
+        self.in_hand.store(inbox.len() > 0, Ordering::Relaxed);
         Taken { event, resume }
     }
 
     /// Moves a batch into the empty `inbox`, and answers whether the producer is to go on.
-    fn refill(&self, inbox: &mut VecDeque<E>) -> bool {
+    fn refill(&self, inbox: &mut B) -> bool {
         let mut state = lock(&self.state);
-        let count = state.events.len().min(BATCH);
-        inbox.extend(state.events.drain(..count));
-        state.bytes -= inbox.iter().map(self.weigh).sum::<usize>();
+        let Some(batch) = state.batches.pop_front() else { return false };
+        state.events -= batch.len();
+        state.bytes -= batch.weight();
+        let empty = std::mem::replace(inbox, batch);
+        if empty.is_reusable() && state.spare.len() < SPARE {
+            state.spare.push(empty);
+        }
         // Half empty before it goes on, so that it does not stop and start with every event.
-        let roomy = state.events.len() <= self.max_events / 2 && state.bytes <= self.max_bytes / 2;
+        let roomy = state.events <= self.max_events / 2 && state.bytes <= self.max_bytes / 2;
         let resume = state.paused && roomy;
         state.paused &= !resume;
         resume
     }
 
-    fn wake(&self, mut state: MutexGuard<'_, State<E>>) {
+    fn wake(&self, mut state: MutexGuard<'_, State<B>>) {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.arrived.notify_all();
@@ -174,24 +197,35 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::batch::MOST as BATCH;
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
-    fn queue(max_events: usize, max_bytes: usize) -> EventQueue<usize> {
-        EventQueue::new(max_events, max_bytes, |&weight| weight)
+    impl Weigh for usize {
+        fn weight(&self) -> usize {
+            *self
+        }
     }
 
-    fn try_next(queue: &EventQueue<usize>) -> Taken<usize> {
+    fn queue(max_events: usize, max_bytes: usize) -> EventQueue<VecDeque<usize>> {
+        EventQueue::new(max_events, max_bytes)
+    }
+
+    fn push(queue: &EventQueue<VecDeque<usize>>, event: usize, count: usize) -> bool {
+        (0..count).map(|_| queue.push(&mut [event].into())).last().unwrap_or_default()
+    }
+
+    fn try_next(queue: &EventQueue<VecDeque<usize>>) -> Taken<usize> {
         queue.next(Some(Instant::now()))
     }
 
     #[test]
     fn a_full_queue_pauses_until_it_is_half_empty() {
         for (queue, weight) in [(queue(4 * BATCH, usize::MAX), 1), (queue(usize::MAX, 4 * BATCH * 10), 10)] {
-            assert!(!queue.push(&mut vec![weight; 4 * BATCH - 1]));
-            assert!(queue.push(&mut vec![weight]));
+            assert!(!push(&queue, weight, 4 * BATCH - 1));
+            assert!(push(&queue, weight, 1));
             assert_eq!(queue.len(), 4 * BATCH);
             let resumed: Vec<usize> = (0..4 * BATCH).filter(|_| try_next(&queue).resume).collect();
             assert_eq!(resumed, [BATCH], "once, when the second batch leaves half of it");
@@ -202,7 +236,7 @@ mod tests {
     #[test]
     fn a_batch_is_in_hand_until_its_last_event_is_taken() {
         let queue = queue(usize::MAX, usize::MAX);
-        queue.push(&mut vec![1; 3]);
+        push(&queue, 1, 3);
         let in_hand: Vec<bool> = (0..4).map(|_| (try_next(&queue), queue.is_in_hand()).1).collect();
         assert_eq!(in_hand, [true, true, false, false]);
     }
@@ -210,7 +244,7 @@ mod tests {
     #[test]
     fn what_was_handed_over_still_waits() {
         let queue = queue(usize::MAX, usize::MAX);
-        queue.push(&mut vec![1; 2 * BATCH]);
+        push(&queue, 1, 2 * BATCH);
         for left in (0..2 * BATCH).rev() {
             assert!(try_next(&queue).event.is_some());
             assert_eq!(queue.len(), left);
@@ -228,7 +262,7 @@ mod tests {
         for _ in 0..1000 {
             assert!(try_next(&queue).event.is_none());
         }
-        queue.push(&mut vec![7]);
+        push(&queue, 7, 1);
         assert_eq!(waiting.join().unwrap(), Some(7));
     }
 

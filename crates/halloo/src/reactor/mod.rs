@@ -32,12 +32,12 @@ pub(crate) use connections::Connections;
 use reserve::Reserve;
 
 use crate::discovery::Announcing;
-use crate::event_queue::EventQueue;
+use crate::event_queue::{Batch, EventQueue, Packed};
 use crate::hub::Hub;
 use crate::security::Security;
 use crate::shared::Shared;
 use crate::tls::Acceptor;
-use crate::{Config, Event, LeaveReason, StartError};
+use crate::{ClientId, Config, Event, LeaveReason, Message, StartError};
 
 const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
@@ -57,7 +57,7 @@ const BATCH: usize = 16;
 /// Who is told what happens.
 pub(crate) enum Sink {
     /// The application takes events from a queue.
-    Queue(Arc<EventQueue<Event<'static>>>),
+    Queue(Arc<EventQueue<Packed>>),
     /// The application is called on this thread.
     Handler(Box<Handler>),
 }
@@ -82,7 +82,7 @@ pub(crate) struct Reactor {
     /// Connections that may have more to read although no new edge will say so.
     ready: Vec<usize>,
     /// Events on their way to the queue.
-    batch: Vec<Event<'static>>,
+    batch: Packed,
     /// The application does not keep up: nothing is read.
     paused: bool,
     accept_ready: bool,
@@ -141,7 +141,7 @@ impl Reactor {
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             inflater: None,
             ready: Vec::new(),
-            batch: Vec::new(),
+            batch: Packed::default(),
             paused: false,
             accept_ready: true,
             arrivals: 0,
@@ -255,7 +255,7 @@ impl Reactor {
     fn publish(&mut self) {
         self.connections.publish_counts();
         if let Sink::Queue(queue) = &self.sink
-            && !self.batch.is_empty()
+            && self.batch.len() > 0
             && queue.push(&mut self.batch)
         {
             self.paused = true;
@@ -394,7 +394,7 @@ impl Reactor {
 }
 
 /// Logs an event as the contract asks, and passes it on. What needs more than the event is logged where it happens.
-fn tell(sink: &mut Sink, batch: &mut Vec<Event<'static>>, connections: &mut Connections, event: Event<'_>) {
+fn tell(sink: &mut Sink, batch: &mut Packed, connections: &mut Connections, event: Event<'_>) {
     match &event {
         Event::ClientJoined { client, addr, clients } => {
             tracing::info!("client {client} joined from {addr}; {clients} connected");
@@ -406,15 +406,30 @@ fn tell(sink: &mut Sink, batch: &mut Vec<Event<'static>>, connections: &mut Conn
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             tracing::info!("the network has changed; reachable at {}", addresses.join(", "));
         }
-        Event::MessageReceived { client, message } if tracing::enabled!(tracing::Level::DEBUG) => {
-            let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);
-            let bytes = message.bytes().len();
-            tracing::debug!(name: "message received", "client {client} sent {bytes} bytes: {text}");
-        }
         _ => {}
     }
     match sink {
-        Sink::Queue(_) => batch.push(event.into_owned()),
+        Sink::Queue(_) => batch.push(event),
         Sink::Handler(handler) => handler(event, &mut Hub { connections }),
+    }
+}
+
+/// The same for a message, whose event is made where it is needed: most of the time nothing else happens.
+#[inline]
+fn tell_message(
+    sink: &mut Sink,
+    batch: &mut Packed,
+    connections: &mut Connections,
+    client: ClientId,
+    message: Message<'_>,
+) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);
+        let bytes = message.bytes().len();
+        tracing::debug!(name: "message received", "client {client} sent {bytes} bytes: {text}");
+    }
+    match sink {
+        Sink::Queue(_) => batch.push_message(client, message),
+        Sink::Handler(handler) => handler(Event::MessageReceived { client, message }, &mut Hub { connections }),
     }
 }

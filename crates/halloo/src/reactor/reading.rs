@@ -13,9 +13,9 @@ use halloo_proto::text::escape;
 use halloo_proto::upgrade::{Refusal, Verdict, Visitor, read_head};
 
 use super::connection::{Phase, Unread};
-use super::{Reactor, tell};
+use super::{Reactor, tell_message};
 use crate::http::{self, Route};
-use crate::{Event, LeaveReason, Message};
+use crate::{LeaveReason, Message};
 
 /// The first byte of TLS: a record of the handshake (RFC 8446 section 5.1).
 const TLS: u8 = 0x16;
@@ -297,8 +297,7 @@ impl Reactor {
             if open {
                 let client = connection.client;
                 self.connections.received += 1;
-                let event = Event::MessageReceived { client, message };
-                tell(&mut self.sink, &mut self.batch, &mut self.connections, event);
+                tell_message(&mut self.sink, &mut self.batch, &mut self.connections, client, message);
                 self.tell_events();
             }
             if inflated >= TURN_INFLATED {
