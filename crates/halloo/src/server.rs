@@ -13,12 +13,13 @@ use halloo_proto::frame;
 use halloo_proto::interfaces::{Interface, announced};
 
 use crate::discovery::interfaces;
+use crate::doctor::{self, Own};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, Packed, Taken};
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
 use crate::shared::Shared;
-use crate::{ClientId, Config, Delivery, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
+use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
 /// A running server: one thread that listens, announces and serves until this is dropped.
 ///
@@ -312,6 +313,20 @@ impl Server {
     /// The same without the list of clients and without asking the reactor: for a display that is drawn often.
     pub fn summary(&self) -> Status {
         self.shared.status()
+    }
+
+    /// Why is it not found? As [`crate::diagnose`], with what this server knows of itself first: where it is bound,
+    /// whether its discovery is on, and whether it was among the servers that answered. Takes about a second.
+    pub fn diagnose(&self) -> Diagnosis {
+        // The reactor answers after it has done what was asked of it before.
+        let status = self.status();
+        doctor::examine(Some(&Own {
+            id: self.id(),
+            bind: self.bind,
+            running: status.server_running,
+            discovery: self.shared.discovery_enabled.load(Ordering::Relaxed),
+            clients: status.connected_clients,
+        }))
     }
 
     /// How many events wait to be taken.

@@ -8,7 +8,7 @@ mod isolated;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use halloo::{Config, Event, LeaveReason, Server};
+use halloo::{Config, Event, LeaveReason, Server, Verdict};
 use isolated::{Heard, Neighbour, inside, shell};
 
 /// Long enough for a loaded machine; no test waits for it unless it fails.
@@ -173,4 +173,23 @@ fn a_client_whose_link_dies_is_gone_and_the_server_calls_again() {
     };
     assert_eq!((reason, clients), (LeaveReason::TimedOut, 0));
     hears(&mut at_two, "10.77.0.1");
+}
+
+#[test]
+fn a_server_that_is_examined_finds_itself() {
+    if !inside("a_server_that_is_examined_finds_itself", "") {
+        return;
+    }
+    let (_one, _two) = two_networks();
+    let (server, _other) = (server(), server());
+    let own = |server: &Server| {
+        let findings = server.diagnose().findings.into_iter().filter(|finding| finding.text.starts_with("this server"));
+        findings.map(|finding| (finding.verdict, finding.text)).collect::<Vec<_>>()
+    };
+    assert_eq!(own(&server), [(Verdict::Ok, "this server answered a probe".to_owned())]);
+    server.stop_service_discovery();
+    assert_eq!(own(&server)[0].0, Verdict::Warn);
+    server.stop();
+    server.events().for_each(drop);
+    assert_eq!(own(&server)[0].0, Verdict::Fail);
 }

@@ -1,17 +1,19 @@
 //! From facts to findings: what is likely at fault, and the exact next step.
 
 use super::facts::{Echo, Facts, FirewallFacts, Holder, InterfaceFacts, PortFacts, ServerFacts};
+use super::own::{self, Own};
 use super::{Finding, Verdict};
 
-/// Judges each fact; the order is that in which a person would look.
-pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
-    let mut findings = networks(facts);
+/// Judges each fact, after the server that asks for it; the order is that in which a person would look.
+pub(super) fn judge(facts: &Facts, own: Option<&Own<'_>>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = own.iter().flat_map(|own| own::judge(own, facts)).collect();
+    findings.extend(networks(facts));
     findings.extend(vpn(facts));
     findings.extend(broadcast(facts));
     findings.extend(multicast(facts));
     findings.extend(facts.firewalls.iter().map(firewall));
     findings.extend(facts.ports.iter().map(|port| self::port(port, facts)));
-    findings.extend(servers(facts));
+    findings.extend(servers(facts, own.is_some()));
     findings
 }
 
@@ -120,7 +122,7 @@ fn echoes(about: &'static str, facts: &Facts, echo: impl Fn(&InterfaceFacts) -> 
 }
 
 /// How to let datagrams in, when a firewall is the likely cause.
-fn let_in(facts: &Facts) -> String {
+pub(super) fn let_in(facts: &Facts) -> String {
     let command = match (facts.platform, facts.firewalls.first()) {
         ("linux", Some(firewall)) => open(firewall.name),
         ("linux", None) => "a firewall is likely; as root, `nft list ruleset` shows it",
@@ -201,10 +203,10 @@ fn holders(holders: &[Holder]) -> String {
     if list.is_empty() { String::new() } else { format!(" by {}", list.join(", ")) }
 }
 
-fn servers(facts: &Facts) -> Vec<Finding> {
+fn servers(facts: &Facts, has_one: bool) -> Vec<Finding> {
     let (here, elsewhere): (Vec<_>, Vec<_>) = facts.servers.iter().partition(|server| server.here);
     let mut findings: Vec<Finding> = here.iter().flat_map(|server| self::server(server, facts)).collect();
-    if here.is_empty() {
+    if here.is_empty() && !has_one {
         let advice = "start one, for instance with `halloo`, and run the doctor again";
         findings.push(warn("server", "no server of this machine answered a probe".into(), advice.into()));
     }
@@ -239,15 +241,15 @@ fn server(server: &ServerFacts, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-fn ok(about: &'static str, text: String) -> Finding {
+pub(super) fn ok(about: &'static str, text: String) -> Finding {
     Finding { verdict: Verdict::Ok, about, text, advice: None }
 }
 
-fn warn(about: &'static str, text: String, advice: String) -> Finding {
+pub(super) fn warn(about: &'static str, text: String, advice: String) -> Finding {
     Finding { verdict: Verdict::Warn, about, text, advice: Some(advice) }
 }
 
-fn fail(about: &'static str, text: String, advice: String) -> Finding {
+pub(super) fn fail(about: &'static str, text: String, advice: String) -> Finding {
     Finding { verdict: Verdict::Fail, about, text, advice: Some(advice) }
 }
 

@@ -2,6 +2,7 @@
 
 mod facts;
 mod judgement;
+mod own;
 
 mod examination;
 mod probing;
@@ -12,6 +13,7 @@ mod holders;
 use serde::Serialize;
 
 use facts::Facts;
+pub(crate) use own::Own;
 
 /// What [`diagnose`] found.
 #[derive(Clone, Debug, Serialize)]
@@ -63,8 +65,13 @@ pub enum Verdict {
 /// }
 /// ```
 pub fn diagnose() -> Diagnosis {
+    examine(None)
+}
+
+/// The same for a server that asks about itself.
+pub(crate) fn examine(own: Option<&Own<'_>>) -> Diagnosis {
     let facts = examination::examine();
-    let findings = judgement::judge(&facts);
+    let findings = judgement::judge(&facts, own);
     let well = findings.iter().all(|finding| finding.verdict < Verdict::Fail);
     Diagnosis { well, findings, beyond: judgement::beyond(), facts }
 }

@@ -130,6 +130,8 @@ impl Reactor {
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
+        // Whoever asks before the thread has had its first turn is told the same.
+        shared.discovery_enabled.store(announcing.is_enabled(), Ordering::Relaxed);
         let mut reactor = Reactor {
             poll,
             listener,

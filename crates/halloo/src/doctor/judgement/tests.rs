@@ -43,7 +43,7 @@ fn well() -> Facts {
 fn wrong(change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
     let mut facts = well();
     change(&mut facts);
-    judge(&facts).into_iter().filter(|finding| finding.verdict != Verdict::Ok).collect()
+    judge(&facts, None).into_iter().filter(|finding| finding.verdict != Verdict::Ok).collect()
 }
 
 /// The only one of them: what it is about, how it stands, and text and advice in one.
@@ -57,7 +57,7 @@ fn only(change: impl FnOnce(&mut Facts)) -> (&'static str, Verdict, String) {
 
 #[test]
 fn all_is_well() {
-    let findings = judge(&well());
+    let findings = judge(&well(), None);
     assert!(findings.iter().all(|finding| finding.verdict == Verdict::Ok && finding.advice.is_none()), "{findings:?}");
     assert!(findings.len() < 12, "more than fits on a screen with the rest");
 }
