@@ -275,3 +275,37 @@ fn dropped_clients_are_gone_from_the_server() {
     drop(Client::connect(format!("ws://{}", free_address())).unwrap());
     drop(client("nobody", free_udp_port()));
 }
+
+/// A port at which nobody answers, not even to refuse: its queue is full. Whoever holds what this returns keeps it so.
+#[cfg(target_os = "linux")]
+fn silent_address() -> (SocketAddr, Vec<socket2::Socket>) {
+    let tcp = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = tcp();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut held = vec![listener];
+    // Each that is not taken in is still on its way.
+    for _ in 0..4 {
+        let guest = tcp();
+        guest.set_nonblocking(true).unwrap();
+        let _ = guest.connect(&addr);
+        held.push(guest);
+    }
+    (addr.as_socket().unwrap(), held)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_left_an_address_at_which_nobody_answers_is_looked_for_meanwhile() {
+    let discovery_port = free_udp_port();
+    let server = Server::start(announced("den", discovery_port)).unwrap();
+    let (silent, _held) = silent_address();
+    let mut known = discovered(discovery_port);
+    (known.addresses, known.url) = (vec![silent], format!("ws://{silent}"));
+    let begun = std::time::Instant::now();
+    let client = client(known, discovery_port);
+    assert_eq!(connected(&client), format!("ws://{}", at(&server)));
+    let given_up = halloo_proto::defaults::HANDSHAKE_TIME;
+    assert!(begun.elapsed() < given_up, "it was found only once the old address was given up");
+}

@@ -43,6 +43,16 @@ impl Dial {
         Dial { addresses: addresses.into_iter().collect(), calls: Vec::new(), next_at: now, failure: None }
     }
 
+    /// Puts `addresses` before those that are left, but for those that are being called, and calls the first at once.
+    pub(super) fn prefer(&mut self, addresses: Vec<SocketAddr>, now: Time) {
+        let called: Vec<SocketAddr> = self.calls.iter().map(|call| call.addr).collect();
+        self.addresses.retain(|addr| !addresses.contains(addr));
+        for addr in addresses.into_iter().filter(|addr| !called.contains(addr)).rev() {
+            self.addresses.push_front(addr);
+            self.next_at = now;
+        }
+    }
+
     /// Ends calls that last too long, and begins those that are due. `token` gives a fresh token.
     pub(super) fn handle_timeout(&mut self, now: Time, registry: &Registry, mut token: impl FnMut() -> Token) {
         while let Some(overdue) = self.calls.iter().position(|call| now >= call.until) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::{STOP_TIME, TURN_BYTES};
+use halloo_proto::defaults::{NEXT_ADDRESS, STOP_TIME, TURN_BYTES};
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
 use halloo_proto::reconnect::{Backoff, Patience, is_final_code, is_final_status};
 use halloo_proto::text::escape;
@@ -18,7 +18,7 @@ use super::dial::{Dial, Reached};
 use super::greeting::{Greeted, Greeting};
 use super::keys::Keys;
 use super::line::Line;
-use super::locate::{self, Lookup};
+use super::locate::{self, Found, Lookup};
 use super::target::Route;
 use super::{ClientConfig, ClientEvent};
 use crate::ConnectError;
@@ -49,8 +49,9 @@ pub(super) struct Driver {
     backoff: Backoff,
     keys: Keys,
     stage: Stage,
-    /// This round has looked for the server already.
-    located: bool,
+    looking: Looking,
+    /// When to look for the server although its known addresses are not given up yet.
+    look_at: Time,
     tokens: usize,
     buffer: Vec<u8>,
     /// Events on their way to the queue.
@@ -61,6 +62,15 @@ pub(super) struct Driver {
     closing: Option<(CloseCode, String)>,
     /// End at this moment at the latest.
     stopping: Option<Time>,
+}
+
+/// Whether this round has looked for the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looking {
+    NotYet,
+    /// Somebody does.
+    Now,
+    Done,
 }
 
 /// How far it has come.
@@ -99,7 +109,8 @@ impl Driver {
             backoff: Backoff::new(patience, Time::ZERO),
             keys: Keys::new(),
             stage: Stage::Pausing(Time::ZERO),
-            located: false,
+            looking: Looking::NotYet,
+            look_at: Time::ZERO,
             tokens: 0,
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             events: VecDeque::new(),
@@ -166,7 +177,9 @@ impl Driver {
         let next = match &self.stage {
             Stage::Pausing(until) => Some(*until).filter(|_| !self.paused),
             Stage::Locating => None,
-            Stage::Dialing(dial) => dial.next_timeout(),
+            Stage::Dialing(dial) => {
+                dial.next_timeout().into_iter().chain(self.may_look().then_some(self.look_at)).min()
+            }
             Stage::Greeting(greeting, _) => Some(greeting.deadline),
             Stage::Open(connection) => {
                 let more = connection.takes_messages() && self.line.has_messages();
@@ -198,12 +211,26 @@ impl Driver {
             self.resume();
         }
         match orders.located {
-            Some(Ok(found)) if matches!(self.stage, Stage::Locating) => {
+            Some(located) => self.handle_located(located),
+            None => Ok(()),
+        }
+    }
+
+    fn handle_located(&mut self, located: Result<Found, String>) -> Result<(), End> {
+        self.looking = Looking::Done;
+        match (located, &mut self.stage) {
+            (Ok(found), Stage::Locating) => {
                 self.route.learn(&found);
                 self.stage = Stage::Dialing(Dial::new(found.addresses, self.now));
                 Ok(())
             }
-            Some(Err(reason)) => self.failed(reason),
+            (Ok(found), Stage::Dialing(dial)) => {
+                self.route.learn(&found);
+                dial.prefer(found.addresses, self.now);
+                Ok(())
+            }
+            (Err(reason), Stage::Locating) => self.failed(reason),
+            // The known addresses may still answer, or have answered.
             _ => Ok(()),
         }
     }
@@ -239,10 +266,13 @@ impl Driver {
     fn handle_timeout(&mut self) -> Result<(), End> {
         match &mut self.stage {
             Stage::Pausing(until) if self.now >= *until && !self.paused => {
-                self.located = false;
+                if self.looking == Looking::Done {
+                    self.looking = Looking::NotYet;
+                }
                 if self.route.known.is_empty() {
                     return self.locate("the server has no address".into());
                 }
+                self.look_at = self.now + NEXT_ADDRESS;
                 self.stage = Stage::Dialing(Dial::new(self.route.known.iter().copied(), self.now));
                 self.dial()
             }
@@ -295,16 +325,27 @@ impl Driver {
 
     /// Learns the addresses of the server, if there is a way to; otherwise the attempt failed for `reason`.
     fn locate(&mut self, reason: String) -> Result<(), End> {
-        let lookup = self.route.lookup.clone();
-        if self.located || matches!(lookup, Lookup::Nothing) {
+        if self.may_look()
+            && let Err(error) = self.look()
+        {
+            return self.failed(error);
+        }
+        if self.looking != Looking::Now {
             return self.failed(reason);
         }
-        self.located = true;
         self.stage = Stage::Locating;
-        match locate::start(lookup, self.config.search.clone(), Arc::clone(&self.line)) {
-            Ok(()) => Ok(()),
-            Err(error) => self.failed(format!("cannot start the search: {error}")),
-        }
+        Ok(())
+    }
+
+    fn may_look(&self) -> bool {
+        self.looking == Looking::NotYet && !matches!(self.route.lookup, Lookup::Nothing)
+    }
+
+    fn look(&mut self) -> Result<(), String> {
+        locate::start(self.route.lookup.clone(), self.config.search.clone(), Arc::clone(&self.line))
+            .map_err(|error| format!("cannot start the search: {error}"))?;
+        self.looking = Looking::Now;
+        Ok(())
     }
 
     fn dial(&mut self) -> Result<(), End> {
@@ -316,6 +357,10 @@ impl Driver {
             Token(*tokens)
         });
         if !dial.is_over() {
+            // A server that has moved leaves an address at which nobody answers, not even to refuse.
+            if self.now >= self.look_at && self.may_look() {
+                self.look().unwrap_or_else(|error| tracing::debug!(error, "the server is not looked for"));
+            }
             return Ok(());
         }
         let dial = std::mem::replace(dial, Dial::new([], self.now));
