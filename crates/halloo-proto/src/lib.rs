@@ -8,6 +8,7 @@ pub mod time;
 
 pub mod close;
 pub mod frame;
+pub mod hearing;
 pub mod heartbeat;
 pub mod message;
 pub mod outbox;

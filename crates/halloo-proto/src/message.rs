@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::Time;
 use crate::close::{CloseCode, Violation};
 use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role, SHORT_HEADER};
+use crate::hearing::Hearing;
 
 /// What one peer may make the other keep or do.
 #[derive(Clone, Copy, Debug)]
@@ -112,9 +113,10 @@ impl Receiver {
         }
     }
 
-    /// When the fragmented message under way must be complete; `None` when there is none.
-    pub fn deadline(&self, limits: &MessageLimits) -> Option<Time> {
-        self.partial.as_ref().map(|partial| partial.started + limits.fragment_time)
+    /// When the fragmented message under way must be complete; `None` when there is none. Time before `since` does not
+    /// count, as [`Hearing::since`] has it.
+    pub fn deadline(&self, limits: &MessageLimits, since: Time) -> Option<Time> {
+        self.partial.as_ref().map(|partial| partial.started.max(since) + limits.fragment_time)
     }
 
     /// Bytes that the message under way takes in memory; 0 when there is none.
@@ -124,7 +126,7 @@ impl Receiver {
 
     /// Takes the next message or control frame from the front of `input`; `None` when what is left (to be kept with
     /// [`Receiver::keep`]) decides nothing yet. `deflate` says whether messages may be compressed, which was agreed in the
-    /// handshake.
+    /// handshake. `now` is the moment, or a [`Hearing`] where it was not always read.
     ///
     /// # Errors
     /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no
@@ -137,7 +139,7 @@ impl Receiver {
         role: Role,
         deflate: bool,
         limits: &MessageLimits,
-        now: Time,
+        now: impl Into<Hearing>,
     ) -> Result<Option<Incoming<'a>>, Violation> {
         if role == Role::Server
             && self.partial.is_none()
@@ -148,7 +150,7 @@ impl Receiver {
             frame::mask(payload, key, 0);
             return data(opcode, payload).map(Some);
         }
-        self.next_of_any(input, role, deflate, limits, now)
+        self.next_of_any(input, role, deflate, limits, &now.into())
     }
 
     fn next_of_any<'a>(
@@ -157,7 +159,7 @@ impl Receiver {
         role: Role,
         deflate: bool,
         limits: &MessageLimits,
-        now: Time,
+        hearing: &Hearing,
     ) -> Result<Option<Incoming<'a>>, Violation> {
         loop {
             if self.partial.as_ref().is_some_and(|partial| partial.missing > 0 || partial.fin) {
@@ -173,11 +175,11 @@ impl Receiver {
                 if input.len() < whole {
                     return Ok(None);
                 }
-                self.control.spend(limits.control_rate, now)?;
+                self.control.spend(limits.control_rate, hearing)?;
                 let payload = take(input, whole, &header);
                 return control(header.opcode, payload).map(Some);
             }
-            self.check(&header, limits, now)?;
+            self.check(&header, limits, hearing)?;
             let in_one_piece = self.partial.is_none() && header.fin;
             let available = (input.len() - header.length) as u64;
             if in_one_piece && header.payload <= available {
@@ -188,13 +190,13 @@ impl Receiver {
                 }
                 return data(header.opcode, payload).map(Some);
             }
-            self.begin_frame(&header, now);
+            self.begin_frame(&header, hearing.now());
             split(input, header.length);
         }
     }
 
     /// Decides from the header alone, before anything is kept for the payload.
-    fn check(&self, header: &Header, limits: &MessageLimits, now: Time) -> Result<(), Violation> {
+    fn check(&self, header: &Header, limits: &MessageLimits, hearing: &Hearing) -> Result<(), Violation> {
         let so_far = match (&self.partial, header.opcode) {
             (None, Opcode::Continuation) => return Err(Violation::protocol("there is no message to continue")),
             (Some(partial), Opcode::Continuation) => {
@@ -202,7 +204,7 @@ impl Receiver {
                     let reason = format!("a message has at most {} fragments", limits.fragments);
                     return Err(Violation::new(CloseCode::PolicyViolation, reason));
                 }
-                if now - partial.started > limits.fragment_time {
+                if hearing.now() - partial.started.max(hearing.since()) > limits.fragment_time {
                     return Err(Violation::new(CloseCode::PolicyViolation, "the message took too long to finish"));
                 }
                 partial.bytes.len()
@@ -302,11 +304,12 @@ struct ControlBudget {
 }
 
 impl ControlBudget {
-    fn spend(&mut self, rate: u32, now: Time) -> Result<(), Violation> {
+    fn spend(&mut self, rate: u32, hearing: &Hearing) -> Result<(), Violation> {
         let too_many = Err(Violation::new(CloseCode::PolicyViolation, "too many control frames"));
         let Some(each) = Duration::from_secs(1).checked_div(rate) else { return too_many };
-        self.empty_at = self.empty_at.max(now) + each;
-        if self.empty_at - now > each * rate.saturating_mul(2) {
+        // What gathered while nobody read did not come at once.
+        self.empty_at = self.empty_at.max(hearing.earliest()) + each;
+        if self.empty_at - hearing.now() > each * rate.saturating_mul(2) {
             return too_many;
         }
         Ok(())

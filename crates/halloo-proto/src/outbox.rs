@@ -138,9 +138,8 @@ impl Outbox {
 
     /// Messages, control frames left out, that wait or are half on their way: those that a broken connection loses.
     pub fn unsent(&self) -> u64 {
-        // Control frames are those with the fourth bit of the opcode set (RFC 6455 section 5.5).
-        let is_message = |waiting: &&Waiting| waiting.frames.bytes[waiting.start] & 0x08 == 0;
-        self.backlog.iter().filter(is_message).count() as u64
+        let waiting = self.backlog.iter().filter(|waiting| is_message(&waiting.frames.bytes[waiting.start..]));
+        waiting.count() as u64 + messages_from(&self.cork, 0)
     }
 
     /// The cork, to append frames to: only while the outbox is not blocked.
@@ -310,6 +309,17 @@ mod tests {
     }
 
     const LIMITS: OutboxLimits = OutboxLimits { messages: 3, bytes: 1000, policy: SlowClient::DropOldest };
+
+    #[test]
+    fn what_a_broken_connection_loses_is_what_waits_and_what_is_corked() {
+        let mut outbox = Outbox::default();
+        frame::encode(outbox.cork(), Opcode::Text, b"one", None);
+        frame::encode(outbox.cork(), Opcode::Ping, b"", None);
+        frame::encode(outbox.cork(), Opcode::Text, b"two", None);
+        assert_eq!(outbox.unsent(), 2);
+        outbox.block_cork(6, &Arc::default());
+        assert_eq!(outbox.unsent(), 1, "the first is on its way");
+    }
 
     #[test]
     fn a_half_written_cork_goes_on_where_it_stopped() {

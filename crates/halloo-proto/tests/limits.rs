@@ -7,11 +7,17 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::frame::{Opcode, Role, encode};
+use halloo_proto::hearing::Hearing;
 use halloo_proto::message::{Incoming, MessageLimits, Receiver};
 use proptest::prelude::*;
 
 /// Reads one frame at `now`; answers whether it was a whole message or control frame.
-fn read(receiver: &mut Receiver, frame: &[u8], limits: &MessageLimits, now: Time) -> Result<bool, Violation> {
+fn read(
+    receiver: &mut Receiver,
+    frame: &[u8],
+    limits: &MessageLimits,
+    now: impl Into<Hearing>,
+) -> Result<bool, Violation> {
     let mut frame = frame.to_vec();
     receiver.next(&mut &mut frame[..], Role::Client, false, limits, now).map(|next| next.is_some())
 }
@@ -59,7 +65,7 @@ proptest! {
             match read(&mut receiver, &[first, 1, b'x'], &limits, now) {
                 Ok(whole) => {
                     prop_assert!(index < most && whole == last && !(last && late && index > 0));
-                    prop_assert_eq!(receiver.deadline(&limits), (!last).then_some(start + limits.fragment_time));
+                    prop_assert_eq!(receiver.deadline(&limits, Time::ZERO), (!last).then_some(start + limits.fragment_time));
                 }
                 Err(violation) => {
                     prop_assert_eq!(violation.code, CloseCode::PolicyViolation);
@@ -69,6 +75,35 @@ proptest! {
             }
         }
     }
+}
+
+/// A pause of a minute, just over.
+fn after_a_pause() -> Hearing {
+    let mut hearing = Hearing::from(Time::ZERO + Duration::from_secs(100));
+    hearing.pause();
+    hearing.handle_turn(Time::ZERO + Duration::from_secs(160), None, Duration::ZERO);
+    hearing.resume();
+    hearing
+}
+
+#[test]
+fn what_gathered_while_nobody_read_is_not_judged_as_if_it_came_at_once() {
+    let limits = MessageLimits::default();
+    let (hearing, each) = (after_a_pause(), u64::from(limits.control_rate));
+    let mut receiver = Receiver::default();
+    let taken = (0..10_000).take_while(|_| read(&mut receiver, &ping(), &limits, hearing).is_ok()).count() as u64;
+    assert_eq!(taken, 60 * each + 2 * each, "what a minute allows, and the burst");
+}
+
+#[test]
+fn a_message_may_go_on_after_a_pause() {
+    let limits = MessageLimits::default();
+    let (hearing, mut receiver) = (after_a_pause(), Receiver::default());
+    assert_eq!(read(&mut receiver, &[2, 1, b'x'], &limits, Time::ZERO + Duration::from_secs(99)), Ok(false));
+    assert_eq!(receiver.deadline(&limits, hearing.since()), Some(hearing.now() + limits.fragment_time));
+    assert_eq!(read(&mut receiver, &[0, 1, b'y'], &limits, hearing), Ok(false));
+    let late = hearing.now() + limits.fragment_time + Duration::from_secs(1);
+    assert!(read(&mut receiver, &[0x80, 1, b'z'], &limits, late).is_err(), "but not for ever");
 }
 
 #[test]

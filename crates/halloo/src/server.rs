@@ -325,6 +325,7 @@ impl Server {
             bind: self.bind,
             running: status.server_running,
             discovery: self.shared.discovery_enabled.load(Ordering::Relaxed),
+            discovery_port: self.discovery_port(),
             clients: status.connected_clients,
         }))
     }

@@ -2,95 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+mod answering;
+
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use halloo::{Client, ClientConfig, ClientEvent, CloseCode, Delivery};
-use halloo_proto::upgrade::accept_key;
-use tungstenite::protocol::frame::coding::{CloseCode as PeerCode, Data, OpCode};
-use tungstenite::protocol::frame::{CloseFrame, Frame};
-use tungstenite::{Message, WebSocket};
-
-/// Long enough for a loaded machine; no test waits for it unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server for one client, which `serve` speaks to.
-fn server<T: Send + 'static>(
-    serve: impl FnOnce(WebSocket<TcpStream>) -> T + Send + 'static,
-) -> (String, JoinHandle<T>) {
-    raw_server(|stream| serve(tungstenite::accept(stream).expect("a handshake")))
-}
-
-/// The same below WebSocket.
-fn raw_server<T: Send + 'static>(serve: impl FnOnce(TcpStream) -> T + Send + 'static) -> (String, JoinHandle<T>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("ws://{}", listener.local_addr().unwrap());
-    let thread = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        serve(stream)
-    });
-    (url, thread)
-}
-
-/// Reads the request and answers with what `answer` makes of its key; then goes on.
-fn answer(mut stream: &TcpStream, answer: impl FnOnce(&str) -> String) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
-    stream.write_all(answer(key).as_bytes()).unwrap();
-}
-
-fn accepted(key: &str) -> String {
-    let accept = accept_key(key);
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-    )
-}
-
-fn next(client: &Client) -> ClientEvent {
-    client.wait_event(PATIENCE).expect("an event")
-}
-
-fn received(client: &Client) -> halloo::Message<'static> {
-    match next(client) {
-        ClientEvent::MessageReceived { message } => message,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The first client that gets only one attempt.
-fn once(url: &str, change: impl FnOnce(&mut ClientConfig)) -> Client {
-    let mut config = ClientConfig::new(url);
-    config.reconnect = false;
-    change(&mut config);
-    Client::start(config).unwrap()
-}
-
-fn gave_up(client: &Client) -> String {
-    match next(client) {
-        ClientEvent::GaveUp { reason } => {
-            assert_eq!(client.events().count(), 0, "nothing comes after the end");
-            assert!(client.send("late").is_err());
-            reason
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-fn disconnected(client: &Client) -> (CloseCode, String) {
-    match next(client) {
-        ClientEvent::Disconnected { code, reason, retry_in: None } => (code, reason),
-        other => panic!("{other:?}"),
-    }
-}
+use answering::*;
+use halloo::{Client, ClientEvent, CloseCode, Delivery};
+use tungstenite::Message;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
 
 #[test]
 fn text_and_bytes_both_ways_and_an_agreed_end() {
@@ -333,108 +254,6 @@ fn frames_right_behind_the_handshake_are_not_lost() {
     let client = once(&url, |_| {});
     assert!(matches!(next(&client), ClientEvent::Connected { .. }));
     assert_eq!(received(&client).text(), Some("onetwothree"));
-    drop(client);
-    server.join().unwrap();
-}
-
-#[test]
-fn a_kick_by_the_application_is_final_and_a_restart_is_not() {
-    for (code, is_final) in [(4000, true), (3000, true), (1008, true), (1001, false), (1013, false), (1011, false)] {
-        let (url, server) = server(move |mut peer| {
-            peer.close(Some(CloseFrame { code: PeerCode::from(code), reason: "enough\u{7}".into() })).unwrap();
-            while peer.read().is_ok() {}
-        });
-        let client = Client::connect(&url).unwrap();
-        assert!(matches!(next(&client), ClientEvent::Connected { .. }));
-        let ClientEvent::Disconnected { code: told, reason, retry_in } = next(&client) else { panic!() };
-        assert_eq!((told.number(), reason.as_str(), retry_in.is_none()), (code, "enough\u{7}", is_final));
-        if is_final {
-            let reason = gave_up(&client);
-            assert!(reason.contains("enough\\u{7}"), "{reason}");
-        }
-        server.join().unwrap();
-    }
-}
-
-#[test]
-fn dropped_with_events_untaken_it_still_says_1001() {
-    let (url, server) = server(|mut peer| {
-        for _ in 0..5000 {
-            peer.write(Message::text("x")).unwrap();
-        }
-        peer.flush().unwrap();
-        loop {
-            match peer.read() {
-                Ok(Message::Close(close)) => return close.map(|close| u16::from(close.code)),
-                Ok(_) => {}
-                Err(error) => panic!("{error}"),
-            }
-        }
-    });
-    // Nobody takes its events, so that it does not even read any more.
-    let client = once(&url, |config| config.event_queue = 100);
-    assert!(client.wait_connected(PATIENCE));
-    drop(client);
-    assert_eq!(server.join().unwrap(), Some(1001));
-}
-
-#[test]
-fn stopped_in_the_middle_of_the_handshake_it_still_says_1001() {
-    let (asked, is_asked) = std::sync::mpsc::channel();
-    let (stopped, is_stopped) = std::sync::mpsc::channel::<()>();
-    let (url, server) = raw_server(move |stream| {
-        // To the server it is a client as soon as this answer is on its way.
-        answer(&stream, |key| {
-            asked.send(()).unwrap();
-            is_stopped.recv().unwrap();
-            accepted(key)
-        });
-        let mut bytes = Vec::new();
-        let _ = (&stream).take(64).read_to_end(&mut bytes);
-        bytes
-    });
-    let client = Client::connect(&url).unwrap();
-    is_asked.recv().unwrap();
-    client.stop();
-    stopped.send(()).unwrap();
-    let bytes = server.join().unwrap();
-    let close = bytes.iter().position(|&byte| byte == 0x88).expect("a close frame");
-    let (key, code) = (&bytes[close + 2..close + 6], &bytes[close + 6..close + 8]);
-    assert_eq!(u16::from_be_bytes([code[0] ^ key[0], code[1] ^ key[1]]), 1001);
-}
-
-#[test]
-fn dropped_while_the_server_takes_nothing_it_ends_all_the_same() {
-    let (over, is_over) = std::sync::mpsc::channel::<()>();
-    let (url, server) = server(move |peer| {
-        let _ = is_over.recv();
-        drop(peer);
-    });
-    let client = Client::connect(&url).unwrap();
-    assert!(client.wait_connected(PATIENCE));
-    while client.send(vec![7; 100_000]).unwrap() == Delivery::Queued {}
-    assert!(client.messages_dropped() > 0);
-    // Would wait for ever if it waited for the server, or came back to send what is left.
-    drop(client);
-    drop(over);
-    server.join().unwrap();
-}
-
-#[test]
-fn an_application_that_does_not_take_its_events_slows_the_server_and_loses_nothing() {
-    const COUNT: u32 = 20_000;
-    let (url, server) = server(|mut peer| {
-        for number in 0..COUNT {
-            peer.write(Message::binary(number.to_be_bytes().to_vec())).unwrap();
-        }
-        peer.flush().unwrap();
-        while peer.read().is_ok() {}
-    });
-    let client = once(&url, |config| config.event_queue = 100);
-    assert!(matches!(next(&client), ClientEvent::Connected { .. }));
-    for number in 0..COUNT {
-        assert_eq!(received(&client).bytes(), number.to_be_bytes());
-    }
     drop(client);
     server.join().unwrap();
 }

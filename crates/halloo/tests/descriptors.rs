@@ -82,8 +82,11 @@ fn served() {
     let mut line = String::new();
     while std::io::stdin().read_line(&mut line).unwrap() > 0 {
         match line.trim() {
-            "take all" => {
-                let files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            take @ ("take all" | "take all but one") => {
+                let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+                if take != "take all" {
+                    files.pop();
+                }
                 println!("told: {} taken", files.len());
                 line.clear();
                 std::io::stdin().read_line(&mut line).unwrap();
@@ -152,4 +155,18 @@ fn who_cannot_be_taken_in_is_told_why() {
     let released = Instant::now();
     assert!(answer(starved.ask()).starts_with("HTTP/1.1 200"));
     assert!(released.elapsed() < Duration::from_secs(2), "{:?}", released.elapsed());
+}
+
+#[test]
+fn whoever_has_the_last_one_keeps_it_while_nobody_else_comes() {
+    let mut starved = Starved::start();
+    writeln!(starved.go, "take all but one").unwrap();
+    assert!(starved.lines.next().unwrap().ends_with("taken"));
+    let mut last = starved.socket();
+    // Longer than he would be left alone if somebody came.
+    last.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
+    assert!(last.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "he was put out");
+    write!(last, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    last.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert!(answer(last).starts_with("HTTP/1.1 200"));
 }

@@ -187,6 +187,10 @@ fn a_server_that_is_examined_finds_itself() {
         findings.map(|finding| (finding.verdict, finding.text)).collect::<Vec<_>>()
     };
     assert_eq!(own(&server), [(Verdict::Ok, "this server answered a probe".to_owned())]);
+    let mut config = Config::default();
+    (config.port, config.discovery_port) = (0, 9000);
+    let elsewhere = Server::start(config).unwrap();
+    assert_eq!(own(&elsewhere)[0].0, Verdict::Ok, "at whatever port it listens");
     server.stop_service_discovery();
     assert_eq!(own(&server)[0].0, Verdict::Warn);
     server.stop();

@@ -135,3 +135,68 @@ fn a_server_that_was_held_up_blames_nobody() {
     let left: Vec<_> = told.try_iter().filter(|event| matches!(event, Event::ClientLeft { .. })).collect();
     assert!(matches!(left[..], [Event::ClientLeft { client: ClientId(1), .. }]), "{left:?}");
 }
+
+#[test]
+fn a_large_message_to_all_is_shared_also_by_those_who_were_told_something_else_before_it() {
+    const SIZE: usize = 8 << 20;
+    let server = Server::start_with(Config::local(), |event, hub| {
+        if let Event::MessageReceived { .. } = event {
+            for id in 1..=20 {
+                hub.send(halloo::ClientId(id), "hi");
+            }
+            hub.send_to_all(vec![0; SIZE]);
+        }
+    })
+    .unwrap();
+    let mut clients: Vec<TcpStream> = (0..20).map(|_| join(&server)).collect();
+    clients[0].write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
+    while server.status().extras.messages_sent < 40 {
+        std::thread::yield_now();
+    }
+    let status = server.status();
+    assert!(status.extras.outbox_bytes < 2 * SIZE, "{} bytes", status.extras.outbox_bytes);
+    assert_eq!(status.connected_clients, 20, "nobody had to be cut off");
+}
+
+#[test]
+fn who_asks_to_be_let_in_after_the_stop_is_not() {
+    let server = Server::start(Config::local()).unwrap();
+    let mut late = open(&server);
+    // Accepted, and nothing heard from it.
+    while server.status().extras.clients_total == 0 && ask(&mut open(&server), HANDSHAKE) != "HTTP/1.1 101" {}
+    server.stop();
+    // Answered behind the stop.
+    drop(server.status());
+    assert_eq!(ask(&mut late, HANDSHAKE), "");
+    let joined = server.events().filter(|event| matches!(event, Event::ClientJoined { .. })).count();
+    assert_eq!(joined, 1);
+}
+
+#[test]
+fn an_event_behind_a_full_queue_does_not_end_the_reading() {
+    const COUNT: usize = 20_000;
+    let mut config = Config::local();
+    config.event_queue = 4096;
+    let server = Server::start(config).unwrap();
+    let mut sender = join(&server);
+    let other = join(&server);
+    let sending = std::thread::spawn(move || {
+        for _ in 0..COUNT {
+            sender.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
+        }
+        sender
+    });
+    while server.waiting_events() < 4096 {
+        std::thread::yield_now();
+    }
+    // It has noticed before it answers.
+    drop(server.status());
+    let is_message = |event: &Event<'_>| matches!(event, Event::MessageReceived { .. });
+    let mut taken = (0..600).filter_map(|_| server.try_event()).filter(is_message).count();
+    // It leaves while the server does not read.
+    server.disconnect(halloo::ClientId(2), 4000, "out");
+    drop((server.status(), other));
+    taken += std::iter::from_fn(|| server.wait_event(PATIENCE)).filter(is_message).take(COUNT - taken).count();
+    assert_eq!(taken, COUNT);
+    drop(sending.join().unwrap());
+}

@@ -10,6 +10,7 @@ use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::defaults::{CLOSE_TIME, HEARTBEATS_TO_DEATH, TURN_BYTES, WRITE_TIME};
 use halloo_proto::frame::{self, Opcode, Role};
+use halloo_proto::hearing::Hearing;
 use halloo_proto::heartbeat::{Heartbeat, Pulse};
 use halloo_proto::message::{Incoming, MessageLimits, Receiver};
 use halloo_proto::outbox::{Frames, Outbox};
@@ -30,6 +31,7 @@ const CONTROLS: u32 = 100;
 /// What a connection is lent for as long as it does something.
 pub(super) struct Turn<'a> {
     pub(super) now: Time,
+    pub(super) hearing: Hearing,
     pub(super) limits: &'a MessageLimits,
     pub(super) interval: Duration,
     pub(super) line: &'a Line,
@@ -67,8 +69,6 @@ pub(super) struct Connection {
     heartbeat: Heartbeat,
     /// When to look at the heartbeat.
     pulse_at: Time,
-    /// Nothing was read before this moment, so silence before it proves nothing.
-    listening_since: Time,
     /// The socket may have something; no new edge will come for it.
     readable: bool,
     /// Since when the socket takes nothing; [`Time::NEVER`] while it does.
@@ -93,7 +93,6 @@ impl Connection {
             controls: 0,
             heartbeat: Heartbeat::new(now),
             pulse_at: now,
-            listening_since: now,
             readable: true,
             blocked_since: Time::NEVER,
             deadline: Time::NEVER,
@@ -146,11 +145,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    /// Reading was paused until now.
-    pub(super) fn resume(&mut self, now: Time) {
-        self.listening_since = now;
     }
 
     /// Reads once, if there may be something, and handles all of it.
@@ -235,14 +229,14 @@ impl Connection {
             }
             return Ok(());
         }
-        if self.receiver.deadline(turn.limits).is_some_and(|deadline| now >= deadline) {
+        if self.receiver.deadline(turn.limits, turn.hearing.since()).is_some_and(|deadline| now >= deadline) {
             let rule = "the message took too long to finish";
             return self.violated(Violation::new(CloseCode::PolicyViolation, rule), turn);
         }
-        let mut pulse = self.heartbeat.poll(now, turn.interval, self.listening_since);
+        let mut pulse = self.heartbeat.poll(now, turn.interval, turn.hearing.since());
         if pulse == Pulse::Ping {
             self.control(Opcode::Ping, b"", turn)?;
-            pulse = self.heartbeat.poll(now, turn.interval, self.listening_since);
+            pulse = self.heartbeat.poll(now, turn.interval, turn.hearing.since());
         }
         match pulse {
             Pulse::Wait(until) => self.pulse_at = until,
@@ -256,12 +250,12 @@ impl Connection {
     }
 
     /// When something is due.
-    pub(super) fn next_timeout(&self, reading: bool, limits: &MessageLimits) -> Option<Time> {
+    pub(super) fn next_timeout(&self, reading: bool, limits: &MessageLimits, since: Time) -> Option<Time> {
         let mut next = if self.phase == Phase::Open { self.pulse_at } else { self.deadline };
         if self.blocked_since != Time::NEVER {
             next = next.min(self.blocked_since + WRITE_TIME);
         }
-        if let Some(deadline) = self.receiver.deadline(limits).filter(|_| reading) {
+        if let Some(deadline) = self.receiver.deadline(limits, since).filter(|_| reading) {
             next = next.min(deadline);
         }
         (next != Time::NEVER).then_some(next)
@@ -270,7 +264,7 @@ impl Connection {
     fn handle_frames(&mut self, bytes: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
         let mut input = bytes;
         while self.phase != Phase::Ending {
-            match self.receiver.next(&mut input, Role::Client, false, turn.limits, turn.now) {
+            match self.receiver.next(&mut input, Role::Client, false, turn.limits, turn.hearing) {
                 Ok(Some(Incoming::Text(text))) => turn.tell(Message::Text(text)),
                 Ok(Some(Incoming::Binary(bytes))) => turn.tell(Message::Binary(bytes)),
                 Ok(Some(Incoming::Ping(payload))) if self.phase == Phase::Open => {

@@ -9,6 +9,7 @@ use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::{NEXT_ADDRESS, STOP_TIME, TURN_BYTES};
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
+use halloo_proto::hearing::Hearing;
 use halloo_proto::reconnect::{Backoff, Patience, is_final_code, is_final_status};
 use halloo_proto::text::escape;
 use mio::{Events, Poll, Token, Waker};
@@ -46,6 +47,7 @@ pub(super) struct Driver {
     connector: Connector,
     epoch: Instant,
     now: Time,
+    hearing: Hearing,
     backoff: Backoff,
     keys: Keys,
     stage: Stage,
@@ -106,6 +108,7 @@ impl Driver {
             connector,
             epoch: Instant::now(),
             now: Time::ZERO,
+            hearing: Hearing::default(),
             backoff: Backoff::new(patience, Time::ZERO),
             keys: Keys::new(),
             stage: Stage::Pausing(Time::ZERO),
@@ -125,13 +128,15 @@ impl Driver {
     pub(super) fn run(&mut self) -> End {
         let mut ready = Events::with_capacity(16);
         loop {
-            match self.poll.poll(&mut ready, self.timeout()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut ready, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return End::GaveUp(format!("cannot wait for the network: {error}"));
                 }
                 _ => {}
             }
             self.now = Time::ZERO + self.epoch.elapsed();
+            self.hearing.handle_turn(self.now, timeout, self.config.heartbeat);
             let outcome = self.turn(&ready);
             self.publish();
             if let Err(end) = outcome {
@@ -170,6 +175,7 @@ impl Driver {
         }
         if !self.events.is_empty() && self.queue.push(&mut self.events) {
             self.paused = true;
+            self.hearing.pause();
         }
     }
 
@@ -186,7 +192,7 @@ impl Driver {
                 if more || (connection.is_readable() && !self.paused) {
                     return Some(Duration::ZERO);
                 }
-                connection.next_timeout(!self.paused, &self.config.messages)
+                connection.next_timeout(!self.paused, &self.config.messages, self.hearing.since())
             }
         };
         let next = next.into_iter().chain(self.stopping).min()?;
@@ -207,6 +213,8 @@ impl Driver {
                 return Err(End::Closed);
             }
             self.closing.get_or_insert((CloseCode::GoingAway, String::new()));
+            // Nobody waits for what is not sent yet.
+            self.line.drop_waiting();
             self.stopping = Some(self.now + STOP_TIME);
             self.resume();
         }
@@ -224,22 +232,20 @@ impl Driver {
                 self.stage = Stage::Dialing(Dial::new(found.addresses, self.now));
                 Ok(())
             }
-            (Ok(found), Stage::Dialing(dial)) => {
+            (Ok(found), Stage::Dialing(dial) | Stage::Greeting(_, dial)) => {
                 self.route.learn(&found);
                 dial.prefer(found.addresses, self.now);
                 Ok(())
             }
             (Err(reason), Stage::Locating) => self.failed(reason),
-            // The known addresses may still answer, or have answered.
+            // The known addresses may still answer, or one has.
             _ => Ok(()),
         }
     }
 
     fn resume(&mut self) {
         self.paused = false;
-        if let Stage::Open(connection) = &mut self.stage {
-            connection.resume(self.now);
-        }
+        self.hearing.resume();
     }
 
     fn handle_ready(&mut self, event: &mio::event::Event) -> Result<(), End> {
@@ -314,6 +320,7 @@ impl Driver {
         let reading = !self.paused;
         let mut turn = Turn {
             now: self.now,
+            hearing: self.hearing,
             limits: &self.config.messages,
             interval: self.config.heartbeat,
             line: &self.line,

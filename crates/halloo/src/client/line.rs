@@ -195,6 +195,15 @@ impl Line {
         self.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
+    /// Drops what still waits.
+    pub(super) fn drop_waiting(&self) {
+        let mut state = self.lock();
+        let left = std::mem::take(&mut state.waiting).len() as u64;
+        state.bytes = 0;
+        drop(state);
+        self.drop_messages(left);
+    }
+
     /// The event about drops, when there were any since the last.
     pub(super) fn take_dropped(&self) -> Option<ClientEvent> {
         let messages = std::mem::take(&mut self.lock().untold);
@@ -203,11 +212,11 @@ impl Line {
 
     /// The thread ends: nothing is taken any more, and what still waits is dropped and told.
     pub(super) fn end(&self, events: &mut Vec<ClientEvent>) {
-        let mut state = self.lock();
-        (state.ended, state.url) = (true, None);
-        let left = std::mem::take(&mut state.waiting).len() as u64;
-        drop(state);
-        self.drop_messages(left);
+        {
+            let mut state = self.lock();
+            (state.ended, state.url) = (true, None);
+        }
+        self.drop_waiting();
         events.extend(self.take_dropped());
         self.settled.notify_all();
     }

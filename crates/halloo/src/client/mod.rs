@@ -177,6 +177,11 @@ impl Client {
         self.line.messages_dropped()
     }
 
+    /// How many events wait to be taken.
+    pub fn waiting_events(&self) -> usize {
+        self.queue.len()
+    }
+
     /// The events, as they come; ends when the client was closed or gave up.
     pub fn events(&self) -> impl Iterator<Item = ClientEvent> + '_ {
         std::iter::from_fn(|| self.next_event(None))

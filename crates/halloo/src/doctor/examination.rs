@@ -13,12 +13,12 @@ use crate::discovery::interfaces;
 /// For a connection to this very machine, which is made or refused at once.
 const CONNECT_TIME: Duration = Duration::from_secs(1);
 
-/// Looks at everything; takes about a second, most of which is listening for answers.
-pub(super) fn examine() -> Facts {
+/// Looks at everything, and for a server at `also`; takes about a second, most of which is listening for answers.
+pub(super) fn examine(also: Option<u16>) -> Facts {
     let networks: Vec<Interface> =
         announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()).collect();
     let ports = vec![port("TCP", PORT), port("UDP", DISCOVERY_PORT)];
-    let heard = probing::probe(&networks);
+    let heard = probing::probe(&networks, also);
     let ranked = networks.iter().enumerate().map(|(index, interface)| InterfaceFacts {
         name: interface.name.clone(),
         addr: interface.addr,

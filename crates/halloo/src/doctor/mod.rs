@@ -70,7 +70,7 @@ pub fn diagnose() -> Diagnosis {
 
 /// The same for a server that asks about itself.
 pub(crate) fn examine(own: Option<&Own<'_>>) -> Diagnosis {
-    let facts = examination::examine();
+    let facts = examination::examine(own.map(|own| own.discovery_port).filter(|&port| port > 0));
     let findings = judgement::judge(&facts, own);
     let well = findings.iter().all(|finding| finding.verdict < Verdict::Fail);
     Diagnosis { well, findings, beyond: judgement::beyond(), facts }

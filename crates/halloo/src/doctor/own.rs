@@ -13,6 +13,8 @@ pub(crate) struct Own<'a> {
     pub(crate) bind: Option<IpAddr>,
     pub(crate) running: bool,
     pub(crate) discovery: bool,
+    /// Where it hears probes; 0 when nowhere.
+    pub(crate) discovery_port: u16,
     pub(crate) clients: usize,
 }
 
@@ -43,6 +45,11 @@ pub(super) fn judge(own: &Own<'_>, facts: &Facts) -> Vec<Finding> {
         let text = format!("this server has clients ({}) and calls nobody; it still answers probes", own.clients);
         findings.push(ok("server", text));
     }
+    if own.discovery_port == 0 {
+        let advice = "stop the programs that keep the UDP ports of discovery for themselves, and start it again";
+        findings.push(fail("server", "this server cannot hear probes: it got no port for them".into(), advice.into()));
+        return findings;
+    }
     findings.push(match facts.servers.iter().any(|server| server.id == own.id) {
         true => ok("server", "this server answered a probe".into()),
         false => fail("server", "this server did not answer a probe".into(), let_in(facts)),
@@ -56,7 +63,7 @@ mod tests {
     use super::super::{Verdict, judgement};
     use super::*;
 
-    const OWN: Own<'_> = Own { id: "a1", bind: None, running: true, discovery: true, clients: 0 };
+    const OWN: Own<'_> = Own { id: "a1", bind: None, running: true, discovery: true, discovery_port: 8766, clients: 0 };
 
     fn facts(ids: &[&str]) -> Facts {
         let server = |id: &&str| ServerFacts {
@@ -90,6 +97,8 @@ mod tests {
         let network = Own { bind: Some([192, 168, 1, 5].into()), clients: 2, ..OWN };
         assert!(told(&network, &["a1"]).starts_with("Ok this server has clients (2)"));
         assert!(told(&Own { discovery: false, ..OWN }, &[]).starts_with("Warn this server neither calls"));
+        let unheard = told(&Own { discovery_port: 0, ..OWN }, &[]);
+        assert_eq!(unheard, "Fail this server cannot hear probes: it got no port for them; ");
         assert_eq!(told(&Own { running: false, ..OWN }, &[]), "Fail this server does not run; ");
     }
 

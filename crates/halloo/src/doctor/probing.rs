@@ -42,17 +42,17 @@ struct Asked {
     socket: mio::net::UdpSocket,
 }
 
-/// Probes through `networks` and through loopback.
-pub(super) fn probe(networks: &[Interface]) -> Heard {
+/// Probes through `networks` and through loopback; a server that listens at another port there as well.
+pub(super) fn probe(networks: &[Interface], also: Option<u16>) -> Heard {
     let mut heard = Heard { broadcast: vec![Echo::NotTried; networks.len()], ..Heard::default() };
     heard.multicast.clone_from(&heard.broadcast);
-    if let Err(error) = run(networks, &mut heard) {
+    if let Err(error) = run(networks, also, &mut heard) {
         tracing::warn!("cannot probe the networks: {error}");
     }
     heard
 }
 
-fn run(networks: &[Interface], heard: &mut Heard) -> io::Result<()> {
+fn run(networks: &[Interface], also: Option<u16>, heard: &mut Heard) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut asked = senders(networks, heard);
     let mut beacons = interfaces::receiver(DISCOVERY_PORT).ok();
@@ -76,6 +76,10 @@ fn run(networks: &[Interface], heard: &mut Heard) -> io::Result<()> {
             for (index, asked) in asked.iter().enumerate() {
                 let Some(asked) = asked else { continue };
                 let sent = asked.send(&probe_datagram(&nonce), asked.to, port);
+                if let Some(other) = also.filter(|&other| other != port) {
+                    // Whether datagrams get through is judged by those to the usual port.
+                    let _ = asked.send(&probe_datagram(&nonce), asked.to, other);
+                }
                 note(heard.broadcast.get_mut(index), sent);
                 if questions.is_some() && index < networks.len() {
                     note(heard.multicast.get_mut(index), asked.send(&question, MDNS_GROUP, MDNS_PORT));

@@ -82,7 +82,8 @@ impl<B: Batch> EventQueue<B> {
             Some(last) => last.append(batch),
             None => state.batches.push_back(std::mem::replace(batch, state.spare.pop().unwrap_or_default())),
         }
-        state.paused = state.events >= self.max_events || state.bytes >= self.max_bytes;
+        // One that paused already goes on only when it is told to, whatever it still adds meanwhile.
+        state.paused |= state.events >= self.max_events || state.bytes >= self.max_bytes;
         let paused = state.paused;
         // Nobody waits for what is there already, and each call to wake somebody is a system call.
         if was_empty {
@@ -110,28 +111,34 @@ impl<B: Batch> EventQueue<B> {
 
     /// The same for a task: `Pending` until there is an event or the end.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Taken<B::Event>> {
-        let taken = self.take();
-        if taken.event.is_some() {
-            return Poll::Ready(taken);
+        loop {
+            let taken = self.take();
+            if taken.event.is_some() {
+                return Poll::Ready(taken);
+            }
+            let mut state = lock(&self.state);
+            if self.has_some(&state) {
+                continue;
+            }
+            if state.closed {
+                return Poll::Ready(taken);
+            }
+            if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                state.wakers.push(context.waker().clone());
+            }
+            return Poll::Pending;
         }
-        let mut state = lock(&self.state);
-        if state.events > 0 {
-            drop(state);
-            return Poll::Ready(self.take());
-        }
-        if state.closed {
-            return Poll::Ready(taken);
-        }
-        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            state.wakers.push(context.waker().clone());
-        }
-        Poll::Pending
+    }
+
+    /// Whether there is an event, perhaps in the batch that another thread is at.
+    fn has_some(&self, state: &State<B>) -> bool {
+        state.events > 0 || self.is_in_hand()
     }
 
     /// Waits for an event without holding anything another thread could need. Answers whether it is worth a look.
     fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        while state.events == 0 {
+        while !self.has_some(&state) {
             if state.closed {
                 return false;
             }
@@ -171,6 +178,7 @@ impl<B: Batch> EventQueue<B> {
         let Some(batch) = state.batches.pop_front() else { return false };
         state.events -= batch.len();
         state.bytes -= batch.weight();
+        self.in_hand.store(true, Ordering::Relaxed);
         let empty = std::mem::replace(inbox, batch);
         if empty.is_reusable() && state.spare.len() < SPARE {
             state.spare.push(empty);
@@ -231,6 +239,27 @@ mod tests {
             assert_eq!(resumed, [BATCH], "once, when the second batch leaves half of it");
             assert!(try_next(&queue).event.is_none());
         }
+    }
+
+    #[test]
+    fn what_is_added_to_a_full_queue_does_not_end_its_pause() {
+        let queue = queue(4 * BATCH, usize::MAX);
+        assert!(push(&queue, 1, 4 * BATCH));
+        (0..BATCH).for_each(|_| assert!(!try_next(&queue).resume));
+        assert!(push(&queue, 1, 1), "it is not half empty yet");
+        assert_eq!((0..3 * BATCH + 1).filter(|_| try_next(&queue).resume).count(), 1);
+        assert!(!push(&queue, 1, 1), "from then on as before");
+    }
+
+    #[test]
+    fn one_that_waits_is_not_passed_over_by_one_that_only_looks() {
+        let queue = queue(10, 10);
+        push(&queue, 1, 2);
+        assert!(try_next(&queue).event.is_some());
+        assert!(queue.wait(Some(Instant::now())), "the second is in the hands of the first");
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(matches!(queue.poll_next(&mut context), Poll::Ready(Taken { event: Some(1), .. })));
+        assert!(queue.poll_next(&mut context).is_pending());
     }
 
     #[test]

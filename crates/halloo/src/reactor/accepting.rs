@@ -10,7 +10,7 @@ use mio::{Interest, Token};
 
 use super::Reactor;
 use super::connection::{Connection, Phase};
-use super::reserve::Accepted;
+use super::reserve::Opened;
 use crate::{Config, LeaveReason};
 
 /// Descriptors left to the application and to discovery.
@@ -32,6 +32,14 @@ pub(super) fn max_clients(config: &Config) -> usize {
     config.max_clients.unwrap_or(possible).min(possible)
 }
 
+/// What was found for somebody for whom there is no descriptor.
+enum Room {
+    Made,
+    Refused,
+    /// There will be some.
+    Later,
+}
+
 impl Reactor {
     /// Accepts all that wait, once the listener said so.
     pub(super) fn accept(&mut self) {
@@ -45,7 +53,15 @@ impl Reactor {
         if self.paused || self.stopping.is_some() || self.accept_again.is_some() {
             return;
         }
+        let mut refused = 0;
         for _ in 0..TURN {
+            if self.reserve.is_taken() {
+                match self.make_room() {
+                    Room::Made => {}
+                    Room::Refused => refused += 1,
+                    Room::Later => return self.accept_later(),
+                }
+            }
             if !self.accept_ready {
                 break;
             }
@@ -56,18 +72,26 @@ impl Reactor {
                 }
                 // The peer was gone before it was accepted: the next one waits behind it.
                 Err(error) if is_about_the_peer(&error) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut self.exhausted, true) {
-                        tracing::warn!("cannot accept: {error}; close clients or raise the limit of open files");
+                Err(error) => match self.reserve.open(&self.listener) {
+                    Opened::Nobody => self.accept_ready = false,
+                    Opened::Nothing => return self.accept_later(),
+                    Opened::Somebody => {
+                        if !std::mem::replace(&mut self.exhausted, true) {
+                            tracing::warn!("cannot accept: {error}; close clients or raise the limit of open files");
+                        }
                     }
-                    if !self.make_room() {
-                        self.crowd = self.connections.table.len();
-                        self.accept_again = Some(now + OUT_OF_DESCRIPTORS);
-                        return;
-                    }
-                }
+                },
             }
         }
+        if refused > 0 {
+            self.accept_later();
+        }
+    }
+
+    /// The system has no descriptor left, and who waits has to wait a little longer.
+    fn accept_later(&mut self) {
+        self.crowd = self.connections.table.len();
+        self.accept_again = Some(self.connections.now + OUT_OF_DESCRIPTORS);
     }
 
     /// Whether sockets may wait to be accepted, of which no new edge will tell.
@@ -75,39 +99,38 @@ impl Reactor {
         self.accept_ready && !self.paused && self.stopping.is_none() && self.accept_again.is_none()
     }
 
-    /// No descriptor is left: takes one back from somebody who is no client and had his time. Where there is nobody
-    /// like that, those who wait are told.
-    fn make_room(&mut self) -> bool {
+    /// Finds a descriptor for whoever waits in the reserve: one that was given back, or that of somebody who is no client
+    /// and had his time. Where there is nobody like that, he is told.
+    fn make_room(&mut self) -> Room {
+        if let Some((stream, peer)) = self.reserve.take() {
+            self.admit(stream, peer);
+            return Room::Made;
+        }
         let (now, to_enter, to_leave) = (self.connections.now, self.config.handshakes.time, self.config.close_time);
         let others = self.connections.table.iter().filter(|(_, connection)| !connection.is_open());
         let times = others.map(|(slot, connection)| {
             let whole = if matches!(connection.phase, Phase::Handshake(_)) { to_enter } else { to_leave };
             (slot, whole.saturating_sub(connection.phase.deadline() - now))
         });
-        let Some((slot, time)) = times.max_by_key(|&(_, time)| time) else { return self.refuse_some() };
-        let lingering = time >= LINGERING;
-        if lingering {
-            self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
-            self.connections.remove(slot, LeaveReason::TimedOut);
-        }
-        lingering
-    }
-
-    /// Tells those who wait that there is no room. Answers whether there is some by now.
-    fn refuse_some(&mut self) -> bool {
-        for _ in 0..TURN {
-            match self.reserve.accept(&self.listener) {
-                Accepted::Nobody => break,
-                Accepted::Refused => {
-                    self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
-                }
-                Accepted::Guest(stream, peer) => {
-                    self.admit(stream, peer);
-                    return true;
+        match times.max_by_key(|&(_, time)| time) {
+            None => {
+                self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+                self.reserve.refuse();
+                Room::Refused
+            }
+            Some((_, time)) if time < LINGERING => Room::Later,
+            Some((slot, _)) => {
+                self.connections.shared.refused.fetch_add(1, Ordering::Relaxed);
+                self.connections.remove(slot, LeaveReason::TimedOut);
+                match self.reserve.take() {
+                    Some((stream, peer)) => {
+                        self.admit(stream, peer);
+                        Room::Made
+                    }
+                    None => Room::Later,
                 }
             }
         }
-        false
     }
 
     fn admit(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
+use halloo_proto::hearing::Hearing;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
 use slab::Slab;
@@ -21,7 +22,7 @@ use crate::shared::Shared;
 use crate::{ClientId, ClientStatus, Config, Delivery, Event, LeaveReason};
 
 /// Bytes corked for one client, or logged for all, before they go out within a turn; also what a pooled buffer keeps.
-const CORK: usize = 64 * 1024;
+pub(super) const CORK: usize = 64 * 1024;
 /// Outboxes kept for reuse, so that a turn allocates nothing.
 const POOLED: usize = 64;
 
@@ -34,7 +35,7 @@ pub(crate) struct Connections {
     pub(super) heard: usize,
     /// Messages that came and went since the counts were last published.
     pub(super) received: u64,
-    sent: u64,
+    pub(super) sent: u64,
     /// Events that sending and leaving caused, not told yet.
     pub(crate) events: VecDeque<Event<'static>>,
     pub(crate) wheel: Wheel,
@@ -46,8 +47,7 @@ pub(crate) struct Connections {
     pub(super) under_way_total: usize,
     pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
-    /// The server did not read before this moment, so silence before it proves nothing.
-    pub(crate) listening_since: Time,
+    pub(crate) hearing: Hearing,
     /// Connections with something corked.
     dirty: Vec<usize>,
     /// Connections whose drops are not told yet.
@@ -58,7 +58,7 @@ pub(crate) struct Connections {
     pub(super) compression: Option<Box<Compression>>,
     // Boxed, as a connection keeps them: most connections have none.
     #[expect(clippy::vec_box)]
-    pool: Vec<Box<Outbox>>,
+    pub(super) pool: Vec<Box<Outbox>>,
     pub(super) account: Arc<AtomicUsize>,
     /// Bytes of all messages of which only a part has arrived.
     pub(super) under_way: u64,
@@ -84,7 +84,7 @@ impl Connections {
             write_time: config.write_time,
             close_time: config.close_time,
             under_way_total: config.under_way_total,
-            listening_since: Time::ZERO,
+            hearing: Hearing::default(),
             dirty: Vec::new(),
             dropping: Vec::new(),
             log: Log::default(),
@@ -168,27 +168,6 @@ impl Connections {
         self.shared.sent.fetch_add(std::mem::take(&mut self.sent), Ordering::Relaxed);
     }
 
-    /// Sends one message to every client: encoded once, written at the end of the turn.
-    pub(crate) fn send_to_all(&mut self, opcode: Opcode, payload: &[u8]) {
-        frame::encode(&mut self.log.bytes, opcode, payload, None);
-        self.log_compressed(opcode, payload);
-        self.after_log();
-    }
-
-    /// The same with a frame that another thread encoded.
-    pub(crate) fn send_encoded_to_all(&mut self, bytes: &[u8]) {
-        self.log.bytes.extend_from_slice(bytes);
-        self.log_encoded_compressed(bytes);
-        self.after_log();
-    }
-
-    fn after_log(&mut self) {
-        self.sent += self.shared.clients() as u64;
-        if self.log.bytes.len() >= CORK {
-            self.flush_log();
-        }
-    }
-
     fn after_cork(&mut self, slot: usize) -> Delivery {
         if self.table[slot].outbox.as_ref().is_some_and(|outbox| outbox.bytes() >= CORK) {
             self.flush(slot);
@@ -235,32 +214,12 @@ impl Connections {
         }
     }
 
-    /// Before something is sent to this client alone: moves the turn's broadcasts so far into its queue, so that it
-    /// gets everything in the order in which it was sent.
-    pub(super) fn catch_up(&mut self, slot: usize) {
-        let (is_open, mark) = (self.table[slot].is_open(), self.table[slot].mark);
-        let log = self.log_for(slot);
-        let start = log.missed_from(mark);
-        if !is_open || start >= log.bytes.len() {
-            return;
-        }
-        let mark = log.end();
-        let bytes = std::mem::take(&mut log.bytes);
-        self.table[slot].mark = mark;
-        if self.table[slot].is_blocked() {
-            self.push(slot, &bytes[start..]);
-        } else {
-            self.cork(slot).extend_from_slice(&bytes[start..]);
-        }
-        self.log_for(slot).bytes = bytes;
-    }
-
-    fn push(&mut self, slot: usize, bytes: &[u8]) -> Delivery {
+    pub(super) fn push(&mut self, slot: usize, bytes: &[u8]) -> Delivery {
         let frames = Frames::new(bytes, &self.account);
         self.push_frames(slot, &frames, 0)
     }
 
-    fn push_frames(&mut self, slot: usize, frames: &Arc<Frames>, start: usize) -> Delivery {
+    pub(super) fn push_frames(&mut self, slot: usize, frames: &Arc<Frames>, start: usize) -> Delivery {
         let connection = &mut self.table[slot];
         let Some(outbox) = &mut connection.outbox else { return Delivery::NotConnected };
         match outbox.push(frames, start, &self.limits) {
@@ -367,68 +326,8 @@ impl Connections {
         }
     }
 
-    /// Writes the turn's broadcasts to every client that has not got them yet.
-    fn flush_log(&mut self) {
-        if self.log.bytes.is_empty() {
-            return;
-        }
-        // Each in the form that its client takes; both are shared by all who do not take them at once.
-        let mut plain = std::mem::take(&mut self.log);
-        let mut compressed = self.compression.as_mut().map(|c| std::mem::take(&mut c.log)).unwrap_or_default();
-        let (mut plain_frames, mut compressed_frames) = (None, None);
-        let slots = self.table.len();
-        let mut seen = 0;
-        let mut slot = 0;
-        // By index, since a failed write removes its connection while the others go on.
-        while seen < slots && slot < self.table.capacity() {
-            if let Some(connection) = self.table.get_mut(slot) {
-                seen += 1;
-                let (log, frames) = match connection.compressed {
-                    true => (&compressed, &mut compressed_frames),
-                    false => (&plain, &mut plain_frames),
-                };
-                let start = log.missed_from(connection.mark);
-                if connection.is_open() && start < log.bytes.len() {
-                    self.broadcast_to(slot, &log.bytes, start, frames);
-                }
-            }
-            slot += 1;
-        }
-        plain.clear();
-        self.log = plain;
-        if let Some(compression) = &mut self.compression {
-            compressed.clear();
-            compression.log = compressed;
-        }
-    }
-
-    fn broadcast_to(&mut self, slot: usize, log: &[u8], start: usize, frames: &mut Option<Arc<Frames>>) {
-        let connection = &mut self.table[slot];
-        if connection.outbox.as_ref().is_some_and(|outbox| !outbox.is_blocked() && !outbox.is_empty()) {
-            self.cork(slot).extend_from_slice(&log[start..]);
-            return;
-        }
-        let taken = match connection.is_blocked() {
-            true => 0,
-            false => match connection.stream.write_some(&log[start..]) {
-                Ok(taken) if start + taken == log.len() => return,
-                Ok(taken) => taken,
-                Err(error) => return self.lose(slot, &error),
-            },
-        };
-        let frames = Arc::clone(frames.get_or_insert_with(|| Frames::new(log, &self.account)));
-        let connection = &mut self.table[slot];
-        if connection.is_blocked() {
-            self.push_frames(slot, &frames, start);
-            return;
-        }
-        let outbox = connection.outbox.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
-        outbox.adopt(&frames, start, taken);
-        self.blocked(slot);
-    }
-
     /// The socket takes nothing more for now.
-    fn blocked(&mut self, slot: usize) {
+    pub(super) fn blocked(&mut self, slot: usize) {
         if let Some(outbox) = &mut self.table[slot].outbox {
             outbox.handle_blocked(self.now);
         }

@@ -97,6 +97,14 @@ impl Connections {
         }
     }
 
+    /// Nobody who has not finished his handshake becomes a client any more.
+    pub(crate) fn drop_guests(&mut self) {
+        let guests = self.table.iter().filter(|(_, connection)| matches!(connection.phase, Phase::Handshake(_)));
+        for slot in guests.map(|(slot, _)| slot).collect::<Vec<_>>() {
+            self.remove(slot, LeaveReason::ServerStopped);
+        }
+    }
+
     /// Counts what the client's unfinished message takes; when all of them take too much, the largest is given up.
     pub(crate) fn weigh_message(&mut self, slot: usize) {
         let Some(connection) = self.table.get_mut(slot) else { return };
@@ -146,7 +154,9 @@ impl Connections {
         if let Some(since) = connection.blocked_since() {
             due = due.min(since + self.write_time);
         }
-        if let Some(deadline) = connection.receiver.deadline(&self.messages).filter(|_| connection.is_open()) {
+        if let Some(deadline) =
+            connection.receiver.deadline(&self.messages, self.hearing.since()).filter(|_| connection.is_open())
+        {
             // One that is over was not judged, for the server itself does not read; it is looked at again soon.
             due = due.min(if deadline > self.now { deadline } else { self.now + OVERDUE });
         }
@@ -181,11 +191,15 @@ impl Connections {
         }
         let mut due = Time::NEVER;
         if reading {
-            if connection.receiver.deadline(&self.messages).is_some_and(|deadline| now >= deadline) {
+            if connection
+                .receiver
+                .deadline(&self.messages, self.hearing.since())
+                .is_some_and(|deadline| now >= deadline)
+            {
                 let rule = "the message took too long to finish";
                 return self.end(slot, CloseCode::PolicyViolation, rule, LeaveReason::Violation(rule.into()));
             }
-            let since = self.listening_since;
+            let since = self.hearing.since();
             let mut pulse = connection.heartbeat.poll(now, interval, since);
             if pulse == Pulse::Ping {
                 self.control(slot, Opcode::Ping, b"");
@@ -324,7 +338,6 @@ mod tests {
         let mut stage = Stage::client(HEARTBEAT);
         stage.begin_message();
         assert_eq!(stage.wind_until(false, |connections| connections.shared.clients() == 0), None);
-        stage.connections.listening_since = stage.connections.now;
     }
 
     #[test]

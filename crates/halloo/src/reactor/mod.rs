@@ -2,6 +2,7 @@
 
 mod accepting;
 mod addresses;
+mod broadcasting;
 mod command;
 mod compression;
 mod connection;
@@ -43,9 +44,6 @@ const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
 const DISCOVERY: Token = Token(usize::MAX - 2);
 const NETWORK: Token = Token(usize::MAX - 3);
-
-/// A turn may come so late on a busy machine, whatever the heartbeat is.
-const LATE: Duration = Duration::from_millis(100);
 
 /// How long answers are collected before they are written: a batch of quick ones takes less.
 const ANSWERING_TIME: Duration = Duration::from_micros(100);
@@ -176,11 +174,9 @@ impl Reactor {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            let before = std::mem::replace(&mut self.connections.now, Time::ZERO + self.epoch.elapsed());
-            let held_up = self.was_held_up(before, timeout);
-            if held_up {
-                self.connections.listening_since = self.connections.now;
-            }
+            let now = Time::ZERO + self.epoch.elapsed();
+            self.connections.now = now;
+            let held_up = self.connections.hearing.handle_turn(now, timeout, self.connections.heartbeat);
             let mut ready = std::mem::take(&mut self.ready);
             ready.sort_unstable();
             ready.dedup();
@@ -261,14 +257,8 @@ impl Reactor {
             && queue.push(&mut self.batch)
         {
             self.paused = true;
+            self.connections.hearing.pause();
         }
-    }
-
-    /// Whether this turn comes so late after the last that peers were not asked whether they are there: the process was
-    /// suspended, its machine asleep, or a handler slow. Their silence proves nothing then.
-    fn was_held_up(&self, before: Time, timeout: Option<Duration>) -> bool {
-        let late = timeout.map(|timeout| (self.connections.now - before).saturating_sub(timeout));
-        late.is_some_and(|late| late > self.connections.heartbeat.max(LATE))
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -332,13 +322,15 @@ impl Reactor {
             }
             Command::Resume => {
                 self.paused = false;
-                self.connections.listening_since = now;
+                self.connections.hearing.resume();
             }
             Command::Stop => {
                 for slot in self.connections.open_slots() {
                     self.connections.close(slot, CloseCode::GoingAway, "server stopped", LeaveReason::ServerStopped);
                 }
+                self.connections.drop_guests();
                 self.paused = false;
+                self.connections.hearing.resume();
                 self.stopping = Some(now + STOP_TIME);
             }
         }

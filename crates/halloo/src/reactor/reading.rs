@@ -245,15 +245,15 @@ impl Reactor {
         self.connections.heard = slot;
         let mut input = bytes;
         let mut inflated = 0;
+        let (now, hearing) = (self.connections.now, self.connections.hearing);
         for _ in 0..TURN_MESSAGES {
-            let now = self.connections.now;
             let Some(connection) = self.connections.table.get_mut(slot) else { return 0 };
             let open = connection.is_open();
             if !open && !matches!(connection.phase, Phase::Closing(_)) {
                 return 0;
             }
             let mut next =
-                connection.receiver.next(&mut input, Role::Server, connection.inflated, &self.config.messages, now);
+                connection.receiver.next(&mut input, Role::Server, connection.inflated, &self.config.messages, hearing);
             if let Ok(Some(Incoming::Compressed { text, payload })) = &next
                 && let Some(inflater) = &mut self.inflater
             {
@@ -283,7 +283,7 @@ impl Reactor {
                 }
                 Ok(None) => {
                     connection.receiver.keep(input);
-                    if connection.receiver.deadline(&self.config.messages).is_some() {
+                    if connection.receiver.deadline(&self.config.messages, now).is_some() {
                         self.connections.schedule(slot);
                     }
                     return 0;

@@ -10,46 +10,72 @@ use socket2::{Domain, Socket, Type};
 /// What is read of a request before its answer: a socket that is closed with something unread resets the peer.
 const UNREAD: usize = 16 * 1024;
 
-/// A socket that does nothing but be there.
+/// A socket that does nothing but be there, or somebody who was let in with its descriptor and may not be able to stay.
 #[derive(Debug)]
-pub(crate) struct Reserve(Option<Socket>);
-
-impl Reserve {
-    pub(crate) fn new() -> Reserve {
-        Reserve(Socket::new(Domain::IPV4, Type::DGRAM, None).ok())
-    }
-
-    /// Gives the descriptor to the next who waits. Where there is another by now, he may stay; else he is told why he
-    /// cannot, and the descriptor is taken back.
-    pub(crate) fn accept(&mut self, listener: &TcpListener) -> Accepted {
-        if self.0.take().is_none() {
-            // It could not be had back the last time.
-            *self = Reserve::new();
-            return Accepted::Nobody;
-        }
-        let accepted = listener.accept();
-        *self = Reserve::new();
-        match accepted {
-            Err(_) => Accepted::Nobody,
-            Ok((stream, peer)) if self.0.is_some() => Accepted::Guest(stream, peer),
-            Ok((stream, _)) => {
-                tell(stream);
-                *self = Reserve::new();
-                Accepted::Refused
-            }
-        }
-    }
+pub(crate) struct Reserve {
+    spare: Option<Socket>,
+    waiting: Option<(TcpStream, SocketAddr)>,
 }
 
 /// Who came in by the reserve.
-#[derive(Debug)]
-pub(crate) enum Accepted {
-    /// Nobody waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// Somebody waits in it now.
+    Somebody,
+    /// Nobody came.
     Nobody,
-    /// He was told why he cannot stay.
-    Refused,
-    /// Descriptors were given back meanwhile.
-    Guest(TcpStream, SocketAddr),
+    /// The descriptor could not be had back the last time.
+    Nothing,
+}
+
+impl Reserve {
+    pub(crate) fn new() -> Reserve {
+        let mut reserve = Reserve { spare: None, waiting: None };
+        reserve.refill();
+        reserve
+    }
+
+    fn refill(&mut self) -> bool {
+        if self.spare.is_none() {
+            self.spare = Socket::new(Domain::IPV4, Type::DGRAM, None).ok();
+        }
+        self.spare.is_some()
+    }
+
+    /// Gives the descriptor to the next who waits to be accepted: only so is it known whether there is somebody, for the
+    /// system refuses before it looks.
+    pub(crate) fn open(&mut self, listener: &TcpListener) -> Opened {
+        if self.spare.take().is_none() {
+            self.refill();
+            return Opened::Nothing;
+        }
+        self.waiting = listener.accept().ok();
+        match self.waiting {
+            Some(_) => Opened::Somebody,
+            None => {
+                self.refill();
+                Opened::Nobody
+            }
+        }
+    }
+
+    /// Whether somebody waits in it.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Whoever waits, if there is another descriptor by now, so that he may stay.
+    pub(crate) fn take(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        if self.is_taken() && self.refill() { self.waiting.take() } else { None }
+    }
+
+    /// Tells whoever waits why he cannot stay, and takes the descriptor back.
+    pub(crate) fn refuse(&mut self) {
+        if let Some((stream, _)) = self.waiting.take() {
+            tell(stream);
+        }
+        self.refill();
+    }
 }
 
 fn tell(mut stream: TcpStream) {
@@ -65,13 +91,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_finds_a_descriptor_again_may_stay() {
+    fn whoever_finds_another_descriptor_may_stay() {
         let listener = TcpListener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let mut reserve = Reserve::new();
-        assert!(matches!(reserve.accept(&listener), Accepted::Nobody));
+        assert_eq!(reserve.open(&listener), Opened::Nobody);
         let guest = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let Accepted::Guest(_, peer) = reserve.accept(&listener) else { panic!("he was not taken in") };
-        assert_eq!(peer, guest.local_addr().unwrap());
-        assert!(reserve.0.is_some());
+        assert_eq!(reserve.open(&listener), Opened::Somebody);
+        assert_eq!(reserve.take().unwrap().1, guest.local_addr().unwrap());
+        assert!(!reserve.is_taken() && reserve.spare.is_some());
     }
 }
