@@ -35,6 +35,12 @@ struct Inner {
     drawn: bool,
     /// The status line and the width it was drawn for.
     status: Option<(String, usize)>,
+    /// Lines of data for which there was no room where they are recorded, since there last was.
+    lost: u64,
+    /// Of all of them.
+    lost_in_all: u64,
+    /// The last line there was not written to its end.
+    torn: bool,
 }
 
 impl Output {
@@ -117,10 +123,15 @@ impl Output {
         }
     }
 
-    /// Writes what waits and takes the status line away for good.
+    /// Writes what waits and takes the status line away for good. An error when lines were lost for want of room.
     pub(crate) fn end(&self) -> io::Result<()> {
         let mut inner = self.lock();
-        let outcome = inner.flush();
+        let outcome = inner.flush().and_then(|()| match inner.lost_in_all {
+            0 => Ok(()),
+            lost => {
+                Err(io::Error::other(format!("there was no room for {lost} lines of standard output; they are lost")))
+            }
+        });
         inner.release_log();
         inner.ended = true;
         inner.undraw().and(outcome)
@@ -144,10 +155,47 @@ impl Inner {
             return Ok(());
         }
         let mut waiting = std::mem::take(&mut self.waiting);
-        let outcome = self.write_above(&waiting, None);
+        let outcome = if self.drawn { self.write_above(&waiting, None) } else { self.record(&waiting) };
         waiting.clear();
         self.waiting = waiting;
         outcome
+    }
+
+    /// Writes whole lines to standard output. When it is a file on a disk that is full, the server goes on without it, and
+    /// with it once there is room again: the lines between are lost, counted and told.
+    fn record(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.undraw()?;
+        let mut stdout = io::stdout().lock();
+        let outcome = if self.torn { stdout.write_all(b"\n") } else { Ok(()) };
+        let mut taken = 0;
+        let outcome = outcome.and_then(|()| {
+            self.torn = false;
+            while taken < lines.len() {
+                match stdout.write(&lines[taken..]) {
+                    Ok(count) => taken += count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            stdout.flush()
+        });
+        match outcome {
+            Err(error) if is_full(&error) => {
+                if self.lost == 0 {
+                    tracing::error!("what should be recorded is lost until there is room again: {error}");
+                }
+                self.torn |= taken > 0 && lines[taken - 1] != b'\n';
+                let lost = lines[taken..].iter().filter(|&&byte| byte == b'\n').count() as u64;
+                (self.lost, self.lost_in_all) = (self.lost + lost, self.lost_in_all + lost);
+                Ok(())
+            }
+            Ok(()) if self.lost > 0 => {
+                let lost = std::mem::take(&mut self.lost);
+                tracing::warn!("there is room again; lines that were not recorded: {lost}");
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     /// Writes whole lines to `other`, or to standard output, above the input row if there is one.
@@ -218,6 +266,11 @@ pub(crate) fn colours_on_stderr() -> bool {
 pub(crate) fn size() -> Option<Size> {
     let (columns, rows) = terminal_size::terminal_size_of(io::stdout())?;
     Some(Size { columns: columns.0.into(), rows: rows.0.into() })
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn write_screen(text: &str) -> io::Result<()> {

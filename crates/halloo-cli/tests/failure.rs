@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `halloo serve` until the system does not let it wait for the network any more, which strace feigns.
@@ -46,4 +47,21 @@ fn a_failure_ends_the_process_with_1_and_its_sentence() {
             assert_eq!(events, ["ready", "error", "stopped"]);
         }
     }
+}
+
+#[test]
+fn a_full_disk_costs_lines_which_are_told_and_not_the_server() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_halloo"));
+    command.args(["serve", "--json", "--port", "0", "--bind", "127.0.0.1", "--no-discovery"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut server = command.stdin(Stdio::piped()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    // It takes commands after its first line was lost, and nobody can read the answers.
+    let mut input = server.stdin.take().unwrap();
+    input.write_all(b"{\"cmd\":\"status\"}\n{\"cmd\":\"stop\"}\n").unwrap();
+    let output = server.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert_eq!(log.matches("what should be recorded is lost until there is room again").count(), 1, "{log}");
+    let end = "halloo: there was no room for 3 lines of standard output; they are lost\n";
+    assert!(log.ends_with(end), "{log}");
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod processes;
 mod roads;
 mod sockets;
+mod storage;
 
 use std::path::Path;
 use std::sync::mpsc::Receiver;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 pub(crate) use addresses::{address_change, dead_link};
+pub(crate) use storage::full_disk;
 
+use crate::lab;
 use crate::native::{self, Native};
 use crate::rows::{Finding, Row, Run, Stage};
 use crate::server::Server;
@@ -20,7 +23,7 @@ use crate::server::Server;
 /// All is well again by then, whatever it was: three heartbeats, and a second to come back.
 const RECOVERY: Duration = Duration::from_secs(16);
 
-pub(crate) const ALL: [Row; 13] = [
+pub(crate) const ALL: [Row; 14] = [
     roads::LATE,
     roads::SLOW,
     roads::CRUMBS,
@@ -34,6 +37,7 @@ pub(crate) const ALL: [Row; 13] = [
     processes::SERVER_KILLED,
     addresses::DEAD_LINK,
     addresses::ADDRESS,
+    storage::FULL,
 ];
 
 /// A server whose clients' messages are read, and some of our own clients.
@@ -84,6 +88,13 @@ impl Scene {
 fn survived(count: usize, recovery: Duration, more: &str) -> Finding {
     let measured = format!("{count} of {count}; well again after {:.2} s{more}", recovery.as_secs_f64());
     Finding { measured, held: recovery <= RECOVERY }
+}
+
+/// Runs a fault in a namespace of its own.
+fn inside(stage: &Stage, what: &str) -> Result<Finding> {
+    let told = lab::inside(&stage.halloo, &["inside", what, if stage.quick { "quick" } else { "full" }])?;
+    let (held, measured) = told.trim().split_once(' ').context("no finding")?;
+    Ok(Finding { measured: measured.to_owned(), held: held == "held" })
 }
 
 const fn fault(

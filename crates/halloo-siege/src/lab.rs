@@ -41,10 +41,10 @@ impl Told {
     }
 }
 
-/// Runs this program again as the root of a namespace with nothing but loopback, and answers what it printed.
+/// Runs this program again as the root of a namespace with nothing but loopback, and mounts of its own, and answers what it printed.
 pub(crate) fn inside(halloo: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("unshare");
-    command.args(["-Urn", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]).arg(std::env::current_exe()?);
+    command.args(["-Urnm", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]).arg(std::env::current_exe()?);
     command.arg("--halloo").arg(halloo).args(arguments).stderr(Stdio::inherit());
     let output = command.output().context("`unshare` and `ip` are needed")?;
     if !output.status.success() {

@@ -77,6 +77,7 @@ fn inside(halloo: &std::path::Path, what: &str, size: &str) -> anyhow::Result<()
         "links" => rows::cut(halloo, size)?,
         "dead-link" => faults::dead_link(halloo, size)?,
         "address" => faults::address_change(halloo, size)?,
+        "full-disk" => faults::full_disk(halloo, size)?,
         _ => anyhow::bail!("nothing of that name runs in a namespace"),
     };
     println!("{} {}", if finding.held { "held" } else { "broken" }, finding.measured);

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{RECOVERY, Scene, fault, survived};
-use crate::lab::{self, Neighbour, shell};
+use super::{RECOVERY, Scene, fault, inside, survived};
+use crate::lab::{Neighbour, shell};
 use crate::native::Native;
-use crate::rows::{Finding, Row, Stage};
+use crate::rows::{Finding, Row};
 
 pub(super) const DEAD_LINK: Row = fault(
     "dead-link",
@@ -22,12 +22,6 @@ pub(super) const ADDRESS: Row = fault(
     "10 of 10 notice it by the silence, and find it again within 16 s",
     |stage| inside(stage, "address"),
 );
-
-fn inside(stage: &Stage, what: &str) -> Result<Finding> {
-    let told = lab::inside(&stage.halloo, &["inside", what, if stage.quick { "quick" } else { "full" }])?;
-    let (held, measured) = told.trim().split_once(' ').context("no finding")?;
-    Ok(Finding { measured: measured.to_owned(), held: held == "held" })
-}
 
 fn scene(halloo: &Path, neighbour: &Neighbour, to: impl Fn(u16) -> String) -> Result<Scene> {
     let mut scene =
