@@ -30,7 +30,8 @@ pub(crate) fn curves(report: &Report) -> Option<String> {
     }
     let (columns, legend) = (2, 26.0);
     let lines = panels.len().div_ceil(columns);
-    let (width, height) = (PANEL.0 * columns as f64, PANEL.1 * lines as f64 + legend);
+    // The last number of an axis reaches a little beyond it.
+    let (width, height) = (PANEL.0 * columns as f64 + 16.0, PANEL.1 * lines as f64 + legend);
     let mut body = String::new();
     let mut at = LEFT;
     for (index, (name, _)) in report.peers.iter().enumerate() {

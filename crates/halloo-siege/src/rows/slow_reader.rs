@@ -65,7 +65,12 @@ fn stalled(stage: &Stage) -> Result<Finding> {
 }
 
 fn read(mut share: Vec<(usize, Peer)>, got: &[AtomicUsize], stop: &AtomicBool) {
+    // Who has nothing is not waited for while others have something.
+    if share.iter().any(|(_, peer)| peer.stream.set_nonblocking(true).is_err()) {
+        return;
+    }
     while !stop.load(Ordering::SeqCst) {
+        let mut idle = true;
         for (number, peer) in &mut share {
             loop {
                 match peer.next(Duration::ZERO) {
@@ -76,7 +81,11 @@ fn read(mut share: Vec<(usize, Peer)>, got: &[AtomicUsize], stop: &AtomicBool) {
                     Got::Frame { .. } => {}
                     Got::Nothing | Got::End => break,
                 }
+                idle = false;
             }
+        }
+        if idle {
+            std::thread::sleep(Duration::from_micros(200));
         }
     }
 }

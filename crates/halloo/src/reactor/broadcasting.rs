@@ -7,6 +7,10 @@ use halloo_proto::outbox::Frames;
 
 use super::connections::{CORK, Connections};
 
+/// Bytes to all that are copied behind what is corked for one of them, to go out with the same write. What is more is
+/// written by itself and shared, or a thousand clients who have a ping due would get a thousand copies.
+const COPIED: usize = 4 * 1024;
+
 impl Connections {
     /// Sends one message to every client: encoded once, written at the end of the turn.
     pub(crate) fn send_to_all(&mut self, opcode: Opcode, payload: &[u8]) {
@@ -29,14 +33,17 @@ impl Connections {
         }
     }
 
-    /// Before something is sent to this client alone: moves the turn's broadcasts so far into its queue, so that it
-    /// gets everything in the order in which it was sent.
+    /// Before something is sent to this client alone: moves the turn's broadcasts so far into its queue, or writes them to
+    /// all, so that it gets everything in the order in which it was sent. It may be gone afterwards.
     pub(super) fn catch_up(&mut self, slot: usize) {
         let (is_open, mark) = (self.table[slot].is_open(), self.table[slot].mark);
         let log = self.log_for(slot);
         let start = log.missed_from(mark);
         if !is_open || start >= log.bytes.len() {
             return;
+        }
+        if log.bytes.len() - start > COPIED {
+            return self.flush_log();
         }
         let mark = log.end();
         let bytes = std::mem::take(&mut log.bytes);
@@ -87,12 +94,11 @@ impl Connections {
     fn broadcast_to(&mut self, slot: usize, log: &[u8], start: usize, frames: &mut Option<Arc<Frames>>) {
         let outbox = self.table[slot].outbox.as_ref();
         let corked = outbox.filter(|outbox| !outbox.is_blocked()).map_or(0, |outbox| outbox.bytes());
-        if corked > 0 && corked + log.len() - start <= CORK {
+        if corked > 0 && log.len() - start <= COPIED {
             self.cork(slot).extend_from_slice(&log[start..]);
             return;
         }
         if corked > 0 {
-            // What is large is shared by all, and not copied behind what one of them gets alone.
             self.flush(slot);
         }
         let Some(connection) = self.table.get_mut(slot).filter(|connection| connection.is_open()) else { return };
@@ -113,5 +119,49 @@ impl Connections {
         let outbox = connection.outbox.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
         outbox.adopt(&frames, start, taken);
         self.blocked(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use halloo_proto::Time;
+    use halloo_proto::defaults::HANDSHAKE_TIME;
+
+    use super::super::connection::Connection;
+    use super::*;
+    use crate::shared::Shared;
+
+    #[test]
+    fn what_is_large_is_not_copied_for_each_who_gets_something_else() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let shared = Arc::new(Shared::new("test".into(), 1, Default::default(), 1));
+        let mut connections = Connections::new(shared, &crate::Config::default());
+        let join = |connections: &mut Connections| {
+            let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (stream, addr) = listener.accept().unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let stream = mio::net::TcpStream::from_std(stream);
+            let connection = Connection::new(stream, addr, 1, Time::ZERO, Time::ZERO + HANDSHAKE_TIME);
+            let slot = connections.table.insert(connection);
+            connections.join(slot);
+            (slot, peer)
+        };
+        let clients: Vec<_> = (0..3).map(|_| join(&mut connections)).collect();
+        let ping = |connections: &mut Connections| {
+            clients.iter().for_each(|&(slot, _)| connections.control(slot, Opcode::Ping, b""));
+        };
+        let large = vec![0; CORK - 100];
+        ping(&mut connections);
+        connections.send_to_all(Opcode::Binary, &large);
+        connections.flush_all();
+        connections.send_to_all(Opcode::Binary, &large);
+        ping(&mut connections);
+        connections.flush_all();
+        assert!(!connections.pool.is_empty());
+        for outbox in &mut connections.pool {
+            assert!(outbox.cork().capacity() <= 2 * COPIED, "{}", outbox.cork().capacity());
+        }
     }
 }

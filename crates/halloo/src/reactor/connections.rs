@@ -154,7 +154,7 @@ impl Connections {
         };
         self.catch_up(slot);
         // What was sent to all may have been too much for it.
-        if !self.table[slot].is_open() {
+        if !self.table.get(slot).is_some_and(Connection::is_open) {
             return None;
         }
         self.sent += 1;
@@ -187,7 +187,7 @@ impl Connections {
     /// Puts a control frame of ours in the queue. It is no message, so it is not counted.
     pub(crate) fn control(&mut self, slot: usize, opcode: Opcode, payload: &[u8]) {
         self.catch_up(slot);
-        if !self.table[slot].is_open() {
+        if !self.table.get(slot).is_some_and(Connection::is_open) {
             return;
         }
         let mut bytes = Vec::new();

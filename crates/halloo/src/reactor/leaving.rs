@@ -26,7 +26,7 @@ impl Connections {
         }
         self.catch_up(slot);
         // What was sent to all may have been too much for it.
-        if !self.table[slot].is_open() {
+        if !self.table.get(slot).is_some_and(Connection::is_open) {
             return;
         }
         self.say_close(slot, code, text);
@@ -203,7 +203,9 @@ impl Connections {
             let mut pulse = connection.heartbeat.poll(now, interval, since);
             if pulse == Pulse::Ping {
                 self.control(slot, Opcode::Ping, b"");
-                pulse = self.table[slot].heartbeat.poll(now, interval, since);
+                // What was sent to all before the ping may have shown that it is gone.
+                let Some(connection) = self.table.get_mut(slot) else { return };
+                pulse = connection.heartbeat.poll(now, interval, since);
             }
             match pulse {
                 Pulse::Dead => return self.remove(slot, LeaveReason::TimedOut),
