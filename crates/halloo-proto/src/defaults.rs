@@ -79,6 +79,9 @@ pub const TURN_MESSAGES: usize = 1024;
 /// stand for would hold up all others for tens of milliseconds.
 pub const TURN_INFLATED: usize = 1024 * 1024;
 
+/// Pages made in one turn: the status of many clients is long, and all others wait meanwhile.
+pub const TURN_PAGES: usize = 4;
+
 /// What waits for the server while a client of ours is away, in bytes: sixteen of the largest messages, for a program has
 /// few clients where a server has thousands.
 pub const CLIENT_OUTBOX_BYTES: usize = 16 * 1024 * 1024;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::cores;
 use crate::peer::{FIN, PATIENCE, Peer, TEXT, frame};
 use crate::rows::Stage;
 use crate::server::Server;
@@ -219,6 +220,8 @@ impl From<Peer> for Neighbour {
             }
             Ok(latencies)
         });
+        // Whoever goes on from here is the attacker.
+        cores::come_after_others();
         Neighbour { stop, thread }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::cores;
 use crate::faults;
@@ -86,7 +86,9 @@ fn attack(row: &Row, stage: &Stage, honest: bool) -> Result<Finding> {
         server.drain_output()?;
     }
     let ground = Ground::new(&server, stage);
-    let mut finding = attack(&ground)?;
+    // On a thread of its own, which comes after the neighbour that it starts.
+    let outcome = std::thread::spawn(move || attack(&ground)).join();
+    let mut finding = outcome.map_err(|_| anyhow!("the attack panicked"))??;
     server.check_alive()?;
     if let Some(honest) = honest {
         let report = honest.end(&mut server)?;

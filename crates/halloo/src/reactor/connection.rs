@@ -51,7 +51,18 @@ pub(crate) struct Handshake {
     pub(crate) head: Vec<u8>,
     /// The how-manyth socket this is: several arrive within one moment, and slots are used again.
     pub(crate) arrival: u64,
+    /// What it asked for instead of becoming a client, until that is made.
+    pub(crate) page: Option<PageRequest>,
     deadline: Time,
+}
+
+/// A request for a page, which may be answered.
+#[derive(Debug)]
+pub(crate) struct PageRequest {
+    pub(crate) path: String,
+    pub(crate) head_only: bool,
+    /// The page of whom may read the answer.
+    pub(crate) origin: Option<String>,
 }
 
 /// The rest of a read, from `start` on.
@@ -103,7 +114,7 @@ impl Connection {
         Connection {
             stream: Stream::plain(socket),
             peer,
-            phase: Phase::Handshake(Box::new(Handshake { head: Vec::new(), arrival, deadline })),
+            phase: Phase::Handshake(Box::new(Handshake { head: Vec::new(), arrival, page: None, deadline })),
             client: ClientId(0),
             receiver: Receiver::default(),
             under_way: 0,
@@ -121,6 +132,11 @@ impl Connection {
 
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether it waits for a page, and nothing more of it is looked at before it has that.
+    pub(crate) fn waits_for_page(&self) -> bool {
+        matches!(&self.phase, Phase::Handshake(handshake) if handshake.page.is_some())
     }
 
     /// Whether it goes on sending although all was said, and more than an honest peer may have had on its way.

@@ -10,10 +10,12 @@ mod connections;
 mod leaving;
 mod listener;
 mod log;
+mod pages;
 mod reading;
 mod reserve;
 mod wheel;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -79,6 +81,8 @@ pub(crate) struct Reactor {
     inflater: Option<Box<Inflater>>,
     /// Connections that may have more to read although no new edge will say so.
     ready: Vec<usize>,
+    /// Who waits for a page.
+    pages: VecDeque<usize>,
     /// Events on their way to the queue.
     batch: Packed,
     /// The application does not keep up: nothing is read.
@@ -141,6 +145,7 @@ impl Reactor {
             buffer: vec![0; halloo_proto::defaults::TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             inflater: None,
             ready: Vec::new(),
+            pages: VecDeque::new(),
             batch: Packed::default(),
             paused: false,
             accept_ready: true,
@@ -203,6 +208,7 @@ impl Reactor {
                     }
                 }
             }
+            self.make_pages();
             self.handle_commands(&mut commands);
             if self.probes_ready {
                 self.probes_ready = self.announcing.handle_readable(self.connections.now);
@@ -263,7 +269,8 @@ impl Reactor {
 
     fn timeout(&self) -> Option<Duration> {
         let unfinished = !self.ready.is_empty() || self.connections.is_dropping() || self.accepts_more();
-        if self.probes_ready || (unfinished && !self.paused) || !self.commands.may_sleep() {
+        let served = self.probes_ready || !self.pages.is_empty();
+        if served || (unfinished && !self.paused) || !self.commands.may_sleep() {
             return Some(Duration::ZERO);
         }
         // Who stops announces nothing more.

@@ -12,7 +12,7 @@ use halloo_proto::message::Incoming;
 use halloo_proto::text::escape;
 use halloo_proto::upgrade::{Refusal, Verdict, Visitor, read_head};
 
-use super::connection::{Phase, Unread};
+use super::connection::{PageRequest, Phase, Unread};
 use super::{Reactor, tell_message};
 use crate::http::{self, Route};
 use crate::{LeaveReason, Message};
@@ -20,7 +20,7 @@ use crate::{LeaveReason, Message};
 /// The first byte of TLS: a record of the handshake (RFC 8446 section 5.1).
 const TLS: u8 = 0x16;
 /// What the answers that are sentences are.
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 impl Reactor {
     /// Reads once from a connection that may have something, and handles all of it.
@@ -36,7 +36,7 @@ impl Reactor {
             self.connections.flush(slot);
             return self.publish_many();
         }
-        if connection.is_deaf() {
+        if connection.is_deaf() || connection.waits_for_page() {
             return;
         }
         let kept = connection.receiver.restore(&mut self.buffer);
@@ -69,7 +69,7 @@ impl Reactor {
     }
 
     /// An ending connection is read to its end at once, for its last edge may have come.
-    fn look_for_the_end(&mut self, slot: usize) {
+    pub(super) fn look_for_the_end(&mut self, slot: usize) {
         let ending = |c: &super::connection::Connection| matches!(c.phase, Phase::Ending { .. } | Phase::Closing(_));
         if self.connections.table.get(slot).is_some_and(ending) {
             self.ready.push(slot);
@@ -122,8 +122,7 @@ impl Reactor {
                 self.refuse(slot, &response);
             }
             Verdict::Page { path, head_only, origin } => {
-                let response = self.page(&path, head_only, origin.as_deref());
-                self.last_words(slot, &response);
+                self.await_page(slot, PageRequest { path, head_only, origin });
             }
             Verdict::Accept { head, mut response, deflate } => {
                 if let Some(why) = self.no_room(peer.ip()) {
@@ -177,34 +176,12 @@ impl Reactor {
         self.last_words(slot, response);
     }
 
-    fn last_words(&mut self, slot: usize, response: &[u8]) {
+    pub(super) fn last_words(&mut self, slot: usize, response: &[u8]) {
         // No handshake any more: what the peer still sends is not looked at.
         self.connections.table[slot].phase = Phase::Ending { until: self.connections.end_of_closing(), heard: 0 };
         self.connections.answer(slot, response);
         if self.connections.table.contains(slot) {
             self.connections.finish(slot);
-        }
-    }
-
-    fn page(&mut self, path: &str, head_only: bool, origin: Option<&str>) -> Vec<u8> {
-        let json = "application/json; charset=utf-8";
-        let readable = [("Access-Control-Allow-Origin", origin.unwrap_or("*")), ("Vary", "Origin")];
-        // Only an origin that passed the rules may read the answer.
-        let cors = if origin.is_some() { &readable[..] } else { &[] };
-        match http::route(path) {
-            Route::Console => respond(200, "text/html; charset=utf-8", http::PAGE_HEADERS, http::PAGE, head_only),
-            Route::Status => {
-                let body = serde_json::to_vec_pretty(&self.status()).unwrap_or_default();
-                respond(200, json, cors, &body, head_only)
-            }
-            Route::Discovery => {
-                let reply = self.announcing.reply(self.connections.shared.clients());
-                respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), head_only)
-            }
-            Route::NotFound => {
-                let body = b"nothing here; try /, /status or /discovery.json, or connect with ws://\n";
-                respond(404, TEXT, &[], body, head_only)
-            }
         }
     }
 
@@ -283,7 +260,7 @@ impl Reactor {
                 }
                 Ok(None) => {
                     connection.receiver.keep(input);
-                    if connection.receiver.deadline(&self.config.messages, now).is_some() {
+                    if connection.receiver.deadline(&self.config.messages, hearing.since()).is_some() {
                         self.connections.schedule(slot);
                     }
                     return 0;
