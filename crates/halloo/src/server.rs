@@ -324,7 +324,7 @@ impl Server {
             id: self.id(),
             bind: self.bind,
             running: status.server_running,
-            discovery: self.shared.discovery_enabled.load(Ordering::Relaxed),
+            discovery: status.discovery_enabled,
             discovery_port: self.discovery_port(),
             clients: status.connected_clients,
         }))

@@ -8,7 +8,8 @@ use crate::{ClientId, Event, Message};
 
 /// A message up to this size is packed; to copy a larger one twice costs more than to allocate it.
 const SMALL: usize = 1024;
-/// Bytes of packed messages that are handed over in one go.
+/// Bytes of packed messages that are handed over in one go. A batch gets as many at once: what is never touched costs
+/// nothing.
 const ROOM: usize = 64 * 1024;
 
 /// Events in a row. A message that lies in the read buffer is copied behind the others, and gets memory of its own where
@@ -47,12 +48,16 @@ impl Packed {
     pub(crate) fn push_message(&mut self, client: ClientId, message: Message<'_>) {
         match message {
             Message::Text(Cow::Borrowed(text)) if text.len() <= SMALL => {
-                reserve(self.text.capacity(), |room| self.text.reserve_exact(room));
+                if self.text.capacity() == 0 {
+                    self.text.reserve_exact(ROOM);
+                }
                 self.text.push_str(text);
                 self.entries.push_back(Entry::Text(client, text.len()));
             }
             Message::Binary(Cow::Borrowed(bytes)) if bytes.len() <= SMALL => {
-                reserve(self.binary.capacity(), |room| self.binary.reserve_exact(room));
+                if self.binary.capacity() == 0 {
+                    self.binary.reserve_exact(ROOM);
+                }
                 self.binary.extend_from_slice(bytes);
                 self.entries.push_back(Entry::Binary(client, bytes.len()));
             }
@@ -67,12 +72,12 @@ impl Packed {
     fn packed(&self) -> usize {
         self.text.len() - self.text_taken + self.binary.len() - self.binary_taken
     }
-}
 
-/// What has no memory yet gets all it may need; what is never touched costs nothing.
-fn reserve(capacity: usize, allocate: impl FnOnce(usize)) {
-    if capacity == 0 {
-        allocate(ROOM);
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.text.clear();
+        self.binary.clear();
+        (self.text_taken, self.binary_taken, self.whole) = (0, 0, 0);
     }
 }
 
@@ -125,16 +130,8 @@ impl Batch for Packed {
     }
 
     fn is_reusable(&self) -> bool {
-        self.entries.capacity() <= 2 * MOST && self.text.capacity() <= ROOM && self.binary.capacity() <= ROOM
-    }
-}
-
-impl Packed {
-    fn clear(&mut self) {
-        self.entries.clear();
-        self.text.clear();
-        self.binary.clear();
-        (self.text_taken, self.binary_taken, self.whole) = (0, 0, 0);
+        // A turn's messages of one client and those before them are one batch.
+        self.entries.capacity() <= 4 * MOST && self.text.capacity() <= ROOM && self.binary.capacity() <= ROOM
     }
 }
 
