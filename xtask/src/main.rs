@@ -7,6 +7,7 @@ mod suite;
 mod report;
 mod tidy;
 
+mod adversary;
 mod autobahn;
 mod bench;
 mod counts;
@@ -17,7 +18,6 @@ mod netlab;
 mod node;
 mod peers;
 mod python;
-mod siege;
 
 mod command;
 mod debian;
@@ -57,7 +57,7 @@ enum Chore {
     /// Throw random bytes at everything that reads from a network, with cargo-fuzz
     Fuzz(fuzz::Options),
     /// Attack the program as it is released, and measure what it keeps of its promises; --help tells more
-    Siege {
+    Adversary {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -100,8 +100,8 @@ fn main() -> ExitCode {
         Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Autobahn { cases } => autobahn::run(&root, &cases),
         Chore::Fuzz(options) => fuzz::run(&root, &options),
-        Chore::Siege { arguments } => siege::run(&root, "siege", &arguments),
-        Chore::Soak { arguments } => siege::run(&root, "soak", &arguments),
+        Chore::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
+        Chore::Soak { arguments } => adversary::run(&root, "soak", &arguments),
         Chore::Python => python::run(&root),
         Chore::Node => node::run(&root),
         Chore::Bench(options) => bench::run(&root, &options),

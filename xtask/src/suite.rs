@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::godot::addon::{self, Implementation};
 use crate::report::{Report, Tally};
-use crate::{counts, godot, node, python, siege, tidy};
+use crate::{adversary, counts, godot, node, python, tidy};
 
 /// Names the Python interpreter to the integration tests; unset when there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -57,17 +57,17 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         counts::run(root)
     })?;
     report.step(
-        "siege in small",
-        "`cargo xtask siege --quick --row NAME` runs one attack; with --faults, one fault",
+        "adversary in small",
+        "`cargo xtask adversary --quick --row NAME` runs one attack; with --faults, one fault",
         || {
-            if !siege::is_possible() {
+            if !adversary::is_possible() {
                 println!(
-                    "SKIPPED: the siege reads /proc and makes network namespaces, which this machine does not let it"
+                    "SKIPPED: the adversary reads /proc and makes network namespaces, which this machine does not let it"
                 );
                 let build_service = std::env::var_os("CI").is_some_and(|value| value == "true");
                 return Ok(if build_service { Tally::FAILED } else { Tally::SKIPPED });
             }
-            siege::in_small(root).map(|()| Tally::PASSED)
+            adversary::in_small(root).map(|()| Tally::PASSED)
         },
     )?;
     report.step("python peers", "the Python programs in tests/python are at fault, not the server", || {

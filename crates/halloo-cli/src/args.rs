@@ -369,10 +369,10 @@ impl ServeArgs {
         config.access.allow_public = self.allow_public;
         config.max_clients = self.max_clients;
         config.max_clients_per_address = self.max_clients_per_address;
-        config.messages.message_size = self.max_message;
+        config.messages.max_message_bytes = self.max_message;
         config.compression = self.compress;
         config.heartbeat = self.heartbeat;
-        config.outbox.policy = match self.slow_client {
+        config.outbox.when_full = match self.slow_client {
             SlowClient::Disconnect => halloo::SlowClient::Disconnect,
             SlowClient::DropOldest => halloo::SlowClient::DropOldest,
             SlowClient::DropNewest => halloo::SlowClient::DropNewest,

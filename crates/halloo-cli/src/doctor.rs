@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use halloo::{Diagnosis, Verdict};
+use halloo::{Diagnosis, Severity};
 
 /// Prints what was found, and answers whether all is well.
 pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
@@ -20,10 +20,10 @@ pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
 fn text(diagnosis: &Diagnosis) -> String {
     let mut text = String::new();
     for finding in &diagnosis.findings {
-        let (mark, colour) = match finding.verdict {
-            Verdict::Ok => ("ok  ", "32"),
-            Verdict::Warn => ("warn", "33"),
-            Verdict::Fail => ("FAIL", "31"),
+        let (mark, colour) = match finding.severity {
+            Severity::Ok => ("ok  ", "32"),
+            Severity::Warn => ("warn", "33"),
+            Severity::Fail => ("FAIL", "31"),
         };
         text += &format!("\x1b[{colour}m{mark}\x1b[0m  {:<9}  {}\n", finding.about, finding.text);
         if let Some(advice) = &finding.advice {
@@ -34,8 +34,8 @@ fn text(diagnosis: &Diagnosis) -> String {
     for line in &diagnosis.beyond {
         text += &format!("  {line}\n");
     }
-    let count = |verdict| diagnosis.findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let sum = match (count(Verdict::Fail), count(Verdict::Warn)) {
+    let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();
+    let sum = match (count(Severity::Fail), count(Severity::Warn)) {
         (0, 0) => "All is well on this machine.".into(),
         (0, warnings) => format!("Nothing is broken on this machine; worth a look: {warnings}."),
         (broken, warnings) => format!("Broken on this machine: {broken}; worth a look: {warnings}."),

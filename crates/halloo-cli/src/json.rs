@@ -16,9 +16,22 @@ use crate::output::Output;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
-    SendToAll { text: Option<String>, binary: Option<String> },
-    Send { client: ClientId, text: Option<String>, binary: Option<String> },
-    Kick { client: ClientId, code: Option<u16>, reason: Option<String> },
+    SendToAll {
+        text: Option<String>,
+        binary: Option<String>,
+    },
+    Send {
+        client: ClientId,
+        text: Option<String>,
+        binary: Option<String>,
+    },
+    // `kick` is its former name.
+    #[serde(alias = "kick")]
+    Disconnect {
+        client: ClientId,
+        code: Option<u16>,
+        reason: Option<String>,
+    },
     BroadcastNow,
     StopDiscovery,
     StartDiscovery,
@@ -59,7 +72,8 @@ pub(crate) fn ready(server: &Server) -> Value {
         "port": server.port(),
         "discovery_port": server.discovery_port(),
         "urls": server.urls(),
-        "console": server.invitation(),
+        "page_url": server.page_url(),
+        "invitation": server.invitation(),
     });
     if let Some(token) = server.token() {
         ready["token"] = token.reveal().into();
@@ -112,7 +126,7 @@ pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), S
     match command {
         Command::SendToAll { text, binary } => told(server.send_to_all(message(text, binary)?)),
         Command::Send { client, text, binary } => told(server.send(client, message(text, binary)?)),
-        Command::Kick { client, code, reason } => {
+        Command::Disconnect { client, code, reason } => {
             let code = code.unwrap_or(1000);
             if !halloo::CloseCode::from(code).is_sendable() {
                 return Err(format!("the code {code} may not be sent; use 1000, or 3000 to 4999"));

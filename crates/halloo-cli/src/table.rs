@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halloo::{ServerInfo, Via};
+use halloo::{DiscoveryMethod, ServerInfo};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns of a name when the table stands alone; the other columns are as wide as they can ever be.
@@ -19,8 +19,8 @@ pub(crate) fn heading(columns: usize) -> String {
 pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
     let clients = server.clients.map_or_else(|| "?".to_owned(), |clients| clients.to_string());
     let via = match server.via {
-        Via::Udp => "udp",
-        Via::Mdns => "mdns",
+        DiscoveryMethod::Udp => "udp",
+        DiscoveryMethod::Mdns => "mdns",
         _ => "?",
     };
     let name = if server.name.is_empty() { "-" } else { &server.name };

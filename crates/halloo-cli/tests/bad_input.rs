@@ -91,9 +91,9 @@ fn each_malformed_command_is_an_error_event() {
         (r#"{"cmd":"send","client":-1,"text":"x"}"#, "not a command"),
         (r#"{"cmd":"send","client":"1","text":"x"}"#, "not a command"),
         (r#"{"cmd":"send","client":7,"text":"x"}"#, "no such client"),
-        (r#"{"cmd":"kick"}"#, "client"),
-        (r#"{"cmd":"kick","client":1,"code":1005}"#, "1005 may not be sent"),
-        (r#"{"cmd":"kick","client":1,"code":70000}"#, "not a command"),
+        (r#"{"cmd":"disconnect"}"#, "client"),
+        (r#"{"cmd":"disconnect","client":1,"code":1005}"#, "1005 may not be sent"),
+        (r#"{"cmd":"disconnect","client":1,"code":70000}"#, "not a command"),
     ];
     let command = ["serve", "--json", "--bind", "127.0.0.1", "--port", "0", "--no-discovery"];
     let mut server = Stopped(halloo(&command).spawn().unwrap());

@@ -48,10 +48,10 @@ fn doctor() -> (Value, Option<i32>) {
     (diagnosis, output.status.code())
 }
 
-/// Findings of one verdict, as text.
-fn told(diagnosis: &Value, verdict: &str) -> Vec<String> {
+/// Findings of one severity, as text.
+fn told(diagnosis: &Value, severity: &str) -> Vec<String> {
     let findings = diagnosis["findings"].as_array().unwrap().iter();
-    let of_verdict = findings.filter(|finding| finding["verdict"] == verdict);
+    let of_verdict = findings.filter(|finding| finding["severity"] == severity);
     of_verdict.map(|finding| finding["text"].as_str().unwrap().to_owned()).collect()
 }
 

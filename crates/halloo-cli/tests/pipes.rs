@@ -106,7 +106,7 @@ fn events_come_out_and_commands_go_in() {
         keys[1..],
         ["server_running", "server_port", "connected_clients", "discovery_enabled", "discovery_active", "local_ip"]
     );
-    halloo.say(r#"{"cmd":"kick","client":1,"code":4000,"reason":"enough"}"#);
+    halloo.say(r#"{"cmd":"disconnect","client":1,"code":4000,"reason":"enough"}"#);
     let left = halloo.next("client_left");
     assert_eq!(left, json!({"event": "client_left", "client": 1, "code": 4000, "reason": "enough", "clients": 0}));
     drop(peer);
@@ -157,7 +157,7 @@ fn a_random_token_is_told_once_and_never_logged() {
     let mut server = Halloo::start(&["--token", "-vv"]);
     let (token, address) = (server.ready["token"].as_str().unwrap().to_owned(), format!("127.0.0.1:{}", server.port));
     assert_eq!(token.len(), 22);
-    assert!(server.ready["console"].as_str().unwrap().ends_with(&format!("/#token={token}")));
+    assert!(server.ready["invitation"].as_str().unwrap().ends_with(&format!("/#token={token}")));
     assert!(tungstenite::connect(format!("ws://{address}/?token=wrong")).is_err());
     let (mut peer, _) = tungstenite::connect(format!("ws://{address}/?token={token}")).unwrap();
     peer.send("hi".into()).unwrap();

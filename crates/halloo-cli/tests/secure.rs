@@ -60,7 +60,7 @@ fn text(bytes: &[u8]) -> String {
 fn a_link_is_all_that_a_client_needs() {
     let home = Home::new("link");
     let (server, ready, mut events) = home.serve(&["--tls", "--token"]);
-    let (link, fingerprint) = (ready["console"].as_str().unwrap(), ready["fingerprint"].as_str().unwrap());
+    let (link, fingerprint) = (ready["invitation"].as_str().unwrap(), ready["fingerprint"].as_str().unwrap());
     assert!(ready["urls"][0].as_str().unwrap().starts_with("wss://127.0.0.1:"), "{ready}");
     assert!(link.starts_with("https://127.0.0.1:") && link.contains("#token=") && link.contains("&fp="), "{link}");
     let mut client = home.halloo(&["connect", "--once", link]).stdin(Stdio::piped()).spawn().unwrap();

@@ -4,7 +4,7 @@ use std::thread::{self, JoinHandle};
 
 use godot::global::Error;
 use godot::prelude::*;
-use halloo::{Diagnosis, Finding, Verdict};
+use halloo::{Diagnosis, Finding, Severity};
 
 use crate::{convert, log};
 
@@ -14,7 +14,7 @@ use crate::{convert, log};
 /// var doctor := HallooDoctor.new()
 /// doctor.examine()
 /// while doctor.is_busy(): await get_tree().process_frame
-/// for finding in doctor.get_findings(): print(finding.verdict, " ", finding.text)
+/// for finding in doctor.get_findings(): print(finding.severity, " ", finding.text)
 /// ```
 // The dock makes one in the editor, where other classes are only placeholders.
 #[derive(GodotClass)]
@@ -57,7 +57,7 @@ impl HallooDoctor {
         self.examination.is_some()
     }
 
-    /// What was found: `verdict` ("ok", "warn" or "fail"), `about`, `text`, and `todo`, empty when there is nothing to
+    /// What was found: `severity` ("ok", "warn" or "fail"), `about`, `text`, and `todo`, empty when there is nothing to
     /// do. Empty before the first examination, while it looks, and when that broke off.
     #[func]
     fn get_findings(&mut self) -> Array<VarDictionary> {
@@ -87,13 +87,13 @@ impl Drop for HallooDoctor {
 }
 
 fn finding(finding: &Finding) -> VarDictionary {
-    let verdict = match finding.verdict {
-        Verdict::Ok => "ok",
-        Verdict::Warn => "warn",
-        Verdict::Fail => "fail",
+    let severity = match finding.severity {
+        Severity::Ok => "ok",
+        Severity::Warn => "warn",
+        Severity::Fail => "fail",
     };
     vdict! {
-        "verdict" => &GString::from(verdict),
+        "severity" => &GString::from(severity),
         "about" => &GString::from(finding.about),
         "text" => &convert::string(&finding.text),
         "todo" => &convert::string(finding.advice.as_deref().unwrap_or_default()),

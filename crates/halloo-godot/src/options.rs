@@ -39,8 +39,8 @@ impl Options {
             0 => None,
             most => Some(most as usize),
         };
-        let size = config.messages.message_size as i64;
-        config.messages.message_size = read.number("max_message_size", 1..=1 << 30, size) as usize;
+        let size = config.messages.max_message_bytes as i64;
+        config.messages.max_message_bytes = read.number("max_message_size", 1..=1 << 30, size) as usize;
         config.heartbeat = read.seconds("heartbeat", 0.0..=3600.0, config.heartbeat);
         config.access.allowed_origins = read.list("allowed_origins");
         config.access.allowed_hosts = read.list("allowed_hosts");
@@ -52,7 +52,7 @@ impl Options {
             }
             Err(why) => Some(format!("halloo/token is not what it has to be: {why}")),
         };
-        config.outbox.policy = read.slow_client();
+        config.outbox.when_full = read.slow_client();
         let budget = read.real("frame_budget_ms", 0.0..=1000.0, FRAME_BUDGET_MS);
         let verbosity = read.number("verbosity", 0..=2, 1) as u8;
         read.complain_of_unknown();

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use httparse::Header;
 
-use crate::defaults::{HEAD_HEADERS, HEAD_SIZE};
+use crate::defaults::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::headers;
 use crate::text::escape;
 use crate::token::Token;
@@ -75,17 +75,17 @@ impl Handshake {
     ///
     /// At most 8 KiB are asked for. A refusal is read to the end of its sentence.
     pub fn judge(&self, bytes: &[u8], ended: bool) -> Answer {
-        let mut fields = [httparse::EMPTY_HEADER; HEAD_HEADERS];
+        let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut fields);
         let head = match response.parse(bytes) {
-            Ok(httparse::Status::Complete(head)) if head <= HEAD_SIZE => head,
-            Ok(httparse::Status::Partial) if bytes.len() < HEAD_SIZE => return Answer::Incomplete,
+            Ok(httparse::Status::Complete(head)) if head <= MAX_HEAD_BYTES => head,
+            Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Answer::Incomplete,
             Ok(_) | Err(httparse::Error::TooManyHeaders) => return Answer::Broken("its answer is too large"),
             Err(_) => return Answer::Broken("what answers does not speak HTTP"),
         };
         let status = response.code.unwrap_or_default();
         if status != 101 {
-            let more = !ended && bytes.len() < HEAD_SIZE;
+            let more = !ended && bytes.len() < MAX_HEAD_BYTES;
             let phrase = response.reason.unwrap_or_default();
             return refusal(status, phrase, response.headers, &bytes[head..], more);
         }

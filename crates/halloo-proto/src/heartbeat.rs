@@ -7,7 +7,7 @@ use crate::defaults::HEARTBEATS_TO_DEATH;
 
 /// What to do about a peer's silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pulse {
+pub enum KeepaliveAction {
     /// Nothing until then.
     Wait(Time),
     /// Send a ping now; ask again at once.
@@ -57,23 +57,23 @@ impl Heartbeat {
     /// Judges the silence: a ping after `interval`, dead after three times as long. Time before `listening_since`
     /// does not count, for the peer cannot be heard while the server itself does not read. `interval` zero turns the
     /// heartbeat off.
-    pub fn poll(&mut self, now: Time, interval: Duration, listening_since: Time) -> Pulse {
+    pub fn poll(&mut self, now: Time, interval: Duration, listening_since: Time) -> KeepaliveAction {
         if interval.is_zero() {
-            return Pulse::Wait(Time::NEVER);
+            return KeepaliveAction::Wait(Time::NEVER);
         }
         let heard = self.last_heard.max(listening_since);
         let silence = now - heard;
         if silence >= interval * HEARTBEATS_TO_DEATH {
-            return Pulse::Dead;
+            return KeepaliveAction::Dead;
         }
         let asked = self.is_waiting() && self.pinged >= heard;
         if silence < interval {
-            Pulse::Wait(heard + interval)
+            KeepaliveAction::Wait(heard + interval)
         } else if asked {
-            Pulse::Wait(heard + interval * HEARTBEATS_TO_DEATH)
+            KeepaliveAction::Wait(heard + interval * HEARTBEATS_TO_DEATH)
         } else {
             self.pinged = now;
-            Pulse::Ping
+            KeepaliveAction::Ping
         }
     }
 
@@ -95,23 +95,23 @@ mod tests {
     #[test]
     fn silence_is_pinged_once_and_then_ends() {
         let mut heartbeat = Heartbeat::new(at(100));
-        assert_eq!(heartbeat.poll(at(104), INTERVAL, Time::ZERO), Pulse::Wait(at(105)));
-        assert_eq!(heartbeat.poll(at(105), INTERVAL, Time::ZERO), Pulse::Ping);
-        assert_eq!(heartbeat.poll(at(105), INTERVAL, Time::ZERO), Pulse::Wait(at(115)));
-        assert_eq!(heartbeat.poll(at(114), INTERVAL, Time::ZERO), Pulse::Wait(at(115)));
-        assert_eq!(heartbeat.poll(at(115), INTERVAL, Time::ZERO), Pulse::Dead);
+        assert_eq!(heartbeat.poll(at(104), INTERVAL, Time::ZERO), KeepaliveAction::Wait(at(105)));
+        assert_eq!(heartbeat.poll(at(105), INTERVAL, Time::ZERO), KeepaliveAction::Ping);
+        assert_eq!(heartbeat.poll(at(105), INTERVAL, Time::ZERO), KeepaliveAction::Wait(at(115)));
+        assert_eq!(heartbeat.poll(at(114), INTERVAL, Time::ZERO), KeepaliveAction::Wait(at(115)));
+        assert_eq!(heartbeat.poll(at(115), INTERVAL, Time::ZERO), KeepaliveAction::Dead);
     }
 
     #[test]
     fn a_pong_gives_the_round_trip_and_another_life() {
         let mut heartbeat = Heartbeat::new(at(0));
-        assert_eq!(heartbeat.poll(at(5), INTERVAL, Time::ZERO), Pulse::Ping);
+        assert_eq!(heartbeat.poll(at(5), INTERVAL, Time::ZERO), KeepaliveAction::Ping);
         let answer = at(5) + Duration::from_millis(3);
         heartbeat.handle_bytes(answer);
         heartbeat.handle_pong(answer);
         assert_eq!(heartbeat.latency_micros(), 3000);
-        assert_eq!(heartbeat.poll(at(10), INTERVAL, Time::ZERO), Pulse::Wait(answer + INTERVAL));
-        assert_eq!(heartbeat.poll(at(11), INTERVAL, Time::ZERO), Pulse::Ping);
+        assert_eq!(heartbeat.poll(at(10), INTERVAL, Time::ZERO), KeepaliveAction::Wait(answer + INTERVAL));
+        assert_eq!(heartbeat.poll(at(11), INTERVAL, Time::ZERO), KeepaliveAction::Ping);
     }
 
     #[test]
@@ -122,13 +122,13 @@ mod tests {
         heartbeat.handle_bytes(answer);
         heartbeat.handle_pong(answer);
         assert_eq!(heartbeat.latency_micros(), 2000);
-        assert_eq!(heartbeat.poll(at(6), INTERVAL, Time::ZERO), Pulse::Ping, "the next silence asks again");
+        assert_eq!(heartbeat.poll(at(6), INTERVAL, Time::ZERO), KeepaliveAction::Ping, "the next silence asks again");
     }
 
     #[test]
     fn a_server_that_does_not_read_blames_nobody() {
         let mut heartbeat = Heartbeat::new(at(0));
-        assert_eq!(heartbeat.poll(at(40), INTERVAL, at(39)), Pulse::Wait(at(44)));
+        assert_eq!(heartbeat.poll(at(40), INTERVAL, at(39)), KeepaliveAction::Wait(at(44)));
     }
 
     #[test]
@@ -138,13 +138,13 @@ mod tests {
         let mut pings = 0;
         while now < at(3_600_000) {
             match heartbeat.poll(now, INTERVAL, Time::ZERO) {
-                Pulse::Wait(until) => now = until,
-                Pulse::Ping => {
+                KeepaliveAction::Wait(until) => now = until,
+                KeepaliveAction::Ping => {
                     pings += 1;
                     heartbeat.handle_bytes(now);
                     heartbeat.handle_pong(now);
                 }
-                Pulse::Dead => panic!("answered every ping and was declared dead at {now:?}"),
+                KeepaliveAction::Dead => panic!("answered every ping and was declared dead at {now:?}"),
             }
         }
         assert_eq!(pings, 3_600_000 / 5 - 1);
@@ -152,6 +152,9 @@ mod tests {
 
     #[test]
     fn zero_turns_it_off() {
-        assert_eq!(Heartbeat::new(at(0)).poll(at(1000), Duration::ZERO, Time::ZERO), Pulse::Wait(Time::NEVER));
+        assert_eq!(
+            Heartbeat::new(at(0)).poll(at(1000), Duration::ZERO, Time::ZERO),
+            KeepaliveAction::Wait(Time::NEVER)
+        );
     }
 }

@@ -8,10 +8,10 @@ pub mod time;
 
 pub mod close;
 pub mod frame;
-pub mod hearing;
 pub mod heartbeat;
 pub mod message;
 pub mod outbox;
+pub mod read_pauses;
 
 pub mod deflate;
 pub mod extensions;

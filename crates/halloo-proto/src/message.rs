@@ -6,29 +6,29 @@ use std::time::Duration;
 use crate::Time;
 use crate::close::{CloseCode, Violation};
 use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role, SHORT_HEADER};
-use crate::hearing::Hearing;
+use crate::read_pauses::ReadPauses;
 
 /// What one peer may make the other keep or do.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageLimits {
     /// Bytes in one message.
-    pub message_size: usize,
+    pub max_message_bytes: usize,
     /// Frames in one message.
-    pub fragments: u32,
+    pub max_fragments: u32,
     /// From the first frame of a fragmented message to its last byte.
-    pub fragment_time: Duration,
+    pub fragment_timeout: Duration,
     /// Control frames a second, after a burst of twice as many.
-    pub control_rate: u32,
+    pub max_control_frames_per_second: u32,
 }
 
 impl Default for MessageLimits {
     fn default() -> Self {
         use crate::defaults::*;
         MessageLimits {
-            message_size: MESSAGE_SIZE,
-            fragments: FRAGMENTS,
-            fragment_time: FRAGMENT_TIME,
-            control_rate: CONTROL_RATE,
+            max_message_bytes: MAX_MESSAGE_BYTES,
+            max_fragments: MAX_FRAGMENTS,
+            fragment_timeout: FRAGMENT_TIMEOUT,
+            max_control_frames_per_second: MAX_CONTROL_FRAMES_PER_SECOND,
         }
     }
 }
@@ -114,9 +114,9 @@ impl Receiver {
     }
 
     /// When the fragmented message under way must be complete; `None` when there is none. Time before `since` does not
-    /// count, as [`Hearing::since`] has it.
+    /// count, as [`ReadPauses::since`] has it.
     pub fn deadline(&self, limits: &MessageLimits, since: Time) -> Option<Time> {
-        self.partial.as_ref().map(|partial| partial.started.max(since) + limits.fragment_time)
+        self.partial.as_ref().map(|partial| partial.started.max(since) + limits.fragment_timeout)
     }
 
     /// Bytes that the message under way takes in memory; 0 when there is none.
@@ -126,7 +126,7 @@ impl Receiver {
 
     /// Takes the next message or control frame from the front of `input`; `None` when what is left (to be kept with
     /// [`Receiver::keep`]) decides nothing yet. `deflate` says whether messages may be compressed, which was agreed in the
-    /// handshake. `now` is the moment, or a [`Hearing`] where it was not always read.
+    /// handshake. `now` is the moment, or a [`ReadPauses`] where it was not always read.
     ///
     /// # Errors
     /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no
@@ -139,12 +139,12 @@ impl Receiver {
         role: Role,
         deflate: bool,
         limits: &MessageLimits,
-        now: impl Into<Hearing>,
+        now: impl Into<ReadPauses>,
     ) -> Result<Option<Incoming<'a>>, Violation> {
         if role == Role::Server
             && self.partial.is_none()
             && let Some((opcode, key, whole)) = frame::short_message(input)
-            && whole <= limits.message_size
+            && whole <= limits.max_message_bytes
         {
             let payload = &mut split(input, whole)[SHORT_HEADER..];
             frame::mask(payload, key, 0);
@@ -159,7 +159,7 @@ impl Receiver {
         role: Role,
         deflate: bool,
         limits: &MessageLimits,
-        hearing: &Hearing,
+        pauses: &ReadPauses,
     ) -> Result<Option<Incoming<'a>>, Violation> {
         loop {
             if self.partial.as_ref().is_some_and(|partial| partial.missing > 0 || partial.fin) {
@@ -175,11 +175,11 @@ impl Receiver {
                 if input.len() < whole {
                     return Ok(None);
                 }
-                self.control.spend(limits.control_rate, hearing)?;
+                self.control.spend(limits.max_control_frames_per_second, pauses)?;
                 let payload = take(input, whole, &header);
                 return control(header.opcode, payload).map(Some);
             }
-            self.check(&header, limits, hearing)?;
+            self.check(&header, limits, pauses)?;
             let in_one_piece = self.partial.is_none() && header.fin;
             let available = (input.len() - header.length) as u64;
             if in_one_piece && header.payload <= available {
@@ -190,21 +190,21 @@ impl Receiver {
                 }
                 return data(header.opcode, payload).map(Some);
             }
-            self.begin_frame(&header, hearing.now());
+            self.begin_frame(&header, pauses.now());
             split(input, header.length);
         }
     }
 
     /// Decides from the header alone, before anything is kept for the payload.
-    fn check(&self, header: &Header, limits: &MessageLimits, hearing: &Hearing) -> Result<(), Violation> {
+    fn check(&self, header: &Header, limits: &MessageLimits, pauses: &ReadPauses) -> Result<(), Violation> {
         let so_far = match (&self.partial, header.opcode) {
             (None, Opcode::Continuation) => return Err(Violation::protocol("there is no message to continue")),
             (Some(partial), Opcode::Continuation) => {
-                if partial.fragments >= limits.fragments {
-                    let reason = format!("a message has at most {} fragments", limits.fragments);
+                if partial.fragments >= limits.max_fragments {
+                    let reason = format!("a message has at most {} fragments", limits.max_fragments);
                     return Err(Violation::new(CloseCode::PolicyViolation, reason));
                 }
-                if hearing.now() - partial.started.max(hearing.since()) > limits.fragment_time {
+                if pauses.now() - partial.started.max(pauses.since()) > limits.fragment_timeout {
                     return Err(Violation::new(CloseCode::PolicyViolation, "the message took too long to finish"));
                 }
                 partial.bytes.len()
@@ -212,13 +212,13 @@ impl Receiver {
             (Some(_), _) => return Err(Violation::protocol("a new message began inside a fragmented one")),
             (None, _) => 0,
         };
-        let mut most = limits.message_size;
+        let mut most = limits.max_message_bytes;
         if header.compressed || self.partial.as_ref().is_some_and(|partial| partial.compressed) {
             // What cannot be made smaller is made larger: by 5 bytes in 16 KiB, as the common implementations do it.
             most = most.saturating_add(most / 1024 + 64);
         }
         if header.payload > most.saturating_sub(so_far) as u64 {
-            return Err(Violation::too_big(limits.message_size));
+            return Err(Violation::too_big(limits.max_message_bytes));
         }
         Ok(())
     }
@@ -304,12 +304,12 @@ struct ControlBudget {
 }
 
 impl ControlBudget {
-    fn spend(&mut self, rate: u32, hearing: &Hearing) -> Result<(), Violation> {
+    fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<(), Violation> {
         let too_many = Err(Violation::new(CloseCode::PolicyViolation, "too many control frames"));
         let Some(each) = Duration::from_secs(1).checked_div(rate) else { return too_many };
         // What gathered while nobody read did not come at once.
-        self.empty_at = self.empty_at.max(hearing.earliest()) + each;
-        if self.empty_at - hearing.now() > each * rate.saturating_mul(2) {
+        self.empty_at = self.empty_at.max(pauses.earliest()) + each;
+        if self.empty_at - pauses.now() > each * rate.saturating_mul(2) {
             return too_many;
         }
         Ok(())

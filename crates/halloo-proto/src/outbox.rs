@@ -24,11 +24,11 @@ pub enum SlowClient {
 #[derive(Clone, Copy, Debug)]
 pub struct OutboxLimits {
     /// Messages.
-    pub messages: usize,
+    pub max_messages: usize,
     /// Bytes, frame headers included.
-    pub bytes: usize,
+    pub max_bytes: usize,
     /// What happens beyond.
-    pub policy: SlowClient,
+    pub when_full: SlowClient,
 }
 
 /// What became of frames. Control frames, which nobody sent, are not counted.
@@ -172,17 +172,17 @@ impl Outbox {
         let mut dropped = 0;
         for (start, end) in boundaries(&frames.bytes, start) {
             let length = end - start;
-            while self.backlog.len() >= limits.messages || self.bytes + length > limits.bytes {
-                match limits.policy {
+            while self.backlog.len() >= limits.max_messages || self.bytes + length > limits.max_bytes {
+                match limits.when_full {
                     SlowClient::Disconnect => return Pushed::Overflow(messages_from(&frames.bytes, start)),
                     // Making room for what can never fit would only lose the others too.
-                    SlowClient::DropOldest if length <= limits.bytes && self.backlog.len() > self.on_its_way() => {
+                    SlowClient::DropOldest if length <= limits.max_bytes && self.backlog.len() > self.on_its_way() => {
                         dropped += self.drop_oldest();
                     }
                     SlowClient::DropOldest | SlowClient::DropNewest => break,
                 }
             }
-            if self.backlog.len() >= limits.messages || self.bytes + length > limits.bytes {
+            if self.backlog.len() >= limits.max_messages || self.bytes + length > limits.max_bytes {
                 dropped += u64::from(is_message(&frames.bytes[start..]));
                 continue;
             }
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    const LIMITS: OutboxLimits = OutboxLimits { messages: 3, bytes: 1000, policy: SlowClient::DropOldest };
+    const LIMITS: OutboxLimits = OutboxLimits { max_messages: 3, max_bytes: 1000, when_full: SlowClient::DropOldest };
 
     #[test]
     fn what_a_broken_connection_loses_is_what_waits_and_what_is_corked() {
@@ -367,10 +367,10 @@ mod tests {
     fn drop_newest_and_disconnect() {
         let (shared, account) = frames(&["a", "b", "c", "d", "e"]);
         let mut outbox = Outbox::default();
-        let newest = OutboxLimits { policy: SlowClient::DropNewest, ..LIMITS };
+        let newest = OutboxLimits { when_full: SlowClient::DropNewest, ..LIMITS };
         assert_eq!(outbox.push(&shared, 0, &newest), Pushed::Dropped(2));
         assert_eq!(
-            outbox.push(&shared, 0, &OutboxLimits { policy: SlowClient::Disconnect, ..LIMITS }),
+            outbox.push(&shared, 0, &OutboxLimits { when_full: SlowClient::Disconnect, ..LIMITS }),
             Pushed::Overflow(5)
         );
         assert_eq!(outbox.messages(), 3);
@@ -392,10 +392,10 @@ mod tests {
         assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Queued, "the ping made room");
         assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Dropped(2));
         assert_eq!(outbox.cut(), 2);
-        let newest = OutboxLimits { policy: SlowClient::DropNewest, ..LIMITS };
+        let newest = OutboxLimits { when_full: SlowClient::DropNewest, ..LIMITS };
         assert_eq!(outbox.push(&frames, 0, &newest), Pushed::Dropped(1));
         assert_eq!(
-            outbox.push(&frames, 0, &OutboxLimits { policy: SlowClient::Disconnect, ..LIMITS }),
+            outbox.push(&frames, 0, &OutboxLimits { when_full: SlowClient::Disconnect, ..LIMITS }),
             Pushed::Overflow(2)
         );
         let mut corked = Outbox::default();
@@ -409,7 +409,7 @@ mod tests {
         let (shared, _) = frames(&["a", &big, "b"]);
         let mut outbox = Outbox::default();
         assert_eq!(
-            outbox.push(&shared, 0, &OutboxLimits { policy: SlowClient::DropNewest, ..LIMITS }),
+            outbox.push(&shared, 0, &OutboxLimits { when_full: SlowClient::DropNewest, ..LIMITS }),
             Pushed::Dropped(1)
         );
         assert_eq!(drain(&mut outbox, 100), b"\x81\x01a\x81\x01b");
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn many_tiny_messages_weigh_what_they_take() {
         let (account, mut outbox) = (Arc::default(), Outbox::default());
-        let limits = OutboxLimits { messages: 1000, bytes: 1000, policy: SlowClient::DropNewest };
+        let limits = OutboxLimits { max_messages: 1000, max_bytes: 1000, when_full: SlowClient::DropNewest };
         for _ in 0..200 {
             outbox.push(&Frames::new(b"\x81\x01x", &account), 0, &limits);
         }

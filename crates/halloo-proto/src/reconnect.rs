@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::close::CloseCode;
-use crate::defaults::{RETRY_FIRST, RETRY_LONGEST, STEADY};
+use crate::defaults::{RETRY_FIRST, RETRY_LONGEST, STABLE_AFTER};
 
 /// How long a client goes on trying; without a limit it never gives up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Patience {
+pub struct RetryLimit {
     /// Attempts without a steady connection (one that lived 10 s), the first included.
-    pub tries: Option<u32>,
+    pub max_attempts: Option<u32>,
     /// Time without a steady connection.
-    pub time: Option<Duration>,
+    pub max_elapsed: Option<Duration>,
 }
 
 /// The pauses between attempts: at random up to 100 ms, then up to 200 ms, and so on up to 5 s.
@@ -21,7 +21,7 @@ pub struct Patience {
 /// come back in the same instant.
 #[derive(Clone, Debug)]
 pub struct Backoff {
-    patience: Patience,
+    retry_limit: RetryLimit,
     failures: u32,
     /// The last moment at which there was reason for hope: the start, or the end of a steady connection.
     since: Time,
@@ -30,8 +30,8 @@ pub struct Backoff {
 
 impl Backoff {
     /// The first attempt begins now.
-    pub fn new(patience: Patience, now: Time) -> Backoff {
-        Backoff { patience, failures: 0, since: now, connected: None }
+    pub fn new(retry_limit: RetryLimit, now: Time) -> Backoff {
+        Backoff { retry_limit, failures: 0, since: now, connected: None }
     }
 
     /// The attempt led to a connection.
@@ -43,15 +43,15 @@ impl Backoff {
     /// `random` is any number, each as likely as the others.
     pub fn handle_failure(&mut self, now: Time, random: u32) -> Option<Duration> {
         // One that comes and goes at once is no better than one that does not come.
-        if self.connected.take().is_some_and(|connected| now - connected >= STEADY) {
+        if self.connected.take().is_some_and(|connected| now - connected >= STABLE_AFTER) {
             (self.failures, self.since) = (0, now);
         }
         let range = RETRY_FIRST.saturating_mul(1 << self.failures.min(16)).min(RETRY_LONGEST);
         self.failures = self.failures.saturating_add(1);
         let pause = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
-        let out_of_tries = self.patience.tries.is_some_and(|tries| self.failures >= tries);
+        let out_of_tries = self.retry_limit.max_attempts.is_some_and(|tries| self.failures >= tries);
         // An attempt that would begin too late is not waited for.
-        let out_of_time = self.patience.time.is_some_and(|time| now + pause - self.since >= time);
+        let out_of_time = self.retry_limit.max_elapsed.is_some_and(|time| now + pause - self.since >= time);
         (!out_of_tries && !out_of_time).then_some(pause)
     }
 }
@@ -74,7 +74,7 @@ pub fn is_final_status(status: u16) -> bool {
 mod tests {
     use super::*;
 
-    const NEVER_ENDING: Patience = Patience { tries: None, time: None };
+    const NEVER_ENDING: RetryLimit = RetryLimit { max_attempts: None, max_elapsed: None };
 
     fn at(millis: u64) -> Time {
         Time::ZERO + Duration::from_millis(millis)
@@ -117,18 +117,18 @@ mod tests {
 
     #[test]
     fn patience_ends_by_tries_or_by_time() {
-        let mut backoff = Backoff::new(Patience { tries: Some(3), time: None }, at(0));
+        let mut backoff = Backoff::new(RetryLimit { max_attempts: Some(3), max_elapsed: None }, at(0));
         let tries = (0..10).filter(|_| backoff.handle_failure(at(0), 0).is_some()).count();
         assert_eq!(tries, 2, "the third attempt was the last");
 
-        let time = Patience { tries: None, time: Some(Duration::from_secs(60)) };
+        let time = RetryLimit { max_attempts: None, max_elapsed: Some(Duration::from_secs(60)) };
         let mut backoff = Backoff::new(time, at(0));
         assert!(backoff.handle_failure(at(59_000), 0).is_some());
         backoff.handle_connected(at(59_000));
         assert!(backoff.handle_failure(at(100_000), 0).is_some(), "the steady connection starts it anew");
         assert!(backoff.handle_failure(at(159_999), 0).is_some());
         assert_eq!(backoff.handle_failure(at(160_000), 0), None);
-        let mut once = Backoff::new(Patience { tries: Some(1), time: None }, at(0));
+        let mut once = Backoff::new(RetryLimit { max_attempts: Some(1), max_elapsed: None }, at(0));
         assert_eq!(once.handle_failure(at(0), 0), None);
     }
 

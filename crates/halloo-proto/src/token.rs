@@ -165,7 +165,7 @@ mod tests {
         let in_a_minute = (0..10_000).filter(|n| looked_at(&mut guesses, start + Duration::from_millis(6 * n))).count();
         assert_eq!(in_a_minute, 59);
         assert!(guesses.allows(IpAddr::from([10, 0, 0, 2]), start), "another device is not the guesser");
-        assert!(guesses.allows(ip, start + Duration::from_secs(62)), "patience is enough");
+        assert!(guesses.allows(ip, start + Duration::from_secs(62)), "retry_limit is enough");
     }
 
     #[test]

@@ -34,25 +34,25 @@ const OPEN_PATHS: [&str; 3] = ["/", "/discovery.json", "/favicon.ico"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
     /// From the accepted socket to the end of the handshake.
-    pub time: Duration,
+    pub timeout: Duration,
     /// Bytes of a request head; at most 64 KiB, which is what one read takes.
-    pub head_size: usize,
+    pub max_head_bytes: usize,
     /// Headers in it.
-    pub head_headers: usize,
+    pub max_headers: usize,
     /// Sockets that have not finished it, in all; beyond them the oldest is closed.
-    pub pending: usize,
+    pub max_pending: usize,
     /// The same from one address; loopback is exempt.
-    pub pending_per_address: usize,
+    pub max_pending_per_address: usize,
 }
 
 impl Default for HandshakeLimits {
     fn default() -> Self {
         HandshakeLimits {
-            time: defaults::HANDSHAKE_TIME,
-            head_size: defaults::HEAD_SIZE,
-            head_headers: defaults::HEAD_HEADERS,
-            pending: defaults::PENDING,
-            pending_per_address: defaults::PENDING_PER_ADDRESS,
+            timeout: defaults::HANDSHAKE_TIMEOUT,
+            max_head_bytes: defaults::MAX_HEAD_BYTES,
+            max_headers: defaults::MAX_HEADERS,
+            max_pending: defaults::MAX_PENDING,
+            max_pending_per_address: defaults::MAX_PENDING_PER_ADDRESS,
         }
     }
 }
@@ -173,14 +173,14 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
     if bytes.len() > LONGEST_METHOD && !bytes[..LONGEST_METHOD].contains(&b' ') {
         return Err(Refusal::Garbage);
     }
-    let size = limits.head_size;
-    let mut headers = vec![httparse::EMPTY_HEADER; limits.head_headers];
+    let size = limits.max_head_bytes;
+    let mut headers = vec![httparse::EMPTY_HEADER; limits.max_headers];
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
         Ok(httparse::Status::Complete(head)) if head <= size => head,
         Ok(httparse::Status::Partial) if bytes.len() < size => return Ok(Verdict::Incomplete),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-            return Err(Refusal::TooLarge { size, headers: limits.head_headers });
+            return Err(Refusal::TooLarge { size, headers: limits.max_headers });
         }
         Err(_) => return Err(Refusal::Garbage),
     };

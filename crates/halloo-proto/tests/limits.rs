@@ -7,8 +7,8 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::frame::{Opcode, Role, encode};
-use halloo_proto::hearing::Hearing;
 use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use halloo_proto::read_pauses::ReadPauses;
 use proptest::prelude::*;
 
 /// Reads one frame at `now`; answers whether it was a whole message or control frame.
@@ -16,7 +16,7 @@ fn read(
     receiver: &mut Receiver,
     frame: &[u8],
     limits: &MessageLimits,
-    now: impl Into<Hearing>,
+    now: impl Into<ReadPauses>,
 ) -> Result<bool, Violation> {
     let mut frame = frame.to_vec();
     receiver.next(&mut &mut frame[..], Role::Client, false, limits, now).map(|next| next.is_some())
@@ -32,7 +32,7 @@ proptest! {
     /// In any time no more than a burst and what has been refilled since; and somebody who keeps to the rate is let be.
     #[test]
     fn control_frames(rate in 1u32..100, gaps in prop::collection::vec(0u64..100_000, 1..500)) {
-        let limits = MessageLimits { control_rate: rate, ..MessageLimits::default() };
+        let limits = MessageLimits { max_control_frames_per_second: rate, ..MessageLimits::default() };
         let (mut receiver, mut now, mut taken) = (Receiver::default(), Time::ZERO, 0u64);
         for gap in gaps {
             now = now + Duration::from_micros(gap);
@@ -56,16 +56,16 @@ proptest! {
 
     #[test]
     fn fragments(count in 1u32..50, most in 1u32..50, late in any::<bool>()) {
-        let limits = MessageLimits { fragments: most, ..MessageLimits::default() };
+        let limits = MessageLimits { max_fragments: most, ..MessageLimits::default() };
         let (mut receiver, start) = (Receiver::default(), Time::ZERO);
         for index in 0..count {
             let last = index + 1 == count;
-            let now = if last && late && index > 0 { start + limits.fragment_time + Duration::from_micros(1) } else { start };
+            let now = if last && late && index > 0 { start + limits.fragment_timeout + Duration::from_micros(1) } else { start };
             let first = if index == 0 { 2 } else { 0 } | if last { 0x80 } else { 0 };
             match read(&mut receiver, &[first, 1, b'x'], &limits, now) {
                 Ok(whole) => {
                     prop_assert!(index < most && whole == last && !(last && late && index > 0));
-                    prop_assert_eq!(receiver.deadline(&limits, Time::ZERO), (!last).then_some(start + limits.fragment_time));
+                    prop_assert_eq!(receiver.deadline(&limits, Time::ZERO), (!last).then_some(start + limits.fragment_timeout));
                 }
                 Err(violation) => {
                     prop_assert_eq!(violation.code, CloseCode::PolicyViolation);
@@ -78,31 +78,31 @@ proptest! {
 }
 
 /// A pause of a minute, just over.
-fn after_a_pause() -> Hearing {
-    let mut hearing = Hearing::from(Time::ZERO + Duration::from_secs(100));
-    hearing.pause();
-    hearing.handle_turn(Time::ZERO + Duration::from_secs(160), None, Duration::ZERO);
-    hearing.resume();
-    hearing
+fn after_a_pause() -> ReadPauses {
+    let mut pauses = ReadPauses::from(Time::ZERO + Duration::from_secs(100));
+    pauses.pause();
+    pauses.handle_turn(Time::ZERO + Duration::from_secs(160), None, Duration::ZERO);
+    pauses.resume();
+    pauses
 }
 
 #[test]
 fn what_gathered_while_nobody_read_is_not_judged_as_if_it_came_at_once() {
     let limits = MessageLimits::default();
-    let (hearing, each) = (after_a_pause(), u64::from(limits.control_rate));
+    let (pauses, each) = (after_a_pause(), u64::from(limits.max_control_frames_per_second));
     let mut receiver = Receiver::default();
-    let taken = (0..10_000).take_while(|_| read(&mut receiver, &ping(), &limits, hearing).is_ok()).count() as u64;
+    let taken = (0..10_000).take_while(|_| read(&mut receiver, &ping(), &limits, pauses).is_ok()).count() as u64;
     assert_eq!(taken, 60 * each + 2 * each, "what a minute allows, and the burst");
 }
 
 #[test]
 fn a_message_may_go_on_after_a_pause() {
     let limits = MessageLimits::default();
-    let (hearing, mut receiver) = (after_a_pause(), Receiver::default());
+    let (pauses, mut receiver) = (after_a_pause(), Receiver::default());
     assert_eq!(read(&mut receiver, &[2, 1, b'x'], &limits, Time::ZERO + Duration::from_secs(99)), Ok(false));
-    assert_eq!(receiver.deadline(&limits, hearing.since()), Some(hearing.now() + limits.fragment_time));
-    assert_eq!(read(&mut receiver, &[0, 1, b'y'], &limits, hearing), Ok(false));
-    let late = hearing.now() + limits.fragment_time + Duration::from_secs(1);
+    assert_eq!(receiver.deadline(&limits, pauses.since()), Some(pauses.now() + limits.fragment_timeout));
+    assert_eq!(read(&mut receiver, &[0, 1, b'y'], &limits, pauses), Ok(false));
+    let late = pauses.now() + limits.fragment_timeout + Duration::from_secs(1);
     assert!(read(&mut receiver, &[0x80, 1, b'z'], &limits, late).is_err(), "but not for ever");
 }
 

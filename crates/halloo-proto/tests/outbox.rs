@@ -29,7 +29,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn limits() -> impl Strategy<Value = OutboxLimits> {
     let policy = prop_oneof![Just(SlowClient::Disconnect), Just(SlowClient::DropOldest), Just(SlowClient::DropNewest)];
-    (1usize..20, 50usize..1000, policy).prop_map(|(messages, bytes, policy)| OutboxLimits { messages, bytes, policy })
+    (1usize..20, 50usize..1000, policy).prop_map(|(messages, bytes, policy)| OutboxLimits {
+        max_messages: messages,
+        max_bytes: bytes,
+        when_full: policy,
+    })
 }
 
 /// Takes what a socket would, and answers it.
@@ -87,15 +91,15 @@ proptest! {
                     match outbox.push(&Frames::new(&bytes, &account), 0, &limits) {
                         Pushed::Queued => {}
                         Pushed::Dropped(count) => {
-                            prop_assert_ne!(limits.policy, SlowClient::Disconnect);
+                            prop_assert_ne!(limits.when_full, SlowClient::Disconnect);
                             dropped += count;
                         }
                         Pushed::Overflow(count) => {
-                            prop_assert_eq!(limits.policy, SlowClient::Disconnect);
+                            prop_assert_eq!(limits.when_full, SlowClient::Disconnect);
                             dropped += count;
                         }
                     }
-                    prop_assert!(outbox.messages() <= limits.messages && outbox.bytes() <= limits.bytes);
+                    prop_assert!(outbox.messages() <= limits.max_messages && outbox.bytes() <= limits.max_bytes);
                 }
                 Step::Take(most) => written.extend(take(&mut outbox, most)),
                 Step::Cut => dropped += outbox.cut(),

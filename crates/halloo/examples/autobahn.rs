@@ -11,9 +11,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.port = std::env::args().nth(1).unwrap_or_else(|| "9001".into()).parse()?;
     config.strict_port = true;
     config.compression = true;
-    config.messages.message_size = 16 * 1024 * 1024;
-    config.messages.fragments = 65_537;
-    config.outbox.bytes = 48 * 1024 * 1024;
+    config.messages.max_message_bytes = 16 * 1024 * 1024;
+    config.messages.max_fragments = 65_537;
+    config.outbox.max_bytes = 48 * 1024 * 1024;
     let server = Server::start_with(config, |event, hub| {
         if let Event::MessageReceived { client, message } = event {
             hub.send(client, message);

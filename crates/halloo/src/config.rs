@@ -53,7 +53,7 @@ pub struct Config {
     /// Limits on what one client sends.
     pub messages: MessageLimits,
     /// Bytes of unfinished messages of all clients together, but at least two whole ones; beyond, the largest is cut off.
-    pub under_way_total: usize,
+    pub max_partial_bytes_total: usize,
     /// Whether clients that offer it may compress what they send, and get what they are sent compressed
     /// (permessage-deflate, RFC 7692). Off by default: on a local network it mostly costs more time than it saves. Each
     /// message is compressed by itself, so that a connection costs no more memory and a broadcast is compressed once.
@@ -61,17 +61,30 @@ pub struct Config {
     /// Limits on what waits for one client, and what happens beyond.
     pub outbox: OutboxLimits,
     /// Bytes that may wait for all clients together, a broadcast counted once; beyond, the largest queue is cut.
-    pub outbox_total: usize,
+    pub max_outbox_bytes_total: usize,
     /// How long a client may take nothing of what waits for it; then its connection is given up.
-    pub write_time: Duration,
+    pub write_timeout: Duration,
     /// How long a client has to answer a close; then its connection is given up.
-    pub close_time: Duration,
+    pub close_timeout: Duration,
     /// Silence after which a client is pinged; after three times as long it is gone. Zero turns the heartbeat off.
     pub heartbeat: Duration,
-    /// Events that wait for the application before the server stops reading from its clients.
-    pub event_queue: usize,
-    /// The same in bytes of message.
-    pub event_queue_bytes: usize,
+    /// Limits on the events that wait for the application; beyond either, the server stops reading from its clients.
+    pub event_queue: EventQueueLimits,
+}
+
+/// Limits on the events that wait for the application, whichever is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventQueueLimits {
+    /// Events. Default: 65,536.
+    pub max_events: usize,
+    /// Bytes of message payload in those events. Default: 64 MiB.
+    pub max_bytes: usize,
+}
+
+impl Default for EventQueueLimits {
+    fn default() -> EventQueueLimits {
+        EventQueueLimits { max_events: defaults::EVENT_QUEUE_MAX_EVENTS, max_bytes: defaults::EVENT_QUEUE_MAX_BYTES }
+    }
 }
 
 impl Default for Config {
@@ -91,22 +104,21 @@ impl Default for Config {
             #[cfg(feature = "tls")]
             tls: None,
             max_clients: None,
-            max_clients_per_address: defaults::CLIENTS_PER_ADDRESS,
+            max_clients_per_address: defaults::MAX_CLIENTS_PER_ADDRESS,
             handshakes: HandshakeLimits::default(),
             messages: MessageLimits::default(),
-            under_way_total: defaults::UNDER_WAY_TOTAL,
+            max_partial_bytes_total: defaults::MAX_PARTIAL_BYTES_TOTAL,
             compression: false,
             outbox: OutboxLimits {
-                messages: defaults::OUTBOX_MESSAGES,
-                bytes: defaults::OUTBOX_BYTES,
-                policy: SlowClient::default(),
+                max_messages: defaults::MAX_OUTBOX_MESSAGES,
+                max_bytes: defaults::MAX_OUTBOX_BYTES,
+                when_full: SlowClient::default(),
             },
-            outbox_total: defaults::OUTBOX_TOTAL,
-            write_time: defaults::WRITE_TIME,
-            close_time: defaults::CLOSE_TIME,
+            max_outbox_bytes_total: defaults::MAX_OUTBOX_BYTES_TOTAL,
+            write_timeout: defaults::WRITE_TIMEOUT,
+            close_timeout: defaults::CLOSE_TIMEOUT,
             heartbeat: defaults::HEARTBEAT,
-            event_queue: defaults::EVENT_QUEUE,
-            event_queue_bytes: defaults::EVENT_QUEUE_BYTES,
+            event_queue: EventQueueLimits::default(),
         }
     }
 }

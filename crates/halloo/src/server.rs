@@ -87,7 +87,7 @@ impl Server {
     }
 
     fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
-        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
+        let queue = Arc::new(EventQueue::new(config.event_queue));
         let sink = handler.map_or_else(|| Sink::Queue(Arc::clone(&queue)), Sink::Handler);
         let bind = config.bind;
         let (mut reactor, commands, shared) = Reactor::bind(config, sink, first)?;
@@ -172,8 +172,20 @@ impl Server {
         self.url_at(self.best_ip())
     }
 
-    /// The link for people, and for a QR code: the page of this server, with the token and the fingerprint, if there
-    /// are any, in its fragment. Whoever has it may connect, so keep it out of logs.
+    /// Returns the URL of the page that this server serves to browsers. It contains no secret.
+    ///
+    /// ```
+    /// let server = halloo::Server::start(halloo::Config::local())?;
+    /// assert_eq!(server.page_url(), format!("http://127.0.0.1:{}/", server.port()));
+    /// # Ok::<(), halloo::StartError>(())
+    /// ```
+    pub fn page_url(&self) -> String {
+        let addr = SocketAddr::new(self.best_ip(), self.port());
+        format!("{}://{addr}/", self.shared.security.scheme(true))
+    }
+
+    /// Returns the link to share, for example as a QR code: [`Server::page_url`] with the token and the certificate
+    /// fingerprint, if there are any, in its fragment. It grants access, so keep it out of logs.
     ///
     /// ```
     /// let server = halloo::Server::start(halloo::Config::local())?;
@@ -181,9 +193,7 @@ impl Server {
     /// # Ok::<(), halloo::StartError>(())
     /// ```
     pub fn invitation(&self) -> String {
-        let security = &self.shared.security;
-        let addr = SocketAddr::new(self.best_ip(), self.port());
-        format!("{}://{addr}/{}", security.scheme(true), security.fragment())
+        self.page_url() + &self.shared.security.fragment()
     }
 
     fn best_ip(&self) -> IpAddr {

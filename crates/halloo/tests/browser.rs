@@ -216,7 +216,7 @@ fn events_can_be_awaited_and_polled() {
 fn an_application_that_takes_nothing_learns_how_things_stand() {
     let port = free_port();
     let mut config = config(port);
-    config.event_queue = 1;
+    config.max_events = 1;
     let browser = Browser::start(config).unwrap();
     let servers = [announced("a", port), announced("b", port), announced("c", port)];
     while browser.servers().len() < 3 {

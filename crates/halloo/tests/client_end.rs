@@ -48,7 +48,7 @@ fn dropped_with_events_untaken_it_still_says_1001() {
         }
     });
     // Nobody takes its events, so that it does not even read any more.
-    let client = once(&url, |config| config.event_queue = 100);
+    let client = once(&url, |config| config.event_queue.max_events = 100);
     assert!(client.wait_connected(PATIENCE));
     drop(client);
     assert_eq!(server.join().unwrap(), Some(1001));
@@ -106,7 +106,7 @@ fn an_application_that_does_not_take_its_events_slows_the_server_and_loses_nothi
         peer.flush().unwrap();
         while peer.read().is_ok() {}
     });
-    let client = once(&url, |config| config.event_queue = 100);
+    let client = once(&url, |config| config.event_queue.max_events = 100);
     assert!(matches!(next(&client), ClientEvent::Connected { .. }));
     for number in 0..COUNT {
         assert_eq!(received(&client).bytes(), number.to_be_bytes());
@@ -152,7 +152,7 @@ fn a_message_half_read_when_the_application_stops_listening_is_finished_afterwar
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let time = Duration::from_millis(200);
-    let client = once(&url, |config| (config.event_queue, config.messages.fragment_time) = (64, time));
+    let client = once(&url, |config| (config.event_queue.max_events, config.messages.fragment_timeout) = (64, time));
     assert!(matches!(next(&client), ClientEvent::Connected { .. }));
     while client.waiting_events() < 64 {
         std::thread::yield_now();

@@ -129,7 +129,7 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
 fn patience_ends() {
     let url = format!("ws://{}", free_address());
     let mut config = ClientConfig::new(&url);
-    config.patience.tries = Some(3);
+    config.retry_limit.max_attempts = Some(3);
     let client = Client::start(config).unwrap();
     client.send("lost").unwrap();
     let failed = client.events().filter(|event| matches!(event, ClientEvent::AttemptFailed { .. }));
@@ -158,7 +158,7 @@ fn a_name_that_nobody_has_is_given_up_with_it() {
     let mut config = ClientConfig::new("nobody");
     config.search = search(free_udp_port());
     config.search.timeout = Duration::from_millis(10);
-    config.patience.tries = Some(2);
+    config.retry_limit.max_attempts = Some(2);
     let client = Client::start(config).unwrap();
     assert!(gave_up(&client).contains("no server called nobody answered"));
 }
@@ -306,6 +306,6 @@ fn a_server_that_left_an_address_at_which_nobody_answers_is_looked_for_meanwhile
     let begun = std::time::Instant::now();
     let client = client(known, discovery_port);
     assert_eq!(connected(&client), format!("ws://{}", at(&server)));
-    let given_up = halloo_proto::defaults::HANDSHAKE_TIME;
+    let given_up = halloo_proto::defaults::HANDSHAKE_TIMEOUT;
     assert!(begun.elapsed() < given_up, "it was found only once the old address was given up");
 }

@@ -17,9 +17,9 @@ fn server(change: impl FnOnce(&mut Config)) -> Server {
     Server::start(config).unwrap()
 }
 
-fn socket(server: &Server, patience: Duration) -> TcpStream {
+fn socket(server: &Server, retry_limit: Duration) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
-    stream.set_read_timeout(Some(patience)).unwrap();
+    stream.set_read_timeout(Some(retry_limit)).unwrap();
     stream
 }
 
@@ -34,7 +34,7 @@ fn get(server: &Server, headers: usize, length: usize) -> String {
 
 #[test]
 fn a_request_head_is_as_large_as_allowed() {
-    let server = server(|config| (config.handshakes.head_size, config.handshakes.head_headers) = (300, 5));
+    let server = server(|config| (config.handshakes.max_head_bytes, config.handshakes.max_headers) = (300, 5));
     assert!(get(&server, 4, 1).starts_with("HTTP/1.1 200"));
     assert!(get(&server, 5, 1).contains("larger than 300 bytes or 5 headers"));
     assert!(get(&server, 1, 300).starts_with("HTTP/1.1 431"));
@@ -44,7 +44,7 @@ fn a_request_head_is_as_large_as_allowed() {
 
 #[test]
 fn as_many_handshakes_wait_as_allowed() {
-    let server = server(|config| config.handshakes.pending = 2);
+    let server = server(|config| config.handshakes.max_pending = 2);
     let mut sockets: Vec<TcpStream> = (0..3).map(|_| socket(&server, PATIENCE)).collect();
     assert!(matches!(sockets[0].read(&mut [0]), Ok(0) | Err(_)), "the oldest made room");
     // The other two still may speak.
@@ -58,8 +58,8 @@ fn as_many_handshakes_wait_as_allowed() {
 
 #[test]
 fn a_handshake_takes_as_long_as_allowed() {
-    let server = server(|config| config.handshakes.time = Duration::from_millis(1));
-    // By default it would be longer than this patience.
+    let server = server(|config| config.handshakes.timeout = Duration::from_millis(1));
+    // By default it would be longer than this retry_limit.
     let closed = socket(&server, Duration::from_secs(4)).read(&mut [0]);
     assert!(matches!(closed, Ok(0)), "{closed:?}");
 }
@@ -67,9 +67,9 @@ fn a_handshake_takes_as_long_as_allowed() {
 #[test]
 fn all_queues_together_hold_as_much_as_allowed() {
     let server = server(|config| {
-        config.outbox.bytes = 1 << 30;
-        config.outbox.messages = 1 << 20;
-        config.outbox_total = 1 << 20;
+        config.outbox.max_bytes = 1 << 30;
+        config.outbox.max_messages = 1 << 20;
+        config.max_outbox_bytes_total = 1 << 20;
     });
     let _peer = tungstenite::connect(server.url()).unwrap();
     let left = loop {

@@ -75,7 +75,7 @@ impl Stage {
         let mut config = Config::local();
         config.max_clients = Some(MAX_CLIENTS);
         config.heartbeat = heartbeat;
-        config.outbox.bytes = 64 * 1024;
+        config.outbox.max_bytes = 64 * 1024;
         Stage { server: Server::start(config).unwrap(), open: Vec::new(), lingering: Vec::new() }
     }
 

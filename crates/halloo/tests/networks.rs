@@ -8,7 +8,7 @@ mod isolated;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use halloo::{Config, Event, LeaveReason, Server, Verdict};
+use halloo::{Config, Event, LeaveReason, Server, Severity};
 use isolated::{Heard, Neighbour, inside, shell};
 
 /// Long enough for a loaded machine; no test waits for it unless it fails.
@@ -184,16 +184,16 @@ fn a_server_that_is_examined_finds_itself() {
     let (server, _other) = (server(), server());
     let own = |server: &Server| {
         let findings = server.diagnose().findings.into_iter().filter(|finding| finding.text.starts_with("this server"));
-        findings.map(|finding| (finding.verdict, finding.text)).collect::<Vec<_>>()
+        findings.map(|finding| (finding.severity, finding.text)).collect::<Vec<_>>()
     };
-    assert_eq!(own(&server), [(Verdict::Ok, "this server answered a probe".to_owned())]);
+    assert_eq!(own(&server), [(Severity::Ok, "this server answered a probe".to_owned())]);
     let mut config = Config::default();
     (config.port, config.discovery_port) = (0, 9000);
     let elsewhere = Server::start(config).unwrap();
-    assert_eq!(own(&elsewhere)[0].0, Verdict::Ok, "at whatever port it listens");
+    assert_eq!(own(&elsewhere)[0].0, Severity::Ok, "at whatever port it listens");
     server.stop_service_discovery();
-    assert_eq!(own(&server)[0].0, Verdict::Warn);
+    assert_eq!(own(&server)[0].0, Severity::Warn);
     server.stop();
     server.events().for_each(drop);
-    assert_eq!(own(&server)[0].0, Verdict::Fail);
+    assert_eq!(own(&server)[0].0, Severity::Fail);
 }

@@ -182,7 +182,7 @@ fn a_flood_of_small_messages_leaves_turns_to_the_others() {
 #[test]
 fn an_application_that_stalls_loses_nothing() {
     let mut config = Config::local();
-    config.event_queue = 100;
+    config.event_queue.max_events = 100;
     let server = start(config);
     let mut peer = connect(&server);
     let sender = std::thread::spawn(move || {

@@ -32,7 +32,7 @@ fn config(policy: SlowClient) -> Config {
     let mut config = Config::local();
     // A ping would stand between the messages.
     config.heartbeat = Duration::ZERO;
-    config.outbox = OutboxLimits { messages: OUTBOX as usize, bytes: 1024 * 1024, policy };
+    config.outbox = OutboxLimits { max_messages: OUTBOX as usize, max_bytes: 1024 * 1024, when_full: policy };
     config
 }
 
@@ -132,7 +132,7 @@ fn commands_to_a_stalled_server_are_bounded() {
 #[test]
 fn an_application_that_sends_and_does_not_listen_is_told_in_few_words() {
     let mut config = config(SlowClient::DropNewest);
-    config.event_queue = 4;
+    config.event_queue.max_events = 4;
     let server = Server::start(config).unwrap();
     let peer = connect(&server);
     overfill(&server, |message| assert!(server.send_to_all(message).is_ok()));

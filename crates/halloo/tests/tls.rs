@@ -72,12 +72,12 @@ fn who_has_the_fingerprint_is_sure_of_the_server() {
     let scratch = Scratch::new();
     let mut config = secure(&scratch);
     config.access.token = Some(halloo::random_token().unwrap());
-    config.outbox.bytes = 64 << 20;
+    config.outbox.max_bytes = 64 << 20;
     let server = echo(config);
     assert!(server.url().starts_with("wss://") && server.urls()[0].starts_with("wss://"));
     // The link has everything: scheme, token and fingerprint.
     let mut config = ClientConfig::new(server.invitation());
-    config.outbox.bytes = 64 << 20;
+    config.outbox.max_bytes = 64 << 20;
     let client = connected(config);
     converse(&client);
     client.close(1000, "");
@@ -135,11 +135,11 @@ fn tls_and_plain_do_not_mix_and_each_says_so() {
 fn a_slow_reader_loses_nothing() {
     let scratch = Scratch::new();
     let mut config = secure(&scratch);
-    config.outbox.bytes = 64 << 20;
+    config.outbox.max_bytes = 64 << 20;
     let server = Server::start(config).unwrap();
     let mut config = pinned(&server);
     // It stops reading after two messages until they are taken.
-    config.event_queue_bytes = 128 * 1024;
+    config.event_queue.max_bytes = 128 * 1024;
     let client = connected(config);
     for n in 0..500_u32 {
         let message = [&n.to_be_bytes()[..], &[0; 64 * 1024]].concat();
@@ -288,7 +288,7 @@ fn python_connects_by_tls() {
     let Some(mut python) = python("secure.py") else { return };
     let scratch = Scratch::new();
     let mut config = secure(&scratch);
-    config.outbox.bytes = 64 << 20;
+    config.outbox.max_bytes = 64 << 20;
     let server = echo(config);
     python.arg(server.port().to_string()).arg(scratch.path().join("halloo.pem"));
     let output = python.arg(server.fingerprint().unwrap().to_string()).output().unwrap();
@@ -305,7 +305,7 @@ fn python_serves_by_tls() {
     let url = BufReader::new(server.stdout.take().unwrap()).lines().next().unwrap().unwrap();
     assert!(url.starts_with("wss://"), "{url}");
     let mut config = ClientConfig::new(&url);
-    (config.fingerprint, config.outbox.bytes) = (identity.fingerprint(), 64 << 20);
+    (config.fingerprint, config.outbox.max_bytes) = (identity.fingerprint(), 64 << 20);
     let client = connected(config);
     converse(&client);
     drop(client);

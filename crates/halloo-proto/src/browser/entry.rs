@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::{Server, Via};
+use super::{DiscoveryMethod, Server};
 use crate::Time;
 use crate::announcement::Announcement;
 
@@ -61,7 +61,7 @@ struct Doubt {
 }
 
 impl Entry {
-    pub(super) fn new(id: String, via: Via, now: Time) -> Entry {
+    pub(super) fn new(id: String, via: DiscoveryMethod, now: Time) -> Entry {
         let (name, addresses, clients) = (String::new(), Vec::new(), None);
         let server = Server { id, name, addresses, clients, auth: false, tls: false, via, heard: now };
         let (heard_at, listed) = (Vec::new(), Vec::new());
@@ -166,7 +166,7 @@ impl Entry {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) {
-        if now >= self.server.heard + self.patience() {
+        if now >= self.server.heard + self.retry_limit() {
             self.begin_doubt(now);
         }
         let heard_at = &self.heard_at;
@@ -214,12 +214,12 @@ impl Entry {
 
     pub(super) fn next_timeout(&self) -> Time {
         match &self.doubt {
-            None => self.server.heard + self.patience(),
+            None => self.server.heard + self.retry_limit(),
             Some(doubt) => doubt.probe_at.min(doubt.check_at),
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn retry_limit(&self) -> Duration {
         if self.answered { PATIENCE } else { self.ttl }
     }
 

@@ -46,7 +46,7 @@ pub struct Server {
     /// Whether it speaks TLS.
     pub tls: bool,
     /// How it was found.
-    pub via: Via,
+    pub via: DiscoveryMethod,
     /// When it was last heard.
     pub heard: Time,
 }
@@ -55,7 +55,7 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Via {
+pub enum DiscoveryMethod {
     /// By a beacon, or by its reply to a probe.
     Udp,
     /// By DNS-SD, and its answer over TCP.
@@ -167,9 +167,9 @@ impl Browser {
     pub fn handle_datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Time) {
         let Some(seen) = Announcement::parse(bytes) else { return };
         match seen.service.as_str() {
-            "websocket_server" => self.sight(&seen, from, false, Via::Udp, now),
+            "websocket_server" => self.sight(&seen, from, false, DiscoveryMethod::Udp, now),
             "websocket_server_reply" if seen.nonce.as_ref() == Some(&self.nonce) => {
-                self.sight(&seen, from, true, Via::Udp, now)
+                self.sight(&seen, from, true, DiscoveryMethod::Udp, now)
             }
             "websocket_server_bye" => self.say_goodbye(&seen, from, now),
             _ => {}
@@ -203,7 +203,7 @@ impl Browser {
             }
         }
         let service = self.services_asked.iter().position(|asked| *asked == addr);
-        let via = if service.is_some() { Via::Mdns } else { Via::Udp };
+        let via = if service.is_some() { DiscoveryMethod::Mdns } else { DiscoveryMethod::Udp };
         service.map(|index| self.services_asked.swap_remove(index));
         if let Some(told) = told {
             self.sight(&told, SocketAddr::new(addr.ip(), 0), true, via, now);
@@ -268,7 +268,7 @@ impl Browser {
     }
 
     /// A server was heard; it `answered` if it was asked.
-    fn sight(&mut self, seen: &Announcement, from: SocketAddr, answered: bool, via: Via, now: Time) {
+    fn sight(&mut self, seen: &Announcement, from: SocketAddr, answered: bool, via: DiscoveryMethod, now: Time) {
         let Some(port) = seen.port() else { return };
         let addr = SocketAddr::new(from.ip(), port);
         let id = seen.clean_id();

@@ -21,7 +21,7 @@ const START: [Duration; 9] = [
 ];
 const MODERATE: Duration = Duration::from_millis(700);
 /// From then on, so that a server that appears silent, or vanishes without a word, is noticed.
-const STEADY: Duration = Duration::from_secs(3);
+const STABLE_AFTER: Duration = Duration::from_secs(3);
 /// While some server is in doubt.
 const DOUBT: Duration = Duration::from_millis(500);
 
@@ -85,7 +85,7 @@ impl Schedule {
         let mut reach = Reach::Port;
         // A probe that doubt brought about does not count as one of the rhythm.
         if now >= self.next {
-            let wait = START.get(self.sent).copied().unwrap_or(STEADY);
+            let wait = START.get(self.sent).copied().unwrap_or(STABLE_AFTER);
             let wait = self.jittered(wait);
             if self.sent.is_multiple_of(WIDE) {
                 reach = Reach::Range;

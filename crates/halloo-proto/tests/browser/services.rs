@@ -1,6 +1,6 @@
 //! Servers that DNS-SD tells of: claims, which are asked over TCP.
 
-use halloo_proto::browser::{CHECKS, Change, Via};
+use halloo_proto::browser::{CHECKS, Change, DiscoveryMethod};
 
 use crate::world::{Server, World};
 use crate::{MILLI, SECOND};
@@ -25,7 +25,7 @@ fn one_that_no_datagram_reaches_is_found_and_stays() {
     world.browser.handle_service(([10, 0, 0, 1], 8765).into());
     world.run(100 * MILLI);
     let Some((_, Change::Found(server))) = world.changes.first() else { panic!("{:?}", world.changes) };
-    assert_eq!((server.via, server.name.as_str(), server.clients), (Via::Mdns, "name of a", Some(1)));
+    assert_eq!((server.via, server.name.as_str(), server.clients), (DiscoveryMethod::Mdns, "name of a", Some(1)));
     world.run(3600 * SECOND);
     assert_eq!(world.told(), ["found a"]);
     world.servers[0].killed = true;

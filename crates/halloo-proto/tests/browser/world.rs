@@ -195,7 +195,7 @@ impl World {
         }
         while let Some(addr) = self.browser.poll_check() {
             self.checks.push((self.now, addr));
-            // A segment is sent again after a second, so two tries fit into the driver's patience.
+            // A segment is sent again after a second, so two tries fit into the driver's retry_limit.
             let arrives = (0..2).any(|_| !self.is_lost() && !self.is_lost());
             let outcome = if arrives { self.ask(addr) } else { Tcp::Silence };
             let after = if matches!(outcome, Tcp::Silence) { PATIENCE } else { 2 * TRAVEL };

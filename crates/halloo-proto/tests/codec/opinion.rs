@@ -15,7 +15,7 @@ use halloo_proto::frame::Role;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, WebSocket, protocol};
 
-use crate::reading::{MESSAGE_SIZE, Seen};
+use crate::reading::{MAX_MESSAGE_BYTES, Seen};
 
 /// A connection without a network: reads what is there, then would block, and keeps what is written.
 #[derive(Default)]
@@ -50,8 +50,8 @@ pub(crate) fn socket(role: Role, incoming: &[u8]) -> WebSocket<Wire> {
     };
     let limits = WebSocketConfig::default()
         .read_buffer_size(4096)
-        .max_message_size(Some(MESSAGE_SIZE))
-        .max_frame_size(Some(MESSAGE_SIZE));
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
     let wire = Wire { incoming: io::Cursor::new(incoming.to_vec()), written: Vec::new() };
     WebSocket::from_raw_socket(wire, role, Some(limits))
 }

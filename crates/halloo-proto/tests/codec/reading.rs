@@ -6,7 +6,7 @@ use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Role};
 use halloo_proto::message::{Incoming, MessageLimits, Receiver};
 
 /// Small, so that random traffic meets it.
-pub(crate) const MESSAGE_SIZE: usize = 400;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 400;
 
 /// What a reader made of a piece of traffic.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,11 @@ pub(crate) enum Seen {
 
 /// Without limits on rates, which are not a matter of bytes.
 pub(crate) fn limits() -> MessageLimits {
-    MessageLimits { message_size: MESSAGE_SIZE, control_rate: 1_000_000, ..MessageLimits::default() }
+    MessageLimits {
+        max_message_bytes: MAX_MESSAGE_BYTES,
+        max_control_frames_per_second: 1_000_000,
+        ..MessageLimits::default()
+    }
 }
 
 /// Reads `pieces` as the reactor does: each behind what was kept of the one before. Ends at a close or a broken rule.

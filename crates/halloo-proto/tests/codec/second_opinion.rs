@@ -7,7 +7,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::{Bytes, Message};
 
 use crate::opinion::{agree, opinion, socket};
-use crate::reading::{MESSAGE_SIZE, Seen, read};
+use crate::reading::{MAX_MESSAGE_BYTES, Seen, read};
 use crate::traffic::{Frame, broken, role, sound, wire};
 
 fn with_role<T: std::fmt::Debug>(traffic: impl Fn(Role) -> BoxedStrategy<T>) -> impl Strategy<Value = (Role, T)> {
@@ -16,7 +16,7 @@ fn with_role<T: std::fmt::Debug>(traffic: impl Fn(Role) -> BoxedStrategy<T>) -> 
 
 /// A message of either kind or a control frame.
 fn content() -> impl Strategy<Value = (Opcode, Vec<u8>)> {
-    let size = prop_oneof![0usize..20, 120usize..132, 250usize..=MESSAGE_SIZE];
+    let size = prop_oneof![0usize..20, 120usize..132, 250usize..=MAX_MESSAGE_BYTES];
     prop_oneof![
         "\\PC{0,60}".prop_map(|text| (Opcode::Text, text.into_bytes())),
         size.prop_flat_map(|size| prop::collection::vec(any::<u8>(), size)).prop_map(|bytes| (Opcode::Binary, bytes)),

@@ -4,7 +4,7 @@ use halloo_proto::frame::{MAX_CONTROL, Role};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::reading::MESSAGE_SIZE;
+use crate::reading::MAX_MESSAGE_BYTES;
 
 /// Bits of the first byte of a frame.
 const FIN: u8 = 0x80;
@@ -101,7 +101,7 @@ pub(crate) fn broken(role: Role) -> impl Strategy<Value = Vec<u8>> {
 fn message(role: Role) -> impl Strategy<Value = Vec<Frame>> {
     let text = "\\PC{0,60}".prop_map(|text| (TEXT, text.into_bytes()));
     // The lengths on both sides of the forms 7, 16 and 64 bits; the last is beyond the limit of most tests here.
-    let size = prop_oneof![0usize..20, 120usize..132, 250usize..MESSAGE_SIZE];
+    let size = prop_oneof![0usize..20, 120usize..132, 250usize..MAX_MESSAGE_BYTES];
     let binary = size.prop_flat_map(|size| vec(any::<u8>(), size)).prop_map(|bytes| (BINARY, bytes));
     let cuts = vec(any::<prop::sample::Index>(), 0..5);
     let between = vec(prop::option::weighted(0.2, control(role)), 5);
@@ -162,14 +162,14 @@ fn offence(role: Role) -> impl Strategy<Value = Vec<Frame>> {
                 frame
             })
         });
-    let huge = prop_oneof![Just(1u64 << 63), Just(u64::MAX), Just((1 << 63) - 1), Just(MESSAGE_SIZE as u64 + 1)]
+    let huge = prop_oneof![Just(1u64 << 63), Just(u64::MAX), Just((1 << 63) - 1), Just(MAX_MESSAGE_BYTES as u64 + 1)]
         .prop_flat_map(move |length| {
             frame(role, FIN | BINARY, Vec::new()).prop_map(move |mut frame| {
                 frame.length = Some(if length < 65536 { (126, length) } else { (127, length) });
                 frame
             })
         });
-    let too_big = message_of(role, MESSAGE_SIZE + 1);
+    let too_big = message_of(role, MAX_MESSAGE_BYTES + 1);
     let one = prop_oneof![any_first, bad_text, wrong_mask, long_control, bad_close, bad_code, long_form, huge];
     prop_oneof![8 => one.prop_map(|frame| vec![frame]), 1 => too_big]
 }

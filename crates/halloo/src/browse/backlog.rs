@@ -48,7 +48,7 @@ impl Backlog {
 mod tests {
     use std::time::Instant;
 
-    use super::super::{ServerInfo, Via};
+    use super::super::{DiscoveryMethod, ServerInfo};
     use super::*;
 
     fn server(id: &str, clients: u32) -> ServerInfo {
@@ -60,7 +60,7 @@ mod tests {
             clients: Some(clients),
             auth: false,
             tls: false,
-            via: Via::Udp,
+            via: DiscoveryMethod::Udp,
             heard: Instant::now(),
         }
     }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_full_queue_gets_one_event_for_each_server() {
         use BrowserEvent::{Found, Lost, Updated};
-        let queue = EventQueue::new(2, usize::MAX);
+        let queue = EventQueue::new(crate::EventQueueLimits { max_events: 2, max_bytes: usize::MAX });
         let mut backlog = Backlog::default();
         for id in ["a", "b"] {
             backlog.add(Found(server(id, 0)));

@@ -11,6 +11,7 @@ use halloo_proto::defaults::DISCOVERY_PORT;
 
 use super::ServerInfo;
 use super::driver::{Driver, Shared};
+use crate::EventQueueLimits;
 use crate::event_queue::{EventQueue, Taken, Weigh};
 
 /// The settings of a [`Browser`]. Start from [`BrowserConfig::default`] and change what you need.
@@ -27,7 +28,7 @@ pub struct BrowserConfig {
     /// The id of a server that is passed over: your own, as [`Server::id`](crate::Server::id) tells it.
     pub ignore: Option<String>,
     /// Events that wait for the application. Beyond that they are merged to one for each server.
-    pub event_queue: usize,
+    pub max_events: usize,
 }
 
 impl Default for BrowserConfig {
@@ -39,7 +40,7 @@ impl Default for BrowserConfig {
             mdns: true,
             ignore: None,
             // Each of the 256 servers that are remembered may come, change and go.
-            event_queue: 1024,
+            max_events: 1024,
         }
     }
 }
@@ -108,7 +109,8 @@ impl Browser {
     /// When the system gives no socket or no thread. A port or an interface that cannot be had is told in the log, and
     /// the others do.
     pub fn start(config: BrowserConfig) -> io::Result<Browser> {
-        let queue = Arc::new(EventQueue::new(config.event_queue.max(1), usize::MAX));
+        let queue =
+            Arc::new(EventQueue::new(EventQueueLimits { max_events: config.max_events.max(1), max_bytes: usize::MAX }));
         let (driver, shared) = Driver::open(&config, Arc::clone(&queue))?;
         let thread = std::thread::Builder::new().name("halloo-browser".into()).spawn(move || driver.run())?;
         Ok(Browser { shared, queue, thread: Some(thread) })

@@ -10,6 +10,6 @@ mod driver;
 mod sockets;
 
 pub use browser::{Browser, BrowserConfig, BrowserEvent};
-pub use halloo_proto::browser::Via;
+pub use halloo_proto::browser::DiscoveryMethod;
 pub use search::{Search, discover, find};
 pub use server_info::ServerInfo;

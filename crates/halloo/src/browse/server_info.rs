@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
-use halloo_proto::browser::{Server, Via};
+use halloo_proto::browser::{DiscoveryMethod, Server};
 use serde::Serialize;
 
 /// A server that was found.
@@ -26,7 +26,7 @@ pub struct ServerInfo {
     /// Whether it speaks TLS.
     pub tls: bool,
     /// How it was found.
-    pub via: Via,
+    pub via: DiscoveryMethod,
     /// When it was last heard.
     #[serde(skip)]
     pub heard: Instant,

@@ -6,17 +6,17 @@ use halloo_proto::defaults;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{OutboxLimits, SlowClient};
-use halloo_proto::reconnect::Patience;
+use halloo_proto::reconnect::RetryLimit;
 use halloo_proto::token::Token;
 
 use super::Target;
-use crate::Search;
+use crate::{EventQueueLimits, Search};
 
 /// The settings of a [`Client`](crate::Client). Start from [`ClientConfig::new`] and change what you need.
 ///
 /// ```
 /// let mut config = halloo::ClientConfig::new("ws://192.168.1.5:8765");
-/// config.patience.time = Some(std::time::Duration::from_secs(60)); // then it gives up
+/// config.retry_limit.max_elapsed = Some(std::time::Duration::from_secs(60)); // then it gives up
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -32,7 +32,7 @@ pub struct ClientConfig {
     /// Whether to try again when nobody is there or the connection ends. Without it, one attempt is all.
     pub reconnect: bool,
     /// How long to go on trying; without a limit by default.
-    pub patience: Patience,
+    pub retry_limit: RetryLimit,
     /// Limits on what the server sends.
     pub messages: MessageLimits,
     /// How much may wait to be sent, and what happens beyond: [`SlowClient::DropOldest`] forgets what has waited
@@ -44,10 +44,9 @@ pub struct ClientConfig {
     pub heartbeat: Duration,
     /// How a server is looked for by its name: one that was given so, and one that has moved.
     pub search: Search,
-    /// Events that wait for the application before the client stops reading, and stops coming back.
-    pub event_queue: usize,
-    /// The same in bytes of message.
-    pub event_queue_bytes: usize,
+    /// Limits on the events that wait for the application; beyond either, the client stops reading and stops
+    /// reconnecting.
+    pub event_queue: EventQueueLimits,
 }
 
 impl ClientConfig {
@@ -58,17 +57,16 @@ impl ClientConfig {
             token: None,
             fingerprint: None,
             reconnect: true,
-            patience: Patience::default(),
+            retry_limit: RetryLimit::default(),
             messages: MessageLimits::default(),
             outbox: OutboxLimits {
-                messages: defaults::OUTBOX_MESSAGES,
-                bytes: defaults::CLIENT_OUTBOX_BYTES,
-                policy: SlowClient::DropNewest,
+                max_messages: defaults::MAX_OUTBOX_MESSAGES,
+                max_bytes: defaults::CLIENT_MAX_OUTBOX_BYTES,
+                when_full: SlowClient::DropNewest,
             },
             heartbeat: defaults::HEARTBEAT,
             search: Search::default(),
-            event_queue: defaults::EVENT_QUEUE,
-            event_queue_bytes: defaults::EVENT_QUEUE_BYTES,
+            event_queue: EventQueueLimits::default(),
         }
     }
 }

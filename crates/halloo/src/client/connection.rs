@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
-use halloo_proto::defaults::{CLOSE_TIME, HEARTBEATS_TO_DEATH, TURN_BYTES, WRITE_TIME};
+use halloo_proto::defaults::{CLOSE_TIMEOUT, HEARTBEATS_TO_DEATH, TURN_BYTES, WRITE_TIMEOUT};
 use halloo_proto::frame::{self, Opcode, Role};
-use halloo_proto::hearing::Hearing;
-use halloo_proto::heartbeat::{Heartbeat, Pulse};
+use halloo_proto::heartbeat::{Heartbeat, KeepaliveAction};
 use halloo_proto::message::{Incoming, MessageLimits, Receiver};
 use halloo_proto::outbox::{Frames, Outbox};
+use halloo_proto::read_pauses::ReadPauses;
 
 use super::ClientEvent;
 use super::dial::Reached;
@@ -31,7 +31,7 @@ const CONTROLS: u32 = 100;
 /// What a connection is lent for as long as it does something.
 pub(super) struct Turn<'a> {
     pub(super) now: Time,
-    pub(super) hearing: Hearing,
+    pub(super) pauses: ReadPauses,
     pub(super) limits: &'a MessageLimits,
     pub(super) interval: Duration,
     pub(super) line: &'a Line,
@@ -68,7 +68,7 @@ pub(super) struct Connection {
     controls: u32,
     heartbeat: Heartbeat,
     /// When to look at the heartbeat.
-    pulse_at: Time,
+    next_keepalive: Time,
     /// The socket may have something; no new edge will come for it.
     readable: bool,
     /// Since when the socket takes nothing; [`Time::NEVER`] while it does.
@@ -92,7 +92,7 @@ impl Connection {
             account: Arc::default(),
             controls: 0,
             heartbeat: Heartbeat::new(now),
-            pulse_at: now,
+            next_keepalive: now,
             readable: true,
             blocked_since: Time::NEVER,
             deadline: Time::NEVER,
@@ -212,7 +212,7 @@ impl Connection {
     /// Does what is due; `reading` is false while the application does not take its events.
     pub(super) fn handle_timeout(&mut self, reading: bool, turn: &mut Turn<'_>) -> Result<(), Ended> {
         let now = turn.now;
-        if self.blocked_since != Time::NEVER && now - self.blocked_since >= WRITE_TIME {
+        if self.blocked_since != Time::NEVER && now - self.blocked_since >= WRITE_TIMEOUT {
             return Err(self.end(CloseCode::Abnormal, "the server took nothing for too long"));
         }
         if self.phase != Phase::Open {
@@ -222,26 +222,26 @@ impl Connection {
         if !reading {
             // The server is not heard, but is to hear that we are still here (RFC 6455 section 5.5.3).
             if turn.interval.is_zero() {
-                self.pulse_at = Time::NEVER;
-            } else if now >= self.pulse_at {
-                self.pulse_at = now + turn.interval;
+                self.next_keepalive = Time::NEVER;
+            } else if now >= self.next_keepalive {
+                self.next_keepalive = now + turn.interval;
                 self.control(Opcode::Pong, b"", turn)?;
             }
             return Ok(());
         }
-        if self.receiver.deadline(turn.limits, turn.hearing.since()).is_some_and(|deadline| now >= deadline) {
+        if self.receiver.deadline(turn.limits, turn.pauses.since()).is_some_and(|deadline| now >= deadline) {
             let rule = "the message took too long to finish";
             return self.violated(Violation::new(CloseCode::PolicyViolation, rule), turn);
         }
-        let mut pulse = self.heartbeat.poll(now, turn.interval, turn.hearing.since());
-        if pulse == Pulse::Ping {
+        let mut pulse = self.heartbeat.poll(now, turn.interval, turn.pauses.since());
+        if pulse == KeepaliveAction::Ping {
             self.control(Opcode::Ping, b"", turn)?;
-            pulse = self.heartbeat.poll(now, turn.interval, turn.hearing.since());
+            pulse = self.heartbeat.poll(now, turn.interval, turn.pauses.since());
         }
         match pulse {
-            Pulse::Wait(until) => self.pulse_at = until,
-            Pulse::Ping => {}
-            Pulse::Dead => {
+            KeepaliveAction::Wait(until) => self.next_keepalive = until,
+            KeepaliveAction::Ping => {}
+            KeepaliveAction::Dead => {
                 let silence = (turn.interval * HEARTBEATS_TO_DEATH).as_secs_f32();
                 return Err(self.end(CloseCode::Abnormal, &format!("the server was silent for {silence} s")));
             }
@@ -251,9 +251,9 @@ impl Connection {
 
     /// When something is due.
     pub(super) fn next_timeout(&self, reading: bool, limits: &MessageLimits, since: Time) -> Option<Time> {
-        let mut next = if self.phase == Phase::Open { self.pulse_at } else { self.deadline };
+        let mut next = if self.phase == Phase::Open { self.next_keepalive } else { self.deadline };
         if self.blocked_since != Time::NEVER {
-            next = next.min(self.blocked_since + WRITE_TIME);
+            next = next.min(self.blocked_since + WRITE_TIMEOUT);
         }
         if let Some(deadline) = self.receiver.deadline(limits, since).filter(|_| reading) {
             next = next.min(deadline);
@@ -264,7 +264,7 @@ impl Connection {
     fn handle_frames(&mut self, bytes: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
         let mut input = bytes;
         while self.phase != Phase::Ending {
-            match self.receiver.next(&mut input, Role::Client, false, turn.limits, turn.hearing) {
+            match self.receiver.next(&mut input, Role::Client, false, turn.limits, turn.pauses) {
                 Ok(Some(Incoming::Text(text))) => turn.tell(Message::Text(text)),
                 Ok(Some(Incoming::Binary(bytes))) => turn.tell(Message::Binary(bytes)),
                 Ok(Some(Incoming::Ping(payload))) if self.phase == Phase::Open => {
@@ -308,7 +308,7 @@ impl Connection {
     }
 
     fn say_close(&mut self, code: CloseCode, reason: &str, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        self.deadline = turn.now + CLOSE_TIME;
+        self.deadline = turn.now + CLOSE_TIMEOUT;
         let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
         let mut bytes = Vec::new();
         frame::encode_close(&mut bytes, code, reason, Some(key));

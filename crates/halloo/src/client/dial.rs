@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use halloo_proto::Time;
-use halloo_proto::defaults::{HANDSHAKE_TIME, NEXT_ADDRESS};
+use halloo_proto::defaults::{HANDSHAKE_TIMEOUT, NEXT_ADDRESS_DELAY};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
@@ -63,8 +63,8 @@ impl Dial {
             let Some(addr) = self.addresses.pop_front() else { return };
             match call(addr, registry, token()) {
                 Ok((stream, token)) => {
-                    self.calls.push(Call { token, stream, addr, until: now + HANDSHAKE_TIME });
-                    self.next_at = now + NEXT_ADDRESS;
+                    self.calls.push(Call { token, stream, addr, until: now + HANDSHAKE_TIMEOUT });
+                    self.next_at = now + NEXT_ADDRESS_DELAY;
                 }
                 Err(error) => self.note(unreachable(addr, error)),
             }

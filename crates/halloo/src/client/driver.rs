@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::{NEXT_ADDRESS, STOP_TIME, TURN_BYTES};
+use halloo_proto::defaults::{NEXT_ADDRESS_DELAY, STOP_TIMEOUT, TURN_BYTES};
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
-use halloo_proto::hearing::Hearing;
-use halloo_proto::reconnect::{Backoff, Patience, is_final_code, is_final_status};
+use halloo_proto::read_pauses::ReadPauses;
+use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_code, is_final_status};
 use halloo_proto::text::escape;
 use mio::{Events, Poll, Token, Waker};
 
@@ -33,7 +33,7 @@ const WAKER: Token = Token(usize::MAX);
 pub(super) enum End {
     /// As the application wanted.
     Closed,
-    /// There is no sense or no patience to try on; this is why.
+    /// There is no sense or no retry_limit to try on; this is why.
     GaveUp(String),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Driver {
     connector: Connector,
     epoch: Instant,
     now: Time,
-    hearing: Hearing,
+    pauses: ReadPauses,
     backoff: Backoff,
     keys: Keys,
     stage: Stage,
@@ -98,7 +98,8 @@ impl Driver {
         let poll = Poll::new().map_err(ConnectError::system("create the poll of the client"))?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(ConnectError::system("create the waker"))?;
         let line = Arc::new(Line::new(waker, config.outbox));
-        let patience = if config.reconnect { config.patience } else { Patience { tries: Some(1), time: None } };
+        let retry_limit =
+            if config.reconnect { config.retry_limit } else { RetryLimit { max_attempts: Some(1), max_elapsed: None } };
         let driver = Driver {
             poll,
             line: Arc::clone(&line),
@@ -108,8 +109,8 @@ impl Driver {
             connector,
             epoch: Instant::now(),
             now: Time::ZERO,
-            hearing: Hearing::default(),
-            backoff: Backoff::new(patience, Time::ZERO),
+            pauses: ReadPauses::default(),
+            backoff: Backoff::new(retry_limit, Time::ZERO),
             keys: Keys::new(),
             stage: Stage::Pausing(Time::ZERO),
             looking: Looking::NotYet,
@@ -136,7 +137,7 @@ impl Driver {
                 _ => {}
             }
             self.now = Time::ZERO + self.epoch.elapsed();
-            self.hearing.handle_turn(self.now, timeout, self.config.heartbeat);
+            self.pauses.handle_turn(self.now, timeout, self.config.heartbeat);
             let outcome = self.turn(&ready);
             self.publish();
             if let Err(end) = outcome {
@@ -175,7 +176,7 @@ impl Driver {
         }
         if !self.events.is_empty() && self.queue.push(&mut self.events) {
             self.paused = true;
-            self.hearing.pause();
+            self.pauses.pause();
         }
     }
 
@@ -192,7 +193,7 @@ impl Driver {
                 if more || (connection.is_readable() && !self.paused) {
                     return Some(Duration::ZERO);
                 }
-                connection.next_timeout(!self.paused, &self.config.messages, self.hearing.since())
+                connection.next_timeout(!self.paused, &self.config.messages, self.pauses.since())
             }
         };
         let next = next.into_iter().chain(self.stopping).min()?;
@@ -215,7 +216,7 @@ impl Driver {
             self.closing.get_or_insert((CloseCode::GoingAway, String::new()));
             // Nobody waits for what is not sent yet.
             self.line.drop_waiting();
-            self.stopping = Some(self.now + STOP_TIME);
+            self.stopping = Some(self.now + STOP_TIMEOUT);
             self.resume();
         }
         match orders.located {
@@ -245,7 +246,7 @@ impl Driver {
 
     fn resume(&mut self) {
         self.paused = false;
-        self.hearing.resume();
+        self.pauses.resume();
     }
 
     fn handle_ready(&mut self, event: &mio::event::Event) -> Result<(), End> {
@@ -278,7 +279,7 @@ impl Driver {
                 if self.route.known.is_empty() {
                     return self.locate("the server has no address".into());
                 }
-                self.look_at = self.now + NEXT_ADDRESS;
+                self.look_at = self.now + NEXT_ADDRESS_DELAY;
                 self.stage = Stage::Dialing(Dial::new(self.route.known.iter().copied(), self.now));
                 self.dial()
             }
@@ -320,7 +321,7 @@ impl Driver {
         let reading = !self.paused;
         let mut turn = Turn {
             now: self.now,
-            hearing: self.hearing,
+            pauses: self.pauses,
             limits: &self.config.messages,
             interval: self.config.heartbeat,
             line: &self.line,

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use halloo_proto::Time;
-use halloo_proto::defaults::HANDSHAKE_TIME;
+use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
 use halloo_proto::handshake::{Answer, Handshake};
 use halloo_proto::token::Token;
 use halloo_proto::url::Url;
@@ -43,7 +43,7 @@ impl Greeting {
         let _ = reached.stream.socket().set_nodelay(true);
         let handshake = Handshake::new(nonce);
         let request = handshake.request(&url, token.or(url.token()));
-        Greeting { reached, url, handshake, request, answer: Vec::new(), deadline: now + HANDSHAKE_TIME }
+        Greeting { reached, url, handshake, request, answer: Vec::new(), deadline: now + HANDSHAKE_TIMEOUT }
     }
 
     /// Goes on as far as the socket allows; `None` while the answer is awaited. `buffer` is for reading.

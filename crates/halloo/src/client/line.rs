@@ -76,8 +76,8 @@ impl Line {
         while state.is_full(message.bytes().len(), &self.limits) {
             dropped += 1;
             // Room that can never be enough is not made, or the others would be lost in vain.
-            let fits = weight(&message) <= self.limits.bytes;
-            if self.limits.policy != SlowClient::DropOldest || !fits || state.pop().is_none() {
+            let fits = weight(&message) <= self.limits.max_bytes;
+            if self.limits.when_full != SlowClient::DropOldest || !fits || state.pop().is_none() {
                 delivery = Delivery::Backpressure;
                 break;
             }
@@ -241,12 +241,12 @@ impl Line {
 impl State {
     fn is_full(&self, length: usize, limits: &OutboxLimits) -> bool {
         let bytes = self.bytes + length + MAX_HEADER;
-        !self.waiting.is_empty() && (self.waiting.len() >= limits.messages || bytes > limits.bytes)
+        !self.waiting.is_empty() && (self.waiting.len() >= limits.max_messages || bytes > limits.max_bytes)
     }
 
     /// Half of it is free, so that whoever waits does not come back for a single message.
     fn has_room(&self, limits: &OutboxLimits) -> bool {
-        self.waiting.is_empty() || (self.waiting.len() <= limits.messages / 2 && self.bytes <= limits.bytes / 2)
+        self.waiting.is_empty() || (self.waiting.len() <= limits.max_messages / 2 && self.bytes <= limits.max_bytes / 2)
     }
 
     fn pop(&mut self) -> Option<Message<'static>> {
@@ -267,7 +267,7 @@ mod tests {
     fn line(messages: usize, bytes: usize, policy: SlowClient) -> (Line, mio::Poll) {
         let poll = mio::Poll::new().unwrap();
         let waker = mio::Waker::new(poll.registry(), mio::Token(0)).unwrap();
-        (Line::new(waker, OutboxLimits { messages, bytes, policy }), poll)
+        (Line::new(waker, OutboxLimits { max_messages: messages, max_bytes: bytes, when_full: policy }), poll)
     }
 
     fn texts(line: &Line) -> Vec<String> {

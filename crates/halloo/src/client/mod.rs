@@ -92,7 +92,7 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`].
     pub fn start(config: ClientConfig) -> Result<Client, ConnectError> {
-        let queue = Arc::new(EventQueue::new(config.event_queue, config.event_queue_bytes));
+        let queue = Arc::new(EventQueue::new(config.event_queue));
         let (mut driver, line) = Driver::new(config, Arc::clone(&queue))?;
         let (thread_line, thread_queue) = (Arc::clone(&line), Arc::clone(&queue));
         let run = move || {
@@ -125,7 +125,7 @@ impl Client {
     /// Sends what waits, then closes with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
     /// The events end when the server has agreed, or after 3 s.
     ///
-    /// With messages waiting while the server is away, it is still tried for, as patience allows. Drop the client to end
+    /// With messages waiting while the server is away, it is still tried for, as retry_limit allows. Drop the client to end
     /// at once.
     pub fn close(&self, code: impl Into<CloseCode>, reason: &str) {
         self.line.close(code.into(), reason);

@@ -2,7 +2,7 @@
 
 use super::facts::{Echo, Facts, FirewallFacts, Holder, InterfaceFacts, PortFacts, ServerFacts};
 use super::own::{self, Own};
-use super::{Finding, Verdict};
+use super::{Finding, Severity};
 
 /// Judges each fact, after the server that asks for it; the order is that in which a person would look.
 pub(super) fn judge(facts: &Facts, own: Option<&Own<'_>>) -> Vec<Finding> {
@@ -91,7 +91,7 @@ fn multicast(facts: &Facts) -> Vec<Finding> {
     let mut findings = echoes("multicast", facts, echo, "a question to 224.0.0.251, UDP 5353,");
     for finding in &mut findings {
         // Beacons and probes need none of it.
-        finding.verdict = finding.verdict.min(Verdict::Warn);
+        finding.severity = finding.severity.min(Severity::Warn);
     }
     findings
 }
@@ -242,15 +242,15 @@ fn server(server: &ServerFacts, facts: &Facts) -> Vec<Finding> {
 }
 
 pub(super) fn ok(about: &'static str, text: String) -> Finding {
-    Finding { verdict: Verdict::Ok, about, text, advice: None }
+    Finding { severity: Severity::Ok, about, text, advice: None }
 }
 
 pub(super) fn warn(about: &'static str, text: String, advice: String) -> Finding {
-    Finding { verdict: Verdict::Warn, about, text, advice: Some(advice) }
+    Finding { severity: Severity::Warn, about, text, advice: Some(advice) }
 }
 
 pub(super) fn fail(about: &'static str, text: String, advice: String) -> Finding {
-    Finding { verdict: Verdict::Fail, about, text, advice: Some(advice) }
+    Finding { severity: Severity::Fail, about, text, advice: Some(advice) }
 }
 
 #[cfg(test)]

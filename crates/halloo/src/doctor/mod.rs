@@ -34,7 +34,7 @@ pub struct Diagnosis {
 #[non_exhaustive]
 pub struct Finding {
     /// How it stands.
-    pub verdict: Verdict,
+    pub severity: Severity,
     /// What was looked at: `network`, `broadcast`, `multicast`, `port`, `server`, `firewall` or `vpn`.
     pub about: &'static str,
     /// What was seen.
@@ -46,7 +46,7 @@ pub struct Finding {
 /// How a [`Finding`] stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Severity {
     /// As it should be.
     Ok,
     /// It may be the cause, or something could not be seen.
@@ -61,7 +61,7 @@ pub enum Verdict {
 ///
 /// ```no_run
 /// for finding in halloo::diagnose().findings {
-///     println!("{:?} {}: {}", finding.verdict, finding.about, finding.text);
+///     println!("{:?} {}: {}", finding.severity, finding.about, finding.text);
 /// }
 /// ```
 pub fn diagnose() -> Diagnosis {
@@ -72,6 +72,6 @@ pub fn diagnose() -> Diagnosis {
 pub(crate) fn examine(own: Option<&Own<'_>>) -> Diagnosis {
     let facts = examination::examine(own.map(|own| own.discovery_port).filter(|&port| port > 0));
     let findings = judgement::judge(&facts, own);
-    let well = findings.iter().all(|finding| finding.verdict < Verdict::Fail);
+    let well = findings.iter().all(|finding| finding.severity < Severity::Fail);
     Diagnosis { well, findings, beyond: judgement::beyond(), facts }
 }

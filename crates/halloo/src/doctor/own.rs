@@ -60,7 +60,7 @@ pub(super) fn judge(own: &Own<'_>, facts: &Facts) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::facts::ServerFacts;
-    use super::super::{Verdict, judgement};
+    use super::super::{Severity, judgement};
     use super::*;
 
     const OWN: Own<'_> = Own { id: "a1", bind: None, running: true, discovery: true, discovery_port: 8766, clients: 0 };
@@ -81,7 +81,7 @@ mod tests {
     /// Verdicts and texts in one.
     fn told(own: &Own<'_>, ids: &[&str]) -> String {
         let findings = judge(own, &facts(ids)).into_iter();
-        findings.map(|finding| format!("{:?} {}; ", finding.verdict, finding.text)).collect()
+        findings.map(|finding| format!("{:?} {}; ", finding.severity, finding.text)).collect()
     }
 
     #[test]
@@ -111,6 +111,6 @@ mod tests {
                 .any(|finding| finding.advice.as_deref().is_some_and(|advice| advice.starts_with("start one")))
         };
         assert!(asks(None) && !asks(Some(&OWN)));
-        assert_eq!(judgement::judge(&facts(&["a1"]), Some(&OWN))[0].verdict, Verdict::Ok, "of itself first");
+        assert_eq!(judgement::judge(&facts(&["a1"]), Some(&OWN))[0].severity, Severity::Ok, "of itself first");
     }
 }

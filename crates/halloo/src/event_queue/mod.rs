@@ -12,6 +12,8 @@ use std::time::Instant;
 pub(crate) use batch::{Batch, Weigh};
 pub(crate) use packed::Packed;
 
+use crate::EventQueueLimits;
+
 /// Empty batches that are kept to be filled again.
 const SPARE: usize = 4;
 
@@ -24,8 +26,7 @@ pub(crate) struct EventQueue<B> {
     inbox: Mutex<B>,
     /// The inbox is not empty.
     in_hand: AtomicBool,
-    max_events: usize,
-    max_bytes: usize,
+    limits: EventQueueLimits,
 }
 
 #[derive(Debug)]
@@ -50,8 +51,8 @@ pub(crate) struct Taken<E> {
 }
 
 impl<B: Batch> EventQueue<B> {
-    /// A queue for `max_events` events that keep at most `max_bytes` together.
-    pub(crate) fn new(max_events: usize, max_bytes: usize) -> EventQueue<B> {
+    /// An empty queue.
+    pub(crate) fn new(limits: EventQueueLimits) -> EventQueue<B> {
         let state = State {
             batches: VecDeque::new(),
             events: 0,
@@ -66,8 +67,7 @@ impl<B: Batch> EventQueue<B> {
             arrived: Condvar::new(),
             inbox: Mutex::default(),
             in_hand: AtomicBool::new(false),
-            max_events,
-            max_bytes,
+            limits,
         }
     }
 
@@ -83,7 +83,7 @@ impl<B: Batch> EventQueue<B> {
             None => state.batches.push_back(std::mem::replace(batch, state.spare.pop().unwrap_or_default())),
         }
         // One that paused already goes on only when it is told to, whatever it still adds meanwhile.
-        state.paused |= state.events >= self.max_events || state.bytes >= self.max_bytes;
+        state.paused |= state.events >= self.limits.max_events || state.bytes >= self.limits.max_bytes;
         let paused = state.paused;
         // Nobody waits for what is there already, and each call to wake somebody is a system call.
         if was_empty {
@@ -184,7 +184,7 @@ impl<B: Batch> EventQueue<B> {
             state.spare.push(empty);
         }
         // Half empty before it goes on, so that it does not stop and start with every event.
-        let roomy = state.events <= self.max_events / 2 && state.bytes <= self.max_bytes / 2;
+        let roomy = state.events <= self.limits.max_events / 2 && state.bytes <= self.limits.max_bytes / 2;
         let resume = state.paused && roomy;
         state.paused &= !resume;
         resume
@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn queue(max_events: usize, max_bytes: usize) -> EventQueue<VecDeque<usize>> {
-        EventQueue::new(max_events, max_bytes)
+        EventQueue::new(EventQueueLimits { max_events, max_bytes })
     }
 
     fn push(queue: &EventQueue<VecDeque<usize>>, event: usize, count: usize) -> bool {

@@ -106,7 +106,8 @@ impl Reactor {
             self.admit(stream, peer);
             return Room::Made;
         }
-        let (now, to_enter, to_leave) = (self.connections.now, self.config.handshakes.time, self.config.close_time);
+        let (now, to_enter, to_leave) =
+            (self.connections.now, self.config.handshakes.timeout, self.config.close_timeout);
         let others = self.connections.table.iter().filter(|(_, connection)| !connection.is_open());
         let times = others.map(|(slot, connection)| {
             let whole = if matches!(connection.phase, Phase::Handshake(_)) { to_enter } else { to_leave };
@@ -144,7 +145,7 @@ impl Reactor {
             return refuse("its address is public; `--allow-public` would allow it");
         }
         let limits = self.config.handshakes;
-        if self.connections.table.len() >= self.max_clients.saturating_add(limits.pending) {
+        if self.connections.table.len() >= self.max_clients.saturating_add(limits.max_pending) {
             return refuse("too many connections");
         }
         let entry = self.connections.table.vacant_entry();
@@ -157,13 +158,13 @@ impl Reactor {
         let _ = stream.set_nodelay(true);
         let now = self.connections.now;
         self.arrivals += 1;
-        entry.insert(Connection::new(stream, peer, self.arrivals, now, now + limits.time));
+        entry.insert(Connection::new(stream, peer, self.arrivals, now, now + limits.timeout));
         self.connections.schedule(slot);
         // Whoever came first and is no client makes room: a phone that is really there speaks at once.
-        if self.connections.addresses.arrive(peer.ip()) > limits.pending_per_address {
+        if self.connections.addresses.arrive(peer.ip()) > limits.max_pending_per_address {
             self.drop_oldest_guest(|other| other == peer.ip());
         }
-        if self.connections.table.len() - self.connections.shared.clients() > limits.pending {
+        if self.connections.table.len() - self.connections.shared.clients() > limits.max_pending {
             self.drop_oldest_guest(|_| true);
         }
     }

@@ -127,7 +127,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use halloo_proto::Time;
-    use halloo_proto::defaults::HANDSHAKE_TIME;
+    use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
 
     use super::super::connection::Connection;
     use super::*;
@@ -143,7 +143,7 @@ mod tests {
             let (stream, addr) = listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
             let stream = mio::net::TcpStream::from_std(stream);
-            let connection = Connection::new(stream, addr, 1, Time::ZERO, Time::ZERO + HANDSHAKE_TIME);
+            let connection = Connection::new(stream, addr, 1, Time::ZERO, Time::ZERO + HANDSHAKE_TIMEOUT);
             let slot = connections.table.insert(connection);
             connections.join(slot);
             (slot, peer)

@@ -8,9 +8,9 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
-use halloo_proto::hearing::Hearing;
 use halloo_proto::message::MessageLimits;
 use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed};
+use halloo_proto::read_pauses::ReadPauses;
 use slab::Slab;
 
 use super::addresses::Addresses;
@@ -41,13 +41,13 @@ pub(crate) struct Connections {
     pub(crate) wheel: Wheel,
     pub(crate) shared: Arc<Shared>,
     limits: OutboxLimits,
-    outbox_total: usize,
-    pub(super) write_time: Duration,
-    pub(super) close_time: Duration,
-    pub(super) under_way_total: usize,
+    max_outbox_bytes_total: usize,
+    pub(super) write_timeout: Duration,
+    pub(super) close_timeout: Duration,
+    pub(super) max_partial_bytes_total: usize,
     pub(super) messages: MessageLimits,
     pub(super) heartbeat: Duration,
-    pub(crate) hearing: Hearing,
+    pub(crate) pauses: ReadPauses,
     /// Connections with something corked.
     dirty: Vec<usize>,
     /// Connections whose drops are not told yet.
@@ -78,13 +78,13 @@ impl Connections {
             wheel: Wheel::default(),
             shared,
             limits: config.outbox,
-            outbox_total: config.outbox_total,
+            max_outbox_bytes_total: config.max_outbox_bytes_total,
             messages: config.messages,
             heartbeat: config.heartbeat,
-            write_time: config.write_time,
-            close_time: config.close_time,
-            under_way_total: config.under_way_total,
-            hearing: Hearing::default(),
+            write_timeout: config.write_timeout,
+            close_timeout: config.close_timeout,
+            max_partial_bytes_total: config.max_partial_bytes_total,
+            pauses: ReadPauses::default(),
             dirty: Vec::new(),
             dropping: Vec::new(),
             log: Log::default(),
@@ -196,7 +196,7 @@ impl Connections {
             self.cork(slot).extend_from_slice(&bytes);
         } else if let Some(outbox) = &mut self.table[slot].outbox {
             // A peer that does not read misses a pong when its outbox is full; the next ping asks again.
-            let limits = OutboxLimits { policy: halloo_proto::outbox::SlowClient::DropNewest, ..self.limits };
+            let limits = OutboxLimits { when_full: halloo_proto::outbox::SlowClient::DropNewest, ..self.limits };
             outbox.push(&Frames::new(&bytes, &self.account), 0, &limits);
         }
     }
@@ -275,7 +275,7 @@ impl Connections {
 
     /// When all outboxes together hold too much, the largest is cut.
     fn relieve(&mut self) {
-        if self.account.load(Ordering::Relaxed) <= self.outbox_total {
+        if self.account.load(Ordering::Relaxed) <= self.max_outbox_bytes_total {
             return;
         }
         let waiting = |c: &Connection| c.outbox.as_ref().map_or(0, |outbox| outbox.weight());

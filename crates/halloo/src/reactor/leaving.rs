@@ -6,7 +6,7 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
-use halloo_proto::heartbeat::Pulse;
+use halloo_proto::heartbeat::KeepaliveAction;
 use halloo_proto::message::Receiver;
 use halloo_proto::outbox::Frames;
 use halloo_proto::text::escape;
@@ -56,7 +56,7 @@ impl Connections {
 
     /// How long the peer has from now on to agree that this is the end.
     pub(super) fn end_of_closing(&self) -> Time {
-        self.now + self.close_time
+        self.now + self.close_timeout
     }
 
     fn say_close(&mut self, slot: usize, code: CloseCode, text: &str) {
@@ -111,7 +111,7 @@ impl Connections {
         let now = u32::try_from(connection.receiver.under_way()).unwrap_or(u32::MAX);
         self.under_way = self.under_way - u64::from(connection.under_way) + u64::from(now);
         connection.under_way = now;
-        let allowed = self.under_way_total.max(self.messages.message_size.saturating_mul(2)) as u64;
+        let allowed = self.max_partial_bytes_total.max(self.messages.max_message_bytes.saturating_mul(2)) as u64;
         // One of the largest that are allowed is no attack, whatever its buffer grew to.
         if now == 0 || self.under_way <= allowed {
             return;
@@ -152,10 +152,10 @@ impl Connections {
             _ => connection.phase.deadline(),
         };
         if let Some(since) = connection.blocked_since() {
-            due = due.min(since + self.write_time);
+            due = due.min(since + self.write_timeout);
         }
         if let Some(deadline) =
-            connection.receiver.deadline(&self.messages, self.hearing.since()).filter(|_| connection.is_open())
+            connection.receiver.deadline(&self.messages, self.pauses.since()).filter(|_| connection.is_open())
         {
             // One that is over was not judged, for the server itself does not read; it is looked at again soon.
             due = due.min(if deadline > self.now { deadline } else { self.now + OVERDUE });
@@ -180,7 +180,7 @@ impl Connections {
     fn check(&mut self, slot: usize, reading: bool) {
         let (now, interval) = (self.now, self.heartbeat);
         let connection = &mut self.table[slot];
-        if connection.blocked_since().is_some_and(|since| now - since >= self.write_time) {
+        if connection.blocked_since().is_some_and(|since| now - since >= self.write_timeout) {
             return self.remove(slot, LeaveReason::TimedOut);
         }
         if !connection.is_open() {
@@ -191,26 +191,23 @@ impl Connections {
         }
         let mut due = Time::NEVER;
         if reading {
-            if connection
-                .receiver
-                .deadline(&self.messages, self.hearing.since())
-                .is_some_and(|deadline| now >= deadline)
+            if connection.receiver.deadline(&self.messages, self.pauses.since()).is_some_and(|deadline| now >= deadline)
             {
                 let rule = "the message took too long to finish";
                 return self.end(slot, CloseCode::PolicyViolation, rule, LeaveReason::Violation(rule.into()));
             }
-            let since = self.hearing.since();
+            let since = self.pauses.since();
             let mut pulse = connection.heartbeat.poll(now, interval, since);
-            if pulse == Pulse::Ping {
+            if pulse == KeepaliveAction::Ping {
                 self.control(slot, Opcode::Ping, b"");
                 // What was sent to all before the ping may have shown that it is gone.
                 let Some(connection) = self.table.get_mut(slot) else { return };
                 pulse = connection.heartbeat.poll(now, interval, since);
             }
             match pulse {
-                Pulse::Dead => return self.remove(slot, LeaveReason::TimedOut),
-                Pulse::Wait(until) => due = until,
-                Pulse::Ping => {}
+                KeepaliveAction::Dead => return self.remove(slot, LeaveReason::TimedOut),
+                KeepaliveAction::Wait(until) => due = until,
+                KeepaliveAction::Ping => {}
             }
         }
         let connection = &mut self.table[slot];
@@ -231,15 +228,15 @@ mod tests {
     use std::sync::Arc;
 
     use halloo_proto::Time;
-    use halloo_proto::defaults::{FRAGMENT_TIME, HANDSHAKE_TIME, HEARTBEAT};
+    use halloo_proto::defaults::{FRAGMENT_TIMEOUT, HANDSHAKE_TIMEOUT, HEARTBEAT};
     use halloo_proto::frame::Role;
 
     use super::*;
     use crate::shared::Shared;
 
     /// Others than by default, to see that they hold.
-    const WRITE_TIME: Duration = Duration::from_secs(8);
-    const CLOSE_TIME: Duration = Duration::from_secs(2);
+    const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
+    const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
     const START: Time = Time::from_micros(1_000_000_000);
 
     /// One connection on a clock that the test winds.
@@ -256,12 +253,12 @@ mod tests {
             let (stream, addr) = listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
             let mut config = crate::Config::default();
-            (config.heartbeat, config.write_time, config.close_time) = (heartbeat, WRITE_TIME, CLOSE_TIME);
+            (config.heartbeat, config.write_timeout, config.close_timeout) = (heartbeat, WRITE_TIMEOUT, CLOSE_TIMEOUT);
             let shared = Arc::new(Shared::new("test".into(), 1, Default::default(), 1));
             let mut connections = Connections::new(shared, &config);
             connections.now = START;
             let stream = mio::net::TcpStream::from_std(stream);
-            let slot = connections.table.insert(Connection::new(stream, addr, 1, START, START + HANDSHAKE_TIME));
+            let slot = connections.table.insert(Connection::new(stream, addr, 1, START, START + HANDSHAKE_TIMEOUT));
             connections.schedule(slot);
             Stage { connections, slot, peer }
         }
@@ -319,7 +316,7 @@ mod tests {
     fn a_handshake_that_never_comes() {
         for heartbeat in [HEARTBEAT, Duration::ZERO] {
             let mut stage = Stage::new(heartbeat);
-            is_due(stage.gone(), HANDSHAKE_TIME);
+            is_due(stage.gone(), HANDSHAKE_TIMEOUT);
             assert!(stage.left().is_empty(), "it was no client");
         }
     }
@@ -351,9 +348,9 @@ mod tests {
             // Its pulse is heard all the while.
             stage.connections.table[stage.slot].heartbeat.handle_bytes(START + HEARTBEAT);
             let ended = stage.wind_until(true, |connections| connections.shared.clients() == 0);
-            is_due(ended, FRAGMENT_TIME);
+            is_due(ended, FRAGMENT_TIMEOUT);
             assert!(matches!(stage.left()[..], [LeaveReason::Violation(rule)] if rule.contains("too long")));
-            is_due(stage.gone(), FRAGMENT_TIME + CLOSE_TIME);
+            is_due(stage.gone(), FRAGMENT_TIMEOUT + CLOSE_TIMEOUT);
         }
     }
 
@@ -361,7 +358,7 @@ mod tests {
     fn a_close_that_nobody_answers() {
         let mut stage = Stage::client(Duration::ZERO);
         stage.connections.close(stage.slot, CloseCode::Normal, "", LeaveReason::Disconnected("out".into()));
-        is_due(stage.gone(), CLOSE_TIME);
+        is_due(stage.gone(), CLOSE_TIMEOUT);
         assert_eq!(stage.left(), [&LeaveReason::Disconnected("out".into())]);
     }
 
@@ -374,7 +371,7 @@ mod tests {
             stage.connections.send(client, Opcode::Binary, &vec![0; 63 << 20]);
             stage.connections.flush_all();
             assert!(stage.connections.table[stage.slot].is_blocked());
-            is_due(stage.gone(), WRITE_TIME);
+            is_due(stage.gone(), WRITE_TIMEOUT);
             assert_eq!(stage.left(), [&LeaveReason::TimedOut]);
         }
     }

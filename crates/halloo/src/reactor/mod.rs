@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::STOP_TIME;
+use halloo_proto::defaults::STOP_TIMEOUT;
 use halloo_proto::deflate::Inflater;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
 use halloo_proto::token::Guesses;
@@ -181,7 +181,7 @@ impl Reactor {
             }
             let now = Time::ZERO + self.epoch.elapsed();
             self.connections.now = now;
-            let held_up = self.connections.hearing.handle_turn(now, timeout, self.connections.heartbeat);
+            let held_up = self.connections.pauses.handle_turn(now, timeout, self.connections.heartbeat);
             let mut ready = std::mem::take(&mut self.ready);
             ready.sort_unstable();
             ready.dedup();
@@ -263,7 +263,7 @@ impl Reactor {
             && queue.push(&mut self.batch)
         {
             self.paused = true;
-            self.connections.hearing.pause();
+            self.connections.pauses.pause();
         }
     }
 
@@ -329,7 +329,7 @@ impl Reactor {
             }
             Command::Resume => {
                 self.paused = false;
-                self.connections.hearing.resume();
+                self.connections.pauses.resume();
             }
             Command::Stop => {
                 for slot in self.connections.open_slots() {
@@ -337,8 +337,8 @@ impl Reactor {
                 }
                 self.connections.drop_guests();
                 self.paused = false;
-                self.connections.hearing.resume();
-                self.stopping = Some(now + STOP_TIME);
+                self.connections.pauses.resume();
+                self.stopping = Some(now + STOP_TIMEOUT);
             }
         }
     }

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_turn_makes_a_few_in_the_order_in_which_they_were_asked_for() {
-        let sink = Sink::Queue(Arc::new(EventQueue::new(10, 10)));
+        let sink = Sink::Queue(Arc::new(EventQueue::new(crate::EventQueueLimits { max_events: 10, max_bytes: 10 })));
         let (mut reactor, _, shared) = Reactor::bind(Config::local(), sink, 1).unwrap();
         let ask = || {
             let mut stream = TcpStream::connect(("127.0.0.1", shared.port)).unwrap();

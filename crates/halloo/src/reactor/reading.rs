@@ -222,7 +222,7 @@ impl Reactor {
         self.connections.heard = slot;
         let mut input = bytes;
         let mut inflated = 0;
-        let (now, hearing) = (self.connections.now, self.connections.hearing);
+        let (now, pauses) = (self.connections.now, self.connections.pauses);
         for _ in 0..TURN_MESSAGES {
             let Some(connection) = self.connections.table.get_mut(slot) else { return 0 };
             let open = connection.is_open();
@@ -230,11 +230,11 @@ impl Reactor {
                 return 0;
             }
             let mut next =
-                connection.receiver.next(&mut input, Role::Server, connection.inflated, &self.config.messages, hearing);
+                connection.receiver.next(&mut input, Role::Server, connection.inflated, &self.config.messages, pauses);
             if let Ok(Some(Incoming::Compressed { text, payload })) = &next
                 && let Some(inflater) = &mut self.inflater
             {
-                let message = inflater.message(*text, payload, self.config.messages.message_size);
+                let message = inflater.message(*text, payload, self.config.messages.max_message_bytes);
                 inflated += message.as_ref().map_or(0, Incoming::bytes);
                 next = message.map(Some);
             }
@@ -260,7 +260,7 @@ impl Reactor {
                 }
                 Ok(None) => {
                     connection.receiver.keep(input);
-                    if connection.receiver.deadline(&self.config.messages, hearing.since()).is_some() {
+                    if connection.receiver.deadline(&self.config.messages, pauses.since()).is_some() {
                         self.connections.schedule(slot);
                     }
                     return 0;

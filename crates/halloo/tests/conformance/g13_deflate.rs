@@ -142,7 +142,7 @@ fn to_all_and_to_one() {
 #[test]
 fn a_bomb_is_refused() {
     let mut config = compressing();
-    config.messages.message_size = 64 * 1024;
+    config.messages.max_message_bytes = 64 * 1024;
     let server = echo(config);
     // Dynamic codes of two bits for 258 zeros each: what zlib makes of zeros, 1,032 to 1.
     let mut bomb = vec![0xec, 0xc1, 0x01, 0x01, 0x00, 0x00, 0x00, 0x80, 0x90, 0xfe, 0xaf, 0xee, 0x08, 0x0a];

@@ -44,7 +44,7 @@ fn in_fragments() {
 #[test]
 fn beyond_a_limit_that_was_raised() {
     let mut config = Config::local();
-    config.messages.message_size = 16 * MIB;
+    config.messages.max_message_bytes = 16 * MIB;
     play_with(config, [same("16 MiB", vec![binary(vec![0xfe; 16 * MIB])])]);
 }
 

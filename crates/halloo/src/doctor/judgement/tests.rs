@@ -43,33 +43,36 @@ fn well() -> Facts {
 fn wrong(change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
     let mut facts = well();
     change(&mut facts);
-    judge(&facts, None).into_iter().filter(|finding| finding.verdict != Verdict::Ok).collect()
+    judge(&facts, None).into_iter().filter(|finding| finding.severity != Severity::Ok).collect()
 }
 
 /// The only one of them: what it is about, how it stands, and text and advice in one.
 #[track_caller]
-fn only(change: impl FnOnce(&mut Facts)) -> (&'static str, Verdict, String) {
+fn only(change: impl FnOnce(&mut Facts)) -> (&'static str, Severity, String) {
     let mut wrong = wrong(change);
     assert_eq!(wrong.len(), 1, "{wrong:?}");
     let finding = wrong.remove(0);
-    (finding.about, finding.verdict, format!("{}; {}", finding.text, finding.advice.expect("what to do")))
+    (finding.about, finding.severity, format!("{}; {}", finding.text, finding.advice.expect("what to do")))
 }
 
 #[test]
 fn all_is_well() {
     let findings = judge(&well(), None);
-    assert!(findings.iter().all(|finding| finding.verdict == Verdict::Ok && finding.advice.is_none()), "{findings:?}");
+    assert!(
+        findings.iter().all(|finding| finding.severity == Severity::Ok && finding.advice.is_none()),
+        "{findings:?}"
+    );
     assert!(findings.len() < 12, "more than fits on a screen with the rest");
 }
 
 #[test]
 fn no_network() {
-    let (about, verdict, text) = only(|facts| {
+    let (about, severity, text) = only(|facts| {
         facts.interfaces.iter_mut().for_each(|interface| {
             (interface.rank, interface.broadcast, interface.multicast) = (None, Echo::NotTried, Echo::NotTried);
         });
     });
-    assert_eq!((about, verdict), ("network", Verdict::Fail));
+    assert_eq!((about, severity), ("network", Severity::Fail));
     assert!(text.contains("connect to a Wi-Fi"), "{text}");
 }
 
@@ -85,8 +88,8 @@ fn addresses_that_work_for_few() {
 
 #[test]
 fn a_vpn_takes_everything() {
-    let (about, verdict, text) = only(|facts| facts.interfaces[0].is_tunnel = true);
-    assert_eq!((about, verdict), ("vpn", Verdict::Warn));
+    let (about, severity, text) = only(|facts| facts.interfaces[0].is_tunnel = true);
+    assert_eq!((about, severity), ("vpn", Severity::Warn));
     assert!(text.contains("wlan0") && text.contains("VPN's settings"), "{text}");
     assert!(wrong(|facts| facts.interfaces[1].is_tunnel = true).is_empty(), "it is not the default route");
 }
@@ -103,63 +106,63 @@ fn a_broadcast_that_is_swallowed_names_the_command_of_the_platform() {
         ("ios", None, "NSLocalNetworkUsageDescription"),
     ];
     for (platform, name, advice) in cases {
-        let (about, verdict, text) = only(|facts| {
+        let (about, severity, text) = only(|facts| {
             facts.platform = platform;
             facts.firewalls = name.map(|name| FirewallFacts { name, lets_in: Some(true) }).into_iter().collect();
             facts.interfaces[0].broadcast = Echo::Silent;
         });
-        assert_eq!((about, verdict), ("broadcast", Verdict::Fail), "{platform}");
+        assert_eq!((about, severity), ("broadcast", Severity::Fail), "{platform}");
         assert!(text.contains("did not come back on wlan0") && text.contains(advice), "{platform}: {text}");
     }
 }
 
 #[test]
 fn a_broadcast_that_may_not_be_sent() {
-    let (_, verdict, text) = only(|facts| {
+    let (_, severity, text) = only(|facts| {
         facts.platform = "macos";
         facts.interfaces[1].broadcast = Echo::Refused("No route to host".into());
     });
-    assert_eq!(verdict, Verdict::Fail);
+    assert_eq!(severity, Severity::Fail);
     assert!(text.contains("eth0: No route to host") && text.contains("Local Network"), "{text}");
 }
 
 #[test]
 fn multicast_is_not_needed() {
-    let (about, verdict, _) = only(|facts| facts.interfaces[0].multicast = Echo::Silent);
-    assert_eq!((about, verdict), ("multicast", Verdict::Warn));
-    let (about, verdict, text) = only(|facts| facts.multicast_error = Some("in use".into()));
-    assert_eq!((about, verdict), ("multicast", Verdict::Warn));
+    let (about, severity, _) = only(|facts| facts.interfaces[0].multicast = Echo::Silent);
+    assert_eq!((about, severity), ("multicast", Severity::Warn));
+    let (about, severity, text) = only(|facts| facts.multicast_error = Some("in use".into()));
+    assert_eq!((about, severity), ("multicast", Severity::Warn));
     assert!(text.contains("in use"), "{text}");
 }
 
 #[test]
 fn a_port_that_others_hold() {
-    let (about, verdict, text) = only(|facts| {
+    let (about, severity, text) = only(|facts| {
         facts.servers[0].port = 8766;
         facts.ports[0].holders[0].program = "python3".into();
     });
-    assert_eq!((about, verdict), ("port", Verdict::Warn));
+    assert_eq!((about, severity), ("port", Severity::Warn));
     assert!(text.contains("TCP 8765 is in use by python3 (pid 12)") && text.contains("8774"), "{text}");
-    let (_, verdict, text) = only(|facts| facts.discovery_port = Some(8767));
-    assert!(verdict == Verdict::Fail && text.contains("UDP 8766 is not shared by halloo (pid 12)"), "{text}");
-    let (about, verdict, _) = only(|facts| {
+    let (_, severity, text) = only(|facts| facts.discovery_port = Some(8767));
+    assert!(severity == Severity::Fail && text.contains("UDP 8766 is not shared by halloo (pid 12)"), "{text}");
+    let (about, severity, _) = only(|facts| {
         facts.discovery_port = None;
         facts.ports.remove(1);
     });
-    assert_eq!((about, verdict), ("broadcast", Verdict::Fail));
+    assert_eq!((about, severity), ("broadcast", Severity::Fail));
 }
 
 #[test]
 fn a_server_that_is_not_there_or_hides() {
-    let (_, verdict, text) = only(|facts| {
+    let (_, severity, text) = only(|facts| {
         facts.servers.clear();
         facts.ports[0].in_use = false;
     });
-    assert!(verdict == Verdict::Warn && text.contains("start one"), "{text}");
-    let (_, verdict, text) = only(|facts| facts.servers[0].answered_via.retain(|addr| addr.octets()[0] != 10));
-    assert!(verdict == Verdict::Warn && text.contains("does not answer probes on eth0"), "{text}");
-    let (_, verdict, text) = only(|facts| facts.servers[0].refuses.push([10, 0, 0, 4].into()));
-    assert!(verdict == Verdict::Warn && text.contains("10.0.0.4:8765") && text.contains("--bind"), "{text}");
+    assert!(severity == Severity::Warn && text.contains("start one"), "{text}");
+    let (_, severity, text) = only(|facts| facts.servers[0].answered_via.retain(|addr| addr.octets()[0] != 10));
+    assert!(severity == Severity::Warn && text.contains("does not answer probes on eth0"), "{text}");
+    let (_, severity, text) = only(|facts| facts.servers[0].refuses.push([10, 0, 0, 4].into()));
+    assert!(severity == Severity::Warn && text.contains("10.0.0.4:8765") && text.contains("--bind"), "{text}");
 }
 
 #[test]

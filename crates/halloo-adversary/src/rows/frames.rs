@@ -16,7 +16,7 @@ pub(super) const LENGTH: Row = Row {
     run: Run::Beside(length),
 };
 
-pub(super) const FRAGMENTS: Row = Row {
+pub(super) const MAX_FRAGMENTS: Row = Row {
     name: "fragments",
     attack: "10^6 empty and 10^6 one-byte fragments",
     promised: "1008; a neighbour's p99 at most 10 ms",

@@ -1,4 +1,4 @@
-//! `cargo xtask siege` and `cargo xtask soak`: builds the program as it is released and hands it to `halloo-siege`.
+//! `cargo xtask adversary` and `cargo xtask soak`: builds the program as it is released and hands it to `halloo-adversary`.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,9 +10,9 @@ use crate::command::{cargo, run as run_command, succeeds};
 
 /// Builds both, and runs `what` with `arguments`.
 pub(crate) fn run(root: &Path, what: &str, arguments: &[String]) -> Result<()> {
-    run_command(&mut cargo(root, "build --release --locked -p halloo-cli -p halloo-siege"))?;
+    run_command(&mut cargo(root, "build --release --locked -p halloo-cli -p halloo-adversary"))?;
     let release = root.join("target").join("release");
-    let mut command = Command::new(release.join(program("halloo-siege")));
+    let mut command = Command::new(release.join(program("halloo-adversary")));
     command.current_dir(root).arg("--halloo").arg(release.join(program("halloo")));
     run_command(command.arg(what).args(arguments))
 }
@@ -25,12 +25,12 @@ pub(crate) fn is_possible() -> bool {
 
 /// All attacks and faults in small, on what the tests have built; nothing is judged by the clock.
 pub(crate) fn in_small(root: &Path) -> Result<()> {
-    run_command(&mut cargo(root, "build --locked -p halloo-cli -p halloo-siege"))?;
+    run_command(&mut cargo(root, "build --locked -p halloo-cli -p halloo-adversary"))?;
     let debug = root.join("target").join("debug");
     for what in [&["--quick", "--untimed"][..], &["--quick", "--untimed", "--faults"]] {
-        let mut command = Command::new(debug.join(program("halloo-siege")));
+        let mut command = Command::new(debug.join(program("halloo-adversary")));
         command.current_dir(root).arg("--halloo").arg(debug.join(program("halloo")));
-        run_command(command.arg("siege").args(what))?;
+        run_command(command.arg("adversary").args(what))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The attacks of `cargo xtask siege` in small: who stays, what is told, and what is kept. Time is measured there.
+//! The attacks of `cargo xtask adversary` in small: who stays, what is told, and what is kept. Time is measured there.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
@@ -56,7 +56,7 @@ fn those_who_were_refused_and_stay_take_nobodys_place() {
     let server = Server::start(Config::local()).unwrap();
     // More than may be anything but a client at a time. Each is told no, and does not go.
     let mut lingering = Vec::new();
-    for _ in 0..halloo_proto::defaults::PENDING + 100 {
+    for _ in 0..halloo_proto::defaults::MAX_PENDING + 100 {
         let mut stream = open(&server);
         assert_eq!(ask(&mut stream, b"GET / HTTP/1.1\r\nHost: evil.com\r\n\r\n"), "HTTP/1.1 403");
         lingering.push(stream);
@@ -82,7 +82,7 @@ fn who_goes_on_after_the_last_word_is_not_read_for_ever() {
 #[test]
 fn messages_that_never_end_are_bounded_in_all() {
     let mut config = Config::local();
-    config.under_way_total = 4 * 1024 * 1024;
+    config.max_partial_bytes_total = 4 * 1024 * 1024;
     let server = Server::start(config).unwrap();
     let mut unfinished = Vec::new();
     encode(&mut unfinished, Opcode::Binary, &vec![7; 1024 * 1024], KEY);
@@ -176,7 +176,7 @@ fn who_asks_to_be_let_in_after_the_stop_is_not() {
 fn an_event_behind_a_full_queue_does_not_end_the_reading() {
     const COUNT: usize = 20_000;
     let mut config = Config::local();
-    config.event_queue = 4096;
+    config.event_queue.max_events = 4096;
     let server = Server::start(config).unwrap();
     let mut sender = join(&server);
     let other = join(&server);

@@ -123,7 +123,7 @@ pub(crate) const ALL: [Row; 22] = [
     handshakes::HEADS,
     handshakes::GUESTS,
     frames::LENGTH,
-    frames::FRAGMENTS,
+    frames::MAX_FRAGMENTS,
     frames::PINGS,
     frames::MESSAGES_UNDER_WAY,
     random_frames::MUTATED,

@@ -1,9 +1,9 @@
-//! Attacks the program halloo as it is released, and measures what it keeps of its promises; `cargo xtask siege` and
+//! Attacks the program halloo as it is released, and measures what it keeps of its promises; `cargo xtask adversary` and
 //! `cargo xtask soak` build both and run this.
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
-mod siege;
+mod adversary;
 
 mod rows;
 
@@ -39,7 +39,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Every attack, and whether what is promised is kept
-    Siege(siege::Options),
+    Adversary(adversary::Options),
     /// A hundred clients with every kind of trouble, for a long time
     Soak(soak::Options),
     /// What runs in a namespace of its own
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let arguments = Arguments::parse();
     let result = match &arguments.command {
-        Command::Siege(options) => siege::run(&arguments.halloo, options),
+        Command::Adversary(options) => adversary::run(&arguments.halloo, options),
         Command::Inside { what, size } => inside(&arguments.halloo, what, size),
         Command::Play { part } => lab::play(part),
         Command::Soak(options) => soak::run(&arguments.halloo, options),

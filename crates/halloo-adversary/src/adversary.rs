@@ -39,8 +39,8 @@ const TOGETHER: &str = "together";
 
 /// The marks around a table in a file.
 fn marks(faults: bool) -> [String; 2] {
-    let what = if faults { "faults" } else { "siege" };
-    [format!("<!-- {what}: written by `cargo xtask siege --write` -->\n"), format!("<!-- {what}: end -->\n")]
+    let what = if faults { "faults" } else { "adversary" };
+    [format!("<!-- {what}: written by `cargo xtask adversary --write` -->\n"), format!("<!-- {what}: end -->\n")]
 }
 
 /// Runs what is asked for; an error when a promise is not kept.
@@ -118,7 +118,7 @@ fn all_at_once(stage: &Stage) -> Result<Finding> {
     let attackers: Vec<_> = attackers.collect();
     let count = attackers.len();
     for (name, attacker) in attackers {
-        // Their counts of clients are each other's, so only what breaks the siege itself is told.
+        // Their counts of clients are each other's, so only what breaks the adversary itself is told.
         if let Ok(Err(error)) = attacker.join() {
             eprintln!("{name}, among the others: {error:#}");
         }
@@ -156,7 +156,7 @@ impl Table {
     fn write(&self, path: &Path, [begin_mark, end_mark]: &[String; 2]) -> Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let marks = text.find(begin_mark).zip(text.find(end_mark));
-        let (begin, end) = marks.context("the file has no place for the table of the siege")?;
+        let (begin, end) = marks.context("the file has no place for the table of the adversary")?;
         let head = "| attack | promised | measured | held |\n|---|---|---|---|\n";
         let text = [&text[..begin + begin_mark.len()], "\n", head, &self.text, "\n", &text[end..]].concat();
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))

@@ -12,22 +12,22 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// The driver's clock, and the last time in which it did not read: because its application did not keep up, or because the
 /// process was suspended, its machine asleep, or a handler slow.
 ///
-/// A [`Time`] is the hearing of one who always listened.
+/// A [`Time`] is the pauses of one who always listened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hearing {
+pub struct ReadPauses {
     now: Time,
     deaf_from: Time,
     since: Time,
     paused: bool,
 }
 
-impl From<Time> for Hearing {
-    fn from(now: Time) -> Hearing {
-        Hearing { now, deaf_from: now, since: Time::ZERO, paused: false }
+impl From<Time> for ReadPauses {
+    fn from(now: Time) -> ReadPauses {
+        ReadPauses { now, deaf_from: now, since: Time::ZERO, paused: false }
     }
 }
 
-impl Hearing {
+impl ReadPauses {
     /// A turn begins `now`, which was to come after `timeout` at the latest (`None`: whenever). Answers whether it comes
     /// so late that nobody can have been heard, or asked whether he is there.
     pub fn handle_turn(&mut self, now: Time, timeout: Option<Duration>, heartbeat: Duration) -> bool {
@@ -82,31 +82,31 @@ mod tests {
 
     #[test]
     fn a_pause_counts_from_its_beginning_to_its_end() {
-        let mut hearing = Hearing::from(at(1000));
-        assert_eq!((hearing.since(), hearing.earliest()), (Time::ZERO, at(1000)));
-        hearing.pause();
-        hearing.handle_turn(at(4000), None, BEAT);
-        hearing.pause();
-        hearing.handle_turn(at(9000), None, BEAT);
-        hearing.resume();
-        assert_eq!((hearing.since(), hearing.earliest()), (at(9000), at(1000)));
-        hearing.handle_turn(at(9900), None, BEAT);
-        hearing.resume();
-        assert_eq!((hearing.since(), hearing.earliest()), (at(9000), at(1000)));
-        hearing.handle_turn(at(10_000), None, BEAT);
-        assert_eq!(hearing.earliest(), at(10_000), "by now all has been read");
+        let mut pauses = ReadPauses::from(at(1000));
+        assert_eq!((pauses.since(), pauses.earliest()), (Time::ZERO, at(1000)));
+        pauses.pause();
+        pauses.handle_turn(at(4000), None, BEAT);
+        pauses.pause();
+        pauses.handle_turn(at(9000), None, BEAT);
+        pauses.resume();
+        assert_eq!((pauses.since(), pauses.earliest()), (at(9000), at(1000)));
+        pauses.handle_turn(at(9900), None, BEAT);
+        pauses.resume();
+        assert_eq!((pauses.since(), pauses.earliest()), (at(9000), at(1000)));
+        pauses.handle_turn(at(10_000), None, BEAT);
+        assert_eq!(pauses.earliest(), at(10_000), "by now all has been read");
     }
 
     #[test]
     fn a_turn_that_is_late_by_more_than_a_heartbeat_was_held_up() {
         let timeout = Some(Duration::from_millis(200));
         for (beat, late, expected) in [(5000, 5200, false), (5000, 5201, true), (0, 300, false), (0, 301, true)] {
-            let (mut hearing, beat) = (Hearing::from(at(1000)), Duration::from_millis(beat));
-            assert_eq!(hearing.handle_turn(at(1000 + late), timeout, beat), expected, "{beat:?} {late}");
+            let (mut pauses, beat) = (ReadPauses::from(at(1000)), Duration::from_millis(beat));
+            assert_eq!(pauses.handle_turn(at(1000 + late), timeout, beat), expected, "{beat:?} {late}");
             let since = if expected { at(1000 + late) } else { Time::ZERO };
-            assert_eq!(hearing.since(), since);
-            assert_eq!(hearing.earliest(), if expected { at(1000) } else { at(1000 + late) });
+            assert_eq!(pauses.since(), since);
+            assert_eq!(pauses.earliest(), if expected { at(1000) } else { at(1000 + late) });
         }
-        assert!(!Hearing::from(at(1000)).handle_turn(at(99_000), None, BEAT), "nothing was due");
+        assert!(!ReadPauses::from(at(1000)).handle_turn(at(99_000), None, BEAT), "nothing was due");
     }
 }

@@ -42,7 +42,7 @@ fn fail_once() -> Result<()> {
     config.port = 0;
     let server = Server::start_with(config, |event, _| {
         if let Event::MessageReceived { .. } = event {
-            panic!("a handler of the siege fails");
+            panic!("a handler of the adversary fails");
         }
     })?;
     let port = server.port();
@@ -51,7 +51,7 @@ fn fail_once() -> Result<()> {
     let event = server.wait_event(PATIENCE).context("no event tells of the failure")?;
     let Event::ServerFailed { message } = event else { bail!("{event:?} instead of a failure") };
     let (code, status) = (peer.close_code(PATIENCE), server.status());
-    if !message.contains("a handler of the siege fails") || status.server_running || status.connected_clients != 0 {
+    if !message.contains("a handler of the adversary fails") || status.server_running || status.connected_clients != 0 {
         bail!("{message}; {status:?}");
     }
     if code != Some(1011) {

@@ -24,7 +24,7 @@ const ROOM: usize = 64;
 const CLIENTS: usize = 10;
 
 pub(crate) fn full_disk(halloo: &Path, _: &str) -> Result<Finding> {
-    let disk = std::env::temp_dir().join(format!("halloo-siege-{}", std::process::id()));
+    let disk = std::env::temp_dir().join(format!("halloo-adversary-{}", std::process::id()));
     std::fs::create_dir(&disk)?;
     // Only this namespace sees it, so it is gone with it; the directory is not.
     let outcome = shell(&format!("mount -t tmpfs -o size={ROOM}k tmpfs {}", disk.display()))
