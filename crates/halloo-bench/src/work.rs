@@ -71,7 +71,7 @@ fn codec(size: usize, batches: usize) -> Result<()> {
 fn turns(batches: usize) -> Result<()> {
     let server = Server::start_with(Config::local(), |event, hub| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     })?;
     let mut client = client(&server)?;

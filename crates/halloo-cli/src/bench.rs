@@ -69,7 +69,7 @@ fn measure(load: &Load, turn: Duration) -> anyhow::Result<Row> {
     let mut bare = Crowd::connect_bare(load, question.clone())?;
     let server = Server::start_with(Config::local(), |event, hub| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     })?;
     let mut crowd = Crowd::connect(load, question, server.port())?;

@@ -131,8 +131,8 @@ pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), S
             if !halloo::CloseCode::from(code).is_sendable() {
                 return Err(format!("the code {code} may not be sent; use 1000, or 3000 to 4999"));
             }
-            server.disconnect(client, code, &reason.unwrap_or_default());
-            Ok(())
+            let reason = reason.unwrap_or_default();
+            server.disconnect(client, code, &reason).map(drop).map_err(|error| error.to_string())
         }
         Command::BroadcastNow => {
             server.broadcast_now();

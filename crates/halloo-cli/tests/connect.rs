@@ -64,7 +64,7 @@ impl Drop for Halloo {
 fn echo(config: Config) -> Server {
     let handler = |event: Event<'_>, hub: &mut halloo::Hub<'_>| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     };
     Server::start_with(config, handler).unwrap()

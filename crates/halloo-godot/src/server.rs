@@ -199,7 +199,7 @@ impl HallooServer {
         };
         self.asked.set(true);
         self.answer(|server| match self.running() {
-            Some(_) => Ok(server.disconnect(client(id), code, &reason)),
+            Some(_) => server.disconnect(client(id), code, &reason),
             None => Err(Stopped),
         })
     }

@@ -1,4 +1,4 @@
-//! Why a connection ends: close codes and broken rules.
+//! Close codes, and violations of the protocol or of a limit.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseCode {
-    /// 1000: the purpose was fulfilled.
+    /// 1000: normal closure.
     Normal,
-    /// 1001: a server goes down or a page was left.
+    /// 1001: the server stops, or the browser leaves the page.
     GoingAway,
-    /// 1002: the peer broke the protocol.
+    /// 1002: the peer violated the protocol.
     ProtocolError,
-    /// 1003: a kind of data that the receiver does not take.
+    /// 1003: a kind of data that the receiver does not accept.
     Unsupported,
     /// 1005: the close frame had no code; never sent.
     NoStatus,
@@ -20,20 +20,20 @@ pub enum CloseCode {
     Abnormal,
     /// 1007: text that is not UTF-8.
     InvalidData,
-    /// 1008: a rule of the server was broken.
+    /// 1008: a policy of the receiver was violated.
     PolicyViolation,
-    /// 1009: a message larger than the receiver takes.
+    /// 1009: a message larger than the receiver accepts.
     TooBig,
     /// 1011: the server failed.
     InternalError,
-    /// 1013: too slow or too many; try again later.
+    /// 1013: the server is overloaded or the client too slow; try again later.
     TryAgainLater,
-    /// Any other number, 3000 to 4999 being free for applications.
+    /// Any other number; 3000 to 4999 are free for libraries and applications.
     Other(u16),
 }
 
 impl CloseCode {
-    /// The number, including those that only stand for an ending without one (1005, 1006).
+    /// Returns the number, including those that are never sent (1005, 1006).
     pub fn number(self) -> u16 {
         match self {
             CloseCode::Normal => 1000,
@@ -51,12 +51,12 @@ impl CloseCode {
         }
     }
 
-    /// Whether an endpoint may send this code: the registered ones and 3000 to 4999 (RFC 6455 section 7.4.2).
+    /// Returns whether an endpoint may send this code: the registered ones and 3000 to 4999 (RFC 6455 section 7.4.2).
     pub fn is_sendable(self) -> bool {
         matches!(self.number(), 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// The number to write into a close frame; `None` for a frame without one.
+    /// Returns the number to write into a close frame; `None` for a frame without one.
     pub(crate) fn on_the_wire(self) -> Option<u16> {
         self.is_sendable().then(|| self.number())
     }
@@ -87,24 +87,28 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// A rule the peer broke: the code to close with, and the sentence that goes into the close frame.
+/// A rule that the peer broke: the code to close with, and the reason that goes into the close frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} ({code})")]
 pub struct Violation {
     /// The code to close with.
     pub code: CloseCode,
-    /// What was wrong, for the peer and the log.
+    /// What was wrong, in a sentence for the peer and the log.
     pub reason: String,
 }
 
 impl Violation {
-    /// A violation with its code and sentence.
+    /// Returns a violation with this code and reason.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Violation {
         Violation { code, reason: reason.into() }
     }
 
     pub(crate) fn too_big(most: usize) -> Violation {
         Violation::new(CloseCode::TooBig, format!("the message is larger than the limit of {most} bytes"))
+    }
+
+    pub(crate) fn partial_timeout() -> Violation {
+        Violation::new(CloseCode::PolicyViolation, "the message took too long to finish")
     }
 
     pub(crate) fn not_utf8() -> Violation {

@@ -7,8 +7,9 @@ pub mod defaults;
 pub mod time;
 
 pub mod close;
+pub mod connection;
 pub mod frame;
-pub mod heartbeat;
+pub mod keepalive;
 pub mod message;
 pub mod outbox;
 pub mod read_pauses;

@@ -1,4 +1,4 @@
-//! From bytes to whole messages: fragments, UTF-8, size caps and the limit on control frames.
+//! Reassembly of messages from frames: fragments, UTF-8 validation, and the limits on what a peer sends.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -33,30 +33,30 @@ impl Default for MessageLimits {
     }
 }
 
-/// What arrived. Text and bytes that lay whole in the read buffer are borrowed from it.
+/// A message or control frame that arrived. A payload that is whole in the read buffer is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// A whole text message, checked to be UTF-8.
+    /// A whole text message; it is valid UTF-8.
     Text(Cow<'a, str>),
     /// A whole binary message.
     Binary(Cow<'a, [u8]>),
-    /// A whole message as it was compressed: to be inflated with [`Inflater::message`](crate::deflate::Inflater::message).
+    /// A whole compressed message: inflate it with [`Inflater::message`](crate::deflate::Inflater::message).
     Compressed {
-        /// Whether it is text, which is checked when it is inflated.
+        /// Whether it is text, which is validated when it is inflated.
         text: bool,
-        /// What was sent.
+        /// The compressed payload.
         payload: Cow<'a, [u8]>,
     },
-    /// To be answered with a pong of the same payload.
+    /// A ping: send a pong with the same payload.
     Ping(&'a [u8]),
-    /// The answer to a ping, or unasked.
+    /// A pong, solicited or not.
     Pong(&'a [u8]),
-    /// The peer closes, with its code ([`CloseCode::NoStatus`] when it gave none) and reason.
+    /// A close frame, with its code ([`CloseCode::NoStatus`] when it has none) and reason.
     Close(CloseCode, &'a str),
 }
 
 impl Incoming<'_> {
-    /// Bytes of the payload.
+    /// Returns the bytes of the payload.
     pub fn bytes(&self) -> usize {
         match self {
             Incoming::Text(text) => text.len(),
@@ -69,9 +69,9 @@ impl Incoming<'_> {
 
 /// The receiving half of one WebSocket connection.
 ///
-/// The driver reads into a buffer shared by all its connections, so the receiver keeps only what cannot be decided
-/// yet: the few bytes of an unfinished header or control frame ([`Receiver::restore`], [`Receiver::keep`]), and the
-/// message being put together. An idle connection costs it 32 bytes.
+/// The driver reads into a buffer that all its connections share, so the receiver keeps only what cannot be decided yet:
+/// the few bytes of an incomplete header or control frame ([`Receiver::restore`], [`Receiver::keep`]), and the partial
+/// message. An idle connection costs it 32 bytes.
 #[derive(Debug, Default)]
 pub struct Receiver {
     carry: Box<[u8]>,
@@ -85,11 +85,11 @@ struct Partial {
     text: bool,
     compressed: bool,
     bytes: Vec<u8>,
-    /// How much of `bytes` is known to be UTF-8.
+    /// How many of `bytes` are known to be valid UTF-8.
     checked: usize,
     fragments: u32,
     started: Time,
-    /// The frame under way: payload bytes still to come, its key, and how far its payload has got.
+    /// Of the current frame: the payload bytes that are missing, its masking key, and the offset of the next byte.
     missing: u64,
     key: Option<[u8; 4]>,
     offset: usize,
@@ -97,7 +97,7 @@ struct Partial {
 }
 
 impl Receiver {
-    /// Copies the bytes kept from the last read to the start of `buffer` and answers how many they were; the driver
+    /// Copies the bytes that were kept from the last read to the start of `buffer` and returns their number; the driver
     /// reads behind them. `buffer` must hold at least [`MAX_HEADER`] + [`MAX_CONTROL`] bytes.
     pub fn restore(&mut self, buffer: &mut [u8]) -> usize {
         let carry = std::mem::take(&mut self.carry);
@@ -105,33 +105,59 @@ impl Receiver {
         carry.len()
     }
 
-    /// Keeps what [`Receiver::next`] left over, until the next read.
+    /// Keeps what [`Receiver::next`] left over until the next read.
     pub fn keep(&mut self, rest: &[u8]) {
-        debug_assert!(rest.len() < MAX_HEADER + MAX_CONTROL, "only an unfinished header or control frame is kept");
+        debug_assert!(rest.len() < MAX_HEADER + MAX_CONTROL, "only an incomplete header or control frame is kept");
         if !rest.is_empty() {
             self.carry = rest.into();
         }
     }
 
-    /// When the fragmented message under way must be complete; `None` when there is none. Time before `since` does not
-    /// count, as [`ReadPauses::since`] has it.
+    /// Returns when the partial message must be complete; `None` when there is none. Time before `since` does not count:
+    /// see [`ReadPauses::since`].
     pub fn deadline(&self, limits: &MessageLimits, since: Time) -> Option<Time> {
         self.partial.as_ref().map(|partial| partial.started.max(since) + limits.fragment_timeout)
     }
 
-    /// Bytes that the message under way takes in memory; 0 when there is none.
-    pub fn under_way(&self) -> usize {
+    /// Returns whether a part of a message arrived and the rest is awaited.
+    pub fn has_partial(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    /// Returns the bytes of memory that the partial message takes; 0 when there is none.
+    pub fn partial_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity())
     }
 
-    /// Takes the next message or control frame from the front of `input`; `None` when what is left (to be kept with
-    /// [`Receiver::keep`]) decides nothing yet. `deflate` says whether messages may be compressed, which was agreed in the
-    /// handshake. `now` is the moment, or a [`ReadPauses`] where it was not always read.
+    /// Takes a whole data message of less than 126 bytes from the front of `input`, as a client sends it, when nothing
+    /// else is in progress; `None` for everything else, which [`Receiver::next`] handles.
+    #[inline(always)]
+    pub(crate) fn next_short<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        role: Role,
+        limits: &MessageLimits,
+    ) -> Option<Result<Incoming<'a>, Violation>> {
+        if role == Role::Server
+            && self.partial.is_none()
+            && let Some((opcode, key, whole)) = frame::short_message(input)
+            && whole <= limits.max_message_bytes
+        {
+            let payload = &mut split(input, whole)[SHORT_HEADER..];
+            frame::mask(payload, key, 0);
+            return Some(data(opcode, payload));
+        }
+        None
+    }
+
+    /// Takes the next message or control frame from the front of `input`; `None` when what is left decides nothing yet
+    /// and is to be kept with [`Receiver::keep`]. `deflate`: messages may be compressed, as agreed in the handshake.
+    /// `now`: the current time, or a [`ReadPauses`] where reading was paused at times.
     ///
     /// # Errors
-    /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no
-    /// further use then.
-    // Inlined up to the most common case, whose answer then stays in registers.
+    /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no use
+    /// afterwards.
+    // Inlined up to the most common case, whose result then stays in registers.
     #[inline(always)]
     pub fn next<'a>(
         &mut self,
@@ -141,19 +167,13 @@ impl Receiver {
         limits: &MessageLimits,
         now: impl Into<ReadPauses>,
     ) -> Result<Option<Incoming<'a>>, Violation> {
-        if role == Role::Server
-            && self.partial.is_none()
-            && let Some((opcode, key, whole)) = frame::short_message(input)
-            && whole <= limits.max_message_bytes
-        {
-            let payload = &mut split(input, whole)[SHORT_HEADER..];
-            frame::mask(payload, key, 0);
-            return data(opcode, payload).map(Some);
+        if let Some(message) = self.next_short(input, role, limits) {
+            return message.map(Some);
         }
         self.next_of_any(input, role, deflate, limits, &now.into())
     }
 
-    fn next_of_any<'a>(
+    pub(crate) fn next_of_any<'a>(
         &mut self,
         input: &mut &'a mut [u8],
         role: Role,
@@ -195,7 +215,7 @@ impl Receiver {
         }
     }
 
-    /// Decides from the header alone, before anything is kept for the payload.
+    /// Checks the limits from the header alone, before any memory is allocated for the payload.
     fn check(&self, header: &Header, limits: &MessageLimits, pauses: &ReadPauses) -> Result<(), Violation> {
         let so_far = match (&self.partial, header.opcode) {
             (None, Opcode::Continuation) => return Err(Violation::protocol("there is no message to continue")),
@@ -205,7 +225,7 @@ impl Receiver {
                     return Err(Violation::new(CloseCode::PolicyViolation, reason));
                 }
                 if pauses.now() - partial.started.max(pauses.since()) > limits.fragment_timeout {
-                    return Err(Violation::new(CloseCode::PolicyViolation, "the message took too long to finish"));
+                    return Err(Violation::partial_timeout());
                 }
                 partial.bytes.len()
             }
@@ -214,7 +234,7 @@ impl Receiver {
         };
         let mut most = limits.max_message_bytes;
         if header.compressed || self.partial.as_ref().is_some_and(|partial| partial.compressed) {
-            // What cannot be made smaller is made larger: by 5 bytes in 16 KiB, as the common implementations do it.
+            // Incompressible data grows when it is compressed: by 5 bytes in 16 KiB with the common implementations.
             most = most.saturating_add(most / 1024 + 64);
         }
         if header.payload > most.saturating_sub(so_far) as u64 {
@@ -252,7 +272,7 @@ impl Receiver {
         if let Some(key) = partial.key {
             frame::mask(piece, key, partial.offset);
         }
-        // Grows with what has arrived, never with what was announced: an announcement costs its sender nothing.
+        // Memory grows with what has arrived, never with the announced length, which costs its sender nothing.
         partial.bytes.extend_from_slice(piece);
         partial.offset += length;
         partial.missing -= length as u64;
@@ -285,7 +305,7 @@ enum Progress<'a> {
 }
 
 impl Partial {
-    /// Fails as soon as the text cannot become UTF-8 any more, not only at its end (RFC 6455 section 8.1).
+    /// Fails as soon as the text cannot become valid UTF-8 any more, not only at its end (RFC 6455 section 8.1).
     fn check_utf8(&mut self, finished: bool) -> Result<(), Violation> {
         match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
@@ -296,7 +316,7 @@ impl Partial {
     }
 }
 
-/// A bucket of control frames that leaks: 50 a second and a burst of 100 by default.
+/// A leaky bucket of control frames: by default 50 a second with a burst of 100.
 #[derive(Debug, Default)]
 struct ControlBudget {
     /// When the bucket is empty again.
@@ -307,7 +327,7 @@ impl ControlBudget {
     fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<(), Violation> {
         let too_many = Err(Violation::new(CloseCode::PolicyViolation, "too many control frames"));
         let Some(each) = Duration::from_secs(1).checked_div(rate) else { return too_many };
-        // What gathered while nobody read did not come at once.
+        // What arrived during a pause of reading did not arrive at once.
         self.empty_at = self.empty_at.max(pauses.earliest()) + each;
         if self.empty_at - pauses.now() > each * rate.saturating_mul(2) {
             return too_many;
@@ -316,7 +336,7 @@ impl ControlBudget {
     }
 }
 
-/// Splits the first `whole` bytes off `input` and answers the payload in them, unmasked where it lies.
+/// Splits the first `whole` bytes off `input` and returns the payload in them, unmasked in place.
 fn take<'a>(input: &mut &'a mut [u8], whole: usize, header: &Header) -> &'a [u8] {
     let payload = &mut split(input, whole)[header.length..];
     if let Some(key) = header.mask {
@@ -332,7 +352,7 @@ fn split<'a>(input: &mut &'a mut [u8], length: usize) -> &'a mut [u8] {
     first
 }
 
-// As `decode_header`: its answer is larger than what it does.
+// As with `decode_header`, returning the result costs more than the work itself.
 #[inline(always)]
 fn data(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
     if opcode == Opcode::Binary {

@@ -127,7 +127,7 @@ impl Outbox {
     }
 
     /// What all that waits takes in memory at most, where nothing of it is shared.
-    pub fn weight(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.bytes() + self.backlog.len() * (OVERHEAD + size_of::<Waiting>())
     }
 
@@ -452,7 +452,7 @@ mod tests {
         }
         // A message of three bytes takes two allocations and a place.
         assert!(account.load(Ordering::Relaxed) >= 200 * 96);
-        assert_eq!((outbox.bytes(), outbox.weight()), (600, account.load(Ordering::Relaxed)));
+        assert_eq!((outbox.bytes(), outbox.memory()), (600, account.load(Ordering::Relaxed)));
         outbox.reset(0);
         assert_eq!(account.load(Ordering::Relaxed), 0);
     }

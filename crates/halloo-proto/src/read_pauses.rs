@@ -1,72 +1,78 @@
-//! Since when peers are heard: a time in which nobody listened is not to be held against them.
+//! Times in which this end did not read, so that they are not held against its peers.
 
 use std::time::Duration;
 
 use crate::Time;
 
-/// A turn may come so late on a busy machine, whatever the heartbeat is.
-const LATE: Duration = Duration::from_millis(100);
-/// How long what has gathered meanwhile may take to be read.
+/// A turn of the loop may be late by this much on a busy machine, however short the heartbeat is.
+const MAX_LATENESS: Duration = Duration::from_millis(100);
+/// How long it may take to read what arrived during a pause.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// The driver's clock, and the last time in which it did not read: because its application did not keep up, or because the
-/// process was suspended, its machine asleep, or a handler slow.
+/// The driver's clock, and the last time in which the driver did not read: because its application did not take its
+/// events, because the process was suspended or its machine asleep, or because a handler was slow.
 ///
-/// A [`Time`] is the pauses of one who always listened.
+/// A plain [`Time`] converts into the clock of a driver that never paused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadPauses {
     now: Time,
-    deaf_from: Time,
+    paused_from: Time,
     since: Time,
     paused: bool,
 }
 
 impl From<Time> for ReadPauses {
     fn from(now: Time) -> ReadPauses {
-        ReadPauses { now, deaf_from: now, since: Time::ZERO, paused: false }
+        ReadPauses { now, paused_from: now, since: Time::ZERO, paused: false }
     }
 }
 
 impl ReadPauses {
-    /// A turn begins `now`, which was to come after `timeout` at the latest (`None`: whenever). Answers whether it comes
-    /// so late that nobody can have been heard, or asked whether he is there.
-    pub fn handle_turn(&mut self, now: Time, timeout: Option<Duration>, heartbeat: Duration) -> bool {
+    /// Begins a turn at `now`, which was due after `timeout` at the latest (`None`: at any time). A turn that is late by
+    /// more than a heartbeat is taken for a pause: nothing can have been read meanwhile.
+    pub fn handle_turn(&mut self, now: Time, timeout: Option<Duration>, heartbeat: Duration) {
         let before = std::mem::replace(&mut self.now, now);
-        let held_up = timeout.is_some_and(|timeout| (now - before).saturating_sub(timeout) > heartbeat.max(LATE));
-        if held_up && !self.paused {
-            (self.deaf_from, self.since) = (before, now);
+        let is_late =
+            timeout.is_some_and(|timeout| (now - before).saturating_sub(timeout) > heartbeat.max(MAX_LATENESS));
+        if is_late && !self.paused {
+            (self.paused_from, self.since) = (before, now);
         }
-        held_up
     }
 
-    /// Nothing is read from now on.
+    /// Pauses reading.
     pub fn pause(&mut self) {
         if !self.paused {
-            (self.deaf_from, self.paused) = (self.now, true);
+            (self.paused_from, self.paused) = (self.now, true);
         }
     }
 
-    /// It is read again.
+    /// Resumes reading.
     pub fn resume(&mut self) {
         if std::mem::take(&mut self.paused) {
             self.since = self.now;
         }
     }
 
-    /// This turn's moment.
+    /// Returns whether reading is paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Returns the time of the current turn.
+    #[inline]
     pub fn now(&self) -> Time {
         self.now
     }
 
-    /// Silence before this moment proves nothing, and nothing can have ended before it.
+    /// Returns the end of the last pause. Silence before it proves nothing, and no message had to be complete before it.
     pub fn since(&self) -> Time {
         self.since
     }
 
-    /// When what is read now may have come at the earliest.
+    /// Returns the earliest time at which bytes that are read now may have arrived.
     pub fn earliest(&self) -> Time {
         let catches_up = self.since > Time::ZERO && self.now - self.since < CATCH_UP;
-        if catches_up { self.deaf_from.min(self.now) } else { self.now }
+        if catches_up { self.paused_from.min(self.now) } else { self.now }
     }
 }
 
@@ -78,35 +84,38 @@ mod tests {
         Time::from_micros(millis * 1000)
     }
 
-    const BEAT: Duration = Duration::from_secs(5);
+    const HEARTBEAT: Duration = Duration::from_secs(5);
 
     #[test]
-    fn a_pause_counts_from_its_beginning_to_its_end() {
+    fn pause_lasts_from_its_first_pause_to_its_first_resume() {
         let mut pauses = ReadPauses::from(at(1000));
         assert_eq!((pauses.since(), pauses.earliest()), (Time::ZERO, at(1000)));
         pauses.pause();
-        pauses.handle_turn(at(4000), None, BEAT);
+        pauses.handle_turn(at(4000), None, HEARTBEAT);
         pauses.pause();
-        pauses.handle_turn(at(9000), None, BEAT);
+        assert!(pauses.is_paused());
+        pauses.handle_turn(at(9000), None, HEARTBEAT);
         pauses.resume();
         assert_eq!((pauses.since(), pauses.earliest()), (at(9000), at(1000)));
-        pauses.handle_turn(at(9900), None, BEAT);
+        pauses.handle_turn(at(9900), None, HEARTBEAT);
         pauses.resume();
         assert_eq!((pauses.since(), pauses.earliest()), (at(9000), at(1000)));
-        pauses.handle_turn(at(10_000), None, BEAT);
-        assert_eq!(pauses.earliest(), at(10_000), "by now all has been read");
+        pauses.handle_turn(at(10_000), None, HEARTBEAT);
+        assert_eq!(pauses.earliest(), at(10_000), "by now everything has been read");
     }
 
     #[test]
-    fn a_turn_that_is_late_by_more_than_a_heartbeat_was_held_up() {
+    fn turn_that_is_late_by_more_than_a_heartbeat_is_a_pause() {
         let timeout = Some(Duration::from_millis(200));
-        for (beat, late, expected) in [(5000, 5200, false), (5000, 5201, true), (0, 300, false), (0, 301, true)] {
-            let (mut pauses, beat) = (ReadPauses::from(at(1000)), Duration::from_millis(beat));
-            assert_eq!(pauses.handle_turn(at(1000 + late), timeout, beat), expected, "{beat:?} {late}");
+        for (heartbeat, late, expected) in [(5000, 5200, false), (5000, 5201, true), (0, 300, false), (0, 301, true)] {
+            let (mut pauses, heartbeat) = (ReadPauses::from(at(1000)), Duration::from_millis(heartbeat));
+            pauses.handle_turn(at(1000 + late), timeout, heartbeat);
             let since = if expected { at(1000 + late) } else { Time::ZERO };
-            assert_eq!(pauses.since(), since);
+            assert_eq!(pauses.since(), since, "{heartbeat:?} {late}");
             assert_eq!(pauses.earliest(), if expected { at(1000) } else { at(1000 + late) });
         }
-        assert!(!ReadPauses::from(at(1000)).handle_turn(at(99_000), None, BEAT), "nothing was due");
+        let mut pauses = ReadPauses::from(at(1000));
+        pauses.handle_turn(at(99_000), None, HEARTBEAT);
+        assert_eq!(pauses.since(), Time::ZERO, "nothing was due");
     }
 }

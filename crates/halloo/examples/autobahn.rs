@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.outbox.max_bytes = 48 * 1024 * 1024;
     let server = Server::start_with(config, |event, hub| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     })?;
     println!("{}", server.url());

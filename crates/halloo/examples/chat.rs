@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut room = Room::default();
     let server = Server::start_with(config, move |event, hub| match event {
         Event::ClientJoined { client, .. } => {
-            hub.send(client, "Welcome! What is your name?");
+            hub.send(client, "Welcome! What is your name?").ok();
         }
         Event::MessageReceived { client, message } => room.said(client, message.text().unwrap_or_default(), hub),
         Event::ClientLeft { client, .. } => room.left(client, hub),
@@ -40,25 +40,27 @@ impl Room {
             _ if line.is_empty() => {}
             None => self.named(client, line.chars().take(NAME).collect(), hub),
             Some(_) if line == "/names" => {
-                hub.send(client, self.everybody());
+                hub.send(client, self.everybody()).ok();
             }
-            Some(name) => hub.send_to_all(format!("{name}: {line}")),
+            Some(name) => {
+                hub.send_to_all(format!("{name}: {line}")).ok();
+            }
         }
     }
 
     fn named(&mut self, client: ClientId, name: String, hub: &mut Hub<'_>) {
         if name.starts_with('/') || self.names.values().any(|other| *other == name) {
-            hub.send(client, format!("{name} cannot be had. Another name?"));
+            hub.send(client, format!("{name} cannot be had. Another name?")).ok();
             return;
         }
-        hub.send_to_all(format!("* {name} joined"));
+        hub.send_to_all(format!("* {name} joined")).ok();
         self.names.insert(client, name);
-        hub.send(client, format!("Here now: {}. /names tells it again.", self.everybody()));
+        hub.send(client, format!("Here now: {}. /names tells it again.", self.everybody())).ok();
     }
 
     fn left(&mut self, client: ClientId, hub: &mut Hub<'_>) {
         if let Some(name) = self.names.remove(&client) {
-            hub.send_to_all(format!("* {name} left"));
+            hub.send_to_all(format!("* {name} left")).ok();
         }
     }
 

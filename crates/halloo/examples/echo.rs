@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
     let server = Server::start_with(config, |event, hub| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     })?;
     eprintln!("echo on {}", server.url());

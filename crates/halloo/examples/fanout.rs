@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
     let server = Server::start_with(config, |event, hub| {
         if let Event::MessageReceived { message, .. } = event {
-            hub.send_to_all(message);
+            hub.send_to_all(message).ok();
         }
     })?;
     eprintln!("fan-out on {}", server.url());

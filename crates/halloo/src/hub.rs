@@ -4,36 +4,53 @@ use halloo_proto::close::CloseCode;
 use halloo_proto::frame::Opcode;
 
 use crate::reactor::Connections;
-use crate::{ClientId, Delivery, LeaveReason, Message};
+use crate::{ClientId, Delivery, Message, Stopped};
 
-/// The server, as a handler sees it while it is called: everything takes effect without another thread.
+/// The server as a handler sees it while it is called: the methods of [`Server`](crate::Server) that send, without a
+/// queue between threads.
 pub struct Hub<'a> {
     pub(crate) connections: &'a mut Connections,
 }
 
 impl Hub<'_> {
-    /// Sends one message to one client.
-    pub fn send<'m>(&mut self, client: ClientId, message: impl Into<Message<'m>>) -> Delivery {
+    /// Sends one message to one client. Does not block.
+    ///
+    /// # Errors
+    /// None: the signature is that of [`Server::send`](crate::Server::send), and the server runs while a handler does.
+    pub fn send<'m>(&mut self, client: ClientId, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
         let message = message.into();
-        self.connections.send(client, opcode(&message), message.bytes())
+        Ok(self.connections.send(client, opcode(&message), message.bytes()))
     }
 
     /// Sends one message to every client. It is encoded once and written at the end of the turn.
-    pub fn send_to_all<'m>(&mut self, message: impl Into<Message<'m>>) {
+    ///
+    /// # Errors
+    /// None, as with [`Hub::send`].
+    pub fn send_to_all<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
         let message = message.into();
         self.connections.send_to_all(opcode(&message), message.bytes());
+        Ok(Delivery::Queued)
     }
 
-    /// Disconnects a client with a code and a text of at most 123 bytes; answers whether there was one.
-    pub fn disconnect(&mut self, client: ClientId, code: impl Into<CloseCode>, text: &str) -> bool {
-        let Some(slot) = self.connections.shared.slot(client) else { return false };
-        self.connections.close(slot, code.into(), text, LeaveReason::Disconnected(text.into()));
-        true
+    /// Disconnects a client with a close code (1000, or 3000 to 4999 for your own) and a reason of at most 123 bytes.
+    ///
+    /// # Errors
+    /// None, as with [`Hub::send`].
+    pub fn disconnect(
+        &mut self,
+        client: ClientId,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> Result<Delivery, Stopped> {
+        match self.connections.disconnect(client, code.into(), reason) {
+            true => Ok(Delivery::Queued),
+            false => Ok(Delivery::NotConnected),
+        }
     }
 
-    /// How many clients are connected.
+    /// Returns the number of connected clients.
     pub fn clients(&self) -> usize {
-        self.connections.shared.clients()
+        self.connections.shared().clients()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::doctor::{self, Own};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, Packed, Taken};
 use crate::hub::{Hub, opcode};
-use crate::reactor::{Announce, Command, CommandQueue, Reactor, Sink, Submitted};
+use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Reactor, Submitted};
 use crate::shared::Shared;
 use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
@@ -88,9 +88,9 @@ impl Server {
 
     fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
         let queue = Arc::new(EventQueue::new(config.event_queue));
-        let sink = handler.map_or_else(|| Sink::Queue(Arc::clone(&queue)), Sink::Handler);
+        let target = handler.map_or_else(|| EventTarget::Queue(Arc::clone(&queue)), EventTarget::Handler);
         let bind = config.bind;
-        let (mut reactor, commands, shared) = Reactor::bind(config, sink, first)?;
+        let (mut reactor, commands, shared) = Reactor::bind(config, target, first)?;
         let (thread_shared, thread_commands, thread_queue) =
             (Arc::clone(&shared), Arc::clone(&commands), Arc::clone(&queue));
         let run = move || {
@@ -272,15 +272,17 @@ impl Server {
         }
     }
 
-    /// Disconnects a client with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
+    /// Disconnects a client with a close code (1000, or 3000 to 4999 for your own) and a reason of at most 123 bytes.
     ///
-    /// [`Delivery::Backpressure`] means that too much waits for the server: ask again later.
-    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, text: &str) -> Delivery {
-        if self.shared.slot(client).is_none() {
-            return Delivery::NotConnected;
+    /// Returns [`Delivery::Backpressure`] when too many commands wait for the server: try again later.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the server does not run any more.
+    pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, reason: &str) -> Result<Delivery, Stopped> {
+        if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
+            return Ok(Delivery::NotConnected);
         }
-        let command = Command::Disconnect(client, code.into(), text.to_owned());
-        self.submit(command).unwrap_or(Delivery::NotConnected)
+        self.submit(Command::Disconnect(client, code.into(), reason.to_owned()))
     }
 
     /// Announces the server now, if discovery is on.

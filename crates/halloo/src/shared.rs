@@ -1,4 +1,4 @@
-//! What the reactor and the application's threads both see.
+//! State that the reactor thread and the application's threads share.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -9,21 +9,21 @@ use std::time::Instant;
 use crate::security::Security;
 use crate::{ClientId, Extras, Status};
 
-/// The state that is read without asking the reactor.
+/// The state of a server that is read without asking the reactor.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) port: u16,
     pub(crate) security: Security,
-    /// Told with every beacon and reply; set before the thread starts.
+    /// Part of every beacon and reply; set before the thread starts.
     pub(crate) id: OnceLock<String>,
-    /// Where probes are heard; 0 when they are not.
+    /// The UDP port on which probes are received; 0 when there is none.
     pub(crate) discovery_port: AtomicU16,
     pub(crate) running: AtomicBool,
     pub(crate) discovery_enabled: AtomicBool,
     pub(crate) discovery_active: AtomicBool,
     pub(crate) local_ip: Mutex<Ipv4Addr>,
-    /// The name under which multicast DNS knows this server, once it does.
+    /// The name of this server in multicast DNS, once it is settled.
     #[cfg(feature = "mdns")]
     pub(crate) local_name: Mutex<Option<String>>,
     pub(crate) joined: AtomicU64,
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) sent: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) refused: AtomicU64,
-    /// Bytes that wait for slow clients.
+    /// Bytes of memory that wait in all outboxes.
     pub(crate) outbox_bytes: Arc<AtomicUsize>,
     started: Instant,
     count: AtomicUsize,
@@ -92,13 +92,18 @@ impl Shared {
         clients.len()
     }
 
-    /// The reactor is gone, and every client with it.
+    /// Counts messages that were dropped for slow clients.
+    pub(crate) fn count_dropped(&self, messages: u64) {
+        self.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Forgets every client: the reactor has ended.
     pub(crate) fn forget_clients(&self) {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.count.store(0, Ordering::Relaxed);
     }
 
-    /// The state without the list of clients.
+    /// Returns the status without the list of clients.
     pub(crate) fn status(&self) -> Status {
         let running = self.running.load(Ordering::Relaxed);
         Status {

@@ -180,7 +180,7 @@ fn a_server_that_moved_to_another_port_is_found_again() {
     assert_eq!(received(&server), "still here");
     // From now on it knows the new place, without a search.
     server.stop_service_discovery();
-    server.disconnect(ClientId(2), 1001, "come back");
+    server.disconnect(ClientId(2), 1001, "come back").unwrap();
     assert_eq!(connected(&client), server.url());
 }
 
@@ -233,7 +233,7 @@ fn a_kicked_client_stays_away() {
     let client = Client::connect(server.url()).unwrap();
     connected(&client);
     let Event::ClientJoined { client: id, .. } = server.wait_event(PATIENCE).unwrap() else { panic!() };
-    server.disconnect(id, 4001, "cheating");
+    server.disconnect(id, 4001, "cheating").unwrap();
     assert!(gave_up(&client).contains("4001: cheating"));
     assert_eq!(server.status().extras.clients_total, 1);
 }

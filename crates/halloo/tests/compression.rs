@@ -17,7 +17,7 @@ fn python_compresses() {
     config.compression = true;
     let to_all = |event: Event<'_>, hub: &mut Hub<'_>| {
         if let Event::MessageReceived { message, .. } = event {
-            hub.send_to_all(message);
+            hub.send_to_all(message).ok();
         }
     };
     let server = Server::start_with(config, to_all).unwrap();

@@ -154,7 +154,7 @@ impl Stage {
             Step::Kick(index) => {
                 let Some(stream) = self.take(index) else { return };
                 if let Some(client) = self.id(&stream) {
-                    self.server.disconnect(client, 4000, "out");
+                    self.server.disconnect(client, 4000, "out").unwrap();
                 }
                 self.lingering.push(stream);
             }

@@ -25,7 +25,7 @@ fn start(config: Config) -> Server {
 fn echo(config: Config) -> Server {
     let handler = |event: Event<'_>, hub: &mut halloo::Hub<'_>| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     };
     Server::start_with(config, handler).expect("a free port")
@@ -245,7 +245,7 @@ fn pages_status_and_refusals() {
 fn kicked_and_stopped_clients_learn_why() {
     let server = start(Config::local());
     let (mut kicked, mut other) = (connect(&server), connect(&server));
-    server.disconnect(ClientId(1), 4000, "enough");
+    server.disconnect(ClientId(1), 4000, "enough").unwrap();
     let Message::Close(Some(close)) = kicked.read().unwrap() else { panic!() };
     assert_eq!((u16::from(close.code), close.reason.as_str()), (4000, "enough"));
     server.stop();

@@ -14,12 +14,14 @@ pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
         let Event::MessageReceived { client, message } = event else { return };
         match (role, &message) {
             (Role::Echo, _) | (Role::Mixed, Message::Text(_)) => {
-                hub.send(client, message);
+                hub.send(client, message).ok();
             }
-            (Role::Fanout | Role::Mixed, _) => hub.send_to_all(message),
+            (Role::Fanout | Role::Mixed, _) => {
+                hub.send_to_all(message).ok();
+            }
             (Role::Sink, Message::Binary(_)) => taken += 1,
             (Role::Sink, Message::Text(_)) => {
-                hub.send(client, taken.to_string());
+                hub.send(client, taken.to_string()).ok();
             }
         }
     })?;

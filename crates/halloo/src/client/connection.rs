@@ -1,17 +1,15 @@
-//! One connection to a server, from its handshake to its end.
+//! An open connection to a server: moves bytes between the socket, the core's state machine and the application.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
-use halloo_proto::defaults::{CLOSE_TIMEOUT, HEARTBEATS_TO_DEATH, TURN_BYTES, WRITE_TIMEOUT};
-use halloo_proto::frame::{self, Opcode, Role};
-use halloo_proto::heartbeat::{Heartbeat, KeepaliveAction};
-use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use halloo_proto::connection::{Action, Connection as WebSocket, ConnectionConfig, DropReason, End, Received};
+use halloo_proto::defaults::TURN_BYTES;
+use halloo_proto::frame::{self, Opcode};
 use halloo_proto::outbox::{Frames, Outbox};
 use halloo_proto::read_pauses::ReadPauses;
 
@@ -22,18 +20,16 @@ use super::line::Line;
 use crate::Message;
 use crate::writing::write_backlog;
 
-/// Bytes of messages that go into one write; also what the buffer for them keeps.
+/// Bytes of messages that go into one write; also the capacity that the buffer for them keeps.
 const CORK: usize = 64 * 1024;
 
-/// Control frames that wait at most while the server takes nothing.
-const CONTROLS: u32 = 100;
+/// Control frames that wait at most while the socket is blocked.
+const MAX_WAITING_CONTROLS: u32 = 100;
 
-/// What a connection is lent for as long as it does something.
+/// What a connection borrows from the driver while it acts.
 pub(super) struct Turn<'a> {
-    pub(super) now: Time,
     pub(super) pauses: ReadPauses,
-    pub(super) limits: &'a MessageLimits,
-    pub(super) interval: Duration,
+    pub(super) config: &'a ConnectionConfig,
     pub(super) line: &'a Line,
     pub(super) keys: &'a mut Keys,
     pub(super) events: &'a mut VecDeque<ClientEvent>,
@@ -44,69 +40,45 @@ pub(super) struct Turn<'a> {
 pub(super) struct Ended {
     pub(super) code: CloseCode,
     pub(super) reason: String,
-    /// Because the application wanted it.
+    /// The application closed it.
     pub(super) wanted: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Our close frame is on its way; the server's is awaited.
-    Closing,
-    /// All was said: flush, half-close, and read to the end so that no reset destroys our last words.
-    Ending,
 }
 
 #[derive(Debug)]
 pub(super) struct Connection {
     reached: Reached,
-    phase: Phase,
-    receiver: Receiver,
+    websocket: WebSocket,
     outbox: Outbox,
-    account: Arc<AtomicUsize>,
-    /// Control frames that came into the outbox while it was blocked.
-    controls: u32,
-    heartbeat: Heartbeat,
-    /// When to look at the heartbeat.
-    next_keepalive: Time,
-    /// The socket may have something; no new edge will come for it.
+    memory: Arc<AtomicUsize>,
+    /// Control frames that were queued while the socket was blocked.
+    waiting_controls: u32,
+    /// The socket may have something to read, and no new edge will tell.
     readable: bool,
-    /// Since when the socket takes nothing; [`Time::NEVER`] while it does.
-    blocked_since: Time,
-    /// End of the close handshake.
-    deadline: Time,
     /// How it ends, once that is decided.
     ended: Option<Ended>,
-    shut: bool,
     batch: Vec<Message<'static>>,
 }
 
 impl Connection {
-    /// A connection whose handshake is done.
+    /// Returns a connection whose handshake is complete.
     pub(super) fn new(reached: Reached, now: Time) -> Connection {
         Connection {
             reached,
-            phase: Phase::Open,
-            receiver: Receiver::default(),
+            websocket: WebSocket::open(false, now),
             outbox: Outbox::default(),
-            account: Arc::default(),
-            controls: 0,
-            heartbeat: Heartbeat::new(now),
-            next_keepalive: now,
+            memory: Arc::default(),
+            waiting_controls: 0,
             readable: true,
-            blocked_since: Time::NEVER,
-            deadline: Time::NEVER,
             ended: None,
-            shut: false,
             batch: Vec::new(),
         }
     }
 
-    /// Begins with the bytes that came behind the handshake, and with a ping to learn the round trip.
+    /// Handles the bytes that came behind the handshake, and sends a ping to measure the round trip.
     pub(super) fn begin(&mut self, early: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
-        if !turn.interval.is_zero() {
-            self.heartbeat.ping(turn.now);
-            self.control(Opcode::Ping, b"", turn)?;
+        if !turn.config.heartbeat.is_zero() {
+            self.websocket.handle_ping_sent(turn.pauses.now());
+            self.send_control(Opcode::Ping, b"", turn)?;
         }
         self.handle_frames(early, turn)
     }
@@ -115,17 +87,17 @@ impl Connection {
         self.readable
     }
 
-    /// Whether it would take messages now.
+    /// Returns whether messages can be written now.
     pub(super) fn takes_messages(&self) -> bool {
-        self.phase == Phase::Open && !self.outbox.is_blocked()
+        self.websocket.is_open() && !self.outbox.is_blocked()
     }
 
-    /// Messages that are lost with it.
+    /// Returns the number of messages that would be lost with the connection.
     pub(super) fn unsent(&self) -> u64 {
         self.outbox.unsent()
     }
 
-    /// The socket told that it is ready for one thing or the other.
+    /// Handles the readiness of the socket.
     pub(super) fn handle_ready(&mut self, event: &mio::event::Event, now: Time) -> Result<(), Ended> {
         if event.token() != self.reached.token {
             return Ok(());
@@ -135,29 +107,30 @@ impl Connection {
             self.reached.stream.handle_writable().map_err(|error| self.lost(&error))?;
         }
         if event.is_writable() && self.outbox.is_blocked() {
-            if write_backlog(&mut self.reached.stream, &mut self.outbox).map_err(|error| self.lost(&error))? {
-                self.blocked_since = now;
+            let progress =
+                write_backlog(&mut self.reached.stream, &mut self.outbox).map_err(|error| self.lost(&error))?;
+            if progress {
+                self.outbox.handle_blocked(now);
             }
             if !self.outbox.is_blocked() {
-                self.blocked_since = Time::NEVER;
-                self.controls = 0;
+                self.waiting_controls = 0;
                 self.outbox.reset(CORK);
             }
         }
         Ok(())
     }
 
-    /// Reads once, if there may be something, and handles all of it.
+    /// Reads once and handles all of it.
     pub(super) fn read(&mut self, buffer: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
-        let kept = self.receiver.restore(buffer);
+        let kept = self.websocket.restore(buffer);
         match self.reached.stream.read(&mut buffer[kept..kept + TURN_BYTES]) {
-            Ok(0) => Err(self.end(CloseCode::Abnormal, "the server hung up")),
+            Ok(0) => Err(self.end(CloseCode::Abnormal, "the server closed the connection")),
             Ok(count) => {
-                self.heartbeat.handle_bytes(turn.now);
+                self.websocket.handle_bytes(turn.pauses.now());
                 self.handle_frames(&mut buffer[..kept + count], turn)
             }
             Err(error) => {
-                self.receiver.keep(&buffer[..kept]);
+                self.websocket.keep(&buffer[..kept]);
                 match error.kind() {
                     io::ErrorKind::WouldBlock => self.readable = false,
                     io::ErrorKind::Interrupted => {}
@@ -168,147 +141,103 @@ impl Connection {
         }
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes what waits, as far as the socket accepts it.
     pub(super) fn write(&mut self, turn: &mut Turn<'_>) -> Result<(), Ended> {
         if self.outbox.is_blocked() {
             return Ok(());
         }
-        if self.phase == Phase::Open {
-            let room = CORK.saturating_sub(self.outbox.bytes());
-            turn.line.take_messages(room, &mut self.batch);
-            for message in self.batch.drain(..) {
-                let opcode = if message.text().is_some() { Opcode::Text } else { Opcode::Binary };
-                let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
-                frame::encode(self.outbox.cork(), opcode, message.bytes(), Some(key));
-            }
+        if self.websocket.is_open() {
+            self.cork_messages(turn)?;
         }
         let length = self.outbox.cork().len();
         if length > 0 {
-            let taken = self.reached.stream.write_some(self.outbox.cork());
-            let taken = taken.map_err(|error| self.lost(&error))?;
-            if taken == length {
+            let written = self.reached.stream.write_some(self.outbox.cork());
+            let written = written.map_err(|error| self.lost(&error))?;
+            if written == length {
                 self.outbox.reset(CORK);
             } else {
-                self.outbox.block_cork(taken, &self.account);
-                self.blocked_since = turn.now;
+                self.outbox.block_cork(written, &self.memory);
+                self.outbox.handle_blocked(turn.pauses.now());
             }
         }
-        if self.phase == Phase::Ending && self.outbox.is_empty() && !self.shut {
-            self.shut = true;
+        if self.websocket.poll_shutdown(self.outbox.is_empty()) {
             // An error means that the server is gone already, which the next read finds out.
             let _ = self.reached.stream.shutdown();
         }
         Ok(())
     }
 
-    /// Closes from our side.
+    fn cork_messages(&mut self, turn: &mut Turn<'_>) -> Result<(), Ended> {
+        let space = CORK.saturating_sub(self.outbox.bytes());
+        turn.line.take_messages(space, &mut self.batch);
+        for message in self.batch.drain(..) {
+            let opcode = if message.text().is_some() { Opcode::Text } else { Opcode::Binary };
+            let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
+            frame::encode(self.outbox.cork(), opcode, message.bytes(), Some(key));
+        }
+        Ok(())
+    }
+
+    /// Begins the close handshake.
     pub(super) fn close(&mut self, code: CloseCode, reason: &str, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        self.say_close(code, reason, turn)?;
-        self.phase = Phase::Closing;
-        self.ended = Some(Ended { code, reason: reason.to_owned(), wanted: true });
+        if self.websocket.close(turn.config, turn.pauses.now()) {
+            self.send_close_frame(code, reason, turn)?;
+            self.ended = Some(Ended { code, reason: reason.to_owned(), wanted: true });
+        }
         Ok(())
     }
 
-    /// Does what is due; `reading` is false while the application does not take its events.
-    pub(super) fn handle_timeout(&mut self, reading: bool, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        let now = turn.now;
-        if self.blocked_since != Time::NEVER && now - self.blocked_since >= WRITE_TIMEOUT {
-            return Err(self.end(CloseCode::Abnormal, "the server took nothing for too long"));
-        }
-        if self.phase != Phase::Open {
-            let late = now >= self.deadline;
-            return if late { Err(self.end(CloseCode::Abnormal, "the server did not close")) } else { Ok(()) };
-        }
-        if !reading {
-            // The server is not heard, but is to hear that we are still here (RFC 6455 section 5.5.3).
-            if turn.interval.is_zero() {
-                self.next_keepalive = Time::NEVER;
-            } else if now >= self.next_keepalive {
-                self.next_keepalive = now + turn.interval;
-                self.control(Opcode::Pong, b"", turn)?;
-            }
-            return Ok(());
-        }
-        if self.receiver.deadline(turn.limits, turn.pauses.since()).is_some_and(|deadline| now >= deadline) {
-            let rule = "the message took too long to finish";
-            return self.violated(Violation::new(CloseCode::PolicyViolation, rule), turn);
-        }
-        let mut pulse = self.heartbeat.poll(now, turn.interval, turn.pauses.since());
-        if pulse == KeepaliveAction::Ping {
-            self.control(Opcode::Ping, b"", turn)?;
-            pulse = self.heartbeat.poll(now, turn.interval, turn.pauses.since());
-        }
-        match pulse {
-            KeepaliveAction::Wait(until) => self.next_keepalive = until,
-            KeepaliveAction::Ping => {}
-            KeepaliveAction::Dead => {
-                let silence = (turn.interval * HEARTBEATS_TO_DEATH).as_secs_f32();
-                return Err(self.end(CloseCode::Abnormal, &format!("the server was silent for {silence} s")));
+    /// Does what is due.
+    pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Result<(), Ended> {
+        let blocked_since = self.outbox.blocked_since();
+        while let Some(action) = self.websocket.handle_timeout(turn.config, &turn.pauses, blocked_since) {
+            match action {
+                Action::Ping => self.send_control(Opcode::Ping, b"", turn)?,
+                Action::Pong => self.send_control(Opcode::Pong, b"", turn)?,
+                Action::End(violation) => return self.handle_end(End::Violation(violation), turn),
+                Action::Drop(reason) => {
+                    let reason = describe(reason, turn.config);
+                    return Err(self.end(CloseCode::Abnormal, &reason));
+                }
             }
         }
         Ok(())
     }
 
-    /// When something is due.
-    pub(super) fn next_timeout(&self, reading: bool, limits: &MessageLimits, since: Time) -> Option<Time> {
-        let mut next = if self.phase == Phase::Open { self.next_keepalive } else { self.deadline };
-        if self.blocked_since != Time::NEVER {
-            next = next.min(self.blocked_since + WRITE_TIMEOUT);
-        }
-        if let Some(deadline) = self.receiver.deadline(limits, since).filter(|_| reading) {
-            next = next.min(deadline);
-        }
+    /// Returns when something is due.
+    pub(super) fn next_timeout(&self, config: &ConnectionConfig, pauses: &ReadPauses) -> Option<Time> {
+        let next = self.websocket.poll_timeout(config, pauses, self.outbox.blocked_since());
         (next != Time::NEVER).then_some(next)
     }
 
     fn handle_frames(&mut self, bytes: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
         let mut input = bytes;
-        while self.phase != Phase::Ending {
-            match self.receiver.next(&mut input, Role::Client, false, turn.limits, turn.pauses) {
-                Ok(Some(Incoming::Text(text))) => turn.tell(Message::Text(text)),
-                Ok(Some(Incoming::Binary(bytes))) => turn.tell(Message::Binary(bytes)),
-                Ok(Some(Incoming::Ping(payload))) if self.phase == Phase::Open => {
-                    self.control(Opcode::Pong, payload, turn)?;
-                }
-                // Compression is not asked for, so nothing comes compressed.
-                Ok(Some(Incoming::Ping(_) | Incoming::Compressed { .. })) => {}
-                Ok(Some(Incoming::Pong(_))) => {
-                    self.heartbeat.handle_pong(turn.now);
-                    turn.line.set_latency(self.heartbeat.latency_micros());
-                }
-                Ok(Some(Incoming::Close(code, reason))) => return self.handle_close(code, reason, turn),
-                Ok(None) => {
-                    self.receiver.keep(input);
-                    break;
-                }
-                Err(violation) => return self.violated(violation, turn),
+        while let Some(received) = self.websocket.receive(&mut input, turn.config, &turn.pauses) {
+            match received {
+                Received::Text(text) => turn.emit(Message::Text(text)),
+                Received::Binary(bytes) => turn.emit(Message::Binary(bytes)),
+                Received::Ping(payload) => self.send_control(Opcode::Pong, payload, turn)?,
+                // Compression is not offered, so nothing arrives compressed.
+                Received::Ignored | Received::Compressed { .. } => {}
+                Received::End(end) => return self.handle_end(end, turn),
             }
         }
+        turn.line.set_latency(self.websocket.latency_micros());
         Ok(())
     }
 
-    fn handle_close(&mut self, code: CloseCode, reason: &str, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        if self.phase == Phase::Open {
-            self.say_close(code, "", turn)?;
-            self.ended = Some(Ended { code, reason: reason.to_owned(), wanted: false });
-        }
-        self.phase = Phase::Ending;
+    fn handle_end(&mut self, end: End<'_>, turn: &mut Turn<'_>) -> Result<(), Ended> {
+        let (code, sent, reason) = match end {
+            End::ClosedByPeer(code, reason) => (code, "", reason.to_owned()),
+            End::Violation(Violation { code, ref reason }) => (code, reason.as_str(), reason.clone()),
+            End::Agreed => return Ok(()),
+        };
+        self.send_close_frame(code, sent, turn)?;
+        self.ended = Some(Ended { code, reason, wanted: false });
         Ok(())
     }
 
-    /// The server broke a rule: it is told which, and nothing more of it is understood.
-    fn violated(&mut self, violation: Violation, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        let Violation { code, reason } = violation;
-        if self.phase == Phase::Open {
-            self.say_close(code, &reason, turn)?;
-            self.ended = Some(Ended { code, reason, wanted: false });
-        }
-        self.phase = Phase::Ending;
-        Ok(())
-    }
-
-    fn say_close(&mut self, code: CloseCode, reason: &str, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        self.deadline = turn.now + CLOSE_TIMEOUT;
+    fn send_close_frame(&mut self, code: CloseCode, reason: &str, turn: &mut Turn<'_>) -> Result<(), Ended> {
         let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
         let mut bytes = Vec::new();
         frame::encode_close(&mut bytes, code, reason, Some(key));
@@ -316,9 +245,9 @@ impl Connection {
         Ok(())
     }
 
-    fn control(&mut self, opcode: Opcode, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
-        if self.controls >= CONTROLS {
-            // The server does not take them now, and its next ping asks again.
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
+        if self.waiting_controls >= MAX_WAITING_CONTROLS {
+            // The server does not read them now, and its next ping asks again.
             return Ok(());
         }
         let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
@@ -328,23 +257,35 @@ impl Connection {
         Ok(())
     }
 
-    /// Adds a control frame behind what the socket has not taken yet.
+    /// Adds a control frame behind what the socket has not accepted yet.
     fn append(&mut self, bytes: &[u8]) {
         if self.outbox.is_blocked() {
-            self.outbox.push_last(&Frames::new(bytes, &self.account));
-            self.controls += 1;
+            self.outbox.push_last(&Frames::new(bytes, &self.memory));
+            self.waiting_controls += 1;
         } else {
             self.outbox.cork().extend_from_slice(bytes);
         }
     }
 
-    /// The end that was decided before, or this one.
+    /// Returns the end that was decided earlier, or this one.
     fn end(&mut self, code: CloseCode, reason: &str) -> Ended {
         self.ended.take().unwrap_or_else(|| Ended { code, reason: reason.to_owned(), wanted: false })
     }
 
     fn lost(&mut self, error: &io::Error) -> Ended {
         self.ended.take().unwrap_or_else(|| Ended::lost(error))
+    }
+}
+
+fn describe(reason: DropReason, config: &ConnectionConfig) -> String {
+    match reason {
+        DropReason::WriteTimeout => {
+            format!("write timeout: the server accepted no data for {} s", config.write_timeout.as_secs_f32())
+        }
+        DropReason::CloseTimeout => "close timeout: the server did not answer the close frame".to_owned(),
+        DropReason::Silent => {
+            format!("timeout: the server was silent for {} s", WebSocket::silence_limit(config).as_secs_f32())
+        }
     }
 }
 
@@ -355,7 +296,7 @@ impl Ended {
 }
 
 impl Turn<'_> {
-    fn tell(&mut self, message: Message<'_>) {
+    fn emit(&mut self, message: Message<'_>) {
         self.events.push_back(ClientEvent::MessageReceived { message: message.into_owned() });
     }
 }

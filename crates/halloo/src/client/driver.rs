@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
-use halloo_proto::defaults::{NEXT_ADDRESS_DELAY, STOP_TIMEOUT, TURN_BYTES};
-use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER};
+use halloo_proto::connection::ConnectionConfig;
+use halloo_proto::defaults::{CLOSE_TIMEOUT, NEXT_ADDRESS_DELAY, STOP_TIMEOUT, TURN_BYTES, WRITE_TIMEOUT};
+use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Role};
 use halloo_proto::read_pauses::ReadPauses;
 use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_code, is_final_status};
 use halloo_proto::text::escape;
@@ -43,6 +44,8 @@ pub(super) struct Driver {
     line: Arc<Line>,
     queue: Arc<EventQueue<VecDeque<ClientEvent>>>,
     config: ClientConfig,
+    /// The part of `config` that the core's state machine needs.
+    rules: ConnectionConfig,
     route: Route,
     connector: Connector,
     epoch: Instant,
@@ -58,8 +61,6 @@ pub(super) struct Driver {
     buffer: Vec<u8>,
     /// Events on their way to the queue.
     events: VecDeque<ClientEvent>,
-    /// The application does not keep up: nothing is read, nothing is tried.
-    paused: bool,
     /// Close once all is sent.
     closing: Option<(CloseCode, String)>,
     /// End at this moment at the latest.
@@ -100,8 +101,16 @@ impl Driver {
         let line = Arc::new(Line::new(waker, config.outbox));
         let retry_limit =
             if config.reconnect { config.retry_limit } else { RetryLimit { max_attempts: Some(1), max_elapsed: None } };
+        let rules = ConnectionConfig {
+            role: Role::Client,
+            messages: config.messages,
+            heartbeat: config.heartbeat,
+            write_timeout: WRITE_TIMEOUT,
+            close_timeout: CLOSE_TIMEOUT,
+        };
         let driver = Driver {
             poll,
+            rules,
             line: Arc::clone(&line),
             queue,
             config,
@@ -118,7 +127,6 @@ impl Driver {
             tokens: 0,
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             events: VecDeque::new(),
-            paused: false,
             closing: None,
             stopping: None,
         };
@@ -171,18 +179,17 @@ impl Driver {
             // Nobody is there to take them.
             return self.events.clear();
         }
-        if !self.paused {
+        if !self.pauses.is_paused() {
             self.events.extend(self.line.take_dropped());
         }
         if !self.events.is_empty() && self.queue.push(&mut self.events) {
-            self.paused = true;
             self.pauses.pause();
         }
     }
 
     fn timeout(&self) -> Option<Duration> {
         let next = match &self.stage {
-            Stage::Pausing(until) => Some(*until).filter(|_| !self.paused),
+            Stage::Pausing(until) => Some(*until).filter(|_| !self.pauses.is_paused()),
             Stage::Locating => None,
             Stage::Dialing(dial) => {
                 dial.next_timeout().into_iter().chain(self.may_look().then_some(self.look_at)).min()
@@ -190,10 +197,10 @@ impl Driver {
             Stage::Greeting(greeting, _) => Some(greeting.deadline),
             Stage::Open(connection) => {
                 let more = connection.takes_messages() && self.line.has_messages();
-                if more || (connection.is_readable() && !self.paused) {
+                if more || (connection.is_readable() && !self.pauses.is_paused()) {
                     return Some(Duration::ZERO);
                 }
-                connection.next_timeout(!self.paused, &self.config.messages, self.pauses.since())
+                connection.next_timeout(&self.rules, &self.pauses)
             }
         };
         let next = next.into_iter().chain(self.stopping).min()?;
@@ -245,7 +252,6 @@ impl Driver {
     }
 
     fn resume(&mut self) {
-        self.paused = false;
         self.pauses.resume();
     }
 
@@ -272,7 +278,7 @@ impl Driver {
 
     fn handle_timeout(&mut self) -> Result<(), End> {
         match &mut self.stage {
-            Stage::Pausing(until) if self.now >= *until && !self.paused => {
+            Stage::Pausing(until) if self.now >= *until && !self.pauses.is_paused() => {
                 if self.looking == Looking::Done {
                     self.looking = Looking::NotYet;
                 }
@@ -289,13 +295,13 @@ impl Driver {
                 Some(greeted) => self.greeted(greeted),
                 None => Ok(()),
             },
-            Stage::Open(_) => self.connected(|connection, reading, _, turn| connection.handle_timeout(reading, turn)),
+            Stage::Open(_) => self.connected(|connection, _, turn| connection.handle_timeout(turn)),
         }
     }
 
     fn read_and_write(&mut self) -> Result<(), End> {
-        self.connected(|connection, reading, buffer, turn| {
-            if reading && connection.is_readable() {
+        self.connected(|connection, buffer, turn| {
+            if !turn.pauses.is_paused() && connection.is_readable() {
                 connection.read(buffer, turn)?;
             }
             connection.write(turn)
@@ -306,7 +312,7 @@ impl Driver {
             _ => return Ok(()),
         }
         let Some((code, reason)) = self.closing.clone() else { return Ok(()) };
-        self.connected(|connection, _, _, turn| {
+        self.connected(|connection, _, turn| {
             connection.close(code, &reason, turn)?;
             connection.write(turn)
         })
@@ -315,20 +321,17 @@ impl Driver {
     /// Lets the connection, if there is one, do something, and draws the conclusion when that ends it.
     fn connected(
         &mut self,
-        act: impl FnOnce(&mut Connection, bool, &mut [u8], &mut Turn<'_>) -> Result<(), Ended>,
+        act: impl FnOnce(&mut Connection, &mut [u8], &mut Turn<'_>) -> Result<(), Ended>,
     ) -> Result<(), End> {
         let Stage::Open(connection) = &mut self.stage else { return Ok(()) };
-        let reading = !self.paused;
         let mut turn = Turn {
-            now: self.now,
             pauses: self.pauses,
-            limits: &self.config.messages,
-            interval: self.config.heartbeat,
+            config: &self.rules,
             line: &self.line,
             keys: &mut self.keys,
             events: &mut self.events,
         };
-        act(connection, reading, &mut self.buffer, &mut turn).or_else(|ended| self.ended(ended))
+        act(connection, &mut self.buffer, &mut turn).or_else(|ended| self.ended(ended))
     }
 
     /// Learns the addresses of the server, if there is a way to; otherwise the attempt failed for `reason`.
@@ -435,7 +438,7 @@ impl Driver {
         self.line.set_connected(Some(url.clone()));
         self.events.push_back(ClientEvent::Connected { url });
         self.stage = Stage::Open(Box::new(Connection::new(reached, self.now)));
-        self.connected(|connection, _, _, turn| connection.begin(&mut early, turn))
+        self.connected(|connection, _, turn| connection.begin(&mut early, turn))
     }
 
     fn leave_stage(&mut self) -> Stage {

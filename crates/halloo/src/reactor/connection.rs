@@ -1,165 +1,177 @@
-//! One socket: where it stands and what it keeps. Small, because there are thousands.
+//! One accepted socket and its state. Small, because there are thousands.
 
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::Time;
-use halloo_proto::heartbeat::Heartbeat;
-use halloo_proto::message::Receiver;
+use halloo_proto::connection::Connection as WebSocket;
 use halloo_proto::outbox::Outbox;
 use mio::net::TcpStream;
 
+use super::deadline_queue::Tick;
+use super::http::HttpRequest;
 use crate::ClientId;
 use crate::stream::Stream;
 use crate::writing::write_backlog;
 
-/// Reads of an abandoned socket: a MiB, for a peer that goes on sending must not hold up the end.
-const ABANDONED_READS: usize = 64;
-
-/// Bytes read of an ending connection: who sends sixteen of the largest messages more is not read any further, and
-/// waits for its reset.
-const ENDING_READS: u32 = 16 * 1024 * 1024;
+/// Reads from a socket that is closed at once, 16 KiB each: a peer that goes on sending must not delay the end.
+const MAX_FINAL_READS: usize = 64;
 
 /// How far a connection has come.
 #[derive(Debug)]
-pub(crate) enum Phase {
-    /// The request head arrives.
-    Handshake(Box<Handshake>),
-    /// A client.
-    Open,
-    /// Our close frame is on its way; the peer's is awaited until then.
-    Closing(Time),
-    /// All was said: flush, half-close, and read to the end so that no reset destroys our last words.
-    Ending { until: Time, heard: u32 },
+pub(super) enum State {
+    /// The request head is arriving.
+    Pending(Box<Pending>),
+    /// A WebSocket, or a socket whose last bytes are being sent.
+    WebSocket(WebSocket),
+    /// The socket is to be closed at the end of the turn.
+    Closed,
 }
 
-impl Phase {
-    /// When it must be over.
-    pub(crate) fn deadline(&self) -> Time {
-        match self {
-            Phase::Handshake(handshake) => handshake.deadline,
-            Phase::Open => Time::NEVER,
-            Phase::Closing(until) | Phase::Ending { until, .. } => *until,
-        }
-    }
-}
-
-/// What is kept of a connection only until it is a client.
+/// What is kept of a connection only until its handshake is complete.
 #[derive(Debug)]
-pub(crate) struct Handshake {
-    /// What there is of the request head.
-    pub(crate) head: Vec<u8>,
-    /// The how-manyth socket this is: several arrive within one moment, and slots are used again.
-    pub(crate) arrival: u64,
-    /// What it asked for instead of becoming a client, until that is made.
-    pub(crate) page: Option<PageRequest>,
-    deadline: Time,
+pub(super) struct Pending {
+    /// The received part of the request head.
+    pub(super) head: Vec<u8>,
+    /// The ordinal of this socket: several arrive at the same time, and slots are reused.
+    pub(super) arrival: u64,
+    /// The HTTP request that waits for its response, if it was none for a WebSocket.
+    pub(super) request: Option<HttpRequest>,
+    pub(super) deadline: Time,
 }
 
-/// A request for a page, which may be answered.
+/// The rest of a read, from `start` on, that did not fit into the read budget of the turn.
 #[derive(Debug)]
-pub(crate) struct PageRequest {
-    pub(crate) path: String,
-    pub(crate) head_only: bool,
-    /// The page of whom may read the answer.
-    pub(crate) origin: Option<String>,
+pub(super) struct Unread {
+    pub(super) bytes: Vec<u8>,
+    pub(super) start: usize,
 }
 
-/// The rest of a read, from `start` on.
-#[derive(Debug)]
-pub(crate) struct Unread {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) start: usize,
-}
-
-/// Messages that a client did not take.
+/// Messages that were dropped because the client was too slow.
 #[derive(Debug, Default)]
-pub(crate) struct Drops {
-    pub(crate) messages: u64,
-    /// How many of those the application does not know of yet.
-    pub(crate) untold: u64,
+pub(super) struct Drops {
+    pub(super) messages: u64,
+    /// How many of them no event has reported yet.
+    pub(super) unreported: u64,
 }
 
 /// One accepted socket.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: Stream,
-    pub(crate) peer: SocketAddr,
-    pub(crate) phase: Phase,
-    /// The client this became; meaningless before [`Phase::Open`].
-    pub(crate) client: ClientId,
-    pub(crate) receiver: Receiver,
-    /// How much of the message under way is counted in the total, up to 4 GiB.
-    pub(crate) under_way: u32,
-    /// What was read and not looked at, since the turn's share was used up.
-    pub(crate) unread: Option<Box<Unread>>,
-    pub(crate) outbox: Option<Box<Outbox>>,
-    pub(crate) heartbeat: Heartbeat,
-    /// The moment of this connection's live entry in the wheel.
-    pub(crate) wheel_at: Time,
+    pub(super) stream: Stream,
+    pub(super) peer: SocketAddr,
+    pub(super) state: State,
+    /// The client that this connection is or was; meaningless while it is pending.
+    pub(super) client: ClientId,
+    /// Its place in the table.
+    pub(super) slot: u32,
+    /// When it is looked at next.
+    pub(super) timer: Tick,
+    /// How much of its partial message is counted in the total, up to 4 GiB.
+    pub(super) tracked_partial: u32,
+    pub(super) unread: Option<Box<Unread>>,
+    pub(super) outbox: Option<Box<Outbox>>,
     /// How far this client is in the stream of all broadcasts, unless it is where the last turn ended.
-    pub(crate) mark: u64,
-    /// `None` as long as nothing was dropped.
-    pub(crate) drops: Option<Box<Drops>>,
-    /// Messages may come compressed.
-    pub(crate) inflated: bool,
-    /// Messages may go to this client compressed.
-    pub(crate) compressed: bool,
-    /// Our side is shut.
-    pub(crate) shut: bool,
+    pub(super) offset: u64,
+    /// `None` while nothing was dropped.
+    pub(super) drops: Option<Box<Drops>>,
+    /// Whether messages to this client may be compressed.
+    pub(super) compressed: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(socket: TcpStream, peer: SocketAddr, arrival: u64, now: Time, deadline: Time) -> Connection {
+    pub(super) fn new(socket: TcpStream, peer: SocketAddr, slot: usize, arrival: u64, deadline: Time) -> Connection {
         Connection {
             stream: Stream::plain(socket),
             peer,
-            phase: Phase::Handshake(Box::new(Handshake { head: Vec::new(), arrival, page: None, deadline })),
+            state: State::Pending(Box::new(Pending { head: Vec::new(), arrival, request: None, deadline })),
             client: ClientId(0),
-            receiver: Receiver::default(),
-            under_way: 0,
+            // A slot is an index of open sockets, far below 2^32.
+            slot: slot as u32,
+            timer: Tick::NEVER,
+            tracked_partial: 0,
             unread: None,
             outbox: None,
-            heartbeat: Heartbeat::new(now),
-            wheel_at: Time::NEVER,
-            mark: 0,
+            offset: 0,
             drops: None,
-            inflated: false,
             compressed: false,
-            shut: false,
         }
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+    pub(super) fn ip(&self) -> IpAddr {
+        self.peer.ip()
     }
 
-    /// Whether it waits for a page, and nothing more of it is looked at before it has that.
-    pub(crate) fn waits_for_page(&self) -> bool {
-        matches!(&self.phase, Phase::Handshake(handshake) if handshake.page.is_some())
+    /// Returns whether this is a client: its handshake is complete, and neither side has closed.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(&self.state, State::WebSocket(websocket) if websocket.is_open())
     }
 
-    /// Whether it goes on sending although all was said, and more than an honest peer may have had on its way.
-    pub(crate) fn is_deaf(&self) -> bool {
-        matches!(self.phase, Phase::Ending { heard, .. } if heard >= ENDING_READS)
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
     }
 
-    pub(crate) fn is_blocked(&self) -> bool {
+    /// Returns whether our close frame or last bytes were sent and the peer's end is awaited.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(&self.state, State::WebSocket(websocket) if !websocket.is_open())
+    }
+
+    pub(super) fn pending(&mut self) -> Option<&mut Pending> {
+        match &mut self.state {
+            State::Pending(pending) => Some(pending),
+            State::WebSocket(_) | State::Closed => None,
+        }
+    }
+
+    #[inline]
+    pub(super) fn websocket(&mut self) -> Option<&mut WebSocket> {
+        match &mut self.state {
+            State::WebSocket(websocket) => Some(websocket),
+            State::Pending(_) | State::Closed => None,
+        }
+    }
+
+    /// Returns whether to read from the socket: not while it waits for an HTTP response, nor when it is closed or sends
+    /// without end after its last frame.
+    pub(super) fn wants_read(&self) -> bool {
+        match &self.state {
+            State::Pending(pending) => pending.request.is_none(),
+            State::WebSocket(websocket) => websocket.wants_read(),
+            State::Closed => false,
+        }
+    }
+
+    /// Returns when the handshake or the close handshake must be complete; [`Time::NEVER`] for a client.
+    pub(super) fn deadline(&self) -> Time {
+        match &self.state {
+            State::Pending(pending) => pending.deadline,
+            State::WebSocket(websocket) => websocket.close_deadline(),
+            State::Closed => Time::NEVER,
+        }
+    }
+
+    /// Returns whether the socket does not accept bytes that wait for it.
+    #[inline]
+    pub(super) fn is_blocked(&self) -> bool {
         self.outbox.as_ref().is_some_and(|outbox| outbox.is_blocked())
     }
 
-    /// Since when the socket takes nothing.
-    pub(crate) fn blocked_since(&self) -> Option<Time> {
+    pub(super) fn blocked_since(&self) -> Option<Time> {
         self.outbox.as_ref().and_then(|outbox| outbox.blocked_since())
     }
 
-    /// Writes what waits, oldest first, until the socket takes no more. Answers whether anything was taken.
-    pub(crate) fn write_backlog(&mut self) -> io::Result<bool> {
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outbox.as_ref().is_none_or(|outbox| outbox.is_empty())
+    }
+
+    /// Writes the backlog as far as the socket accepts it. Returns whether any byte was accepted.
+    pub(super) fn write_backlog(&mut self) -> io::Result<bool> {
         self.outbox.as_mut().map_or(Ok(false), |outbox| write_backlog(&mut self.stream, outbox))
     }
 
-    /// Writes what waits and `last` behind it, if the socket takes that now, and shuts it.
-    pub(crate) fn abandon(&mut self, last: &[u8]) -> io::Result<()> {
+    /// Writes the backlog and `last` behind it, if the socket accepts them now, and shuts it down.
+    pub(super) fn write_last(&mut self, last: &[u8]) -> io::Result<()> {
         self.write_backlog()?;
         if self.is_blocked() {
             return Ok(());
@@ -168,9 +180,9 @@ impl Connection {
         bytes.extend_from_slice(last);
         self.stream.write_some(&bytes)?;
         self.stream.shutdown()?;
-        // A socket that is closed with something unread resets the peer, which then may not see the last frame.
+        // Closing a socket with unread bytes resets the connection, and the peer may not see the last frame.
         let mut unread = [0; 16 * 1024];
-        for _ in 0..ABANDONED_READS {
+        for _ in 0..MAX_FINAL_READS {
             if self.stream.read(&mut unread)? == 0 {
                 break;
             }
@@ -185,9 +197,9 @@ mod tests {
 
     #[test]
     #[cfg(target_pointer_width = "64")]
-    fn a_connection_stays_small() {
-        // What is rare belongs in a box: ten thousand clients pay for every byte here. The socket is not counted, for
-        // mio makes it larger in debug builds.
+    fn connection_takes_at_most_168_bytes() {
+        // Rarely used state belongs in a box: ten thousand clients pay for every byte here. The socket is not counted,
+        // because mio makes it larger in debug builds.
         let bytes = size_of::<Connection>() - size_of::<TcpStream>();
         assert!(bytes <= 168, "{bytes} bytes");
     }

@@ -1,29 +1,154 @@
-//! The listening socket: which port, and who may come in.
+//! The listening socket: its port, and what happens when the system has no file descriptor left.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
+use halloo_proto::Time;
 use halloo_proto::ports::candidates;
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::spare_descriptor::{SpareAccept, SpareDescriptor};
 use crate::{Config, StartError};
 
-/// Connections the system keeps for us while we are busy; it caps the number itself.
+/// Connections that the system queues while the server is busy; the system caps the number itself.
 const BACKLOG: i32 = 4096;
+/// How long to wait before accepting again when there is no descriptor.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// Binds the first free port of the configured range.
-pub(crate) fn bind(config: &Config) -> Result<TcpListener, StartError> {
+/// Accepts sockets.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: TcpListener,
+    spare: SpareDescriptor,
+    /// Sockets may wait to be accepted, and no new edge will tell.
+    is_ready: bool,
+    /// There is no descriptor: accept again at this time.
+    retry_at: Option<Time>,
+    connections_at_exhaustion: usize,
+    is_exhaustion_reported: bool,
+}
+
+/// What came of accepting.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Socket(TcpStream, SocketAddr),
+    /// A peer waits with the spare descriptor: free another one and call [`Listener::take_waiting`].
+    NeedsDescriptor,
+    /// No peer waits, or accepting is retried later.
+    Nothing,
+}
+
+impl Listener {
+    /// Listens on the first free port of the configured range.
+    pub(super) fn bind(config: &Config, registry: &Registry, token: Token) -> Result<Listener, StartError> {
+        let mut socket = bind(config)?;
+        registry
+            .register(&mut socket, token, Interest::READABLE)
+            .map_err(StartError::system("watch the listening socket"))?;
+        Ok(Listener {
+            socket,
+            spare: SpareDescriptor::new(),
+            is_ready: true,
+            retry_at: None,
+            connections_at_exhaustion: 0,
+            is_exhaustion_reported: false,
+        })
+    }
+
+    pub(super) fn port(&self) -> io::Result<u16> {
+        Ok(self.socket.local_addr()?.port())
+    }
+
+    /// Records that sockets wait to be accepted.
+    pub(super) fn handle_readable(&mut self) {
+        self.is_ready = true;
+    }
+
+    /// Retries after the descriptors had run out, when it is time or a connection has freed one.
+    pub(super) fn handle_timeout(&mut self, connections: usize, now: Time) {
+        let is_freed = connections < self.connections_at_exhaustion;
+        if self.retry_at.is_some_and(|retry_at| is_freed || now >= retry_at) {
+            self.retry_at = None;
+            self.is_ready = true;
+        }
+    }
+
+    /// Returns when [`Listener::handle_timeout`] has something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        self.retry_at
+    }
+
+    /// Returns whether [`Listener::accept`] may return a socket.
+    pub(super) fn may_accept(&self) -> bool {
+        self.retry_at.is_none() && (self.is_ready || self.spare.has_waiting())
+    }
+
+    /// Accepts one socket.
+    pub(super) fn accept(&mut self, connections: usize, now: Time) -> Accepted {
+        loop {
+            if self.spare.has_waiting() {
+                return Accepted::NeedsDescriptor;
+            }
+            if !self.is_ready || self.retry_at.is_some() {
+                return Accepted::Nothing;
+            }
+            match self.socket.accept() {
+                Ok((stream, peer)) => return Accepted::Socket(stream, peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    (self.is_ready, self.is_exhaustion_reported) = (false, false);
+                }
+                // The peer was gone before it was accepted: the next one waits behind it.
+                Err(error) if concerns_the_peer(&error) => {}
+                Err(error) => match self.spare.accept(&self.socket) {
+                    SpareAccept::Empty => self.is_ready = false,
+                    SpareAccept::Unavailable => self.retry_later(connections, now),
+                    SpareAccept::Waiting => {
+                        if !std::mem::replace(&mut self.is_exhaustion_reported, true) {
+                            tracing::warn!(
+                                "cannot accept: {error}; close other connections, or raise the limit of open files"
+                            );
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Returns the peer that waits with the spare descriptor, if another descriptor is free by now.
+    pub(super) fn take_waiting(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        self.spare.take_waiting()
+    }
+
+    /// Refuses the peer that waits with the spare descriptor.
+    pub(super) fn refuse_waiting(&mut self) {
+        self.spare.refuse_waiting();
+    }
+
+    /// Accepts again in a while, or when a connection has freed a descriptor.
+    pub(super) fn retry_later(&mut self, connections: usize, now: Time) {
+        self.connections_at_exhaustion = connections;
+        self.retry_at = Some(now + RETRY_DELAY);
+    }
+}
+
+fn concerns_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+fn bind(config: &Config) -> Result<TcpListener, StartError> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    let mut candidates_left = candidates(config.port, config.strict_port).peekable();
-    while let Some(port) = candidates_left.next() {
+    let mut untried = candidates(config.port, config.strict_port).peekable();
+    while let Some(port) = untried.next() {
         match bind_port(config.bind, port) {
             Ok(listener) => return Ok(listener),
             Err(error) => {
                 let in_use = error.kind() == io::ErrorKind::AddrInUse;
                 last = error;
-                // The end of the search is told by the error itself.
-                let Some(next) = candidates_left.peek().filter(|_| in_use) else { break };
+                let Some(next) = untried.peek().filter(|_| in_use) else { break };
                 tracing::info!("port {port} is in use, trying {next}");
             }
         }
@@ -40,7 +165,7 @@ pub(crate) fn bind(config: &Config) -> Result<TcpListener, StartError> {
 
 fn bind_port(ip: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
     match ip {
-        // Some systems would otherwise take no IPv4 on it.
+        // Some systems accept no IPv4 connections on an IPv6 socket by default.
         Some(ip) => listen(SocketAddr::new(ip, port), ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         None => match listen(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port), true) {
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
@@ -57,7 +182,7 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     if dual_stack {
         socket.set_only_v6(false)?;
     }
-    // On Unix this permits a restart while old connections linger; on Windows it would let others steal the port.
+    // On Unix this permits a restart while old connections linger; on Windows it would let other programs take the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -43,7 +43,7 @@ pub(crate) fn refused(name: impl Into<String>, sent: Vec<Frame>, back: Vec<Frame
 pub(crate) fn echo(config: Config) -> Server {
     let handler = |event: Event<'_>, hub: &mut halloo::Hub<'_>| {
         if let Event::MessageReceived { client, message } = event {
-            hub.send(client, message);
+            hub.send(client, message).ok();
         }
     };
     Server::start_with(config, handler).expect("a free port")

@@ -80,7 +80,7 @@ fn the_server_closes_first() {
     let mut client = Client::connect(server.port());
     let joined = server.events().find(|event| matches!(event, Event::ClientJoined { .. }));
     assert!(joined.is_some());
-    assert_eq!(server.disconnect(ClientId(1), 4321, "out"), Delivery::Queued);
+    assert_eq!(server.disconnect(ClientId(1), 4321, "out"), Ok(Delivery::Queued));
     assert_eq!(client.read(), close(4321, "out"));
     // Before it agrees, it says what it had to say; nobody hears it.
     client.write(&[text("one more thing"), ping("p"), close(4321, "")]);

@@ -1,0 +1,360 @@
+//! One WebSocket connection after its handshake, for both roles: what each frame leads to, how the connection closes,
+//! and when the peer is given up.
+//!
+//! The driver owns the socket and the send queue. It hands over what it read ([`Connection::receive`]), wakes the
+//! connection at [`Connection::poll_timeout`] ([`Connection::handle_timeout`]), and executes what it is told. All rules
+//! are here, so they are tested on a virtual clock, with two connections that talk to each other in memory.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::Time;
+use crate::close::{CloseCode, Violation};
+use crate::defaults::HEARTBEATS_TO_DEATH;
+use crate::frame::Role;
+use crate::keepalive::{Keepalive, KeepaliveAction};
+use crate::message::{Incoming, MessageLimits, Receiver};
+use crate::read_pauses::ReadPauses;
+
+/// Bytes read from a peer after the last frame was sent to it: sixteen of the largest messages may have been on their
+/// way. A peer that sends more is not read any further.
+const MAX_DRAINED_BYTES: u32 = 16 * 1024 * 1024;
+
+/// How soon a partial message is looked at again whose deadline passed while reading was paused.
+const OVERDUE_RECHECK: Duration = Duration::from_secs(1);
+
+/// What all connections of one driver have in common. It is passed by reference, so that an idle connection stays small.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionConfig {
+    /// Which end of the connections this is.
+    pub role: Role,
+    /// Limits on what the peer sends.
+    pub messages: MessageLimits,
+    /// Silence after which the peer is pinged; it is given up after three times as long. Zero turns both off.
+    pub heartbeat: Duration,
+    /// How long the peer may accept none of the bytes that wait for it.
+    pub write_timeout: Duration,
+    /// How long the peer has to answer a close frame, and to close the socket after the last frame.
+    pub close_timeout: Duration,
+}
+
+/// What a frame of the peer leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A whole text message for the application.
+    Text(Cow<'a, str>),
+    /// A whole binary message for the application.
+    Binary(Cow<'a, [u8]>),
+    /// A whole compressed message: inflate it with [`Inflater::message`](crate::deflate::Inflater::message), then hand it
+    /// to the application, or call [`Connection::fail`] with the violation.
+    Compressed {
+        /// Whether it is text.
+        text: bool,
+        /// The compressed payload.
+        payload: Cow<'a, [u8]>,
+    },
+    /// Send a pong with this payload (RFC 6455 section 5.5.3).
+    Ping(&'a [u8]),
+    /// Nothing to do: a pong, or a frame that arrived after our close frame and is of no use any more.
+    Ignored,
+    /// The connection ends; nothing more is received. Send the close frame, if there is one, behind what waits.
+    End(End<'a>),
+}
+
+impl<'a> From<Incoming<'a>> for Received<'a> {
+    fn from(incoming: Incoming<'a>) -> Received<'a> {
+        match incoming {
+            Incoming::Text(text) => Received::Text(text),
+            Incoming::Binary(bytes) => Received::Binary(bytes),
+            Incoming::Compressed { text, payload } => Received::Compressed { text, payload },
+            Incoming::Ping(payload) => Received::Ping(payload),
+            Incoming::Pong(_) | Incoming::Close(..) => Received::Ignored,
+        }
+    }
+}
+
+/// How a connection ends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End<'a> {
+    /// The peer closed with this code and reason: answer with a close frame of the same code and no reason.
+    ClosedByPeer(CloseCode, &'a str),
+    /// The peer broke a rule: send a close frame with the violation's code and reason.
+    Violation(Violation),
+    /// Both close frames were exchanged, ours first, or the peer broke a rule after ours: send nothing.
+    Agreed,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a ping without payload, then call [`Connection::handle_timeout`] again.
+    Ping,
+    /// Send an unsolicited pong without payload, then call [`Connection::handle_timeout`] again.
+    Pong,
+    /// The peer broke a rule: send a close frame with the violation's code and reason. The connection ends.
+    End(Violation),
+    /// Close the socket now.
+    Drop(DropReason),
+}
+
+/// Why a socket is closed without the peer's agreement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// The peer accepted none of the waiting bytes for [`ConnectionConfig::write_timeout`].
+    WriteTimeout,
+    /// The peer did not finish the close handshake within [`ConnectionConfig::close_timeout`].
+    CloseTimeout,
+    /// The peer was silent for three heartbeats.
+    Silent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Messages go both ways. `deflate`: they may be compressed.
+    Open { deflate: bool },
+    /// Our close frame was sent; the peer's is awaited.
+    Closing { deflate: bool, until: Time },
+    /// The last frame was sent: flush, shut down the write side, and read to the end of the stream, since closing a
+    /// socket with unread bytes resets the connection and may destroy the last frame.
+    Draining { until: Time, drained: u32, is_shut_down: bool },
+}
+
+/// The state machine of one connection. An idle one takes 72 bytes.
+#[derive(Debug)]
+pub struct Connection {
+    receiver: Receiver,
+    keepalive: Keepalive,
+    phase: Phase,
+}
+
+impl Connection {
+    /// Returns a connection whose handshake is complete. `deflate`: the peer may send compressed messages.
+    pub fn open(deflate: bool, now: Time) -> Connection {
+        Connection { receiver: Receiver::default(), keepalive: Keepalive::new(now), phase: Phase::Open { deflate } }
+    }
+
+    /// Returns a connection that only ends: its last bytes, such as an HTTP response, are being sent.
+    pub fn draining(config: &ConnectionConfig, now: Time) -> Connection {
+        let mut connection = Connection::open(false, now);
+        connection.drain(config, now);
+        connection
+    }
+
+    /// Returns whether messages go both ways.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open { .. })
+    }
+
+    /// Returns whether our close frame was sent and the peer's is awaited.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::Closing { .. })
+    }
+
+    /// Returns whether the last frame was sent and only the end of the stream is awaited.
+    pub fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. })
+    }
+
+    /// Returns whether to read from the socket: always, unless a draining peer sends without end.
+    #[inline]
+    pub fn wants_read(&self) -> bool {
+        !matches!(self.phase, Phase::Draining { drained, .. } if drained >= MAX_DRAINED_BYTES)
+    }
+
+    /// Returns the round trip of the last answered ping in microseconds; 0 before the first.
+    pub fn latency_micros(&self) -> u32 {
+        self.keepalive.latency_micros()
+    }
+
+    /// Returns the bytes of memory that a partial message takes; 0 when there is none.
+    pub fn partial_bytes(&self) -> usize {
+        self.receiver.partial_bytes()
+    }
+
+    /// Returns whether a part of a message arrived and the rest is awaited.
+    pub fn has_partial(&self) -> bool {
+        self.receiver.has_partial()
+    }
+
+    /// Returns when the close handshake must be complete; [`Time::NEVER`] while the connection is open.
+    pub fn close_deadline(&self) -> Time {
+        match self.phase {
+            Phase::Open { .. } => Time::NEVER,
+            Phase::Closing { until, .. } | Phase::Draining { until, .. } => until,
+        }
+    }
+
+    /// Copies the bytes that the last read left over to the start of `buffer` and returns their number; read behind
+    /// them. `buffer` must hold [`MAX_HEADER`](crate::frame::MAX_HEADER) + [`MAX_CONTROL`](crate::frame::MAX_CONTROL)
+    /// bytes more than one read.
+    pub fn restore(&mut self, buffer: &mut [u8]) -> usize {
+        self.receiver.restore(buffer)
+    }
+
+    /// Keeps the restored bytes when nothing could be read behind them.
+    pub fn keep(&mut self, rest: &[u8]) {
+        self.receiver.keep(rest);
+    }
+
+    /// Records that bytes arrived, whatever they are: the peer is alive.
+    #[inline]
+    pub fn handle_bytes(&mut self, now: Time) {
+        self.keepalive.handle_bytes(now);
+    }
+
+    /// Takes the next frame from the front of `input` and returns what it leads to. `None` when the rest of `input`
+    /// decides nothing yet, and was kept for the next read, or is of no interest any more.
+    // Inlined up to the most common case, whose result then stays in registers.
+    #[inline(always)]
+    pub fn receive<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        config: &ConnectionConfig,
+        pauses: &ReadPauses,
+    ) -> Option<Received<'a>> {
+        if self.is_open()
+            && let Some(message) = self.receiver.next_short(input, config.role, &config.messages)
+        {
+            return match message {
+                Ok(message) => Some(message.into()),
+                Err(violation) => Some(Received::End(self.fail(violation, config, pauses.now()))),
+            };
+        }
+        self.receive_any(input, config, pauses)
+    }
+
+    fn receive_any<'a>(
+        &mut self,
+        input: &mut &'a mut [u8],
+        config: &ConnectionConfig,
+        pauses: &ReadPauses,
+    ) -> Option<Received<'a>> {
+        let (is_open, deflate) = match &mut self.phase {
+            Phase::Open { deflate } => (true, *deflate),
+            Phase::Closing { deflate, .. } => (false, *deflate),
+            Phase::Draining { drained, .. } => {
+                let bytes = std::mem::take(input).len();
+                *drained = drained.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+                return None;
+            }
+        };
+        match self.receiver.next_of_any(input, config.role, deflate, &config.messages, pauses) {
+            Ok(None) => {
+                self.receiver.keep(input);
+                None
+            }
+            Ok(Some(Incoming::Pong(_))) => {
+                self.keepalive.handle_pong(pauses);
+                Some(Received::Ignored)
+            }
+            Ok(Some(Incoming::Close(code, reason))) => {
+                self.drain(config, pauses.now());
+                Some(Received::End(if is_open { End::ClosedByPeer(code, reason) } else { End::Agreed }))
+            }
+            Ok(Some(Incoming::Ping(payload))) if is_open => Some(Received::Ping(payload)),
+            Ok(Some(Incoming::Ping(_))) => Some(Received::Ignored),
+            // A client reads what the server sent before it saw the close frame. A server has already told its application
+            // that the client left.
+            Ok(Some(message)) if is_open || config.role == Role::Client => Some(message.into()),
+            Ok(Some(_)) => Some(Received::Ignored),
+            Err(violation) => Some(Received::End(self.fail(violation, config, pauses.now()))),
+        }
+    }
+
+    /// Ends the connection because the peer broke a rule.
+    #[cold]
+    pub fn fail(&mut self, violation: Violation, config: &ConnectionConfig, now: Time) -> End<'static> {
+        let is_open = self.is_open();
+        self.drain(config, now);
+        if is_open { End::Violation(violation) } else { End::Agreed }
+    }
+
+    /// Begins the close handshake. Returns `true` when a close frame is to be sent, `false` when the connection was
+    /// closing already.
+    #[must_use]
+    pub fn close(&mut self, config: &ConnectionConfig, now: Time) -> bool {
+        let Phase::Open { deflate } = self.phase else { return false };
+        self.phase = Phase::Closing { deflate, until: now + config.close_timeout };
+        true
+    }
+
+    /// Records a ping that is sent without a silence before it, to measure the round trip.
+    pub fn handle_ping_sent(&mut self, now: Time) {
+        self.keepalive.handle_ping_sent(now);
+    }
+
+    /// Returns whether the write side is to be shut down now: once, when the last frame was sent. `is_flushed`: no bytes
+    /// wait in the send queue.
+    pub fn poll_shutdown(&mut self, is_flushed: bool) -> bool {
+        match &mut self.phase {
+            Phase::Draining { is_shut_down, .. } if is_flushed => !std::mem::replace(is_shut_down, true),
+            _ => false,
+        }
+    }
+
+    /// Returns what is due now, if anything. Call again after [`Action::Ping`] and [`Action::Pong`].
+    /// `blocked_since`: since when the peer has accepted none of the bytes that wait for it.
+    pub fn handle_timeout(
+        &mut self,
+        config: &ConnectionConfig,
+        pauses: &ReadPauses,
+        blocked_since: Option<Time>,
+    ) -> Option<Action> {
+        let now = pauses.now();
+        if blocked_since.is_some_and(|since| now - since >= config.write_timeout) {
+            return Some(Action::Drop(DropReason::WriteTimeout));
+        }
+        if !self.is_open() {
+            return (now >= self.close_deadline()).then_some(Action::Drop(DropReason::CloseTimeout));
+        }
+        let deadline = self.receiver.deadline(&config.messages, pauses.since());
+        if !pauses.is_paused() && deadline.is_some_and(|deadline| now >= deadline) {
+            self.drain(config, now);
+            return Some(Action::End(Violation::partial_timeout()));
+        }
+        match self.keepalive.poll(config.role, config.heartbeat, pauses) {
+            KeepaliveAction::Wait(_) => None,
+            KeepaliveAction::Ping => Some(Action::Ping),
+            KeepaliveAction::Pong => Some(Action::Pong),
+            KeepaliveAction::Dead => Some(Action::Drop(DropReason::Silent)),
+        }
+    }
+
+    /// Returns when [`Connection::handle_timeout`] may have something to do; [`Time::NEVER`] when it has nothing.
+    /// What arrives meanwhile only moves this to a later time, unless a message begins ([`Connection::has_partial`]).
+    pub fn poll_timeout(&self, config: &ConnectionConfig, pauses: &ReadPauses, blocked_since: Option<Time>) -> Time {
+        let mut next = self.close_deadline();
+        if self.is_open() {
+            next = self.keepalive.poll_timeout(config.role, config.heartbeat, pauses);
+            if let Some(deadline) = self.receiver.deadline(&config.messages, pauses.since()) {
+                // One that has passed was not enforced, because reading is paused.
+                let recheck = pauses.now() + OVERDUE_RECHECK;
+                next = next.min(if deadline > pauses.now() { deadline } else { recheck });
+            }
+        }
+        blocked_since.map_or(next, |since| next.min(since + config.write_timeout))
+    }
+
+    /// Returns how long the peer was silent when it was dropped with [`DropReason::Silent`].
+    pub fn silence_limit(config: &ConnectionConfig) -> Duration {
+        config.heartbeat * HEARTBEATS_TO_DEATH
+    }
+
+    fn drain(&mut self, config: &ConnectionConfig, now: Time) {
+        self.phase = Phase::Draining { until: now + config.close_timeout, drained: 0, is_shut_down: false };
+        // Nothing that arrives is decoded any more.
+        self.receiver = Receiver::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn idle_connection_takes_72_bytes() {
+        assert_eq!(size_of::<Connection>(), 72);
+    }
+}

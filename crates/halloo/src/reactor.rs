@@ -1,0 +1,320 @@
+//! The one thread: it waits for readiness, reads, lets the pure core decide, writes, and emits events.
+
+mod command_queue;
+mod event_sink;
+
+mod admission;
+mod handshakes;
+mod http;
+mod ingress;
+mod listener;
+mod spare_descriptor;
+
+mod connection;
+mod connection_table;
+mod connections;
+
+mod address_counts;
+mod broadcast;
+mod broadcast_buffer;
+mod budgets;
+mod deadline_queue;
+mod egress;
+mod membership;
+mod outboxes;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use halloo_proto::Time;
+use halloo_proto::defaults::STOP_TIMEOUT;
+use mio::{Events, Poll, Token};
+
+pub(crate) use command_queue::{Announce, Command, CommandQueue, Submitted};
+pub(crate) use connections::Connections;
+pub(crate) use event_sink::{EventTarget, Handler};
+
+use event_sink::EventSink;
+use ingress::Ingress;
+use listener::Listener;
+
+use crate::discovery::Announcing;
+use crate::security::Security;
+use crate::shared::Shared;
+use crate::{Config, Event, StartError};
+
+const WAKER: Token = Token(usize::MAX);
+const LISTENER: Token = Token(usize::MAX - 1);
+const DISCOVERY: Token = Token(usize::MAX - 2);
+const NETWORK: Token = Token(usize::MAX - 3);
+
+/// How long the replies of the application are collected before they are written: a batch of quick ones takes less.
+const REPLY_WINDOW: Duration = Duration::from_micros(100);
+/// Added to each timeout, so that the clock has passed the deadline when the poll returns.
+const TIMEOUT_SLACK: Duration = Duration::from_micros(500);
+
+/// Everything the reactor thread owns.
+pub(crate) struct Reactor {
+    poll: Poll,
+    epoch: Instant,
+    commands: Arc<CommandQueue>,
+    listener: Listener,
+    ingress: Ingress,
+    connections: Connections,
+    announcing: Announcing,
+    sink: EventSink,
+    /// Datagrams may wait on the discovery port.
+    probes_ready: bool,
+    /// Once the server stops: when it ends at the latest.
+    stopping: Option<Time>,
+}
+
+impl Reactor {
+    /// Binds the port. Returns the reactor for its thread, and what other threads reach it by.
+    pub(crate) fn bind(
+        mut config: Config,
+        target: EventTarget,
+        first_client: u64,
+    ) -> Result<(Reactor, Arc<CommandQueue>, Arc<Shared>), StartError> {
+        let poll = Poll::new().map_err(StartError::system("create the poll of the reactor"))?;
+        let waker =
+            mio::Waker::new(poll.registry(), WAKER).map_err(StartError::system("create the waker of the reactor"))?;
+        let listener = Listener::bind(&config, poll.registry(), LISTENER)?;
+        if config.access.own_host.is_none() {
+            config.access.own_host = gethostname::gethostname().into_string().ok();
+        }
+        let port = listener.port().map_err(StartError::system("read the port of the listening socket"))?;
+        let ingress = Ingress::new(&config);
+        let security = Security {
+            token: config.access.token.clone(),
+            tls: ingress.handshakes.is_tls(),
+            fingerprint: ingress.handshakes.fingerprint(),
+        };
+        let shared = Arc::new(Shared::new(config.name.clone(), port, security, first_client));
+        let commands = Arc::new(CommandQueue::new(waker));
+        let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
+        let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
+        // The status before the first turn of the thread is correct, too.
+        shared.discovery_enabled.store(announcing.is_enabled(), Ordering::Relaxed);
+        let reactor = Reactor {
+            poll,
+            epoch: Instant::now(),
+            commands: Arc::clone(&commands),
+            listener,
+            ingress,
+            connections: Connections::new(Arc::clone(&shared), &config),
+            announcing,
+            sink: EventSink::new(target),
+            probes_ready: false,
+            stopping: None,
+        };
+        Ok((reactor, commands, shared))
+    }
+
+    /// Runs until the server stops.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        let mut commands = Vec::new();
+        self.publish_discovery();
+        loop {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let now = Time::ZERO + self.epoch.elapsed();
+            let egress = &mut self.connections.egress;
+            egress.pauses.handle_turn(now, timeout, egress.config.heartbeat);
+            for slot in self.ingress.take_ready() {
+                self.handle_readable(slot);
+            }
+            events.iter().for_each(|event| self.handle_event(event));
+            self.ingress.respond_to_some(&mut self.connections, &self.announcing);
+            self.handle_commands(&mut commands);
+            if self.probes_ready {
+                self.probes_ready = self.announcing.handle_readable(now);
+            }
+            if !self.is_paused() && self.stopping.is_none() {
+                self.ingress.accept(&mut self.listener, self.poll.registry(), &mut self.connections);
+            }
+            self.connections.handle_deadlines();
+            self.announce();
+            self.finish_turn();
+            if self.stopping.is_some_and(|end| now >= end || self.connections.table.is_empty()) {
+                self.announcing.goodbye();
+                return Ok(());
+            }
+        }
+    }
+
+    /// After a failure: sends a close frame to every client that accepts it at once.
+    pub(crate) fn abandon(&mut self) {
+        self.connections.abandon();
+    }
+
+    fn is_paused(&self) -> bool {
+        self.connections.egress.pauses.is_paused()
+    }
+
+    fn handle_event(&mut self, event: &mio::event::Event) {
+        match event.token() {
+            WAKER => {}
+            LISTENER => self.listener.handle_readable(),
+            DISCOVERY => self.probes_ready = true,
+            NETWORK => self.announcing.handle_network(self.connections.now()),
+            Token(slot) => {
+                if event.is_writable() {
+                    self.connections.handle_writable(slot);
+                }
+                if event.is_readable() || event.is_read_closed() || event.is_error() {
+                    self.handle_readable(slot);
+                }
+                if event.is_read_closed() {
+                    // The end came with this edge, behind what was just read; no other edge will tell of it.
+                    self.ingress.look_again(slot);
+                }
+            }
+        }
+    }
+
+    fn handle_readable(&mut self, slot: usize) {
+        self.ingress.handle_readable(slot, &mut self.connections, &mut self.sink);
+        if self.sink.is_batch_full() {
+            self.publish();
+        }
+    }
+
+    /// Writes what the turn produced and emits the events that this caused, until nothing is left.
+    fn finish_turn(&mut self) {
+        // Drops are reported once a turn, or a handler that replies to them with messages would never let the turn end.
+        // While the queue is full, drops are only counted, or an application that sends without taking events would fill
+        // the memory.
+        self.connections.flush_all();
+        if !self.is_paused() {
+            self.connections.report_drops();
+        }
+        loop {
+            self.connections.flush_all();
+            if !self.connections.egress.membership.has_events() {
+                break;
+            }
+            self.sink.emit_all(&mut self.connections);
+        }
+        self.connections.reap();
+        self.publish();
+    }
+
+    /// Hands the counters and events so far to the application; when its queue is full now, reading pauses.
+    fn publish(&mut self) {
+        self.connections.publish_counts();
+        if self.sink.publish() {
+            self.connections.egress.pauses.pause();
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let has_more = self.ingress.is_ready()
+            || self.connections.egress.outboxes.is_dropping()
+            || (self.listener.may_accept() && self.stopping.is_none());
+        let is_busy = self.probes_ready || self.ingress.is_responding() || (has_more && !self.is_paused());
+        if is_busy || !self.commands.may_sleep() {
+            return Some(Duration::ZERO);
+        }
+        // A server that stops announces nothing more.
+        let announcing = self.announcing.next_timeout().filter(|_| self.stopping.is_none());
+        let deadlines =
+            [self.connections.egress.timers.next(), announcing, self.listener.poll_timeout(), self.stopping];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next - (Time::ZERO + self.epoch.elapsed()) + TIMEOUT_SLACK)
+    }
+
+    /// Handles the commands of other threads, with `commands` empty before and after.
+    fn handle_commands(&mut self, commands: &mut Vec<Command>) {
+        let start = Instant::now();
+        loop {
+            self.commands.take(commands);
+            if commands.is_empty() {
+                return;
+            }
+            for command in commands.drain(..) {
+                self.handle_command(command);
+            }
+            // An application that replies to a batch of events wakes this thread with its first reply, and may be stopped
+            // by that where both share a core. It gets time to go on, because its other replies go out with the same
+            // writes.
+            if !self.sink.is_in_hand() || start.elapsed() >= REPLY_WINDOW {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = self.connections.now();
+        match command {
+            Command::Send(client, frame) => {
+                self.connections.send_encoded(client, &frame);
+            }
+            Command::SendToAll(frame) => self.connections.send_encoded_to_all(&frame),
+            Command::Disconnect(client, code, text) => {
+                self.connections.disconnect(client, code, &text);
+            }
+            Command::Announce(announce) => {
+                match announce {
+                    Announce::Start => self.announcing.start(now),
+                    Announce::Stop => self.announcing.stop(),
+                    Announce::Now => self.announcing.broadcast_now(now),
+                }
+                // The next status shows what was requested before it.
+                self.publish_discovery();
+            }
+            Command::Status(reply) => {
+                // The caller may have gone, which is no error.
+                let _ = reply.send(http::status(&mut self.connections));
+            }
+            Command::Resume => self.connections.egress.pauses.resume(),
+            Command::Stop => {
+                self.connections.close_all();
+                self.connections.egress.pauses.resume();
+                self.stopping = Some(now + STOP_TIMEOUT);
+            }
+        }
+    }
+
+    fn announce(&mut self) {
+        // Clients that leave because the server stops are no reason to announce it.
+        if self.stopping.is_some() {
+            return;
+        }
+        let now = self.connections.now();
+        self.announcing.handle_clients(self.connections.shared().clients(), now);
+        self.announcing.handle_timeout(now);
+        if let Some(addresses) = self.announcing.poll_addresses() {
+            self.connections.egress.membership.push_event(Event::AddressesChanged { addresses });
+        }
+        self.publish_discovery();
+    }
+
+    /// Publishes the state of discovery, and emits an event when it changed.
+    fn publish_discovery(&mut self) {
+        let (active, enabled) = (self.announcing.is_active(), self.announcing.is_enabled());
+        let shared = self.connections.shared();
+        let was_enabled = shared.discovery_enabled.swap(enabled, Ordering::Relaxed);
+        if shared.discovery_active.swap(active, Ordering::Relaxed) != active {
+            self.connections.egress.membership.push_event(Event::DiscoveryChanged { active });
+        } else if enabled == was_enabled {
+            return;
+        }
+        match (active, enabled) {
+            (true, _) => tracing::info!("announcing until a client connects"),
+            (false, true) => tracing::info!("silent while a client is connected"),
+            (false, false) => tracing::info!("discovery is off"),
+        }
+    }
+}

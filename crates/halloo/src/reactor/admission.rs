@@ -1,0 +1,154 @@
+//! Which peers are let in, and which pending connections make room for others.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use halloo_proto::Time;
+use halloo_proto::access::AccessRules;
+use halloo_proto::upgrade::HandshakeLimits;
+
+use super::connection::{Connection, State};
+use super::connections::Connections;
+use crate::Config;
+
+/// File descriptors left to the application and to discovery.
+const SPARE_DESCRIPTORS: usize = 64;
+/// When descriptors run out, a connection that is not a client gives up its own after this time.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Limits on the number of connections.
+#[derive(Debug)]
+pub(super) struct Admission {
+    handshakes: HandshakeLimits,
+    close_timeout: Duration,
+    max_clients: usize,
+    max_clients_per_address: usize,
+    /// Sockets that were ever accepted.
+    arrivals: u64,
+}
+
+/// What freeing a descriptor for a peer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Eviction {
+    /// The connection in this slot can be dropped for it.
+    Slot(usize),
+    /// A connection can be dropped soon.
+    Later,
+    /// Every other connection is a client.
+    Impossible,
+}
+
+impl Admission {
+    pub(super) fn new(config: &Config) -> Admission {
+        Admission {
+            handshakes: config.handshakes,
+            close_timeout: config.close_timeout,
+            max_clients: max_clients(config),
+            max_clients_per_address: config.max_clients_per_address,
+            arrivals: 0,
+        }
+    }
+
+    /// Returns why a socket from `ip` is not accepted; `None` when it is.
+    pub(super) fn refuse_socket(&self, ip: IpAddr, access: &AccessRules, connections: &Connections) -> Option<&str> {
+        if !access.lets_peer_in(ip, &attached_networks(ip)) {
+            return Some("its address is public; `--allow-public` would allow it");
+        }
+        let most = self.max_clients.saturating_add(self.handshakes.max_pending);
+        (connections.table.len() >= most).then_some("too many connections")
+    }
+
+    /// Returns when the handshake of a socket must be complete that is accepted now.
+    pub(super) fn handshake_deadline(&self, now: Time) -> Time {
+        now + self.handshakes.timeout
+    }
+
+    /// Returns the ordinal of an accepted socket.
+    pub(super) fn next_arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
+    /// Returns the slots of pending connections to drop now that another socket of `ip` was accepted, which makes
+    /// `others` of this address that are not clients. The oldest give way: a peer that is really there speaks at once.
+    pub(super) fn evict_for(&self, ip: IpAddr, others: usize, connections: &Connections) -> Vec<usize> {
+        let mut slots = Vec::new();
+        if others > self.handshakes.max_pending_per_address {
+            slots.extend(oldest_pending(connections, |connection| connection.ip() == ip));
+        }
+        let pending = connections.table.len() - connections.shared().clients() - slots.len();
+        if pending > self.handshakes.max_pending {
+            slots.extend(oldest_pending(connections, |connection| !slots.contains(&(connection.slot as usize))));
+        }
+        slots
+    }
+
+    /// Returns the connection that gives up its descriptor to a peer that was accepted with the spare one: the longest of
+    /// those that are not clients, if it had its time.
+    pub(super) fn evict_for_descriptor(&self, connections: &Connections) -> Eviction {
+        let now = connections.now();
+        let others = connections.table.iter().filter(|connection| !connection.is_open() && !connection.is_closed());
+        let ages = others.map(|connection| {
+            let whole = match connection.state {
+                State::Pending(_) => self.handshakes.timeout,
+                _ => self.close_timeout,
+            };
+            (connection.slot as usize, whole.saturating_sub(connection.deadline() - now))
+        });
+        match ages.max_by_key(|&(_, age)| age) {
+            None => Eviction::Impossible,
+            Some((_, age)) if age < LINGER => Eviction::Later,
+            Some((slot, _)) => Eviction::Slot(slot),
+        }
+    }
+
+    /// Returns why one more client from `ip` is not admitted; `None` when it is.
+    pub(super) fn refuse_client(&self, ip: IpAddr, connections: &Connections) -> Option<String> {
+        let (most, per_address) = (self.max_clients, self.max_clients_per_address);
+        if connections.shared().clients() >= most {
+            return Some(format!("the server is full: {most} clients; `--max-clients` sets how many"));
+        }
+        let is_exceeded = connections.egress.membership.clients_of(ip) >= per_address;
+        is_exceeded.then(|| {
+            format!(
+                "there are {per_address} clients from {ip} already; close one of them, or raise \
+                 `--max-clients-per-address`"
+            )
+        })
+    }
+}
+
+/// Returns as many clients as the configuration and the descriptors allow.
+fn max_clients(config: &Config) -> usize {
+    #[cfg(unix)]
+    let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
+    #[cfg(not(unix))]
+    let descriptors = u64::MAX;
+    let possible = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(SPARE_DESCRIPTORS).max(1);
+    config.max_clients.unwrap_or(possible).min(possible)
+}
+
+/// Returns the oldest connection that is not a client, those included that were refused and stay.
+fn oldest_pending(connections: &Connections, among: impl Fn(&Connection) -> bool) -> Option<usize> {
+    let others = connections.table.iter().filter(|connection| !connection.is_open() && !connection.is_closed());
+    // A client whose close handshake is not complete comes last, because it still waits for our answer.
+    let age = |connection: &Connection| match &connection.state {
+        State::Pending(pending) => (false, pending.deadline, pending.arrival),
+        State::WebSocket(websocket) => (websocket.is_closing(), websocket.close_deadline(), 0),
+        State::Closed => (true, connection.deadline(), 0),
+    };
+    others.filter(|connection| among(connection)).min_by_key(|connection| age(connection)).map(|c| c.slot as usize)
+}
+
+/// Returns the networks of this machine, which are looked up only for a peer that is not on a private one anyway.
+fn attached_networks(peer: IpAddr) -> Vec<(IpAddr, u8)> {
+    if AccessRules::default().lets_peer_in(peer, &[]) {
+        return Vec::new();
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let networks = interfaces.into_iter().map(|interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => (IpAddr::V4(v4.ip), v4.prefixlen),
+        if_addrs::IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen),
+    });
+    networks.collect()
+}

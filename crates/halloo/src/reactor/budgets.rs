@@ -1,0 +1,65 @@
+//! The memory that all clients together may take: partial messages and outboxes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::connection::{Connection, State};
+use super::connection_table::ConnectionTable;
+use crate::Config;
+
+/// Totals over all connections. When one is exceeded, the connection that takes most is cut off.
+#[derive(Debug)]
+pub(super) struct Budgets {
+    max_partial_bytes: u64,
+    max_outbox_bytes: usize,
+    partial_bytes: u64,
+    outbox_bytes: Arc<AtomicUsize>,
+}
+
+impl Budgets {
+    pub(super) fn new(config: &Config, outbox_bytes: Arc<AtomicUsize>) -> Budgets {
+        // One message of the largest allowed size is no attack, whatever its buffer grew to.
+        let least = config.messages.max_message_bytes.saturating_mul(2);
+        Budgets {
+            max_partial_bytes: config.max_partial_bytes_total.max(least) as u64,
+            max_outbox_bytes: config.max_outbox_bytes_total,
+            partial_bytes: 0,
+            outbox_bytes,
+        }
+    }
+
+    /// Counts what the partial message of `connection` takes now. Returns whether the total is exceeded by it.
+    #[inline]
+    pub(super) fn track_partial(&mut self, connection: &mut Connection) -> bool {
+        let bytes = match &connection.state {
+            State::WebSocket(websocket) => u32::try_from(websocket.partial_bytes()).unwrap_or(u32::MAX),
+            State::Pending(_) | State::Closed => 0,
+        };
+        self.partial_bytes = self.partial_bytes - u64::from(connection.tracked_partial) + u64::from(bytes);
+        connection.tracked_partial = bytes;
+        bytes > 0 && self.partial_bytes > self.max_partial_bytes
+    }
+
+    /// No longer counts the partial message of `connection`, which was discarded.
+    pub(super) fn release_partial(&mut self, connection: &mut Connection) {
+        self.partial_bytes -= u64::from(std::mem::take(&mut connection.tracked_partial));
+    }
+
+    /// Returns whether the outboxes together exceed their total.
+    #[inline]
+    pub(super) fn outboxes_exceed(&self) -> bool {
+        self.outbox_bytes.load(Ordering::Relaxed) > self.max_outbox_bytes
+    }
+
+    /// Returns the connection with the largest partial message.
+    pub(super) fn largest_partial(table: &mut ConnectionTable) -> Option<&mut Connection> {
+        table.iter_mut().max_by_key(|connection| connection.tracked_partial)
+    }
+
+    /// Returns the slot of the connection with the largest outbox.
+    pub(super) fn largest_outbox(table: &ConnectionTable) -> Option<usize> {
+        let waiting = |connection: &Connection| connection.outbox.as_ref().map_or(0, |outbox| outbox.memory());
+        let sockets = table.iter().filter(|connection| !connection.is_closed());
+        sockets.max_by_key(|connection| waiting(connection)).map(|connection| connection.slot as usize)
+    }
+}

@@ -1,0 +1,104 @@
+//! Where events go: to the application's queue, or to its handler on this thread.
+
+use std::sync::Arc;
+
+use crate::event_queue::{Batch, EventQueue, Packed};
+use crate::hub::Hub;
+use crate::{ClientId, Event, Message};
+
+use super::connections::Connections;
+
+/// Events of a turn that are handed to the application together. Waking it costs two system calls and may stop this
+/// thread; waiting for more events delays the first one by less than waking takes.
+const BATCH: usize = 16;
+
+/// A handler of events on the reactor thread.
+pub(crate) type Handler = dyn FnMut(Event<'_>, &mut Hub<'_>) + Send;
+
+/// How the application receives events.
+pub(crate) enum EventTarget {
+    /// It takes them from a queue.
+    Queue(Arc<EventQueue<Packed>>),
+    /// It is called on this thread.
+    Handler(Box<Handler>),
+}
+
+/// Logs events and passes them on.
+pub(super) struct EventSink {
+    target: EventTarget,
+    /// Events on their way to the queue.
+    batch: Packed,
+}
+
+impl EventSink {
+    pub(super) fn new(target: EventTarget) -> EventSink {
+        EventSink { target, batch: Packed::default() }
+    }
+
+    /// Emits all events that `connections` has caused, and those that the handler causes meanwhile.
+    pub(super) fn emit_all(&mut self, connections: &mut Connections) {
+        while let Some(event) = connections.egress.membership.pop_event() {
+            self.emit(event, connections);
+        }
+    }
+
+    fn emit(&mut self, event: Event<'_>, connections: &mut Connections) {
+        log(&event);
+        match &mut self.target {
+            EventTarget::Queue(_) => self.batch.push(event),
+            EventTarget::Handler(handler) => handler(event, &mut Hub { connections }),
+        }
+    }
+
+    /// Emits a message; its event is only built where it is needed, because most of the time nothing else happens.
+    #[inline]
+    pub(super) fn emit_message(&mut self, client: ClientId, message: Message<'_>, connections: &mut Connections) {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            let text = halloo_proto::text::escape(message.text().unwrap_or("(binary)"), 200);
+            let bytes = message.bytes().len();
+            tracing::debug!(name: "message received", "client {client} sent {bytes} bytes: {text}");
+        }
+        match &mut self.target {
+            EventTarget::Queue(_) => self.batch.push_message(client, message),
+            EventTarget::Handler(handler) => {
+                handler(Event::MessageReceived { client, message }, &mut Hub { connections });
+            }
+        }
+    }
+
+    /// Returns whether enough events are batched to wake the application before the end of the turn, so that a full queue
+    /// stops one of the next reads and not the next thousand.
+    pub(super) fn is_batch_full(&self) -> bool {
+        self.batch.len() >= BATCH || matches!(self.target, EventTarget::Handler(_))
+    }
+
+    /// Hands the batch to the application. Returns whether its queue is full now.
+    pub(super) fn publish(&mut self) -> bool {
+        match &self.target {
+            EventTarget::Queue(queue) => self.batch.len() > 0 && queue.push(&mut self.batch),
+            EventTarget::Handler(_) => false,
+        }
+    }
+
+    /// Returns whether the application is in the middle of a batch of events.
+    pub(super) fn is_in_hand(&self) -> bool {
+        matches!(&self.target, EventTarget::Queue(queue) if queue.is_in_hand())
+    }
+}
+
+/// Logs an event as the contract requires. Events whose log line needs more than the event are logged where they happen.
+fn log(event: &Event<'_>) {
+    match event {
+        Event::ClientJoined { client, addr, clients } => {
+            tracing::info!("client {client} joined from {addr}; {clients} connected");
+        }
+        Event::MessagesDropped { client, messages } => {
+            tracing::warn!("client {client} is too slow; messages dropped: {messages}");
+        }
+        Event::AddressesChanged { addresses } => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            tracing::info!("the network has changed; reachable at {}", addresses.join(", "));
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,125 @@
+//! What a request head leads to: a client, an HTTP response, TLS, or a refusal.
+
+use std::io;
+use std::net::SocketAddr;
+
+use halloo_proto::Time;
+use halloo_proto::access::{AccessRules, Denied};
+use halloo_proto::extensions::DeflateOffer;
+use halloo_proto::http::respond;
+use halloo_proto::text::escape;
+use halloo_proto::token::Guesses;
+use halloo_proto::upgrade::{HandshakeLimits, Refusal, Verdict, Visitor, read_head};
+
+use super::connection::Connection;
+use super::http::HttpRequest;
+use crate::http::{self, Route};
+use crate::tls::Acceptor;
+use crate::{Config, Fingerprint};
+
+/// The first byte of TLS: a handshake record (RFC 8446 section 5.1).
+const TLS: u8 = 0x16;
+/// The content type of responses that are sentences.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Decides about request heads.
+pub(super) struct Handshakes {
+    pub(super) access: AccessRules,
+    limits: HandshakeLimits,
+    compression: bool,
+    /// Present when TLS is required.
+    tls: Option<Acceptor>,
+    /// The addresses that sent wrong tokens lately.
+    guesses: Guesses,
+}
+
+/// What a request head leads to.
+pub(super) enum HeadOutcome {
+    /// The head is not complete, and was kept.
+    Incomplete,
+    /// The connection speaks TLS from now on.
+    Tls(io::Result<()>),
+    /// A WebSocket: send `response`; frames follow `head` bytes into the input.
+    Accept { head: usize, response: Vec<u8>, deflate: Option<DeflateOffer> },
+    /// An HTTP request that passed the access rules.
+    Http(HttpRequest),
+    /// Send this response and close.
+    Refuse(Vec<u8>),
+}
+
+impl Handshakes {
+    pub(super) fn new(config: &Config) -> Handshakes {
+        Handshakes {
+            access: config.access.clone(),
+            limits: config.handshakes,
+            compression: config.compression,
+            tls: Acceptor::of(config),
+            guesses: Guesses::default(),
+        }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.tls.as_ref().and_then(Acceptor::fingerprint)
+    }
+
+    /// Decides about the head of the pending `connection`, of which `bytes` arrived.
+    pub(super) fn handle_head(&mut self, connection: &mut Connection, bytes: &[u8], now: Time) -> HeadOutcome {
+        let peer = connection.peer;
+        let is_plain = self.tls.is_some() && !connection.stream.is_secure();
+        if let Some(tls) = self.tls.as_ref().filter(|_| is_plain && bytes.first() == Some(&TLS)) {
+            return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
+        }
+        let visitor = Visitor { ip: peer.ip(), may_guess: self.guesses.allows(peer.ip(), now) };
+        match read_head(bytes, visitor, &self.access, &self.limits) {
+            verdict if is_plain && requires_tls(&verdict) => {
+                tracing::warn!("{peer} was refused: {}", Refusal::Plain);
+                HeadOutcome::Refuse(respond(400, TEXT, &[], format!("{}\n", Refusal::Plain).as_bytes(), false))
+            }
+            Verdict::Incomplete => {
+                if let Some(pending) = connection.pending() {
+                    pending.head = bytes.to_vec();
+                }
+                HeadOutcome::Incomplete
+            }
+            Verdict::Refuse { reason, response } => {
+                self.handle_refusal(peer, &reason, now);
+                HeadOutcome::Refuse(response)
+            }
+            Verdict::Page { path, head_only, origin } => HeadOutcome::Http(HttpRequest { path, head_only, origin }),
+            Verdict::Accept { head, response, deflate } => {
+                HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression) }
+            }
+        }
+    }
+
+    fn handle_refusal(&mut self, peer: SocketAddr, reason: &Refusal, now: Time) {
+        let text = escape(&reason.to_string(), 300);
+        match reason {
+            // The guesses before it were logged as warnings.
+            Refusal::Denied(Denied::TooManyGuesses) => tracing::debug!("{peer} was refused: {text}"),
+            _ => tracing::warn!("{peer} was refused: {text}"),
+        }
+        if *reason == Refusal::Denied(Denied::TokenWrong) {
+            self.guesses.handle_wrong(peer.ip(), now);
+        }
+    }
+}
+
+/// Returns whether a request is only answered over TLS where TLS is required: all but what is announced in the clear.
+fn requires_tls(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Incomplete => false,
+        Verdict::Page { path, .. } => !matches!(http::route(path), Route::Discovery),
+        Verdict::Accept { .. } | Verdict::Refuse { .. } => true,
+    }
+}
+
+/// Starts TLS on a connection whose first `bytes` were read.
+fn begin_tls(tls: &Acceptor, connection: &mut Connection, bytes: &[u8]) -> io::Result<()> {
+    connection.stream.secure(tls.accept(bytes)?);
+    connection.stream.handle_writable()
+}

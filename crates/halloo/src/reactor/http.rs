@@ -1,0 +1,90 @@
+//! HTTP responses: a few in each turn, in the order of their requests, so that a flood of requests does not delay the
+//! clients.
+
+use std::collections::VecDeque;
+
+use halloo_proto::defaults::TURN_PAGES;
+use halloo_proto::http::respond;
+
+use super::connections::Connections;
+use super::handshakes::TEXT;
+use crate::Status;
+use crate::discovery::Announcing;
+use crate::http::{self, Route};
+
+/// An HTTP request that passed the access rules.
+#[derive(Debug)]
+pub(super) struct HttpRequest {
+    pub(super) path: String,
+    pub(super) head_only: bool,
+    /// The origin whose pages may read the response.
+    pub(super) origin: Option<String>,
+}
+
+/// The connections that wait for an HTTP response.
+#[derive(Debug, Default)]
+pub(super) struct Http {
+    waiting: VecDeque<usize>,
+}
+
+impl Http {
+    /// Queues the request of the pending connection in `slot`.
+    pub(super) fn push(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections) {
+        if let Some(pending) = connections.table.get_mut(slot).and_then(|connection| connection.pending()) {
+            pending.request = Some(request);
+            self.waiting.push_back(slot);
+        }
+    }
+
+    /// Returns whether requests wait for their response.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Sends the responses whose turn it is, and returns the slots that got one.
+    pub(super) fn respond_to_some(&mut self, connections: &mut Connections, announcing: &Announcing) -> Vec<usize> {
+        let mut responded = Vec::new();
+        while responded.len() < TURN_PAGES
+            && let Some(slot) = self.waiting.pop_front()
+        {
+            // The peer may be gone and its slot in use again, which costs nothing.
+            let pending = connections.table.get_mut(slot).and_then(|connection| connection.pending());
+            let Some(request) = pending.and_then(|pending| pending.request.take()) else { continue };
+            let response = render(&request, connections, announcing);
+            connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
+            responded.push(slot);
+        }
+        responded
+    }
+}
+
+/// Returns the status of the server with each of its clients.
+pub(super) fn status(connections: &mut Connections) -> Status {
+    connections.publish_counts();
+    let mut status = connections.shared().status();
+    status.extras.clients = connections.statuses();
+    status
+}
+
+fn render(request: &HttpRequest, connections: &mut Connections, announcing: &Announcing) -> Vec<u8> {
+    let HttpRequest { path, head_only, origin } = request;
+    let json = "application/json; charset=utf-8";
+    let readable = [("Access-Control-Allow-Origin", origin.as_deref().unwrap_or("*")), ("Vary", "Origin")];
+    // Only an origin that passed the access rules may read the response.
+    let cors = if origin.is_some() { &readable[..] } else { &[] };
+    match http::route(path) {
+        Route::Console => respond(200, "text/html; charset=utf-8", http::PAGE_HEADERS, http::PAGE, *head_only),
+        Route::Status => {
+            let body = serde_json::to_vec_pretty(&status(connections)).unwrap_or_default();
+            respond(200, json, cors, &body, *head_only)
+        }
+        Route::Discovery => {
+            let reply = announcing.reply(connections.shared().clients());
+            respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), *head_only)
+        }
+        Route::NotFound => {
+            let body = b"nothing here; try /, /status or /discovery.json, or connect with ws://\n";
+            respond(404, TEXT, &[], body, *head_only)
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Everything that comes in from peers: new sockets, request heads, frames.
+
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+use halloo_proto::connection::Received;
+use halloo_proto::defaults::{TURN_BYTES, TURN_INFLATED, TURN_MESSAGES};
+use halloo_proto::deflate::Inflater;
+use halloo_proto::extensions::DeflateOffer;
+use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Opcode};
+use halloo_proto::http::respond;
+use halloo_proto::message::Incoming;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::admission::{Admission, Eviction};
+use super::connection::{Connection, State, Unread};
+use super::connections::Connections;
+use super::event_sink::EventSink;
+use super::handshakes::{Handshakes, HeadOutcome, TEXT};
+use super::http::Http;
+use super::listener::{Accepted, Listener};
+use crate::discovery::Announcing;
+use crate::{Config, LeaveReason, Message};
+
+/// Sockets accepted or refused in one turn before the clients are served again, so that a flood does not delay them.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// Reads from the sockets that are ready, and hands on what arrived.
+pub(super) struct Ingress {
+    pub(super) handshakes: Handshakes,
+    admission: Admission,
+    http: Http,
+    /// Every connection reads into it in turn.
+    buffer: Vec<u8>,
+    /// Inflates compressed messages, one at a time; present when they may be agreed on.
+    inflater: Option<Box<Inflater>>,
+    /// Connections that may have more to read although no new edge will tell.
+    ready: Vec<usize>,
+}
+
+impl Ingress {
+    pub(super) fn new(config: &Config) -> Ingress {
+        Ingress {
+            handshakes: Handshakes::new(config),
+            admission: Admission::new(config),
+            http: Http::default(),
+            buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
+            inflater: config.compression.then(Box::default),
+            ready: Vec::new(),
+        }
+    }
+
+    /// Returns whether connections may have more to read.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Returns whether HTTP requests wait for their response.
+    pub(super) fn is_responding(&self) -> bool {
+        self.http.is_waiting()
+    }
+
+    /// Looks again at the connection in `slot` in the next turn.
+    pub(super) fn look_again(&mut self, slot: usize) {
+        self.ready.push(slot);
+    }
+
+    /// Returns the connections to look at again, each once and in order.
+    pub(super) fn take_ready(&mut self) -> Vec<usize> {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.sort_unstable();
+        ready.dedup();
+        ready
+    }
+
+    /// Sends some of the HTTP responses that are due.
+    pub(super) fn respond_to_some(&mut self, connections: &mut Connections, announcing: &Announcing) {
+        for slot in self.http.respond_to_some(connections, announcing) {
+            self.look_for_end(slot, connections);
+        }
+    }
+
+    /// Accepts the sockets that wait, as many as a turn allows.
+    pub(super) fn accept(&mut self, listener: &mut Listener, registry: &Registry, connections: &mut Connections) {
+        listener.handle_timeout(connections.table.len(), connections.now());
+        let mut refused = 0;
+        for _ in 0..ACCEPTS_PER_TURN {
+            match listener.accept(connections.table.len(), connections.now()) {
+                Accepted::Socket(stream, peer) => self.admit(stream, peer, registry, connections),
+                Accepted::Nothing => break,
+                Accepted::NeedsDescriptor => {
+                    if listener
+                        .take_waiting()
+                        .map(|(stream, peer)| self.admit(stream, peer, registry, connections))
+                        .is_some()
+                    {
+                        continue;
+                    }
+                    match self.admission.evict_for_descriptor(connections) {
+                        Eviction::Impossible => {
+                            count_refused(connections);
+                            listener.refuse_waiting();
+                            refused += 1;
+                        }
+                        Eviction::Slot(slot) => {
+                            evict(slot, connections);
+                            count_refused(connections);
+                        }
+                        Eviction::Later => {
+                            return listener.retry_later(connections.table.len(), connections.now());
+                        }
+                    }
+                }
+            }
+        }
+        if refused > 0 {
+            listener.retry_later(connections.table.len(), connections.now());
+        }
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, peer: SocketAddr, registry: &Registry, connections: &mut Connections) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let slot = connections.table.next_slot();
+        let registered = registry.register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE);
+        let refusal = match (self.admission.refuse_socket(peer.ip(), &self.handshakes.access, connections), &registered)
+        {
+            (Some(reason), _) => Some(reason.to_owned()),
+            (None, Err(error)) => Some(error.to_string()),
+            (None, Ok(())) => None,
+        };
+        if let Some(reason) = refusal {
+            tracing::info!("{peer} was refused: {reason}");
+            return count_refused(connections);
+        }
+        // Otherwise small messages wait up to 200 ms for an acknowledgement. It fails on a dead socket only.
+        let _ = stream.set_nodelay(true);
+        let deadline = self.admission.handshake_deadline(connections.now());
+        let connection = Connection::new(stream, peer, slot, self.admission.next_arrival(), deadline);
+        let others = connections.add(connection);
+        for slot in self.admission.evict_for(peer.ip(), others, connections) {
+            let is_pending = connections.table.get(slot).is_some_and(|c| matches!(c.state, State::Pending(_)));
+            if is_pending {
+                count_refused(connections);
+            }
+            evict(slot, connections);
+        }
+    }
+
+    /// Reads once from the connection in `slot`, which may have something, and handles all of it.
+    pub(super) fn handle_readable(&mut self, slot: usize, connections: &mut Connections, sink: &mut EventSink) {
+        if connections.egress.pauses.is_paused() {
+            // No new edge will tell of what waits already.
+            return self.ready.push(slot);
+        }
+        let now = connections.now();
+        let Some(connection) = connections.table.get_mut(slot) else { return };
+        if let Some(unread) = connection.unread.take() {
+            self.handle_unread(slot, unread, connections, sink);
+            return connections.flush(slot);
+        }
+        if !connection.wants_read() {
+            return;
+        }
+        let kept = connection.websocket().map_or(0, |websocket| websocket.restore(&mut self.buffer));
+        let end = kept + TURN_BYTES;
+        let count = loop {
+            match connection.stream.read(&mut self.buffer[kept..end]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => break outcome,
+            }
+        };
+        match count {
+            Ok(0) => {
+                connections.egress.drop(connection, LeaveReason::Lost("the peer closed the connection".into()));
+                return;
+            }
+            Ok(count) => {
+                if let Some(websocket) = connection.websocket() {
+                    websocket.handle_bytes(now);
+                }
+                // A full buffer, or a system whose edges need the read that finds nothing, means: look again. After a
+                // short read the socket is drained (epoll(7)) and the next edge tells of more, except that an end of
+                // file that came with this very edge would not be told again.
+                let edges_lack = !cfg!(any(target_os = "linux", target_os = "android"));
+                if count == TURN_BYTES || edges_lack || connection.stream.has_ended() {
+                    self.ready.push(slot);
+                }
+                self.handle_bytes(slot, kept + count, connections, sink);
+                self.look_for_end(slot, connections);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if let Some(websocket) = connection.websocket() {
+                    websocket.keep(&self.buffer[..kept]);
+                }
+            }
+            Err(error) => connections.egress.handle_io_error(connection, &error),
+        }
+        connections.flush(slot);
+    }
+
+    /// A connection that ends is read to its end at once, because its last edge may have come.
+    fn look_for_end(&mut self, slot: usize, connections: &Connections) {
+        if connections.table.get(slot).is_some_and(Connection::is_ending) {
+            self.ready.push(slot);
+        }
+    }
+
+    fn handle_bytes(&mut self, slot: usize, length: usize, connections: &mut Connections, sink: &mut EventSink) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        match connections.table.get_mut(slot).map(|connection| &mut connection.state) {
+            Some(State::WebSocket(_)) => self.handle_frames(slot, &mut buffer[..length], connections, sink),
+            Some(State::Pending(pending)) if pending.head.is_empty() => {
+                self.handle_head(slot, &mut buffer[..length], connections, sink);
+            }
+            Some(State::Pending(pending)) => {
+                let mut head = std::mem::take(&mut pending.head);
+                head.extend_from_slice(&buffer[..length]);
+                self.handle_head(slot, &mut head, connections, sink);
+            }
+            Some(State::Closed) | None => {}
+        }
+        self.buffer = buffer;
+    }
+
+    fn handle_head(&mut self, slot: usize, bytes: &mut [u8], connections: &mut Connections, sink: &mut EventSink) {
+        let now = connections.now();
+        let Some(connection) = connections.table.get_mut(slot) else { return };
+        match self.handshakes.handle_head(connection, bytes, now) {
+            HeadOutcome::Incomplete | HeadOutcome::Tls(Ok(())) => {}
+            HeadOutcome::Tls(Err(error)) => connections.egress.handle_io_error(connection, &error),
+            HeadOutcome::Refuse(response) => {
+                count_refused(connections);
+                connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
+            }
+            HeadOutcome::Http(request) => self.http.push(slot, request, connections),
+            HeadOutcome::Accept { head, response, deflate } => {
+                if self.open(slot, response, deflate, connections) {
+                    sink.emit_all(connections);
+                    self.handle_frames(slot, &mut bytes[head..], connections, sink);
+                }
+            }
+        }
+    }
+
+    /// Completes the handshake of a connection. Returns whether it is a client now.
+    fn open(
+        &mut self,
+        slot: usize,
+        mut response: Vec<u8>,
+        deflate: Option<DeflateOffer>,
+        connections: &mut Connections,
+    ) -> bool {
+        let Some(connection) = connections.table.get(slot) else { return false };
+        let peer = connection.peer;
+        if let Some(reason) = self.admission.refuse_client(peer.ip(), connections) {
+            tracing::warn!("{peer} was refused: {reason}");
+            count_refused(connections);
+            let response = respond(503, TEXT, &[], format!("{reason}\n").as_bytes(), false);
+            connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
+            return false;
+        }
+        connections.with(slot, |egress, connection| {
+            if let Some(offer) = &deflate {
+                offer.accept_in(&mut response);
+                connection.compressed = offer.takes_compressed();
+            }
+            egress.join(connection, deflate.is_some(), &response);
+        });
+        connections.table.get(slot).is_some_and(Connection::is_open)
+    }
+
+    /// Handles the frames of a read; what exceeds the read budget of the turn is kept.
+    fn handle_frames(&mut self, slot: usize, bytes: &mut [u8], connections: &mut Connections, sink: &mut EventSink) {
+        let left = self.handle_some_frames(slot, bytes, connections, sink);
+        if left == 0 {
+            return;
+        }
+        if let Some(connection) = connections.table.get_mut(slot) {
+            let rest = bytes[bytes.len() - left..].to_vec();
+            connection.unread = Some(Box::new(Unread { bytes: rest, start: 0 }));
+            self.ready.push(slot);
+        }
+    }
+
+    /// Continues with what an earlier turn left over.
+    fn handle_unread(
+        &mut self,
+        slot: usize,
+        mut unread: Box<Unread>,
+        connections: &mut Connections,
+        sink: &mut EventSink,
+    ) {
+        let left = self.handle_some_frames(slot, &mut unread.bytes[unread.start..], connections, sink);
+        unread.start = unread.bytes.len() - left;
+        if let Some(connection) = connections.table.get_mut(slot) {
+            if left > 0 {
+                connection.unread = Some(unread);
+            }
+            // Also when nothing is left: an edge may have come meanwhile, and been answered by this.
+            self.ready.push(slot);
+        }
+    }
+
+    /// Handles frames up to the read budget of [`TURN_MESSAGES`] and [`TURN_INFLATED`], and returns the number of bytes
+    /// that are left.
+    fn handle_some_frames(
+        &mut self,
+        slot: usize,
+        bytes: &mut [u8],
+        connections: &mut Connections,
+        sink: &mut EventSink,
+    ) -> usize {
+        connections.receiving = slot;
+        let mut input = bytes;
+        let mut inflated = 0;
+        let mut left = 0;
+        for frames in 1.. {
+            let Connections { table, egress, .. } = connections;
+            let Some(connection) = table.get_mut(slot) else { break };
+            let client = connection.client;
+            let Some(websocket) = connection.websocket() else { break };
+            let message = match websocket.receive(&mut input, &egress.config, &egress.pauses) {
+                Some(Received::Text(text)) => Some(Message::Text(text)),
+                Some(Received::Binary(bytes)) => Some(Message::Binary(bytes)),
+                Some(Received::Ping(payload)) => {
+                    connections.send_control(slot, Opcode::Pong, payload);
+                    None
+                }
+                Some(Received::Ignored) => None,
+                Some(Received::End(end)) => {
+                    connections.with(slot, |egress, connection| egress.handle_end(connection, end));
+                    break;
+                }
+                Some(Received::Compressed { text, payload }) => {
+                    let Some(inflater) = &mut self.inflater else { break };
+                    match inflater.message(text, &payload, egress.config.messages.max_message_bytes) {
+                        Ok(message) => {
+                            inflated += message.bytes();
+                            whole(message)
+                        }
+                        Err(violation) => {
+                            egress.fail(connection, violation);
+                            break;
+                        }
+                    }
+                }
+                None => {
+                    if websocket.has_partial() {
+                        egress.schedule(connection);
+                    }
+                    break;
+                }
+            };
+            if let Some(message) = message {
+                connections.received += 1;
+                sink.emit_message(client, message, connections);
+                sink.emit_all(connections);
+            }
+            if frames >= TURN_MESSAGES || inflated >= TURN_INFLATED {
+                left = input.len();
+                break;
+            }
+        }
+        connections.track_partial(slot);
+        left
+    }
+}
+
+/// Returns an inflated message as the application gets it.
+fn whole(incoming: Incoming<'_>) -> Option<Message<'_>> {
+    match incoming {
+        Incoming::Text(text) => Some(Message::Text(text)),
+        Incoming::Binary(bytes) => Some(Message::Binary(bytes)),
+        _ => None,
+    }
+}
+
+fn evict(slot: usize, connections: &mut Connections) {
+    connections.with(slot, |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
+    // Nobody works on a connection now, and the descriptor is needed.
+    connections.reap();
+}
+
+fn count_refused(connections: &Connections) {
+    connections.shared().refused.fetch_add(1, Ordering::Relaxed);
+}
