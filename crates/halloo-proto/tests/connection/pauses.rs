@@ -1,0 +1,119 @@
+//! Times in which one side does not read are not held against the other.
+
+use std::time::Duration;
+
+use halloo_proto::close::CloseCode;
+use halloo_proto::connection::DropReason;
+use halloo_proto::defaults::FRAGMENT_TIMEOUT;
+use halloo_proto::frame::Opcode;
+
+use super::endpoint::{HEARTBEAT, Seen};
+use super::pair::{Pair, ROLES};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn silence_and_partial_messages_are_not_judged_during_a_pause() {
+    for role in ROLES {
+        let mut pair = Pair::default();
+        pair.ends(role).1.fragment(Opcode::Text, b"begun ");
+        pair.run(Duration::from_millis(100));
+        let (paused, other) = pair.ends(role);
+        paused.pauses.pause();
+        other.is_stopped = true;
+        pair.run(HOUR);
+        let (paused, other) = pair.ends(role);
+        assert_eq!(paused.seen, []);
+        assert!(paused.pings.is_empty(), "a ping proves nothing while its pong is not read");
+        other.is_stopped = false;
+        paused.pauses.resume();
+        other.pauses.handle_turn(paused.pauses.now(), Some(Duration::ZERO), HEARTBEAT);
+        other.frame(Opcode::Continuation, b"and finished");
+        pair.run(Duration::from_secs(1));
+        assert_eq!(pair.ends(role).0.seen, [Seen::Text("begun and finished".into())], "{role:?}");
+    }
+}
+
+#[test]
+fn after_a_pause_deadlines_begin_anew() {
+    for role in ROLES {
+        let mut pair = Pair::default();
+        pair.delay = Duration::ZERO;
+        pair.ends(role).1.fragment(Opcode::Text, b"never finished");
+        pair.run(Duration::from_millis(100));
+        pair.ends(role).0.pauses.pause();
+        pair.ends(role).1.is_stopped = true;
+        pair.run(HOUR);
+        pair.ends(role).0.pauses.resume();
+        let ends = |seen: &Seen| matches!(seen, Seen::Violation(CloseCode::PolicyViolation) | Seen::Dropped(_));
+        let ended = pair.run_until(|pair| pair.client.seen.iter().chain(&pair.server.seen).any(ends)).unwrap();
+        assert_eq!(ended, FRAGMENT_TIMEOUT.min(3 * HEARTBEAT), "{role:?}");
+    }
+}
+
+#[test]
+fn paused_client_keeps_itself_alive_with_pongs() {
+    let mut pair = Pair::default();
+    pair.client.pauses.pause();
+    pair.run(HOUR);
+    assert_eq!((&pair.server.seen[..], pair.server.is_gone), (&[][..], false));
+    let expected = HOUR.as_secs() / HEARTBEAT.as_secs();
+    let pongs = pair.client.pongs.len() as u64;
+    assert!((expected - 1..=expected).contains(&pongs), "{pongs} pongs");
+    pair.client.pauses.resume();
+    pair.run(HEARTBEAT);
+    assert_eq!(pair.client.seen, []);
+}
+
+#[test]
+fn paused_server_reads_everything_later_and_blames_no_one() {
+    let mut pair = Pair::default();
+    pair.server.pauses.pause();
+    pair.run(2 * HEARTBEAT);
+    pair.client.text("one");
+    pair.client.text("two");
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.server.seen, []);
+    pair.server.pauses.resume();
+    pair.run(HEARTBEAT);
+    assert_eq!(pair.server.seen, [Seen::Text("one".into()), Seen::Text("two".into())]);
+}
+
+#[test]
+fn suspended_process_pings_before_it_gives_the_peer_up() {
+    for role in ROLES {
+        let mut pair = Pair::default();
+        pair.run(Duration::from_secs(1));
+        let now = pair.now + HOUR;
+        let (suspended, other) = pair.ends(role);
+        other.is_stopped = true;
+        // Its next turn was due after 4 s, and comes after an hour.
+        suspended.pauses.handle_turn(now, Some(Duration::from_secs(4)), HEARTBEAT);
+        suspended.handle_timeout(now);
+        assert_eq!((suspended.seen.len(), suspended.pings.len()), (0, 0));
+        pair.now = now;
+        let dropped = Seen::Dropped(DropReason::Silent);
+        let ended = pair.run_until(|pair| pair.client.has_seen(&dropped) || pair.server.has_seen(&dropped));
+        assert_eq!(ended, Some(3 * HEARTBEAT), "{role:?}");
+        assert_eq!(pair.ends(role).0.pings, [now + HEARTBEAT]);
+    }
+}
+
+#[test]
+fn control_frames_that_gathered_during_a_pause_do_not_count_as_a_flood() {
+    for role in ROLES {
+        let mut pair = Pair::default();
+        pair.ends(role).0.pauses.pause();
+        // Fewer than a second allows, for ten seconds: five times the burst in all.
+        for _ in 0..10 {
+            let (_, other) = pair.ends(role);
+            for _ in 0..49 {
+                other.frame(Opcode::Pong, b"");
+            }
+            pair.run(Duration::from_secs(1));
+        }
+        pair.ends(role).0.pauses.resume();
+        pair.run(Duration::from_secs(1));
+        assert_eq!(pair.ends(role).0.seen, [], "{role:?}");
+    }
+}
