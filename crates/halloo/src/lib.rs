@@ -16,6 +16,7 @@ mod client;
 mod error;
 
 mod event_queue;
+mod event_receiver;
 mod shared;
 mod stream;
 mod tls;

@@ -1,12 +1,11 @@
 //! The server as an application holds it.
 
-use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
@@ -15,7 +14,8 @@ use halloo_proto::interfaces::{Interface, announced};
 use crate::discovery::interfaces;
 use crate::doctor::{self, Own};
 use crate::error::panic_message;
-use crate::event_queue::{EventQueue, Packed, Taken};
+use crate::event_queue::{EventQueue, Packed};
+use crate::event_receiver::EventReceiver;
 use crate::hub::{Hub, opcode};
 use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Reactor, Submitted};
 use crate::shared::Shared;
@@ -48,7 +48,7 @@ use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, 
 pub struct Server {
     shared: Arc<Shared>,
     commands: Arc<CommandQueue>,
-    queue: Arc<EventQueue<Packed>>,
+    receiver: EventReceiver<Packed>,
     bind: Option<IpAddr>,
     thread: Option<JoinHandle<()>>,
 }
@@ -123,7 +123,12 @@ impl Server {
         tracing::info!(name: "server started", "server started on port {}", shared.port);
         let builder = std::thread::Builder::new().name("halloo".into());
         let thread = builder.spawn(run).map_err(StartError::system("start the server's thread"))?;
-        Ok(Server { shared, commands, queue, bind, thread: Some(thread) })
+        let resume = Arc::clone(&commands);
+        let receiver = EventReceiver::new(queue, move || {
+            // The command always fits, and a reactor that is gone has nothing to resume.
+            resume.submit(Command::Resume);
+        });
+        Ok(Server { shared, commands, receiver, bind, thread: Some(thread) })
     }
 
     /// Stops this server and starts another in its place, with an event queue. Client ids go on counting.
@@ -342,42 +347,29 @@ impl Server {
         }))
     }
 
-    /// How many events wait to be taken.
+    /// Returns the number of events that wait to be taken.
     pub fn waiting_events(&self) -> usize {
-        self.queue.len()
+        self.receiver.len()
     }
 
-    /// The events, as they come; ends when the server has stopped.
+    /// Returns the events as they come, blocking for each; ends when the server has stopped.
     pub fn events(&self) -> impl Iterator<Item = Event<'static>> + '_ {
-        std::iter::from_fn(|| self.next_event(None))
+        self.receiver.iter()
     }
 
-    /// The next event if there is one, for a loop that must not wait.
+    /// Returns the next event if there is one, for a loop that must not block.
     pub fn try_event(&self) -> Option<Event<'static>> {
-        self.resume(self.queue.take())
+        self.receiver.try_next()
     }
 
-    /// The next event, waiting for it at most `timeout`.
+    /// Waits for the next event, at most for `timeout`.
     pub fn wait_event(&self, timeout: Duration) -> Option<Event<'static>> {
-        self.next_event(Some(Instant::now() + timeout))
+        self.receiver.next_timeout(timeout)
     }
 
-    /// The next event, to be awaited on any executor; `None` when the server has stopped.
+    /// Awaits the next event on any executor; `None` when the server has stopped.
     pub async fn event(&self) -> Option<Event<'static>> {
-        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
-        self.resume(taken)
-    }
-
-    fn next_event(&self, deadline: Option<Instant>) -> Option<Event<'static>> {
-        self.resume(self.queue.next(deadline))
-    }
-
-    /// Lets the reactor read on if taking this event made room.
-    fn resume(&self, taken: Taken<Event<'static>>) -> Option<Event<'static>> {
-        if taken.resume {
-            self.commands.submit(Command::Resume);
-        }
-        taken.event
+        self.receiver.next().await
     }
 }
 

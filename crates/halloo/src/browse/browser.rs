@@ -1,7 +1,6 @@
 //! The live list of servers, as an application holds it.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,7 +11,8 @@ use halloo_proto::defaults::DISCOVERY_PORT;
 use super::ServerInfo;
 use super::driver::{Driver, Shared};
 use crate::EventQueueLimits;
-use crate::event_queue::{EventQueue, Taken, Weigh};
+use crate::event_queue::{EventQueue, Weigh};
+use crate::event_receiver::EventReceiver;
 
 /// The settings of a [`Browser`]. Start from [`BrowserConfig::default`] and change what you need.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl BrowserEvent {
 #[derive(Debug)]
 pub struct Browser {
     shared: Arc<Shared>,
-    queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
+    receiver: EventReceiver<VecDeque<BrowserEvent>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -113,7 +113,9 @@ impl Browser {
             Arc::new(EventQueue::new(EventQueueLimits { max_events: config.max_events.max(1), max_bytes: usize::MAX }));
         let (driver, shared) = Driver::open(&config, Arc::clone(&queue))?;
         let thread = std::thread::Builder::new().name("halloo-browser".into()).spawn(move || driver.run())?;
-        Ok(Browser { shared, queue, thread: Some(thread) })
+        let resume = Arc::clone(&shared);
+        let receiver = EventReceiver::new(queue, move || resume.resume());
+        Ok(Browser { shared, receiver, thread: Some(thread) })
     }
 
     /// The servers that are known now, in the order in which they were found.
@@ -127,37 +129,29 @@ impl Browser {
         self.shared.browser().left_out()
     }
 
-    /// The events, as they come. Ends only when the system fails, which the log tells.
+    /// Returns the events as they come, blocking for each. Ends only when the system fails, which is logged.
     pub fn events(&self) -> impl Iterator<Item = BrowserEvent> + '_ {
-        std::iter::from_fn(|| self.next_until(None))
+        self.receiver.iter()
     }
 
-    /// The next event if there is one, for a loop that must not wait.
+    /// Returns the next event if there is one, for a loop that must not block.
     pub fn try_event(&self) -> Option<BrowserEvent> {
-        self.next_until(Some(Instant::now()))
+        self.receiver.try_next()
     }
 
-    /// The next event, waiting for it at most `timeout`.
+    /// Waits for the next event, at most for `timeout`.
     pub fn wait_event(&self, timeout: Duration) -> Option<BrowserEvent> {
-        self.next_until(Instant::now().checked_add(timeout))
+        self.receiver.next_timeout(timeout)
     }
 
-    /// The next event, to be awaited on any executor; `None` as with [`Browser::events`].
+    /// Awaits the next event on any executor; `None` as with [`Browser::events`].
     pub async fn event(&self) -> Option<BrowserEvent> {
-        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
-        self.resume(taken)
+        self.receiver.next().await
     }
 
-    /// The next event, waited for until then, or for ever.
-    pub(super) fn next_until(&self, end: Option<Instant>) -> Option<BrowserEvent> {
-        self.resume(self.queue.next(end))
-    }
-
-    fn resume(&self, taken: Taken<BrowserEvent>) -> Option<BrowserEvent> {
-        if taken.resume {
-            self.shared.resume();
-        }
-        taken.event
+    /// Waits for the next event until `deadline`, or without a limit.
+    pub(super) fn next_until(&self, deadline: Option<Instant>) -> Option<BrowserEvent> {
+        self.receiver.next_deadline(deadline)
     }
 }
 

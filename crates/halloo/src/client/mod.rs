@@ -15,11 +15,10 @@ mod keys;
 mod status;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
 
@@ -29,7 +28,8 @@ pub use status::status_of;
 pub use target::Target;
 
 use crate::error::panic_message;
-use crate::event_queue::{EventQueue, Taken};
+use crate::event_queue::EventQueue;
+use crate::event_receiver::EventReceiver;
 use crate::{ConnectError, Delivery, Message, Stopped};
 use driver::{Driver, End};
 use line::Line;
@@ -68,7 +68,7 @@ use line::Line;
 #[derive(Debug)]
 pub struct Client {
     line: Arc<Line>,
-    queue: Arc<EventQueue<VecDeque<ClientEvent>>>,
+    receiver: EventReceiver<VecDeque<ClientEvent>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -109,7 +109,9 @@ impl Client {
         };
         let builder = std::thread::Builder::new().name("halloo-client".into());
         let thread = builder.spawn(run).map_err(ConnectError::system("start the client's thread"))?;
-        Ok(Client { line, queue, thread: Some(thread) })
+        let resume = Arc::clone(&line);
+        let receiver = EventReceiver::new(queue, move || resume.resume());
+        Ok(Client { line, receiver, thread: Some(thread) })
     }
 
     /// Sends one message, now or once there is a connection again. Never waits.
@@ -177,43 +179,29 @@ impl Client {
         self.line.messages_dropped()
     }
 
-    /// How many events wait to be taken.
+    /// Returns the number of events that wait to be taken.
     pub fn waiting_events(&self) -> usize {
-        self.queue.len()
+        self.receiver.len()
     }
 
-    /// The events, as they come; ends when the client was closed or gave up.
+    /// Returns the events as they come, blocking for each; ends when the client was closed or gave up.
     pub fn events(&self) -> impl Iterator<Item = ClientEvent> + '_ {
-        std::iter::from_fn(|| self.next_event(None))
+        self.receiver.iter()
     }
 
-    /// The next event if there is one, for a loop that must not wait.
+    /// Returns the next event if there is one, for a loop that must not block.
     pub fn try_event(&self) -> Option<ClientEvent> {
-        self.next_event(Some(Instant::now()))
+        self.receiver.try_next()
     }
 
-    /// The next event, waiting for it at most `timeout`.
+    /// Waits for the next event, at most for `timeout`.
     pub fn wait_event(&self, timeout: Duration) -> Option<ClientEvent> {
-        // A time beyond all clocks is for ever.
-        self.next_event(Instant::now().checked_add(timeout))
+        self.receiver.next_timeout(timeout)
     }
 
-    /// The next event, to be awaited on any executor; `None` when the client was closed or gave up.
+    /// Awaits the next event on any executor; `None` when the client was closed or gave up.
     pub async fn event(&self) -> Option<ClientEvent> {
-        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
-        self.resume(taken)
-    }
-
-    fn next_event(&self, deadline: Option<Instant>) -> Option<ClientEvent> {
-        self.resume(self.queue.next(deadline))
-    }
-
-    /// Lets the thread read on if taking this event made room.
-    fn resume(&self, taken: Taken<ClientEvent>) -> Option<ClientEvent> {
-        if taken.resume {
-            self.line.resume();
-        }
-        taken.event
+        self.receiver.next().await
     }
 }
 
