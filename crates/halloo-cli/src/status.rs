@@ -48,7 +48,7 @@ fn print(target: impl Into<Target>, arguments: &StatusArgs) -> anyhow::Result<()
     let mut config = ClientConfig::new(target);
     config.token = arguments.keys.token();
     config.fingerprint = arguments.keys.fingerprint;
-    println(&halloo::status_of(&config)?)?;
+    println(&serde_json::to_string_pretty(&halloo::status_of(&config)?)?)?;
     Ok(())
 }
 

@@ -2,33 +2,35 @@
 
 use std::net::SocketAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ClientId;
 
-/// The state of a server. As JSON, the six keys of the reference script stand first and everything else under `halloo`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The state of a server. As JSON, the six keys of the reference script come first, and everything else is under
+/// `halloo`. Keys that this version does not know are ignored when it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
-    /// Whether the server listens.
+    /// Whether the server is running.
     pub server_running: bool,
     /// The TCP port it listens on.
     pub server_port: u16,
-    /// Clients that finished their handshake and have not left.
+    /// The number of connected clients: their handshake is complete, and they have not left.
     pub connected_clients: usize,
     /// Whether discovery is on.
     pub discovery_enabled: bool,
-    /// Whether beacons are sent now: discovery is on and nobody is connected.
+    /// Whether beacons are sent now: discovery is on and no client is connected.
     pub discovery_active: bool,
-    /// The address that other devices most likely reach this machine at.
+    /// The address at which other devices most likely reach this machine.
     pub local_ip: String,
-    /// What halloo tells beyond the reference script.
-    #[serde(rename = "halloo")]
+    /// What the reference script did not have.
+    #[serde(rename = "halloo", default)]
     pub extras: Extras,
 }
 
 /// The part of [`Status`] that the reference script did not have.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Extras {
     /// The version of halloo.
@@ -39,31 +41,31 @@ pub struct Extras {
     pub uptime_seconds: u64,
     /// Clients that ever joined.
     pub clients_total: u64,
-    /// Messages that came in.
+    /// Messages received.
     pub messages_received: u64,
-    /// Messages sent to clients, one to all counted once for each; those dropped for slow clients are among them.
+    /// Messages sent to clients, those included that were dropped; a broadcast counts once per client.
     pub messages_sent: u64,
     /// Messages dropped for slow clients.
     pub messages_dropped: u64,
     /// Connections refused, for any reason.
     pub refused: u64,
-    /// Memory in bytes that what waits for slow clients takes.
+    /// Bytes of memory that messages waiting for slow clients take.
     pub outbox_bytes: usize,
-    /// Each client.
+    /// Every client.
     pub clients: Vec<ClientStatus>,
 }
 
 /// One client at one moment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClientStatus {
-    /// Who it is.
+    /// The client's id.
     pub client: ClientId,
-    /// Where it connected from.
+    /// The address it connected from.
     pub addr: SocketAddr,
-    /// Round trip of the last heartbeat in milliseconds; `None` before the first.
+    /// Round trip of the last answered ping in milliseconds; `None` before the first.
     pub latency_ms: Option<f64>,
-    /// Messages that wait for it.
+    /// Messages that wait to be sent to it.
     pub waiting: usize,
     /// Messages dropped for it.
     pub dropped: u64,
