@@ -253,7 +253,7 @@ pub(crate) struct PlaceArgs {
 impl StatusArgs {
     pub(crate) fn search(&self) -> halloo::Search {
         let mut search = halloo::Search::default();
-        (search.local, search.discovery_port) = (self.place.local, self.place.discovery_port);
+        search.browser = self.place.config();
         search.timeout = self.timeout;
         search.first = self.server.is_none();
         search
@@ -378,5 +378,24 @@ impl ServeArgs {
             SlowClient::DropNewest => halloo::SlowClient::DropNewest,
         };
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accepting an option and ignoring it is worse than refusing it.
+    #[test]
+    fn status_and_connect_search_where_the_options_say() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command.unwrap();
+        for (options, mdns) in [("--local --discovery-port 9000", true), ("--no-mdns --discovery-port 9000", false)] {
+            let Command::Status(status) = parse(&format!("halloo status den {options}")) else { panic!() };
+            let Command::Connect(connect) = parse(&format!("halloo connect den {options}")) else { panic!() };
+            for search in [status.search(), connect.search()] {
+                assert_eq!((search.browser.mdns, search.browser.local), (mdns, mdns));
+                assert_eq!(search.browser.discovery_port, 9000);
+            }
+        }
     }
 }

@@ -101,9 +101,9 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
 }
 
 impl ConnectArgs {
-    fn search(&self) -> Search {
+    pub(crate) fn search(&self) -> Search {
         let mut search = Search::default();
-        (search.local, search.discovery_port) = (self.place.local, self.place.discovery_port);
+        search.browser = self.place.config();
         search.timeout = self.timeout;
         search
     }

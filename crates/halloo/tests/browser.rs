@@ -40,7 +40,7 @@ fn browser(discovery_port: u16) -> Browser {
 
 fn search(discovery_port: u16, timeout: Duration) -> Search {
     let mut search = Search::default();
-    (search.discovery_port, search.local, search.timeout) = (discovery_port, true, timeout);
+    (search.browser.discovery_port, search.browser.local, search.timeout) = (discovery_port, true, timeout);
     search
 }
 

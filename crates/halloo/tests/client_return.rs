@@ -27,7 +27,7 @@ fn announced(name: &str, discovery_port: u16) -> Config {
 
 fn search(discovery_port: u16) -> Search {
     let mut search = Search::default();
-    (search.discovery_port, search.local, search.timeout) = (discovery_port, true, PATIENCE);
+    (search.browser.discovery_port, search.browser.local, search.timeout) = (discovery_port, true, PATIENCE);
     search
 }
 

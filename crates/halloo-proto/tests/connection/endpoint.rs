@@ -58,13 +58,8 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     pub(crate) fn new(role: Role, heartbeat: Duration, now: Time) -> Endpoint {
         let messages = MessageLimits::default();
-        let config = ConnectionConfig {
-            role,
-            messages,
-            heartbeat,
-            write_timeout: WRITE_TIMEOUT,
-            close_timeout: CLOSE_TIMEOUT,
-        };
+        let config =
+            ConnectionConfig { role, messages, heartbeat, write_timeout: WRITE_TIMEOUT, close_timeout: CLOSE_TIMEOUT };
         Endpoint {
             connection: Connection::open(false, now),
             config,
