@@ -5,7 +5,7 @@
 use std::net::Ipv4Addr;
 
 use halloo_proto::access::AccessRules;
-use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, read_head};
+use halloo_proto::upgrade::{HandshakeLimits, Decision, RequestContext, read_head};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     let first = &bytes[..bytes.len() * usize::from(cut) / 255];
     let (early, verdict) = (read(first), read(bytes));
     match &verdict {
-        Verdict::Accept { head, response, deflate } => {
+        Decision::Accept { head, response, deflate } => {
             assert!(bytes[..*head].ends_with(b"\n") && *head <= bytes.len());
             let mut response = response.clone();
             if let Some(offer) = deflate {
@@ -23,23 +23,23 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(response.starts_with(b"HTTP/1.1 101 ") && response.is_ascii());
             assert_eq!(position(&response, b"\r\n\r\n"), Some(response.len() - 4));
         }
-        Verdict::Refuse { response, .. } => {
+        Decision::Refuse { response, .. } => {
             let end = position(response, b"\r\n\r\n").expect("a head");
             assert!(response[..end].is_ascii() && response.starts_with(b"HTTP/1.1 4"));
             let text = std::str::from_utf8(&response[end + 4..]).expect("text");
             assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
         }
-        Verdict::Page { path, .. } => assert!(!path.contains(['?', '#', ' ', '\r', '\n'])),
-        Verdict::Incomplete => assert_eq!(early, Verdict::Incomplete),
+        Decision::Page { path, .. } => assert!(!path.contains(['?', '#', ' ', '\r', '\n'])),
+        Decision::Incomplete => assert_eq!(early, Decision::Incomplete),
     }
-    if early != Verdict::Incomplete {
+    if early != Decision::Incomplete {
         assert_eq!(early, verdict, "decided too early");
     }
 });
 
-fn read(bytes: &[u8]) -> Verdict {
-    let visitor = Visitor { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
-    read_head(bytes, visitor, &AccessRules::default(), &HandshakeLimits::default())
+fn read(bytes: &[u8]) -> Decision {
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
+    read_head(bytes, context, &AccessRules::default(), &HandshakeLimits::default())
 }
 
 fn position(bytes: &[u8], what: &[u8]) -> Option<usize> {

@@ -1,10 +1,11 @@
-//! Answers to requests that are no WebSocket handshake.
+//! HTTP responses.
 
-/// A whole HTTP/1.1 response that ends the connection (RFC 9112 section 6).
+/// Returns a whole HTTP/1.1 response that ends the connection (RFC 9112 section 6).
 ///
-/// The length is told also when `head_only` leaves the body out (RFC 9110 section 9.3.2). With an `Upgrade` among the
-/// `extra` headers, `Connection` names it too (RFC 9110 section 7.8). A value that cannot stand in one line is left
-/// out with its header, so nothing from the network can split a response.
+/// The length is stated also when `head_only` leaves the body out (RFC 9110 section 9.3.2). With an `Upgrade` among the
+/// `extra` headers, `Connection` names it too (RFC 9110 section 7.8). Without a `Cache-Control` among them, it is
+/// `no-store`. A header whose value contains a control character is left out, so nothing from the network can split a
+/// response.
 ///
 /// ```
 /// let answer = halloo_proto::http::respond(404, "text/plain", &[("X", "a\r\nSet-Cookie: b")], b"nothing here", false);
@@ -28,10 +29,13 @@ pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[
     };
     let upgrade = if extra.iter().any(|(name, _)| *name == "Upgrade") { ", upgrade" } else { "" };
     let mut head = format!(
-        "HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
          X-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n",
         body.len()
     );
+    if !extra.iter().any(|(name, _)| *name == "Cache-Control") {
+        head.push_str("Cache-Control: no-store\r\n");
+    }
     for (name, value) in extra.iter().filter(|(_, value)| !value.contains(char::is_control)) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

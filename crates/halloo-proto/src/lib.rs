@@ -23,6 +23,7 @@ pub mod token;
 
 mod headers;
 pub mod http;
+pub mod routes;
 pub mod text;
 pub mod upgrade;
 

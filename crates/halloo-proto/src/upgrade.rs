@@ -13,6 +13,7 @@ use crate::defaults;
 use crate::extensions::DeflateOffer;
 use crate::headers;
 use crate::http::respond;
+use crate::routes::{self, Route};
 
 /// Small clients draw the characters of their key at random, and leave bits set that encode nothing.
 const KEY: GeneralPurpose =
@@ -26,9 +27,6 @@ pub const SUBPROTOCOL: &str = "halloo.v1";
 /// A subprotocol that begins so is no protocol but brings the token: a page can set no other header (the WHATWG's
 /// WebSocket constructor), and a URL is seen by more people. It is never the one that is chosen.
 const TOKEN_PREFIX: &str = "halloo.token.";
-
-/// What everybody may see: the page that has yet to read the token, and what the network is told anyway.
-const OPEN_PATHS: [&str; 3] = ["/", "/discovery.json", "/favicon.ico"];
 
 /// What whoever connects may take before it is a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl Default for HandshakeLimits {
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Visitor {
+pub struct RequestContext {
     /// From which address.
     pub ip: IpAddr,
     /// Whether a token of theirs is looked at ([`Guesses::allows`](crate::token::Guesses::allows)).
@@ -68,7 +66,7 @@ pub struct Visitor {
 
 /// What a request head asks for, and what it gets.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// More bytes are needed.
     Incomplete,
     /// A WebSocket handshake: send `response`; frames follow `head` bytes into the input.
@@ -80,13 +78,13 @@ pub enum Verdict {
         /// The compression that the client offers: a server that wants it adds its own word to the answer.
         deflate: Option<DeflateOffer>,
     },
-    /// A `GET` or `HEAD` of a page.
-    Page {
-        /// The path, without its query.
-        path: String,
-        /// Whether only the head of the answer is wanted.
+    /// A `GET` or `HEAD` request that passed the access rules: send the response of `route` and close.
+    Respond {
+        /// What is requested.
+        route: &'static Route,
+        /// Whether the response has no body (`HEAD`).
         head_only: bool,
-        /// The origin that may read the answer, when one asks.
+        /// The origin whose pages may read the response, when the request has one.
         origin: Option<String>,
     },
     /// Send `response` and close.
@@ -149,9 +147,9 @@ impl Refusal {
     }
 }
 
-/// Reads the request head at the start of `bytes`, sent by `visitor`.
-pub fn read_head(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &HandshakeLimits) -> Verdict {
-    judge(bytes, visitor, rules, limits).unwrap_or_else(|reason| {
+/// Reads the request head at the start of `bytes`, sent by `context`.
+pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, limits: &HandshakeLimits) -> Decision {
+    judge(bytes, context, rules, limits).unwrap_or_else(|reason| {
         let extra: &[(&str, &str)] = match reason {
             Refusal::Version => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
             Refusal::Method => &[("Allow", "GET, HEAD")],
@@ -162,11 +160,16 @@ pub fn read_head(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &H
         let body = format!("{reason}\n");
         let head_only = bytes.starts_with(b"HEAD ");
         let response = respond(reason.status(), "text/plain; charset=utf-8", extra, body.as_bytes(), head_only);
-        Verdict::Refuse { reason, response }
+        Decision::Refuse { reason, response }
     })
 }
 
-fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &HandshakeLimits) -> Result<Verdict, Refusal> {
+fn judge(
+    bytes: &[u8],
+    context: RequestContext,
+    rules: &AccessRules,
+    limits: &HandshakeLimits,
+) -> Result<Decision, Refusal> {
     if bytes.first() == Some(&0x16) {
         return Err(Refusal::Tls);
     }
@@ -178,7 +181,7 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
     let mut request = httparse::Request::new(&mut headers);
     let head = match request.parse(bytes) {
         Ok(httparse::Status::Complete(head)) if head <= size => head,
-        Ok(httparse::Status::Partial) if bytes.len() < size => return Ok(Verdict::Incomplete),
+        Ok(httparse::Status::Partial) if bytes.len() < size => return Ok(Decision::Incomplete),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
             return Err(Refusal::TooLarge { size, headers: limits.max_headers });
         }
@@ -187,7 +190,7 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
     let request = Request { inner: &request };
     let host = rules.check_host(&request.all("host")?)?;
     let origins = request.all("origin")?;
-    rules.check_origin(&origins, host, visitor.ip)?;
+    rules.check_origin(&origins, host, context.ip)?;
     let get = request.inner.method == Some("GET");
     if !request.has_token("upgrade", "websocket")? {
         if !get && request.inner.method != Some("HEAD") {
@@ -196,11 +199,12 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
         if !request.all("sec-websocket-key")?.is_empty() {
             return Err(Refusal::Handshake("`Upgrade: websocket` is missing; a proxy on the way may have dropped it"));
         }
-        let path = request.path().to_owned();
-        if !OPEN_PATHS.contains(&path.as_str()) {
-            request.check_token(visitor, rules)?;
+        let route = routes::find(request.path());
+        if route.needs_token {
+            request.check_token(context, rules)?;
         }
-        return Ok(Verdict::Page { path, head_only: !get, origin: origins.first().map(|&origin| origin.to_owned()) });
+        let origin = origins.first().map(|&origin| origin.to_owned());
+        return Ok(Decision::Respond { route, head_only: !get, origin });
     }
     let wrong = |what| Err(Refusal::Handshake(what));
     if !get {
@@ -221,7 +225,7 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
     if !KEY.decode(key).is_ok_and(|key| key.len() == 16) {
         return wrong("Sec-WebSocket-Key must be 16 bytes in base64");
     }
-    request.check_token(visitor, rules)?;
+    request.check_token(context, rules)?;
     let accept = accept_key(key);
     // Only what was offered may be chosen, and a browser that offered something hangs up when nothing is.
     let offered = request.all("sec-websocket-protocol")?;
@@ -234,7 +238,7 @@ fn judge(bytes: &[u8], visitor: Visitor, rules: &AccessRules, limits: &Handshake
          Sec-WebSocket-Accept: {accept}\r\n{chosen}\r\n"
     );
     let deflate = DeflateOffer::first_in(&request.all("sec-websocket-extensions")?);
-    Ok(Verdict::Accept { head, response: response.into_bytes(), deflate })
+    Ok(Decision::Accept { head, response: response.into_bytes(), deflate })
 }
 
 struct Request<'r, 'h, 'b> {
@@ -253,7 +257,7 @@ impl<'b> Request<'_, '_, 'b> {
     }
 
     /// Checks the tokens given in the query, as a subprotocol, or as RFC 6750 section 2.1 has it.
-    fn check_token(&self, visitor: Visitor, rules: &AccessRules) -> Result<(), Refusal> {
+    fn check_token(&self, context: RequestContext, rules: &AccessRules) -> Result<(), Refusal> {
         if rules.token.is_none() {
             return Ok(());
         }
@@ -269,7 +273,7 @@ impl<'b> Request<'_, '_, 'b> {
                 _ => {}
             }
         }
-        if !given.is_empty() && !visitor.may_guess {
+        if !given.is_empty() && !context.may_guess {
             return Err(Denied::TooManyGuesses.into());
         }
         Ok(rules.check_token(&given)?)

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::extensions::DeflateOffer;
-use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, read_head};
+use halloo_proto::upgrade::{Decision, HandshakeLimits, RequestContext, read_head};
 
 const OURS: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
@@ -17,9 +17,9 @@ fn ask(headers: &[&str]) -> (Option<DeflateOffer>, String) {
         "GET / HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offers}\r\n"
     );
-    let visitor = Visitor { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
-    let verdict = read_head(request.as_bytes(), visitor, &AccessRules::default(), &HandshakeLimits::default());
-    let Verdict::Accept { mut response, deflate, .. } = verdict else { panic!("{verdict:?}") };
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
+    let verdict = read_head(request.as_bytes(), context, &AccessRules::default(), &HandshakeLimits::default());
+    let Decision::Accept { mut response, deflate, .. } = verdict else { panic!("{verdict:?}") };
     if let Some(offer) = deflate {
         offer.accept_in(&mut response);
     }

@@ -7,13 +7,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use halloo_proto::access::AccessRules;
 use halloo_proto::handshake::{Answer, Handshake};
 use halloo_proto::token::Token;
-use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, accept_key, read_head};
+use halloo_proto::upgrade::{Decision, HandshakeLimits, RequestContext, accept_key, read_head};
 
 /// The nonce of RFC 6455 section 1.3.
 const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const VISITOR: Visitor = Visitor { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_guess: true };
+const VISITOR: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_guess: true };
 
 fn answer(text: &str) -> Answer {
     Handshake::new(NONCE).judge(text.as_bytes(), false)
@@ -36,7 +36,7 @@ fn our_own_server_accepts_and_is_accepted() {
     let text = String::from_utf8(request.clone()).unwrap();
     assert!(text.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"), "{text}");
     assert!(text.contains(KEY) && !text.contains("Origin") && !text.contains("Authorization"), "{text}");
-    let Verdict::Accept { head, mut response, .. } =
+    let Decision::Accept { head, mut response, .. } =
         read_head(&request, VISITOR, &AccessRules::default(), &HandshakeLimits::default())
     else {
         panic!()
@@ -58,8 +58,8 @@ fn our_own_server_takes_our_token() {
     rules.token = Some(Token::from(NONCE));
     let request = |token: &Token| Handshake::new(NONCE).request(&"ws://127.0.0.1:8765".parse().unwrap(), Some(token));
     let verdict = |token: &Token| read_head(&request(token), VISITOR, &rules, &HandshakeLimits::default());
-    assert!(matches!(verdict(&Token::from(NONCE)), Verdict::Accept { .. }));
-    assert!(matches!(verdict(&Token::from([0; 16])), Verdict::Refuse { reason, .. } if reason.status() == 401));
+    assert!(matches!(verdict(&Token::from(NONCE)), Decision::Accept { .. }));
+    assert!(matches!(verdict(&Token::from([0; 16])), Decision::Refuse { reason, .. } if reason.status() == 401));
 }
 
 #[test]

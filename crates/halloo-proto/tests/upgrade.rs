@@ -4,15 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::token::Token;
-use halloo_proto::upgrade::{HandshakeLimits, Verdict, Visitor, accept_key, read_head};
+use halloo_proto::upgrade::{Decision, HandshakeLimits, RequestContext, accept_key, read_head};
 
 const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-const NEIGHBOUR: Visitor = Visitor { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
+const NEIGHBOUR: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
 
-fn read(bytes: impl AsRef<[u8]>) -> Verdict {
+fn read(bytes: impl AsRef<[u8]>) -> Decision {
     read_head(bytes.as_ref(), NEIGHBOUR, &AccessRules::default(), &HandshakeLimits::default())
 }
 
@@ -23,10 +23,10 @@ fn text(bytes: &[u8]) -> String {
 /// The status and the whole text of a refusal, which must agree; 101 and 200 for what is let in, 0 for what is incomplete.
 fn answer(bytes: impl AsRef<[u8]>) -> (u16, String) {
     match read(bytes) {
-        Verdict::Incomplete => (0, String::new()),
-        Verdict::Accept { response, .. } => (101, text(&response)),
-        Verdict::Page { path, .. } => (200, path),
-        Verdict::Refuse { reason, response } => {
+        Decision::Incomplete => (0, String::new()),
+        Decision::Accept { response, .. } => (101, text(&response)),
+        Decision::Respond { route, .. } => (200, route.path.to_owned()),
+        Decision::Refuse { reason, response } => {
             let response = text(&response);
             assert!(response.starts_with(&format!("HTTP/1.1 {} ", reason.status())), "{response}");
             (reason.status(), response)
@@ -42,13 +42,13 @@ fn the_key_of_rfc_6455() {
 #[test]
 fn any_slicing_waits_for_the_whole_head() {
     for cut in 0..GOOD.len() {
-        assert_eq!(read(&GOOD[..cut]), Verdict::Incomplete, "cut at {cut}");
+        assert_eq!(read(&GOOD[..cut]), Decision::Incomplete, "cut at {cut}");
     }
 }
 
 #[test]
 fn nothing_is_negotiated_and_frames_follow_the_head() {
-    let Verdict::Accept { head, response, .. } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
+    let Decision::Accept { head, response, .. } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
     let response = String::from_utf8(response).unwrap();
     assert!(response.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     let response = response.to_ascii_lowercase();
@@ -185,9 +185,9 @@ fn pages_obey_the_same_rules() {
     ] {
         assert_eq!(answer(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
     }
-    let path = "/status".to_owned();
+    let route = halloo_proto::routes::find("/status");
     let asked = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(asked, Verdict::Page { path, head_only: true, origin: None });
+    assert_eq!(asked, Decision::Respond { route, head_only: true, origin: None });
     assert!(answer("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
 }
 
@@ -241,11 +241,11 @@ const TOKEN: &str = "a-token-of-22-letters.";
 fn answer_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::new(TOKEN).expect("long enough"));
-    match read_head(head.as_ref(), Visitor { may_guess, ..NEIGHBOUR }, &rules, &HandshakeLimits::default()) {
-        Verdict::Incomplete => (0, String::new()),
-        Verdict::Accept { response, .. } => (101, text(&response)),
-        Verdict::Page { path, .. } => (200, path),
-        Verdict::Refuse { reason, response } => (reason.status(), text(&response)),
+    match read_head(head.as_ref(), RequestContext { may_guess, ..NEIGHBOUR }, &rules, &HandshakeLimits::default()) {
+        Decision::Incomplete => (0, String::new()),
+        Decision::Accept { response, .. } => (101, text(&response)),
+        Decision::Respond { route, .. } => (200, route.path.to_owned()),
+        Decision::Refuse { reason, response } => (reason.status(), text(&response)),
     }
 }
 

@@ -25,7 +25,6 @@ mod writing;
 mod browse;
 mod discovery;
 mod doctor;
-mod http;
 mod mdns;
 mod reactor;
 

@@ -27,7 +27,7 @@ const PROBE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a failed question means.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Decision {
     Open,
     Lost,
 }
@@ -178,20 +178,20 @@ impl Entry {
     }
 
     /// A question to `addr` was in vain; `refused` if it is certain that this server is not there.
-    pub(super) fn handle_failure(&mut self, addr: SocketAddr, refused: bool, now: Time) -> Verdict {
-        let Some(doubt) = &mut self.doubt else { return Verdict::Open };
+    pub(super) fn handle_failure(&mut self, addr: SocketAddr, refused: bool, now: Time) -> Decision {
+        let Some(doubt) = &mut self.doubt else { return Decision::Open };
         doubt.asked.retain(|asked| *asked != addr);
         doubt.refused &= refused;
         if !doubt.asked.is_empty() || !doubt.to_ask.is_empty() {
-            return Verdict::Open;
+            return Decision::Open;
         }
         // One that never answered had its whole time already, unless it lost an address to another.
         let over = if self.answered { doubt.since + END } else { self.server.heard + self.ttl };
         if doubt.refused || now >= over {
-            return Verdict::Lost;
+            return Decision::Lost;
         }
         doubt.check_at = now + CHECK_AGAIN;
-        Verdict::Open
+        Decision::Open
     }
 
     /// Where to send a probe for this server alone, if it is due: a broadcast does not reach every network.

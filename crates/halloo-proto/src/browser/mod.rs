@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::Time;
 use crate::announcement::Announcement;
-use entry::{Entry, Verdict};
+use entry::{Decision, Entry};
 use schedule::{Reach, Schedule};
 
 /// Servers remembered; more than any local network has, fewer than a flood of forged beacons.
@@ -198,7 +198,7 @@ impl Browser {
             let listens = matches!(answer, Answer::Body(_) | Answer::Odd);
             if itself || (listens && told.is_none() && !entry.has_id()) {
                 entry.hear(now);
-            } else if entry.handle_failure(addr, answer == Answer::Refused || told.is_some(), now) == Verdict::Lost {
+            } else if entry.handle_failure(addr, answer == Answer::Refused || told.is_some(), now) == Decision::Lost {
                 self.lose(index);
             }
         }

@@ -9,11 +9,10 @@ use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
 use halloo_proto::text::escape;
 use halloo_proto::token::Guesses;
-use halloo_proto::upgrade::{HandshakeLimits, Refusal, Verdict, Visitor, read_head};
+use halloo_proto::upgrade::{Decision, HandshakeLimits, Refusal, RequestContext, read_head};
 
 use super::connection::Connection;
 use super::http::HttpRequest;
-use crate::http::{self, Route};
 use crate::tls::Acceptor;
 use crate::{Config, Fingerprint};
 
@@ -73,24 +72,26 @@ impl Handshakes {
         if let Some(tls) = self.tls.as_ref().filter(|_| is_plain && bytes.first() == Some(&TLS)) {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
-        let visitor = Visitor { ip: peer.ip(), may_guess: self.guesses.allows(peer.ip(), now) };
-        match read_head(bytes, visitor, &self.access, &self.limits) {
-            verdict if is_plain && requires_tls(&verdict) => {
+        let context = RequestContext { ip: peer.ip(), may_guess: self.guesses.allows(peer.ip(), now) };
+        match read_head(bytes, context, &self.access, &self.limits) {
+            decision if is_plain && requires_tls(&decision) => {
                 tracing::warn!("{peer} was refused: {}", Refusal::Plain);
                 HeadOutcome::Refuse(respond(400, TEXT, &[], format!("{}\n", Refusal::Plain).as_bytes(), false))
             }
-            Verdict::Incomplete => {
+            Decision::Incomplete => {
                 if let Some(pending) = connection.pending() {
                     pending.head = bytes.to_vec();
                 }
                 HeadOutcome::Incomplete
             }
-            Verdict::Refuse { reason, response } => {
+            Decision::Refuse { reason, response } => {
                 self.handle_refusal(peer, &reason, now);
                 HeadOutcome::Refuse(response)
             }
-            Verdict::Page { path, head_only, origin } => HeadOutcome::Http(HttpRequest { path, head_only, origin }),
-            Verdict::Accept { head, response, deflate } => {
+            Decision::Respond { route, head_only, origin } => {
+                HeadOutcome::Http(HttpRequest { route, head_only, origin })
+            }
+            Decision::Accept { head, response, deflate } => {
                 HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression) }
             }
         }
@@ -110,11 +111,11 @@ impl Handshakes {
 }
 
 /// Returns whether a request is only answered over TLS where TLS is required: all but what is announced in the clear.
-fn requires_tls(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Incomplete => false,
-        Verdict::Page { path, .. } => !matches!(http::route(path), Route::Discovery),
-        Verdict::Accept { .. } | Verdict::Refuse { .. } => true,
+fn requires_tls(decision: &Decision) -> bool {
+    match decision {
+        Decision::Incomplete => false,
+        Decision::Respond { route, .. } => !route.allowed_without_tls,
+        Decision::Accept { .. } | Decision::Refuse { .. } => true,
     }
 }
 

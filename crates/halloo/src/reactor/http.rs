@@ -5,17 +5,19 @@ use std::collections::VecDeque;
 
 use halloo_proto::defaults::TURN_PAGES;
 use halloo_proto::http::respond;
+use halloo_proto::routes::{Resource, Route};
 
 use super::connections::Connections;
-use super::handshakes::TEXT;
 use crate::Status;
 use crate::discovery::Announcing;
-use crate::http::{self, Route};
+
+/// The page that connects back: one file that loads nothing else.
+const PAGE: &[u8] = include_bytes!("../page.html");
 
 /// An HTTP request that passed the access rules.
 #[derive(Debug)]
 pub(super) struct HttpRequest {
-    pub(super) path: String,
+    pub(super) route: &'static Route,
     pub(super) head_only: bool,
     /// The origin whose pages may read the response.
     pub(super) origin: Option<String>,
@@ -67,24 +69,22 @@ pub(super) fn status(connections: &mut Connections) -> Status {
 }
 
 fn render(request: &HttpRequest, connections: &mut Connections, announcing: &Announcing) -> Vec<u8> {
-    let HttpRequest { path, head_only, origin } = request;
-    let json = "application/json; charset=utf-8";
-    let readable = [("Access-Control-Allow-Origin", origin.as_deref().unwrap_or("*")), ("Vary", "Origin")];
-    // Only an origin that passed the access rules may read the response.
-    let cors = if origin.is_some() { &readable[..] } else { &[] };
-    match http::route(path) {
-        Route::Console => respond(200, "text/html; charset=utf-8", http::PAGE_HEADERS, http::PAGE, *head_only),
-        Route::Status => {
-            let body = serde_json::to_vec_pretty(&status(connections)).unwrap_or_default();
-            respond(200, json, cors, &body, *head_only)
-        }
-        Route::Discovery => {
+    let HttpRequest { route, head_only, origin } = request;
+    let (status, body) = match route.resource {
+        Resource::Page => (200, PAGE.to_vec()),
+        Resource::Status => (200, serde_json::to_vec_pretty(&status(connections)).unwrap_or_default()),
+        Resource::Discovery => {
             let reply = announcing.reply(connections.shared().clients());
-            respond(200, json, cors, &serde_json::to_vec(&reply).unwrap_or_default(), *head_only)
+            (200, serde_json::to_vec(&reply).unwrap_or_default())
         }
-        Route::NotFound => {
-            let body = b"nothing here; try /, /status or /discovery.json, or connect with ws://\n";
-            respond(404, TEXT, &[], body, *head_only)
-        }
+        Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),
+    };
+    let mut headers = route.headers.to_vec();
+    if let Some(origin) = origin.as_deref().filter(|_| matches!(route.resource, Resource::Status | Resource::Discovery))
+    {
+        // Only an origin that passed the access rules may read the response.
+        headers.extend([("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]);
     }
+    headers.push(("Cache-Control", route.cache_control));
+    respond(status, route.content_type, &headers, &body, *head_only)
 }

@@ -1,0 +1,113 @@
+//! The HTTP routes on the WebSocket's port, in one table. Every route answers `GET` and `HEAD`.
+
+/// What an HTTP response contains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// The page that connects back to the server.
+    Page,
+    /// The status of the server with its clients.
+    Status,
+    /// What a probe would be answered with.
+    Discovery,
+    /// Nothing.
+    NotFound,
+}
+
+/// One route.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The path, without a query.
+    pub path: &'static str,
+    /// What it leads to.
+    pub resource: Resource,
+    /// Whether a request needs the token, where the server has one.
+    pub needs_token: bool,
+    /// Whether a request is answered without TLS where the server requires TLS.
+    pub allowed_without_tls: bool,
+    /// The `Content-Type` of the response.
+    pub content_type: &'static str,
+    /// The `Cache-Control` of the response.
+    pub cache_control: &'static str,
+    /// Further headers of the response.
+    pub headers: &'static [(&'static str, &'static str)],
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json; charset=utf-8";
+
+/// Keeps the page from loading anything and from being framed.
+const PAGE_HEADERS: &[(&str, &str)] = &[(
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)];
+
+/// Every route. The page is open, because it has yet to read the token from its fragment; discovery is open, because the
+/// beacons are.
+pub const ROUTES: &[Route] = &[
+    Route {
+        path: "/",
+        resource: Resource::Page,
+        needs_token: false,
+        allowed_without_tls: false,
+        content_type: "text/html; charset=utf-8",
+        cache_control: "no-store",
+        headers: PAGE_HEADERS,
+    },
+    Route {
+        path: "/status",
+        resource: Resource::Status,
+        needs_token: true,
+        allowed_without_tls: false,
+        content_type: JSON,
+        cache_control: "no-store",
+        headers: &[],
+    },
+    Route {
+        path: "/discovery.json",
+        resource: Resource::Discovery,
+        needs_token: false,
+        allowed_without_tls: true,
+        content_type: JSON,
+        cache_control: "no-store",
+        headers: &[],
+    },
+    // Browsers request it for the page.
+    Route { path: "/favicon.ico", needs_token: false, ..NOT_FOUND },
+];
+
+/// The route of every other path.
+const NOT_FOUND: Route = Route {
+    path: "",
+    resource: Resource::NotFound,
+    needs_token: true,
+    allowed_without_tls: false,
+    content_type: TEXT,
+    cache_control: "no-store",
+    headers: &[],
+};
+
+static UNKNOWN: Route = NOT_FOUND;
+
+/// Returns the route of `path`, which has no query.
+pub fn find(path: &str) -> &'static Route {
+    ROUTES.iter().find(|route| route.path == path).unwrap_or(&UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_distinct_and_unknown_ones_need_the_token_and_tls() {
+        for (index, route) in ROUTES.iter().enumerate() {
+            assert_eq!(find(route.path), route);
+            assert!(ROUTES[..index].iter().all(|other| other.path != route.path), "{}", route.path);
+        }
+        for path in ["", "/STATUS", "/status/", "//", "/nothing"] {
+            let route = find(path);
+            assert_eq!((route.resource, route.needs_token), (Resource::NotFound, true), "{path}");
+            assert!(!route.allowed_without_tls);
+        }
+    }
+}
