@@ -5,7 +5,8 @@
 use std::net::Ipv4Addr;
 
 use halloo_proto::access::AccessRules;
-use halloo_proto::upgrade::{HandshakeLimits, Decision, RequestContext, read_head};
+use halloo_proto::limits::HandshakeLimits;
+use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -13,6 +13,7 @@ mod bench;
 mod counts;
 mod dist;
 mod fuzz;
+mod generate;
 mod godot;
 mod netlab;
 mod node;
@@ -43,6 +44,8 @@ enum Chore {
     Ci,
     /// Check the house rules that no compiler checks
     Tidy,
+    /// Write the lists that follow from the table of settings: documentation and the addon's settings
+    Generate,
     /// Measure discovery in network namespaces and print the table; --help tells the cases
     Netlab {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Test | Chore::Ci => suite::run(&root),
         Chore::Tidy => tidy::run(&root),
+        Chore::Generate => generate::run(&root),
         Chore::Netlab { arguments } => netlab::run(&root, &arguments),
         Chore::Autobahn { cases } => autobahn::run(&root, &cases),
         Chore::Fuzz(options) => fuzz::run(&root, &options),

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use halloo::{Config, Event, Server};
 use halloo_proto::Time;
 use halloo_proto::frame::{self, Opcode, Role};
-use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use halloo_proto::limits::MessageLimits;
+use halloo_proto::message::{Incoming, Receiver};
 
 use crate::load::{Protocol, Target, connect};
 

@@ -1,16 +1,16 @@
 //! What can be said on the command line; every option also as `HALLOO_…` in the environment.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
 
+use crate::setting_args::SettingArgs;
 use crate::values::{self, Secret};
 
 const EXAMPLES: &str = "Examples:
@@ -93,94 +93,23 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// First TCP port to try; the nine after it follow. 0 for any free one.
-    #[arg(short, long, env = "HALLOO_PORT", default_value_t = 8765, help_heading = "Network")]
-    pub(crate) port: u16,
-    /// Fails when the port is in use, instead of trying the next.
-    #[arg(long, env = "HALLOO_STRICT_PORT", help_heading = "Network")]
-    pub(crate) strict_port: bool,
-    /// Listens on this address only; a loopback address keeps discovery on this machine, too.
-    #[arg(long, env = "HALLOO_BIND", value_name = "ADDR", value_parser = values::bind, help_heading = "Network")]
-    pub(crate) bind: Option<IpAddr>,
-    /// UDP port that beacons go to.
-    #[arg(
-        long,
-        env = "HALLOO_DISCOVERY_PORT",
-        value_name = "PORT",
-        default_value_t = 8766,
-        help_heading = "Discovery"
-    )]
-    pub(crate) discovery_port: u16,
-    /// Time between two beacons, at least 100ms.
-    #[arg(long, env = "HALLOO_DISCOVERY_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = values::interval, help_heading = "Discovery")]
-    pub(crate) discovery_interval: Duration,
-    /// Does not announce the server.
-    #[arg(long, env = "HALLOO_NO_DISCOVERY", help_heading = "Discovery")]
-    pub(crate) no_discovery: bool,
-    /// Sends beacons with the four keys of the reference script and nothing else.
-    #[arg(long, env = "HALLOO_STRICT_BEACON", help_heading = "Discovery")]
-    pub(crate) strict_beacon: bool,
-    /// Does not publish the server by multicast DNS, as NAME.local.
-    #[arg(long, env = "HALLOO_NO_MDNS", help_heading = "Discovery")]
-    pub(crate) no_mdns: bool,
-    /// Name that people see.
-    #[arg(short, long, env = "HALLOO_NAME", default_value = "halloo", help_heading = "Discovery")]
-    pub(crate) name: String,
-    /// Lets in only who gives this token; without a TOKEN, a random one, which the banner and its QR code show.
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// Require this token from clients; without a TOKEN, a random one, which the banner and its QR code show.
     ///
-    /// Other programs see what stands on the command line; HALLOO_TOKEN they do not.
+    /// Other programs can read the command line, but not HALLOO_TOKEN.
     #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = values::secret, help_heading = "Access")]
     pub(crate) token: Option<Secret>,
-    /// Speaks TLS, with a certificate of its own that is kept for the next start; clients pin its fingerprint.
+    /// Use TLS with a self-signed certificate that is kept for the next start; clients pin its fingerprint.
     #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
     pub(crate) tls: bool,
-    /// Speaks TLS with this certificate, in PEM, with those of its issuers behind it.
+    /// Use TLS with this certificate in PEM format, followed by those of its issuers.
     #[arg(long, env = "HALLOO_CERT", value_name = "FILE", requires = "key", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
-    /// The key of the certificate, in PEM.
+    /// The private key of the certificate in PEM format.
     #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
     pub(crate) key: Option<PathBuf>,
-    /// Lets web pages of this origin in, like https://example.org; * for every page. Can be repeated.
-    #[arg(long, env = "HALLOO_ALLOW_ORIGIN", value_name = "ORIGIN", value_parser = values::origin, value_delimiter = ',', help_heading = "Access")]
-    pub(crate) allow_origin: Vec<String>,
-    /// A further name by which this machine may be addressed. Can be repeated.
-    #[arg(long, env = "HALLOO_ALLOW_HOST", value_name = "HOST", value_parser = values::host, value_delimiter = ',', help_heading = "Access")]
-    pub(crate) allow_host: Vec<String>,
-    /// Lets clients from public addresses in.
-    #[arg(long, env = "HALLOO_ALLOW_PUBLIC", help_heading = "Access")]
-    pub(crate) allow_public: bool,
-    /// Most clients at a time.
-    #[arg(long, env = "HALLOO_MAX_CLIENTS", value_name = "N", help_heading = "Limits")]
-    pub(crate) max_clients: Option<usize>,
-    /// Most clients from one address; this machine is exempt.
-    #[arg(
-        long,
-        env = "HALLOO_MAX_CLIENTS_PER_ADDRESS",
-        value_name = "N",
-        default_value_t = 64,
-        help_heading = "Limits"
-    )]
-    pub(crate) max_clients_per_address: usize,
-    /// Largest message a client may send, like 65536, 64KiB or 2MB.
-    #[arg(long, env = "HALLOO_MAX_MESSAGE", value_name = "SIZE", default_value = "1MiB", value_parser = values::size, help_heading = "Limits")]
-    pub(crate) max_message: usize,
-    /// Lets clients that offer it compress messages (permessage-deflate), both ways.
-    #[arg(long, env = "HALLOO_COMPRESS", help_heading = "Limits")]
-    pub(crate) compress: bool,
-    /// Silence after which a client is pinged; it is gone after three times as long. 0s turns it off.
-    #[arg(long, env = "HALLOO_HEARTBEAT", value_name = "TIME", default_value = "5s", value_parser = values::heartbeat, help_heading = "Limits")]
-    pub(crate) heartbeat: Duration,
-    /// What happens to a client that takes its messages too slowly.
-    #[arg(
-        long,
-        env = "HALLOO_SLOW_CLIENT",
-        value_name = "HOW",
-        value_enum,
-        default_value = "disconnect",
-        help_heading = "Limits"
-    )]
-    pub(crate) slow_client: SlowClient,
-    /// Speaks JSON: an event per line on standard output, a command per line on standard input.
+    /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
 }
@@ -274,13 +203,6 @@ impl PlaceArgs {
     }
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum SlowClient {
-    Disconnect,
-    DropOldest,
-    DropNewest,
-}
-
 /// Reads the command line, or ends the process with what is wrong about it.
 pub(crate) fn parse() -> Arguments {
     let read = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
@@ -349,34 +271,13 @@ impl ServeArgs {
     }
 
     pub(crate) fn config(&self) -> anyhow::Result<halloo::Config> {
-        let mut config = halloo::Config::default();
+        let mut config = (*self.settings.config).clone();
+        config.access.setting_names = halloo::SettingNames::CommandLine;
         config.access.token = match &self.token {
             None => None,
             Some(token) => token.token()?.map_or_else(halloo::random_token, Ok).map(Some)?,
         };
         config.tls = self.identity()?;
-        config.port = self.port;
-        config.strict_port = self.strict_port;
-        config.bind = self.bind;
-        config.discovery_port = self.discovery_port;
-        config.discovery_interval = self.discovery_interval;
-        config.discovery = !self.no_discovery;
-        config.strict_beacon = self.strict_beacon;
-        config.mdns = !self.no_mdns;
-        config.name = self.name.clone();
-        config.access.allowed_origins = self.allow_origin.clone();
-        config.access.allowed_hosts = self.allow_host.clone();
-        config.access.allow_public = self.allow_public;
-        config.max_clients = self.max_clients;
-        config.max_clients_per_address = self.max_clients_per_address;
-        config.messages.max_message_bytes = self.max_message;
-        config.compression = self.compress;
-        config.heartbeat = self.heartbeat;
-        config.outbox.when_full = match self.slow_client {
-            SlowClient::Disconnect => halloo::SlowClient::Disconnect,
-            SlowClient::DropOldest => halloo::SlowClient::DropOldest,
-            SlowClient::DropNewest => halloo::SlowClient::DropNewest,
-        };
         Ok(config)
     }
 }

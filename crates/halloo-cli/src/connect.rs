@@ -13,6 +13,7 @@ use halloo::{Client, ClientConfig, ClientEvent, CloseCode, Search, ServerInfo, T
 use halloo_proto::text::escape;
 use serde::Deserialize;
 
+use crate::advice;
 use crate::args::{KeyArgs, PlaceArgs};
 use crate::input::{self, Line, next_line};
 use crate::json;
@@ -143,7 +144,7 @@ fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Outp
             ClientEvent::Disconnected { code: CloseCode::Abnormal, reason, retry_in: None } => {
                 bail!("{}", escape(&reason, 200))
             }
-            ClientEvent::GaveUp { reason } => bail!(reason),
+            ClientEvent::GaveUp { reason } => bail!("{}", advice::gave_up(&reason)),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! The command line of halloo.
 
+mod advice;
 mod args;
 mod banner;
 mod bench;
@@ -12,6 +13,7 @@ mod log;
 mod output;
 mod screen;
 mod serve;
+mod setting_args;
 mod status;
 mod status_line;
 mod table;
@@ -45,7 +47,8 @@ fn main() -> ExitCode {
         // Whoever read our output had enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("halloo: {error:#}");
+            let advice = advice::options_for(&error).map_or_else(String::new, |advice| format!("; {advice}"));
+            eprintln!("halloo: {error:#}{advice}");
             match error.downcast_ref::<halloo::StartError>() {
                 Some(halloo::StartError::Bind { .. }) => ExitCode::from(3),
                 _ => ExitCode::FAILURE,

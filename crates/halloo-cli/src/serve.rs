@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     let server = Arc::new(Server::start(arguments.config()?)?);
     let _ = running.set(Arc::clone(&server));
     if with_banner {
-        output.show(&greeting(&server, &arguments.name, watched));
+        output.show(&greeting(&server, &arguments.settings.config.name, watched));
     }
     let (of_input, to_output) = (Arc::clone(&server), Arc::clone(output));
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
@@ -88,10 +88,10 @@ fn greeting(server: &Server, name: &str, watched: bool) -> String {
 }
 
 fn warn_about(arguments: &ServeArgs) {
-    if arguments.allow_origin.iter().any(|origin| origin == "*") {
+    if arguments.settings.config.access.allowed_origins.iter().any(|origin| origin == "*") {
         tracing::warn!("`--allow-origin '*'` lets every web page talk to this server");
     }
-    if arguments.name.chars().count() > NAME {
+    if arguments.settings.config.name.chars().count() > NAME {
         tracing::warn!("the name is longer than {NAME} characters and is cut where others see it");
     }
 }

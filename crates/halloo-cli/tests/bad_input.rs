@@ -33,8 +33,7 @@ fn a_taken_range_is_named_with_the_way_out() {
     let output = halloo(&["--bind", "127.0.0.1", "--no-discovery", "--port", &first.to_string()]).output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let error = String::from_utf8(output.stderr).unwrap();
-    for part in ["127.0.0.1", &format!("{first} to {}", first + 9), "stop the program", "--port", "0 for any free one"]
-    {
+    for part in ["127.0.0.1", &format!("{first}-{}", first + 9), "stop the program", "`--port`", "`--port 0`"] {
         assert!(error.contains(part), "{part} is not in: {error}");
     }
     assert!(output.stdout.is_empty());

@@ -248,7 +248,7 @@ fn the_end_of_the_input_stops_nothing_and_a_stop_announces_nothing() {
 
 #[test]
 fn completions_and_the_manual_are_printed() {
-    assert!(String::from_utf8(run(&["completions", "bash"]).stdout).unwrap().contains("--allow-origin"));
+    assert!(String::from_utf8(run(&["completions", "bash"]).stdout).unwrap().contains("--allowed-origins"));
     assert!(String::from_utf8(run(&["man"]).stdout).unwrap().contains(".TH halloo"));
 }
 

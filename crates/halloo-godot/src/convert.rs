@@ -94,24 +94,23 @@ pub(crate) fn delivery(delivery: Result<Delivery, Stopped>) -> Error {
 
 /// Why a server did not start, as the engine's error code and as a sentence that names the settings of a project.
 pub(crate) fn start_error(error: &StartError) -> (Error, String) {
-    let StartError::Bind { address, ports, them, error } = error else {
+    let StartError::Bind { address, ports, error } = error else {
         return (Error::ERR_CANT_CREATE, error.to_string());
     };
-    let (code, way_out) = match error.kind() {
-        io::ErrorKind::AddrInUse => (
-            Error::ERR_ALREADY_IN_USE,
-            format!("stop the program that holds {them}, or set halloo/port to another port"),
-        ),
+    let (code, advice) = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            (Error::ERR_ALREADY_IN_USE, "stop the program that uses it, or set halloo/port to another port".to_owned())
+        }
         io::ErrorKind::PermissionDenied => (
             Error::ERR_UNAUTHORIZED,
-            "set halloo/port to a port from 1024 on, and let the game use the network".to_owned(),
+            "set halloo/port to a port from 1024 up, and allow the game to use the network".to_owned(),
         ),
         io::ErrorKind::AddrNotAvailable => {
             (Error::ERR_UNAVAILABLE, "set halloo/bind to an address of this machine, or to nothing for all".to_owned())
         }
         _ => (Error::ERR_CANT_CREATE, "set halloo/port to another port".to_owned()),
     };
-    (code, format!("cannot listen on {address} port {ports}: {error}; {way_out}"))
+    (code, format!("cannot listen on {address} port {ports}: {error}; {advice}"))
 }
 
 /// The state of a server that was never started.

@@ -1,12 +1,12 @@
 //! The settings of a project, read from a dictionary.
 
 use std::fmt::Display;
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use godot::prelude::*;
-use halloo::{Config, SlowClient, Token};
+use halloo::settings::{self, Kind, SETTINGS, Setting, Value};
+use halloo::{Config, SettingNames, Token};
 
 /// Drained in one frame at most, in milliseconds: an eighth of a frame at 60 a second.
 pub(crate) const FRAME_BUDGET_MS: f64 = 2.0;
@@ -23,36 +23,22 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads every setting that `options` has; the others keep their defaults, and so do those with a wrong value.
+    /// Reads every setting in `options`. Settings that are missing or have an invalid value keep their defaults.
     pub(crate) fn read(options: &VarDictionary) -> Options {
         let mut read = Reader { options, known: Vec::new(), complaints: Vec::new() };
         let mut config = Config::default();
-        config.port = read.number("port", 0..=65_535, i64::from(config.port)) as u16;
-        config.strict_port = read.flag("strict_port", config.strict_port);
-        config.bind = read.bind();
-        config.name = read.text("name", "Godot");
-        config.discovery = read.flag("discovery", config.discovery);
-        config.discovery_port = read.number("discovery_port", 1..=65_535, i64::from(config.discovery_port)) as u16;
-        config.discovery_interval = read.seconds("discovery_interval", 0.1..=3600.0, config.discovery_interval);
-        // 2^20 clients are more than a machine has descriptors for.
-        config.max_clients = match read.number("max_clients", 0..=1 << 20, 0) {
-            0 => None,
-            most => Some(most as usize),
-        };
-        let size = config.messages.max_message_bytes as i64;
-        config.messages.max_message_bytes = read.number("max_message_size", 1..=1 << 30, size) as usize;
-        config.heartbeat = read.seconds("heartbeat", 0.0..=3600.0, config.heartbeat);
-        config.access.allowed_origins = read.list("allowed_origins");
-        config.access.allowed_hosts = read.list("allowed_hosts");
-        config.access.allow_public = read.flag("allow_public", config.access.allow_public);
+        config.name = "Godot".into();
+        config.access.setting_names = SettingNames::Godot;
+        for setting in SETTINGS.iter().filter(|setting| setting.godot != settings::Godot::Hidden) {
+            read.setting(setting, &mut config);
+        }
         let refusal = match read.token() {
             Ok(token) => {
                 config.access.token = token;
                 None
             }
-            Err(why) => Some(format!("halloo/token is not what it has to be: {why}")),
+            Err(error) => Some(format!("halloo/token is invalid: {error}")),
         };
-        config.outbox.when_full = read.slow_client();
         let budget = read.real("frame_budget_ms", 0.0..=1000.0, FRAME_BUDGET_MS);
         let verbosity = read.number("verbosity", 0..=2, 1) as u8;
         read.complain_of_unknown();
@@ -85,55 +71,35 @@ impl Reader<'_> {
         let Some(value) = self.value(key) else { return default };
         read(&value).unwrap_or_else(|| {
             let value = halloo_proto::text::escape(&value.to_string(), 60);
-            self.complaints.push(format!("halloo/{key} is {value}, but has to be {wanted}; {shown} is used"));
+            self.complaints.push(format!("halloo/{key} is {value}, but must be {wanted}; {shown} is used"));
             default
         })
     }
 
-    fn flag(&mut self, key: &'static str, default: bool) -> bool {
-        self.read(key, default, &default, &"true or false", |value| value.try_to().ok())
+    /// Reads one setting of the server into `config`.
+    fn setting(&mut self, setting: &'static Setting, config: &mut Config) {
+        let Some(given) = self.value(setting.name) else { return };
+        let is_empty_name = setting.kind == Kind::Text && text_of(&given).is_some_and(|text| text.is_empty());
+        if is_empty_name {
+            return;
+        }
+        let value = value_of(&given, setting.kind);
+        if value.is_none_or(|value| setting.set(config, value).is_err()) {
+            let given = halloo_proto::text::escape(&given.to_string(), 60);
+            let (allowed, default) = (allowed(setting.kind), setting.get(config).describe(&setting.kind));
+            let complaint = format!("halloo/{} is {given}, but must be {allowed}; {default} is used", setting.name);
+            self.complaints.push(complaint);
+        }
     }
 
     fn number(&mut self, key: &'static str, range: RangeInclusive<i64>, default: i64) -> i64 {
         let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        self.read(key, default, &default, &wanted, |value| {
-            let whole = |real: f64| Some(real as i64).filter(|&whole| whole as f64 == real);
-            let number = value.try_to::<i64>().ok().or_else(|| whole(value.try_to().ok()?))?;
-            Some(number).filter(|number| range.contains(number))
-        })
+        self.read(key, default, &default, &wanted, |value| whole_number(value).filter(|number| range.contains(number)))
     }
 
     fn real(&mut self, key: &'static str, range: RangeInclusive<f64>, default: f64) -> f64 {
         let wanted = format!("a number from {} to {}", range.start(), range.end());
-        self.read(key, default, &default, &wanted, |value| {
-            let real = value.try_to::<f64>().ok().or_else(|| value.try_to::<i64>().ok().map(|number| number as f64))?;
-            Some(real).filter(|real| range.contains(real))
-        })
-    }
-
-    fn seconds(&mut self, key: &'static str, range: RangeInclusive<f64>, default: Duration) -> Duration {
-        Duration::from_secs_f64(self.real(key, range, default.as_secs_f64()))
-    }
-
-    fn text(&mut self, key: &'static str, default: &str) -> String {
-        let text = self.read(key, default.to_owned(), &default, &"a text", text_of);
-        if text.is_empty() { default.to_owned() } else { text }
-    }
-
-    fn list(&mut self, key: &'static str) -> Vec<String> {
-        self.read(key, Vec::new(), &"an empty list", &"a list of texts", |value| {
-            let packed = value.try_to::<PackedStringArray>().ok();
-            let packed = packed.map(|list| list.as_slice().iter().map(GString::to_string).collect());
-            packed.or_else(|| value.try_to::<VarArray>().ok()?.iter_shared().map(|text| text_of(&text)).collect())
-        })
-    }
-
-    fn bind(&mut self) -> Option<IpAddr> {
-        let wanted = "an IP address of this machine, or empty for all of them";
-        self.read("bind", None, &"all of them", &wanted, |value| match text_of(value)?.as_str() {
-            "" | "*" => Some(None),
-            address => address.parse().ok().map(Some),
-        })
+        self.read(key, default, &default, &wanted, |value| real_number(value).filter(|real| range.contains(real)))
     }
 
     /// The token; `random` stands for one that is new at each start. Nothing repeats it.
@@ -146,18 +112,6 @@ impl Reader<'_> {
         }
     }
 
-    fn slow_client(&mut self) -> SlowClient {
-        let wanted = "\"disconnect\", \"drop_oldest\" or \"drop_newest\"";
-        self.read("slow_client", SlowClient::Disconnect, &"disconnect", &wanted, |value| {
-            match text_of(value)?.as_str() {
-                "disconnect" => Some(SlowClient::Disconnect),
-                "drop_oldest" => Some(SlowClient::DropOldest),
-                "drop_newest" => Some(SlowClient::DropNewest),
-                _ => None,
-            }
-        })
-    }
-
     fn complain_of_unknown(&mut self) {
         for (key, _) in self.options.iter_shared() {
             let key = key.to_string();
@@ -167,6 +121,47 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Returns what a setting of this kind can be in GDScript: times are seconds.
+fn allowed(kind: Kind) -> String {
+    match kind {
+        Kind::Bytes { min, max } => format!("a whole number of bytes from {min} to {max}"),
+        Kind::Duration { min_millis, max_millis, or_zero } => {
+            let zero = if or_zero { ", or 0" } else { "" };
+            format!("a number of seconds from {} to {}{zero}", min_millis as f64 / 1000.0, max_millis / 1000)
+        }
+        Kind::Origins | Kind::Hosts => format!("a list of {}", kind.allowed()),
+        Kind::Choice(words) => format!("\"{}\"", words.join("\", \"")),
+        Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::Address => kind.allowed(),
+    }
+}
+
+/// Returns the value of a setting as GDScript gives it; `None` when it is of another type.
+fn value_of(given: &Variant, kind: Kind) -> Option<Value> {
+    match kind {
+        Kind::Flag => given.try_to().ok().map(Value::Flag),
+        Kind::Count { .. } | Kind::Bytes { .. } => whole_number(given)?.try_into().ok().map(Value::Number),
+        Kind::Duration { .. } => Duration::try_from_secs_f64(real_number(given)?).ok().map(Value::Duration),
+        Kind::Address => text_of(given).map(|text| Value::Text(if text == "*" { String::new() } else { text })),
+        Kind::Text | Kind::Choice(_) => text_of(given).map(Value::Text),
+        Kind::Origins | Kind::Hosts => list_of(given).map(Value::List),
+    }
+}
+
+fn whole_number(value: &Variant) -> Option<i64> {
+    let whole = |real: f64| Some(real as i64).filter(|&whole| whole as f64 == real);
+    value.try_to::<i64>().ok().or_else(|| whole(value.try_to().ok()?))
+}
+
+fn real_number(value: &Variant) -> Option<f64> {
+    value.try_to::<f64>().ok().or_else(|| value.try_to::<i64>().ok().map(|number| number as f64))
+}
+
+fn list_of(value: &Variant) -> Option<Vec<String>> {
+    let packed = value.try_to::<PackedStringArray>().ok();
+    let packed = packed.map(|list| list.as_slice().iter().map(GString::to_string).collect());
+    packed.or_else(|| value.try_to::<VarArray>().ok()?.iter_shared().map(|text| text_of(&text)).collect())
 }
 
 fn text_of(value: &Variant) -> Option<String> {

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::setting_names::SettingNames;
 use crate::text::escape;
 use crate::token::Token;
 
@@ -12,49 +13,64 @@ use crate::token::Token;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccessRules {
-    /// Further origins of web pages, like `https://example.org`; `*` lets every page in.
+    /// Further origins of web pages, such as `https://example.org`; `*` lets in every page.
     pub allowed_origins: Vec<String>,
-    /// Further names by which this machine may be addressed.
+    /// Further names under which this machine may be addressed.
     pub allowed_hosts: Vec<String>,
-    /// The machine's own host name; a server that is given none asks the system.
+    /// The host name of this machine; `None` to ask the system.
     pub own_host: Option<String>,
-    /// Lets peers from public addresses in.
+    /// Lets in peers from public addresses.
     pub allow_public: bool,
-    /// What every client has to give, besides passing the other rules; `None` lets them in without.
+    /// The token that every client must give, besides passing the other rules; `None` for no token.
     pub token: Option<Token>,
+    /// How the advice in a refusal names the settings above.
+    pub setting_names: SettingNames,
 }
 
-/// Why a request was refused, with the option that would allow it.
+/// Why a request was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denied {
-    /// No `Host`, or more than one.
+    /// There is no `Host` header, or more than one.
     #[error("a request needs exactly one Host header")]
     HostMissing,
-    /// A name that is not ours: the mark of DNS rebinding.
-    #[error("this server is not known as {0}; `--allow-host {0}` would allow it")]
+    /// The name in `Host` is not one of this server: a sign of DNS rebinding.
+    #[error("{0} is not a name of this server")]
     Host(String),
-    /// Not a name and a port at all.
+    /// The `Host` header is malformed.
     #[error("the Host header {0} is not a name or an address with an optional port")]
     OddHost(String),
-    /// A web page of somebody else.
-    #[error("pages from {0} may not connect; `--allow-origin {0}` would allow it")]
+    /// The web page belongs to another origin.
+    #[error("pages from {0} may not connect")]
     Origin(String),
-    /// Not of the form that browsers send.
-    #[error("the Origin header {0} is not `scheme://host:port`, so it may not connect")]
+    /// The `Origin` header is not of the form that browsers send.
+    #[error("the Origin header {0} is not of the form scheme://host:port")]
     OddOrigin(String),
-    /// More than one `Origin`.
+    /// There is more than one `Origin` header.
     #[error("a request has at most one Origin header")]
     OriginRepeated,
-    /// No token, where one is needed.
-    #[error("this server wants its token; open the link or scan the code that it shows, or give `--token TOKEN`")]
+    /// A token is required.
+    #[error(
+        "this server requires a token; open its invitation link, scan its QR code, or send the token with the request"
+    )]
     TokenMissing,
-    /// Not the server's token.
-    #[error("this is not the token of this server; it may be new since a restart: take it from there again")]
+    /// The token is not that of the server.
+    #[error("wrong token; the server may have a new one since its restart, so get its invitation link again")]
     TokenWrong,
-    /// Not looked at, after many wrong ones from the same address.
-    #[error("too many wrong tokens came from your address; wait ten seconds")]
+    /// The token was not checked, after many wrong ones from the same address.
+    #[error("too many wrong tokens from your address; wait ten seconds")]
     TooManyGuesses,
+}
+
+impl Denied {
+    /// Returns what to set on the server to allow the request, if a setting does. The value is safe to paste into a shell.
+    pub fn advice(&self, names: SettingNames) -> Option<String> {
+        match self {
+            Denied::Host(host) => Some(format!("to allow it, {}", names.add("allowed_hosts", host))),
+            Denied::Origin(origin) => Some(format!("to allow them, {}", names.add("allowed_origins", origin))),
+            _ => None,
+        }
+    }
 }
 
 impl AccessRules {

@@ -13,7 +13,8 @@ use crate::close::{CloseCode, Violation};
 use crate::defaults::HEARTBEATS_TO_DEATH;
 use crate::frame::Role;
 use crate::keepalive::{Keepalive, KeepaliveAction};
-use crate::message::{Incoming, MessageLimits, Receiver};
+use crate::limits::MessageLimits;
+use crate::message::{Incoming, Receiver};
 use crate::read_pauses::ReadPauses;
 
 /// Bytes read from a peer after the last frame was sent to it: sixteen of the largest messages may have been on their

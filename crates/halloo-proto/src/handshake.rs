@@ -4,12 +4,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use httparse::Header;
 
-use crate::defaults::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::headers;
 use crate::text::escape;
 use crate::token::Token;
 use crate::upgrade::accept_key;
 use crate::url::Url;
+
+/// Bytes of a response head that are read at most; a server needs a few hundred.
+const MAX_HEAD_BYTES: usize = 8 * 1024;
+/// Headers of a response head at most.
+const MAX_HEADERS: usize = 64;
 
 /// Bytes of a refusal that are shown: a sentence, not a page.
 const REFUSAL: usize = 300;

@@ -4,6 +4,8 @@
 //! tested with a virtual clock and any slicing of the bytes. The crate `halloo` drives it.
 
 pub mod defaults;
+pub mod limits;
+pub mod options;
 pub mod time;
 
 pub mod close;
@@ -19,6 +21,7 @@ pub mod extensions;
 
 pub mod access;
 pub mod fingerprint;
+pub mod setting_names;
 pub mod token;
 
 mod headers;

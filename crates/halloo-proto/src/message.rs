@@ -6,32 +6,8 @@ use std::time::Duration;
 use crate::Time;
 use crate::close::{CloseCode, Violation};
 use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role, SHORT_HEADER};
+use crate::limits::MessageLimits;
 use crate::read_pauses::ReadPauses;
-
-/// What one peer may make the other keep or do.
-#[derive(Clone, Copy, Debug)]
-pub struct MessageLimits {
-    /// Bytes in one message.
-    pub max_message_bytes: usize,
-    /// Frames in one message.
-    pub max_fragments: u32,
-    /// From the first frame of a fragmented message to its last byte.
-    pub fragment_timeout: Duration,
-    /// Control frames a second, after a burst of twice as many.
-    pub max_control_frames_per_second: u32,
-}
-
-impl Default for MessageLimits {
-    fn default() -> Self {
-        use crate::defaults::*;
-        MessageLimits {
-            max_message_bytes: MAX_MESSAGE_BYTES,
-            max_fragments: MAX_FRAGMENTS,
-            fragment_timeout: FRAGMENT_TIMEOUT,
-            max_control_frames_per_second: MAX_CONTROL_FRAMES_PER_SECOND,
-        }
-    }
-}
 
 /// A message or control frame that arrived. A payload that is whole in the read buffer is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]

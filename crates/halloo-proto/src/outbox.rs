@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Time;
 use crate::frame;
+use crate::limits::OutboxLimits;
 
 /// What to do when a client takes its messages more slowly than they are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,17 +19,6 @@ pub enum SlowClient {
     DropOldest,
     /// Forget what is sent now.
     DropNewest,
-}
-
-/// How much may wait for one client, whichever is reached first.
-#[derive(Clone, Copy, Debug)]
-pub struct OutboxLimits {
-    /// Messages.
-    pub max_messages: usize,
-    /// Bytes, frame headers included.
-    pub max_bytes: usize,
-    /// What happens beyond.
-    pub when_full: SlowClient,
 }
 
 /// What became of frames. Control frames, which nobody sent, are not counted.

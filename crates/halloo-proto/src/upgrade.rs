@@ -1,7 +1,6 @@
 //! The request head: a WebSocket handshake, a page, or neither (RFC 6455 section 4.2).
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::alphabet;
@@ -9,11 +8,12 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use sha1::{Digest, Sha1};
 
 use crate::access::{AccessRules, Denied};
-use crate::defaults;
 use crate::extensions::DeflateOffer;
 use crate::headers;
 use crate::http::respond;
+use crate::limits::HandshakeLimits;
 use crate::routes::{self, Route};
+use crate::setting_names::SettingNames;
 
 /// Small clients draw the characters of their key at random, and leave bits set that encode nothing.
 const KEY: GeneralPurpose =
@@ -27,33 +27,6 @@ pub const SUBPROTOCOL: &str = "halloo.v1";
 /// A subprotocol that begins so is no protocol but brings the token: a page can set no other header (the WHATWG's
 /// WebSocket constructor), and a URL is seen by more people. It is never the one that is chosen.
 const TOKEN_PREFIX: &str = "halloo.token.";
-
-/// What whoever connects may take before it is a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HandshakeLimits {
-    /// From the accepted socket to the end of the handshake.
-    pub timeout: Duration,
-    /// Bytes of a request head; at most 64 KiB, which is what one read takes.
-    pub max_head_bytes: usize,
-    /// Headers in it.
-    pub max_headers: usize,
-    /// Sockets that have not finished it, in all; beyond them the oldest is closed.
-    pub max_pending: usize,
-    /// The same from one address; loopback is exempt.
-    pub max_pending_per_address: usize,
-}
-
-impl Default for HandshakeLimits {
-    fn default() -> Self {
-        HandshakeLimits {
-            timeout: defaults::HANDSHAKE_TIMEOUT,
-            max_head_bytes: defaults::MAX_HEAD_BYTES,
-            max_headers: defaults::MAX_HEADERS,
-            max_pending: defaults::MAX_PENDING,
-            max_pending_per_address: defaults::MAX_PENDING_PER_ADDRESS,
-        }
-    }
-}
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +105,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Returns the reason in a sentence, with the setting that would allow the request if there is one.
+    pub fn describe(&self, names: SettingNames) -> String {
+        let advice = match self {
+            Refusal::Denied(denied) => denied.advice(names),
+            _ => None,
+        };
+        advice.map_or_else(|| self.to_string(), |advice| format!("{self}; {advice}"))
+    }
+
     /// The HTTP status that goes with it.
     pub fn status(&self) -> u16 {
         match self {
@@ -157,7 +139,7 @@ pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, lim
             Refusal::Denied(Denied::TooManyGuesses) => &[("Retry-After", "10")],
             _ => &[],
         };
-        let body = format!("{reason}\n");
+        let body = format!("{}\n", reason.describe(rules.setting_names));
         let head_only = bytes.starts_with(b"HEAD ");
         let response = respond(reason.status(), "text/plain; charset=utf-8", extra, body.as_bytes(), head_only);
         Decision::Refuse { reason, response }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use halloo_proto::access::{AccessRules, Denied};
+use halloo_proto::setting_names::SettingNames;
+use halloo_proto::upgrade::Refusal;
 
 const HERE: &str = "192.168.1.5:8765";
 
@@ -321,21 +323,28 @@ fn configured_origins() {
     assert!(rules.check_origin(&[], HERE, neighbour()).is_ok());
 }
 
-#[test]
-fn a_refusal_names_the_option_that_would_allow_it() {
-    let rules = AccessRules::default();
-    for origin in ["http://play.example:3000", "https://[2001:db8::1]", "null", "file://"] {
-        let text = rules.check_origin(&[origin], HERE, neighbour()).unwrap_err().to_string();
-        assert!(text.contains(&format!("`--allow-origin {origin}`")), "{text}");
-    }
-    let long = format!("https://{}.example", "a".repeat(180));
-    assert!(rules.check_origin(&[&long], HERE, neighbour()).unwrap_err().to_string().contains(&format!("{long}`")));
-    let text = rules.check_host(&["Game.Example:8765"]).unwrap_err().to_string();
-    assert!(text.contains("`--allow-host Game.Example`"), "a port would not match: {text}");
+/// The refusal as a command line describes it.
+fn described(denied: Denied) -> String {
+    Refusal::from(denied).describe(SettingNames::CommandLine)
 }
 
 #[test]
-fn a_refusal_never_suggests_what_a_shell_would_obey() {
+fn refusal_names_the_option_that_would_allow_it() {
+    let rules = AccessRules::default();
+    for origin in ["http://play.example:3000", "https://[2001:db8::1]", "null", "file://"] {
+        let text = rules.check_origin(&[origin], HERE, neighbour()).map_err(described).unwrap_err();
+        assert!(text.contains(&format!("`--allowed-origins {origin}`")), "{text}");
+    }
+    let long = format!("https://{}.example", "a".repeat(180));
+    assert!(
+        rules.check_origin(&[&long], HERE, neighbour()).map_err(described).unwrap_err().contains(&format!("{long}`"))
+    );
+    let text = rules.check_host(&["Game.Example:8765"]).map_err(described).unwrap_err();
+    assert!(text.contains("`--allowed-hosts Game.Example`"), "a port would not match: {text}");
+}
+
+#[test]
+fn refusal_never_suggests_what_a_shell_would_execute() {
     let rules = AccessRules::default();
     for text in [
         "http://x$(reboot)",
@@ -347,10 +356,10 @@ fn a_refusal_never_suggests_what_a_shell_would_obey() {
         "http://x\ny",
         "-x",
     ] {
-        let origin = rules.check_origin(&[text], HERE, neighbour()).unwrap_err().to_string();
-        assert!(!origin.contains("--allow-origin"), "{origin}");
-        let host = rules.check_host(&[text]).unwrap_err().to_string();
-        assert!(!host.contains("--allow-host"), "{host}");
+        let origin = rules.check_origin(&[text], HERE, neighbour()).map_err(described).unwrap_err();
+        assert!(!origin.contains("--allowed-origins"), "{origin}");
+        let host = rules.check_host(&[text]).map_err(described).unwrap_err();
+        assert!(!host.contains("--allowed-hosts"), "{host}");
         for shown in [origin, host] {
             assert!(!shown.contains(['\n', '\u{202e}']), "{shown:?}");
         }

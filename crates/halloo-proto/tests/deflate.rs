@@ -9,7 +9,8 @@ use halloo_proto::Time;
 use halloo_proto::close::Violation;
 use halloo_proto::deflate::{Deflater, Inflater};
 use halloo_proto::frame::{Opcode, Role};
-use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use halloo_proto::limits::MessageLimits;
+use halloo_proto::message::{Incoming, Receiver};
 use proptest::prelude::*;
 
 const LIMIT: usize = 1024 * 1024;

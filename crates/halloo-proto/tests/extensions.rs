@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::extensions::DeflateOffer;
-use halloo_proto::upgrade::{Decision, HandshakeLimits, RequestContext, read_head};
+use halloo_proto::limits::HandshakeLimits;
+use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
 const OURS: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 

@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
-use halloo_proto::upgrade::{Decision, HandshakeLimits, RequestContext, accept_key, read_head};
+use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 
 /// The nonce of RFC 6455 section 1.3.
 const NONCE: [u8; 16] = *b"the sample nonce";

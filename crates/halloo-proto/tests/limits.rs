@@ -7,7 +7,8 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::frame::{Opcode, Role, encode};
-use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use halloo_proto::limits::MessageLimits;
+use halloo_proto::message::{Incoming, Receiver};
 use halloo_proto::read_pauses::ReadPauses;
 use proptest::prelude::*;
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use halloo_proto::frame::{Opcode, encode, encoded_length};
-use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed, SlowClient};
+use halloo_proto::limits::OutboxLimits;
+use halloo_proto::outbox::{Frames, Outbox, Pushed, SlowClient};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use halloo_proto::access::AccessRules;
+use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
-use halloo_proto::upgrade::{Decision, HandshakeLimits, RequestContext, accept_key, read_head};
+use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 
 const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -333,4 +334,39 @@ fn who_has_guessed_too_often_learns_nothing() {
     }
     assert_eq!(answer_with_token(GOOD, false).0, 401, "that a token is missing is no guess");
     assert_eq!(answer_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", false).0, 200);
+}
+
+#[test]
+fn refusals_name_the_setting_that_allows_the_request_as_the_program_spells_it() {
+    use halloo_proto::setting_names::SettingNames;
+    let names = [SettingNames::Rust, SettingNames::CommandLine, SettingNames::Godot];
+    for (header, advice) in [
+        (
+            "Origin: http://evil.example",
+            [
+                "add `http://evil.example` to `allowed_origins`",
+                "use `--allowed-origins http://evil.example`",
+                "add `http://evil.example` to `halloo/allowed_origins`",
+            ],
+        ),
+        (
+            "Host: evil.example",
+            [
+                "add `evil.example` to `allowed_hosts`",
+                "use `--allowed-hosts evil.example`",
+                "add `evil.example` to `halloo/allowed_hosts`",
+            ],
+        ),
+    ] {
+        let host = if header.starts_with("Host") { "" } else { "Host: localhost\r\n" };
+        let head = format!("GET / HTTP/1.1\r\n{host}{header}\r\n\r\n");
+        for (setting_names, advice) in names.into_iter().zip(advice) {
+            let mut rules = AccessRules::default();
+            rules.setting_names = setting_names;
+            match read_head(head.as_bytes(), NEIGHBOUR, &rules, &HandshakeLimits::default()) {
+                Decision::Refuse { response, .. } => assert!(text(&response).contains(advice), "{}", text(&response)),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

@@ -1,130 +1,89 @@
-//! What can be set, and what it is when it is not.
+//! The settings of a server, each with its default.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::defaults;
-use halloo_proto::message::MessageLimits;
-use halloo_proto::outbox::{OutboxLimits, SlowClient};
-use halloo_proto::upgrade::HandshakeLimits;
+use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
+use halloo_proto::options;
 
-/// The settings of a [`Server`](crate::Server). Start from [`Config::default`] and change what you need.
-///
-/// ```
-/// let mut config = halloo::Config::default();
-/// config.name = "Living room".into();
-/// config.port = 0; // any free port
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Config {
-    /// First TCP port to try; the nine after it follow when it is in use. 0 asks the system for a free one.
-    pub port: u16,
-    /// Makes a busy `port` an error instead of trying the next.
-    pub strict_port: bool,
-    /// Address to listen on; `None` for all, IPv4 and IPv6. A loopback address also keeps discovery on this machine.
-    pub bind: Option<IpAddr>,
-    /// The name people see in a list of servers; at most 64 characters are announced.
-    pub name: String,
-    /// Whether to announce and to answer probes.
-    pub discovery: bool,
-    /// UDP port that beacons go to and probes come to; the nine after it are tried when it cannot be bound.
-    pub discovery_port: u16,
-    /// Between two beacons, while no client is connected; at least 100 ms.
-    pub discovery_interval: Duration,
-    /// Beacons with the four keys of the reference script and nothing else.
-    pub strict_beacon: bool,
-    /// Whether to publish the server by multicast DNS while discovery is on, unless it is for this machine only.
-    #[cfg(feature = "mdns")]
-    pub mdns: bool,
-    /// Who may connect, besides programs on private networks.
-    pub access: AccessRules,
-    /// The certificate and key to speak TLS by; `None` speaks plain. With one, nothing is spoken in the clear but the
-    /// answer to `GET /discovery.json`.
-    #[cfg(feature = "tls")]
-    pub tls: Option<crate::Identity>,
-    /// Most clients at a time; `None` for as many as file descriptors allow, less 64.
-    pub max_clients: Option<usize>,
-    /// Most clients from one address; loopback is exempt.
-    pub max_clients_per_address: usize,
-    /// Limits on whoever has connected and is no client yet.
-    pub handshakes: HandshakeLimits,
-    /// Limits on what one client sends.
-    pub messages: MessageLimits,
-    /// Bytes of unfinished messages of all clients together, but at least two whole ones; beyond, the largest is cut off.
-    pub max_partial_bytes_total: usize,
-    /// Whether clients that offer it may compress what they send, and get what they are sent compressed
-    /// (permessage-deflate, RFC 7692). Off by default: on a local network it mostly costs more time than it saves. Each
-    /// message is compressed by itself, so that a connection costs no more memory and a broadcast is compressed once.
-    pub compression: bool,
-    /// Limits on what waits for one client, and what happens beyond.
-    pub outbox: OutboxLimits,
-    /// Bytes that may wait for all clients together, a broadcast counted once; beyond, the largest queue is cut.
-    pub max_outbox_bytes_total: usize,
-    /// How long a client may take nothing of what waits for it; then its connection is given up.
-    pub write_timeout: Duration,
-    /// How long a client has to answer a close; then its connection is given up.
-    pub close_timeout: Duration,
-    /// Silence after which a client is pinged; after three times as long it is gone. Zero turns the heartbeat off.
-    pub heartbeat: Duration,
-    /// Limits on the events that wait for the application; beyond either, the server stops reading from its clients.
-    pub event_queue: EventQueueLimits,
-}
-
-/// Limits on the events that wait for the application, whichever is reached first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventQueueLimits {
-    /// Events. Default: 65,536.
-    pub max_events: usize,
-    /// Bytes of message payload in those events. Default: 64 MiB.
-    pub max_bytes: usize,
-}
-
-impl Default for EventQueueLimits {
-    fn default() -> EventQueueLimits {
-        EventQueueLimits { max_events: defaults::EVENT_QUEUE_MAX_EVENTS, max_bytes: defaults::EVENT_QUEUE_MAX_BYTES }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            port: defaults::PORT,
-            strict_port: false,
-            bind: None,
-            name: String::from("halloo"),
-            discovery: true,
-            discovery_port: defaults::DISCOVERY_PORT,
-            discovery_interval: defaults::DISCOVERY_INTERVAL,
-            strict_beacon: false,
-            #[cfg(feature = "mdns")]
-            mdns: true,
-            access: AccessRules::default(),
-            #[cfg(feature = "tls")]
-            tls: None,
-            max_clients: None,
-            max_clients_per_address: defaults::MAX_CLIENTS_PER_ADDRESS,
-            handshakes: HandshakeLimits::default(),
-            messages: MessageLimits::default(),
-            max_partial_bytes_total: defaults::MAX_PARTIAL_BYTES_TOTAL,
-            compression: false,
-            outbox: OutboxLimits {
-                max_messages: defaults::MAX_OUTBOX_MESSAGES,
-                max_bytes: defaults::MAX_OUTBOX_BYTES,
-                when_full: SlowClient::default(),
-            },
-            max_outbox_bytes_total: defaults::MAX_OUTBOX_BYTES_TOTAL,
-            write_timeout: defaults::WRITE_TIMEOUT,
-            close_timeout: defaults::CLOSE_TIMEOUT,
-            heartbeat: defaults::HEARTBEAT,
-            event_queue: EventQueueLimits::default(),
-        }
+options! {
+    /// The settings of a [`Server`](crate::Server). Start from [`Config::default`] and change what you need.
+    ///
+    /// ```
+    /// let mut config = halloo::Config::default();
+    /// config.name = "Living room".into();
+    /// config.port = 0; // any free port
+    /// ```
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub struct Config {
+        /// First TCP port to try; the nine after it follow when it is in use. 0 asks the system for a free one. Default: 8765.
+        pub port: u16 = defaults::PORT,
+        /// Makes a busy `port` an error instead of trying the next. Default: `false`.
+        pub strict_port: bool = false,
+        /// Address to listen on; `None` for all, IPv4 and IPv6. A loopback address also keeps discovery on this machine.
+        /// Default: `None`.
+        pub bind: Option<IpAddr> = None,
+        /// The name that people see in a list of servers; at most 64 characters are announced. Default: `halloo`.
+        pub name: String = String::from("halloo"),
+        /// Announces the server and answers probes. Default: `true`.
+        pub discovery: bool = true,
+        /// UDP port that beacons are sent to and probes are received on; the nine after it are tried when it cannot be
+        /// bound. Default: 8766.
+        pub discovery_port: u16 = defaults::DISCOVERY_PORT,
+        /// Time between two beacons while no client is connected; at least 100 ms. Default: 2 s.
+        // That of the reference script.
+        pub discovery_interval: Duration = Duration::from_secs(2),
+        /// Sends beacons with the four keys of the reference script and nothing else. Default: `false`.
+        pub strict_beacon: bool = false,
+        /// Publishes the server by multicast DNS while discovery is on, unless it is for this machine only. Default:
+        /// `true`.
+        [cfg(feature = "mdns")]
+        pub mdns: bool = true,
+        /// Who may connect, besides programs on private networks.
+        pub access: AccessRules = AccessRules::default(),
+        /// The certificate and key for TLS; `None` serves without TLS. With one, only `GET /discovery.json` is answered in
+        /// the clear. Default: `None`.
+        [cfg(feature = "tls")]
+        pub tls: Option<crate::Identity> = None,
+        /// Maximum number of clients; `None` for as many as file descriptors allow, less 64. Default: `None`.
+        pub max_clients: Option<usize> = None,
+        /// Maximum number of clients from one address; loopback is exempt. Default: 64.
+        // A phone has a few tabs, and a classroom behind one address has sixty.
+        pub max_clients_per_address: usize = 64,
+        /// Limits on connections whose handshake is not complete.
+        pub handshakes: HandshakeLimits = HandshakeLimits::default(),
+        /// Limits on what one client sends.
+        pub messages: MessageLimits = MessageLimits::default(),
+        /// Bytes of the partial messages of all clients together, but at least two of the largest allowed size; beyond, the
+        /// client with the largest is closed with 1013. Default: 64 MiB.
+        pub max_partial_bytes_total: usize = 64 * 1024 * 1024,
+        /// Lets clients that offer it compress messages both ways (permessage-deflate, RFC 7692). Each message is compressed
+        /// by itself, so a connection takes no more memory and a broadcast is compressed once. Default: `false`.
+        // On a local network, compression mostly costs more time than it saves.
+        pub compression: bool = false,
+        /// Limits on what waits to be sent to one client, and what happens beyond.
+        pub outbox: OutboxLimits = OutboxLimits::default(),
+        /// Bytes that wait for all clients together, a broadcast counted once; beyond, the client with the largest outbox is
+        /// closed with 1013. Default: 64 MiB.
+        pub max_outbox_bytes_total: usize = 64 * 1024 * 1024,
+        /// How long a client may accept none of the bytes that wait for it; then its connection is dropped. Default: 10 s.
+        pub write_timeout: Duration = defaults::WRITE_TIMEOUT,
+        /// How long a client has to answer a close frame; then its connection is dropped. Default: 3 s.
+        pub close_timeout: Duration = defaults::CLOSE_TIMEOUT,
+        /// Silence after which a client is pinged; after three times as long it is dropped. Zero turns both off. Default:
+        /// 5 s.
+        pub heartbeat: Duration = defaults::HEARTBEAT,
+        /// Limits on the events that wait for the application; beyond, the server stops reading from its clients.
+        pub event_queue: EventQueueLimits = EventQueueLimits::default(),
     }
 }
 
 impl Config {
-    /// A server for programs on this machine only, on a free port and unannounced: for tests and private pipes.
+    /// Returns the settings of a server for programs on this machine only, on a free port and unannounced: for tests and
+    /// private pipes.
     pub fn local() -> Config {
         Config { port: 0, bind: Some(IpAddr::from([127, 0, 0, 1])), discovery: false, ..Config::default() }
     }

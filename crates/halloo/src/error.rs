@@ -1,4 +1,4 @@
-//! What can go wrong, one sentence each, with the way out.
+//! Errors, one sentence each, with what to do.
 
 use std::any::Any;
 use std::io;
@@ -9,16 +9,14 @@ use halloo_proto::url::UrlError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// No port could be had.
-    #[error("cannot listen on {address} port {ports}: {error}; {}", way_out(.error, .them))]
+    /// No port could be bound.
+    #[error("{}", describe_bind(.address, .ports, .error))]
     Bind {
-        /// The address tried.
+        /// The address that was tried.
         address: String,
-        /// The port or the range tried.
+        /// The port or the range of ports that was tried, such as `8765-8774`.
         ports: String,
-        /// "it" or "them".
-        them: &'static str,
-        /// The system's last error; not a `source`, since the sentence has it already.
+        /// The last error of the system; not a `source`, because the sentence contains it.
         error: io::Error,
     },
     /// The system refused something the server needs.
@@ -31,18 +29,25 @@ pub enum StartError {
     },
 }
 
-/// What helps against a failed bind.
-fn way_out(error: &io::Error, them: &str) -> String {
+fn describe_bind(address: &str, ports: &str, error: &io::Error) -> String {
     match error.kind() {
+        io::ErrorKind::AddrInUse if ports.contains('-') => {
+            format!(
+                "no free port in {ports} on {address} ({error}); stop the program that uses one, or choose another port"
+            )
+        }
+        io::ErrorKind::AddrInUse => {
+            format!(
+                "port {ports} on {address} is in use ({error}); stop the program that uses it, or choose another port"
+            )
+        }
         io::ErrorKind::AddrNotAvailable => {
-            "give an address of this machine to `--bind` (`Config::bind`), or none for all of them".into()
+            format!("cannot listen on {address} ({error}); choose an address of this machine, or none for all of them")
         }
         io::ErrorKind::PermissionDenied => {
-            "choose a port from 1024 up with `--port` (`Config::port`), 0 for any free one".into()
+            format!("cannot listen on port {ports} ({error}); choose a port from 1024 up, or 0 for any free one")
         }
-        _ => format!(
-            "stop the program that holds {them} or choose another with `--port` (`Config::port`), 0 for any free one"
-        ),
+        _ => format!("cannot listen on {address} port {ports}: {error}"),
     }
 }
 
@@ -93,9 +98,14 @@ pub enum StatusError {
     /// Nobody answers, or somebody else does.
     #[error("{0}")]
     Unreachable(String),
-    /// It does not want to, and says why.
-    #[error("the server refused: {0}")]
-    Refused(String),
+    /// The server refused.
+    #[error("the server refused ({status}): {reason}")]
+    Refused {
+        /// The HTTP status of its response: 401 when it requires a token, 403 when an access rule forbids it.
+        status: u16,
+        /// Its reason, escaped.
+        reason: String,
+    },
 }
 
 /// The server or client does not run: it was stopped, it gave up, or it failed.

@@ -56,7 +56,7 @@ fn those_who_were_refused_and_stay_take_nobodys_place() {
     let server = Server::start(Config::local()).unwrap();
     // More than may be anything but a client at a time. Each is told no, and does not go.
     let mut lingering = Vec::new();
-    for _ in 0..halloo_proto::defaults::MAX_PENDING + 100 {
+    for _ in 0..Config::default().handshakes.max_pending + 100 {
         let mut stream = open(&server);
         assert_eq!(ask(&mut stream, b"GET / HTTP/1.1\r\nHost: evil.com\r\n\r\n"), "HTTP/1.1 403");
         lingering.push(stream);

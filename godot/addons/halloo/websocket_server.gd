@@ -37,8 +37,8 @@ signal server_failed(message: String)
 ## The settings that the server reads from [code]halloo/…[/code] of the project's settings.
 const SETTINGS: Array[String] = [
 	"port", "strict_port", "bind", "name", "discovery", "discovery_port", "discovery_interval", "max_clients",
-	"max_message_size", "heartbeat", "allowed_origins", "allowed_hosts", "allow_public", "token",
-	"slow_client", "frame_budget_ms", "verbosity",
+	"max_message_bytes", "heartbeat", "allowed_origins", "allowed_hosts", "allow_public", "token",
+	"outbox_when_full", "frame_budget_ms", "verbosity",
 ]
 const NATIVE_CLASS := &"HallooServer"
 const EXTENSION := "res://addons/halloo/halloo.gdextension"

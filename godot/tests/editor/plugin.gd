@@ -126,10 +126,10 @@ func test_findings_are_dictionaries() -> void:
 	var findings: Array = doctor.get_findings()
 	_check(not findings.is_empty(), "something is found")
 	for finding in findings:
-		_check(finding is Dictionary and finding.keys() == ["verdict", "about", "text", "todo"], "its keys: %s" % [finding])
-		_check(finding.verdict in ["ok", "warn", "fail"], "its verdict: %s" % [finding])
+		_check(finding is Dictionary and finding.keys() == ["severity", "about", "text", "todo"], "its keys: %s" % [finding])
+		_check(finding.severity in ["ok", "warn", "fail"], "its severity: %s" % [finding])
 		_check(finding.about and finding.text, "it says something: %s" % [finding])
-		_check(finding.verdict == "ok" or finding.todo, "what to do: %s" % [finding])
+		_check(finding.severity == "ok" or finding.todo, "what to do: %s" % [finding])
 	_check(doctor.examine() == OK, "it looks again")
 	# The editor may be closed meanwhile: this waits for the thread.
 	doctor = null

@@ -16,7 +16,7 @@ func before() -> void:
 
 
 func after() -> void:
-	ProjectSettings.set_setting("halloo/slow_client", null)
+	ProjectSettings.set_setting("halloo/outbox_when_full", null)
 
 
 func _on_client_joined(id: int) -> void:
@@ -172,7 +172,7 @@ func test_announcing_is_told() -> void:
 
 
 func test_dropped_messages_are_told() -> void:
-	ProjectSettings.set_setting("halloo/slow_client", "drop_oldest")
+	ProjectSettings.set_setting("halloo/outbox_when_full", "drop_oldest")
 	await started()
 	var slow := StreamPeerTCP.new()
 	slow.connect_to_host("127.0.0.1", WebSocketServer.get_server_status().server_port)

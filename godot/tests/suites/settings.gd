@@ -79,8 +79,8 @@ func test_max_clients() -> void:
 	equal(WebSocketServer.get_server_status().connected_clients, 1, "clients")
 
 
-func test_max_message_size() -> void:
-	equal(_start_with({"max_message_size": 10}), OK, "start")
+func test_max_message_bytes() -> void:
+	equal(_start_with({"max_message_bytes": 10}), OK, "start")
 	var client := await connected_client()
 	client.send("0123456789")
 	client.send("0123456789a")
@@ -116,8 +116,8 @@ func test_a_wrong_value_is_replaced_by_the_default() -> void:
 	for wrong: Dictionary in [
 		{"port": "abc"}, {"port": 65_536}, {"port": 1.5}, {"strict_port": "yes"}, {"bind": "nowhere"}, {"name": 5},
 		{"discovery": 1.5}, {"discovery_port": 0}, {"discovery_interval": 0.0}, {"max_clients": -1},
-		{"max_message_size": 0}, {"heartbeat": -1.0}, {"heartbeat": NAN}, {"allowed_origins": 5}, {"allowed_hosts": [5]},
-		{"allow_public": []}, {"slow_client": "wait"}, {"frame_budget_ms": -1}, {"verbosity": 3},
+		{"max_message_bytes": 0}, {"heartbeat": -1.0}, {"heartbeat": NAN}, {"allowed_origins": 5}, {"allowed_hosts": [5]},
+		{"allow_public": []}, {"outbox_when_full": "wait"}, {"frame_budget_ms": -1}, {"verbosity": 3},
 	]:
 		equal(_start_with(wrong), OK, "start with %s" % wrong)
 		var status: Dictionary = WebSocketServer.get_server_status()

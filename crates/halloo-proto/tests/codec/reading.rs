@@ -3,7 +3,8 @@
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Role};
-use halloo_proto::message::{Incoming, MessageLimits, Receiver};
+use halloo_proto::limits::MessageLimits;
+use halloo_proto::message::{Incoming, Receiver};
 
 /// Small, so that random traffic meets it.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 400;

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::connection::DropReason;
-use halloo_proto::defaults::FRAGMENT_TIMEOUT;
 use halloo_proto::frame::{Opcode, Role};
 
-use super::endpoint::{CLOSE_TIMEOUT, HEARTBEAT, Seen, WRITE_TIMEOUT};
+use super::endpoint::{CLOSE_TIMEOUT, FRAGMENT_TIMEOUT, HEARTBEAT, Seen, WRITE_TIMEOUT};
 use super::pair::{Pair, ROLES, START};
 
 #[test]

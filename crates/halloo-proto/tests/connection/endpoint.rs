@@ -6,13 +6,15 @@ use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::connection::{Action, Connection, ConnectionConfig, DropReason, End, Received};
 use halloo_proto::frame::{self, MAX_CONTROL, MAX_HEADER, Opcode, Role};
-use halloo_proto::message::MessageLimits;
+use halloo_proto::limits::MessageLimits;
 use halloo_proto::read_pauses::ReadPauses;
 
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Different from the defaults, to see that they are used.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) const FRAGMENT_TIMEOUT: Duration = Duration::from_secs(12);
 
 const MASK: [u8; 4] = [0x1d, 0x2e, 0x3f, 0x40];
 
@@ -57,7 +59,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(role: Role, heartbeat: Duration, now: Time) -> Endpoint {
-        let messages = MessageLimits::default();
+        let messages = MessageLimits { fragment_timeout: FRAGMENT_TIMEOUT, ..MessageLimits::default() };
         let config =
             ConnectionConfig { role, messages, heartbeat, write_timeout: WRITE_TIMEOUT, close_timeout: CLOSE_TIMEOUT };
         Endpoint {

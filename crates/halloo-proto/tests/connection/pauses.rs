@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::connection::DropReason;
-use halloo_proto::defaults::FRAGMENT_TIMEOUT;
 use halloo_proto::frame::Opcode;
 
-use super::endpoint::{HEARTBEAT, Seen};
+use super::endpoint::{FRAGMENT_TIMEOUT, HEARTBEAT, Seen};
 use super::pair::{Pair, ROLES};
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use halloo_proto::defaults;
 use halloo_proto::fingerprint::Fingerprint;
-use halloo_proto::message::MessageLimits;
-use halloo_proto::outbox::{OutboxLimits, SlowClient};
+use halloo_proto::limits::MessageLimits;
+use halloo_proto::limits::OutboxLimits;
+use halloo_proto::outbox::SlowClient;
 use halloo_proto::reconnect::RetryLimit;
 use halloo_proto::token::Token;
 
@@ -60,9 +61,9 @@ impl ClientConfig {
             retry_limit: RetryLimit::default(),
             messages: MessageLimits::default(),
             outbox: OutboxLimits {
-                max_messages: defaults::MAX_OUTBOX_MESSAGES,
                 max_bytes: defaults::CLIENT_MAX_OUTBOX_BYTES,
                 when_full: SlowClient::DropNewest,
+                ..OutboxLimits::default()
             },
             heartbeat: defaults::HEARTBEAT,
             search: Search::default(),

@@ -60,7 +60,10 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     let foreign = || StatusError::Unreachable(format!("{addr} answers, but it is not a halloo server"));
     match response.split_once("\r\n\r\n") {
         Some((head, body)) if head.starts_with("HTTP/1.1 200") => serde_json::from_str(body).map_err(|_| foreign()),
-        Some((_, reason)) => Err(StatusError::Refused(escape(reason.trim(), 300))),
+        Some((head, reason)) => {
+            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(foreign)?;
+            Err(StatusError::Refused { status, reason: escape(reason.trim(), 300) })
+        }
         None => Err(foreign()),
     }
 }

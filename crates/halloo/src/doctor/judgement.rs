@@ -52,7 +52,7 @@ fn network(interface: &InterfaceFacts) -> Finding {
         return warn("network", text, advice.into());
     }
     if interface.rank == Some(1) && !addr.is_private() && !is_shared(addr) {
-        let advice = "the network has public addresses, from which clients are refused; `--allow-public` lets them in";
+        let advice = "the network has public addresses, from which clients are refused; the server's setting `allow_public` lets them in";
         return warn("network", text, advice.into());
     }
     ok("network", text)
@@ -236,7 +236,7 @@ fn server(server: &ServerFacts, facts: &Facts) -> Vec<Finding> {
     }
     for addr in &server.refuses {
         let text = format!("\"{name}\" takes no connection at {addr}:{port}");
-        findings.push(warn("server", text, "is it bound to another address with `--bind`?".into()));
+        findings.push(warn("server", text, "is it bound to another address by its setting `bind`?".into()));
     }
     findings
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
-use halloo_proto::upgrade::HandshakeLimits;
+use halloo_proto::limits::HandshakeLimits;
+use halloo_proto::setting_names::SettingNames;
 
 use super::connection::{Connection, State};
 use super::connections::Connections;
@@ -19,6 +20,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Limits on the number of connections.
 #[derive(Debug)]
 pub(super) struct Admission {
+    names: SettingNames,
     handshakes: HandshakeLimits,
     close_timeout: Duration,
     max_clients: usize,
@@ -41,6 +43,7 @@ pub(super) enum Eviction {
 impl Admission {
     pub(super) fn new(config: &Config) -> Admission {
         Admission {
+            names: config.access.setting_names,
             handshakes: config.handshakes,
             close_timeout: config.close_timeout,
             max_clients: max_clients(config),
@@ -50,12 +53,12 @@ impl Admission {
     }
 
     /// Returns why a socket from `ip` is not accepted; `None` when it is.
-    pub(super) fn refuse_socket(&self, ip: IpAddr, access: &AccessRules, connections: &Connections) -> Option<&str> {
+    pub(super) fn refuse_socket(&self, ip: IpAddr, access: &AccessRules, connections: &Connections) -> Option<String> {
         if !access.lets_peer_in(ip, &attached_networks(ip)) {
-            return Some("its address is public; `--allow-public` would allow it");
+            return Some(format!("its address is public; {} allows it", self.names.name("allow_public")));
         }
         let most = self.max_clients.saturating_add(self.handshakes.max_pending);
-        (connections.table.len() >= most).then_some("too many connections")
+        (connections.table.len() >= most).then(|| "too many connections".to_owned())
     }
 
     /// Returns when the handshake of a socket must be complete that is accepted now.
@@ -106,14 +109,13 @@ impl Admission {
     pub(super) fn refuse_client(&self, ip: IpAddr, connections: &Connections) -> Option<String> {
         let (most, per_address) = (self.max_clients, self.max_clients_per_address);
         if connections.shared().clients() >= most {
-            return Some(format!("the server is full: {most} clients; `--max-clients` sets how many"));
+            let setting = self.names.name("max_clients");
+            return Some(format!("the server is full: {most} clients; increase {setting}, or disconnect one"));
         }
         let is_exceeded = connections.egress.membership.clients_of(ip) >= per_address;
         is_exceeded.then(|| {
-            format!(
-                "there are {per_address} clients from {ip} already; close one of them, or raise \
-                 `--max-clients-per-address`"
-            )
+            let setting = self.names.name("max_clients_per_address");
+            format!("{ip} has {per_address} clients already; close one of them, or increase {setting}")
         })
     }
 }

@@ -7,9 +7,10 @@ use halloo_proto::Time;
 use halloo_proto::access::{AccessRules, Denied};
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
+use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::text::escape;
 use halloo_proto::token::Guesses;
-use halloo_proto::upgrade::{Decision, HandshakeLimits, Refusal, RequestContext, read_head};
+use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
 
 use super::connection::Connection;
 use super::http::HttpRequest;
@@ -98,7 +99,7 @@ impl Handshakes {
     }
 
     fn handle_refusal(&mut self, peer: SocketAddr, reason: &Refusal, now: Time) {
-        let text = escape(&reason.to_string(), 300);
+        let text = escape(&reason.describe(self.access.setting_names), 300);
         match reason {
             // The guesses before it were logged as warnings.
             Refusal::Denied(Denied::TooManyGuesses) => tracing::debug!("{peer} was refused: {text}"),

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use halloo_proto::defaults::TURN_PAGES;
+use halloo_proto::defaults::TURN_RESPONSES;
 use halloo_proto::http::respond;
 use halloo_proto::routes::{Resource, Route};
 
@@ -46,7 +46,7 @@ impl Http {
     /// Sends the responses whose turn it is, and returns the slots that got one.
     pub(super) fn respond_to_some(&mut self, connections: &mut Connections, announcing: &Announcing) -> Vec<usize> {
         let mut responded = Vec::new();
-        while responded.len() < TURN_PAGES
+        while responded.len() < TURN_RESPONSES
             && let Some(slot) = self.waiting.pop_front()
         {
             // The peer may be gone and its slot in use again, which costs nothing.

@@ -126,7 +126,7 @@ impl Ingress {
         let registered = registry.register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE);
         let refusal = match (self.admission.refuse_socket(peer.ip(), &self.handshakes.access, connections), &registered)
         {
-            (Some(reason), _) => Some(reason.to_owned()),
+            (Some(reason), _) => Some(reason),
             (None, Err(error)) => Some(error.to_string()),
             (None, Ok(())) => None,
         };

@@ -155,12 +155,11 @@ fn bind(config: &Config) -> Result<TcpListener, StartError> {
     }
     let ports: Vec<u16> = candidates(config.port, config.strict_port).collect();
     let range = match ports.as_slice() {
-        [first, .., last] => format!("{first} to {last}"),
+        [first, .., last] => format!("{first}-{last}"),
         _ => config.port.to_string(),
     };
     let address = config.bind.map_or_else(|| "any address".to_owned(), |ip| ip.to_string());
-    let them = if ports.len() > 1 { "one of them" } else { "it" };
-    Err(StartError::Bind { address, ports: range, them, error: last })
+    Err(StartError::Bind { address, ports: range, error: last })
 }
 
 fn bind_port(ip: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {

@@ -7,7 +7,8 @@ use std::sync::atomic::AtomicUsize;
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
-use halloo_proto::outbox::{Frames, Outbox, OutboxLimits, Pushed, SlowClient};
+use halloo_proto::limits::OutboxLimits;
+use halloo_proto::outbox::{Frames, Outbox, Pushed, SlowClient};
 
 use super::connection::Connection;
 

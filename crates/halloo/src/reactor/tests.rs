@@ -3,7 +3,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use halloo_proto::Time;
-use halloo_proto::defaults::{HANDSHAKE_TIMEOUT, TURN_PAGES};
+use halloo_proto::defaults::{HANDSHAKE_TIMEOUT, TURN_RESPONSES};
 use halloo_proto::frame::Opcode;
 
 use super::connection::Connection;
@@ -24,7 +24,7 @@ fn http_responses_are_sent_a_few_a_turn_in_the_order_of_their_requests() {
         stream.shutdown(Shutdown::Write).unwrap();
         stream
     };
-    let mut peers: Vec<TcpStream> = (0..3 * TURN_PAGES).map(|_| request()).collect();
+    let mut peers: Vec<TcpStream> = (0..3 * TURN_RESPONSES).map(|_| request()).collect();
     reactor.ingress.accept(&mut reactor.listener, reactor.poll.registry(), &mut reactor.connections);
     let slots: Vec<usize> = reactor.connections.table.iter().map(|connection| connection.slot as usize).collect();
     assert_eq!(slots.len(), peers.len());
@@ -32,7 +32,7 @@ fn http_responses_are_sent_a_few_a_turn_in_the_order_of_their_requests() {
     // One peer is gone, and its slot is vacant.
     reactor.connections.with(slots[1], |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
     reactor.connections.reap();
-    for left in [2 * TURN_PAGES - 1, TURN_PAGES - 1, 0] {
+    for left in [2 * TURN_RESPONSES - 1, TURN_RESPONSES - 1, 0] {
         // The end of the stream is read only after the response.
         slots.iter().for_each(|&slot| reactor.handle_readable(slot));
         reactor.ingress.respond_to_some(&mut reactor.connections, &reactor.announcing);

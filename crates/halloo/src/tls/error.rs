@@ -16,7 +16,7 @@ pub enum IdentityError {
         error: io::Error,
     },
     /// The file for the own certificate cannot be written.
-    #[error("cannot keep a certificate in {}: {error}; let the directory be written, or give `--cert` and `--key`", .path.display())]
+    #[error("cannot keep a certificate in {}: {error}; make the directory writable, or provide a certificate and its key", .path.display())]
     Write {
         /// The file.
         path: PathBuf,

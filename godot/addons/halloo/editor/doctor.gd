@@ -54,8 +54,8 @@ func _show(findings: Array, beyond: PackedStringArray) -> void:
 	_report.clear()
 	# What others have named may look like BBCode, so nothing is parsed.
 	for finding: Dictionary in findings:
-		_report.push_color(COLORS[finding.verdict])
-		_report.add_text("%s  " % finding.verdict)
+		_report.push_color(COLORS[finding.severity])
+		_report.add_text("%s  " % finding.severity)
 		_report.pop()
 		_report.add_text("%s: %s\n" % [finding.about, finding.text])
 		if finding.todo:

@@ -1,38 +1,46 @@
 @tool
 extends RefCounted
-## The settings under Project Settings > Halloo. What each means stands in the README of the addon.
+## The settings under Project Settings > Halloo. The README of the addon describes them.
 
 const PREFIX := "halloo/"
 
-## Name, default, and how it is edited: a hint with its string.
-static var basic: Array[Array] = [
+## The settings of the addon itself: name, default, and how it is edited (a hint with its string).
+static var own_basic: Array[Array] = [
 	["autostart", true, PROPERTY_HINT_NONE, ""],
+	["verbosity", 1, PROPERTY_HINT_ENUM, "Quiet,Normal,Verbose"],
+]
+## Shown with the advanced settings.
+static var own_advanced: Array[Array] = [
+	["token", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "none; random for a new one at each start"],
+	["frame_budget_ms", 2.0, PROPERTY_HINT_RANGE, "0,16,0.1,or_greater,suffix:ms"],
+]
+## The settings of the server, written by `cargo xtask generate`.
+# settings: begin
+static var server_basic: Array[Array] = [
 	["port", 8765, PROPERTY_HINT_RANGE, "0,65535"],
 	["name", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the name of the project"],
 	["discovery", true, PROPERTY_HINT_NONE, ""],
 	["allowed_origins", PackedStringArray(), PROPERTY_HINT_NONE, ""],
-	["verbosity", 1, PROPERTY_HINT_ENUM, "Quiet,Normal,Verbose"],
 ]
-## What is only for special cases, and shown with the advanced settings.
-static var advanced: Array[Array] = [
+static var server_advanced: Array[Array] = [
 	["strict_port", false, PROPERTY_HINT_NONE, ""],
 	["bind", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "every address of this machine"],
 	["discovery_port", 8766, PROPERTY_HINT_RANGE, "1,65535"],
 	["discovery_interval", 2.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
-	["max_clients", 0, PROPERTY_HINT_RANGE, "0,1000,1,or_greater"],
-	["max_message_size", 1048576, PROPERTY_HINT_RANGE, "1,16777216,1,or_greater,suffix:B"],
-	["heartbeat", 5.0, PROPERTY_HINT_RANGE, "0,60,0.1,or_greater,suffix:s"],
 	["allowed_hosts", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["allow_public", false, PROPERTY_HINT_NONE, ""],
-	["token", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "everybody may connect; random for a new one at each start"],
-	["slow_client", "disconnect", PROPERTY_HINT_ENUM, "disconnect,drop_oldest,drop_newest"],
-	["frame_budget_ms", 2.0, PROPERTY_HINT_RANGE, "0,16,0.1,or_greater,suffix:ms"],
+	["max_clients", 0, PROPERTY_HINT_RANGE, "0,1000,1,or_greater"],
+	["max_message_bytes", 1048576, PROPERTY_HINT_RANGE, "1,16777216,1,or_greater,suffix:B"],
+	["outbox_when_full", "disconnect", PROPERTY_HINT_ENUM, "disconnect,drop_oldest,drop_newest"],
+	["heartbeat", 5.0, PROPERTY_HINT_RANGE, "0,60,0.1,or_greater,suffix:s"],
 ]
+# settings: end
 
 
-## Shows all of them in the dialog. One that has its default is not written to [code]project.godot[/code].
+## Adds all settings to the dialog. A setting with its default is not written to [code]project.godot[/code].
 static func register() -> void:
-	for setting in basic + advanced:
+	var basic := own_basic + server_basic
+	for setting in basic + own_advanced + server_advanced:
 		var path: String = PREFIX + setting[0]
 		if not ProjectSettings.has_setting(path):
 			ProjectSettings.set_setting(path, setting[1])

@@ -81,7 +81,7 @@ fn addresses_that_work_for_few() {
     let own = wrong(|facts| facts.interfaces[1].addr = [169, 254, 1, 1].into());
     assert!(own[0].about == "network" && own[0].advice.as_ref().is_some_and(|it| it.contains("DHCP")), "{own:?}");
     let public = wrong(|facts| facts.interfaces[0].addr = [203, 0, 113, 5].into());
-    assert!(public[0].advice.as_ref().is_some_and(|advice| advice.contains("--allow-public")), "{public:?}");
+    assert!(public[0].advice.as_ref().is_some_and(|advice| advice.contains("allow_public")), "{public:?}");
     let shared = wrong(|facts| facts.interfaces[0].addr = [100, 64, 0, 1].into());
     assert!(shared.iter().all(|finding| finding.about != "network"), "{shared:?}");
 }
@@ -162,7 +162,7 @@ fn a_server_that_is_not_there_or_hides() {
     let (_, severity, text) = only(|facts| facts.servers[0].answered_via.retain(|addr| addr.octets()[0] != 10));
     assert!(severity == Severity::Warn && text.contains("does not answer probes on eth0"), "{text}");
     let (_, severity, text) = only(|facts| facts.servers[0].refuses.push([10, 0, 0, 4].into()));
-    assert!(severity == Severity::Warn && text.contains("10.0.0.4:8765") && text.contains("--bind"), "{text}");
+    assert!(severity == Severity::Warn && text.contains("10.0.0.4:8765") && text.contains("`bind`"), "{text}");
 }
 
 #[test]

@@ -1,0 +1,221 @@
+//! The options of `serve` that are settings of the server, made from the table of all settings.
+
+use bytesize::ByteSize;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use halloo::Config;
+use halloo::settings::{Group, Kind, SETTINGS, Setting, Value};
+
+/// Short options.
+const SHORT: [(&str, char); 2] = [("port", 'p'), ("name", 'n')];
+
+/// Former names of options, which stay accepted.
+const ALIASES: [(&str, &str); 5] = [
+    ("max_message_bytes", "max-message"),
+    ("compression", "compress"),
+    ("outbox_when_full", "slow-client"),
+    ("allowed_origins", "allow-origin"),
+    ("allowed_hosts", "allow-host"),
+];
+
+/// The settings that the command line and the environment give.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SettingArgs {
+    // Boxed, because it is large and most commands have none.
+    pub(crate) config: Box<Config>,
+}
+
+impl Args for SettingArgs {
+    fn augment_args(command: Command) -> Command {
+        command.args(SETTINGS.iter().map(arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        SettingArgs::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<SettingArgs, clap::Error> {
+        let mut arguments = SettingArgs::default();
+        arguments.update_from_arg_matches(matches)?;
+        Ok(arguments)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for setting in SETTINGS {
+            if let Some(value) = given(setting, matches) {
+                let invalid = |error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{error}\n"));
+                setting.set(&mut self.config, value).map_err(invalid)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the option without its dashes: `max-message-bytes`, or `no-discovery` for a flag that is on by default.
+pub(crate) fn option(setting: &Setting) -> String {
+    let kebab = setting.name.replace('_', "-");
+    if setting.default_value() == Value::Flag(true) { format!("no-{kebab}") } else { kebab }
+}
+
+fn given(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
+    match setting.kind {
+        Kind::Flag => matches.get_flag(setting.name).then(|| Value::Flag(setting.default_value() != Value::Flag(true))),
+        Kind::Origins | Kind::Hosts => {
+            let items = matches.get_many::<String>(setting.name)?;
+            Some(Value::List(items.cloned().collect()))
+        }
+        _ => matches.get_one::<Value>(setting.name).cloned(),
+    }
+}
+
+fn arg(setting: &'static Setting) -> Arg {
+    let option = option(setting);
+    let variable = format!("HALLOO_{}", option.replace('-', "_").to_uppercase());
+    let mut arg = Arg::new(setting.name).long(option).env(variable).help_heading(heading(setting.group));
+    arg = arg.hide_short_help(setting.is_rare);
+    if let Some((_, short)) = SHORT.iter().find(|(name, _)| *name == setting.name) {
+        arg = arg.short(*short);
+    }
+    for (_, alias) in ALIASES.iter().filter(|(name, _)| *name == setting.name) {
+        arg = arg.alias(*alias);
+    }
+    let default = setting.default_value();
+    let text = match (setting.beyond, &default) {
+        (_, Value::Flag(true)) => format!("Do not {}{}", setting.text[..1].to_lowercase(), &setting.text[1..]),
+        ("", _) => setting.text.to_owned(),
+        (beyond, _) => format!("{}; beyond: {beyond}", setting.text),
+    };
+    if setting.kind != Kind::Flag {
+        arg = arg.long_help(format!("{text}\n\nAllowed: {}", setting.kind.allowed()));
+    }
+    arg = arg.help(text);
+    match setting.kind {
+        Kind::Flag => return arg.action(ArgAction::SetTrue),
+        Kind::Origins | Kind::Hosts => {
+            let parse = move |text: &str| {
+                let item = setting.kind.check(Value::List(vec![text.to_owned()]));
+                item.map(|_| text.to_owned()).map_err(|error| error.to_string())
+            };
+            return arg
+                .action(ArgAction::Append)
+                .value_delimiter(',')
+                .value_name(value_name(setting))
+                .value_parser(parse);
+        }
+        _ => {}
+    }
+    arg = arg.value_name(value_name(setting)).value_parser(move |text: &str| parse(setting, text));
+    match (setting.kind, default) {
+        // An empty default would be shown as such.
+        (Kind::Address, _) => arg,
+        (kind @ Kind::Bytes { .. }, default) => arg.default_value(default.describe(&kind).replace(' ', "")),
+        (_, default) => arg.default_value(default.to_string().replace('_', "-")),
+    }
+}
+
+fn heading(group: Group) -> &'static str {
+    match group {
+        Group::Network => "Network",
+        Group::Discovery => "Discovery",
+        Group::Access => "Access",
+        Group::Limits => "Limits",
+    }
+}
+
+fn value_name(setting: &Setting) -> &'static str {
+    match setting.kind {
+        Kind::Flag | Kind::Count { .. } => "N",
+        Kind::Bytes { .. } => "SIZE",
+        Kind::Duration { .. } => "TIME",
+        Kind::Text => "TEXT",
+        Kind::Address => "ADDR",
+        Kind::Origins => "ORIGIN",
+        Kind::Hosts => "HOST",
+        Kind::Choice(_) => "WHAT",
+    }
+}
+
+/// Reads a value as people write it.
+fn parse(setting: &Setting, text: &str) -> Result<Value, String> {
+    let value = match setting.kind {
+        Kind::Count { .. } => text.parse().ok().map(Value::Number),
+        Kind::Bytes { .. } => text.parse::<ByteSize>().ok().map(|size| Value::Number(size.as_u64())),
+        Kind::Duration { .. } => humantime::parse_duration(text).ok().map(Value::Duration),
+        Kind::Address => Some(Value::Text(text.trim_start_matches('[').trim_end_matches(']').to_owned())),
+        Kind::Choice(_) => Some(Value::Text(text.replace('-', "_"))),
+        _ => Some(Value::Text(text.to_owned())),
+    };
+    let value = value.ok_or_else(|| format!("give {}", setting.kind.allowed()))?;
+    setting.kind.check(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(line: &str) -> Result<Config, String> {
+        let command = SettingArgs::augment_args(Command::new("serve"));
+        let matches = command.try_get_matches_from(line.split_whitespace()).map_err(|error| error.to_string())?;
+        SettingArgs::from_arg_matches(&matches).map(|arguments| *arguments.config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_options_everything_has_its_default() {
+        assert_eq!(format!("{:?}", config("serve").unwrap()), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn every_setting_has_an_option_a_variable_and_a_help_text() {
+        let command = SettingArgs::augment_args(Command::new("serve"));
+        for setting in SETTINGS {
+            let arg = command.get_arguments().find(|arg| arg.get_id() == setting.name);
+            let arg = arg.unwrap_or_else(|| panic!("the command line has no option for {}", setting.name));
+            let variable = arg.get_env().unwrap().to_str().unwrap();
+            let option = arg.get_long().unwrap();
+            assert_eq!(variable, format!("HALLOO_{}", option.replace('-', "_").to_uppercase()));
+            assert!(arg.get_help().is_some(), "{option}");
+        }
+    }
+
+    #[test]
+    fn values_are_read_as_people_write_them() {
+        for size in ["65536", "64KiB", "64kib"] {
+            assert_eq!(
+                config(&format!("serve --max-message-bytes {size}")).unwrap().messages.max_message_bytes,
+                65_536
+            );
+        }
+        assert_eq!(config("serve --max-message 2MB").unwrap().messages.max_message_bytes, 2_000_000);
+        assert_eq!(config("serve --heartbeat 0s").unwrap().heartbeat, std::time::Duration::ZERO);
+        assert_eq!(config("serve --bind [::1]").unwrap().bind, "::1".parse().ok());
+        assert_eq!(
+            config("serve --outbox-when-full drop-oldest").unwrap().outbox.when_full,
+            halloo::SlowClient::DropOldest
+        );
+        assert!(!config("serve --no-discovery").unwrap().discovery);
+        assert_eq!(config("serve --max-clients 0").unwrap().max_clients, None);
+        let origins =
+            config("serve --allow-origin http://a.example,null --allowed-origins *").unwrap().access.allowed_origins;
+        assert_eq!(origins, ["http://a.example", "null", "*"]);
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_what_is_allowed() {
+        for (line, allowed) in [
+            ("--max-message-bytes 0", "64KiB"),
+            ("--max-message-bytes 1XB", "64KiB"),
+            ("--heartbeat 499ms", "500ms"),
+            ("--heartbeat 5", "with its unit"),
+            ("--discovery-interval 99ms", "100ms"),
+            ("--bind 127.0.0.1:80", "without a port"),
+            ("--bind localhost", "IP address"),
+            ("--allowed-origins example.org/page", "https://example.org"),
+            ("--allowed-hosts http://game", "without a scheme or a port"),
+            ("--port 65536", "65535"),
+        ] {
+            let error = config(&format!("serve {line}")).unwrap_err();
+            assert!(error.contains(allowed), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! How advice names a setting, which depends on the program that gives it.
+
+/// The spelling of settings in the advice that refusals contain. The names themselves are the same everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SettingNames {
+    /// As fields of the configuration in Rust: `allowed_origins`.
+    #[default]
+    Rust,
+    /// As options of a command line: `--allowed-origins`.
+    CommandLine,
+    /// As settings of a Godot project: `halloo/allowed_origins`.
+    Godot,
+}
+
+impl SettingNames {
+    /// Returns the name of a setting in backticks.
+    ///
+    /// ```
+    /// use halloo_proto::setting_names::SettingNames;
+    ///
+    /// assert_eq!(SettingNames::CommandLine.name("max_clients"), "`--max-clients`");
+    /// assert_eq!(SettingNames::Godot.name("max_clients"), "`halloo/max_clients`");
+    /// ```
+    pub fn name(self, setting: &str) -> String {
+        match self {
+            SettingNames::Rust => format!("`{setting}`"),
+            SettingNames::CommandLine => format!("`--{}`", setting.replace('_', "-")),
+            SettingNames::Godot => format!("`halloo/{setting}`"),
+        }
+    }
+
+    /// Returns how to add `value` to a list.
+    pub fn add(self, setting: &str, value: &str) -> String {
+        match self {
+            SettingNames::CommandLine => format!("use `--{} {value}`", setting.replace('_', "-")),
+            SettingNames::Rust | SettingNames::Godot => format!("add `{value}` to {}", self.name(setting)),
+        }
+    }
+}

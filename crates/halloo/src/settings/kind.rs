@@ -1,0 +1,115 @@
+//! What values a setting has.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{SettingError, Value};
+
+/// The values of a setting, with unit and range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// On or off.
+    Flag,
+    /// A whole number.
+    Count {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// A number of bytes.
+    Bytes {
+        /// The smallest.
+        min: u64,
+        /// The largest.
+        max: u64,
+    },
+    /// A time.
+    Duration {
+        /// The shortest, in milliseconds.
+        min_millis: u64,
+        /// The longest, in milliseconds.
+        max_millis: u64,
+        /// Whether zero is allowed, too.
+        or_zero: bool,
+    },
+    /// Any text that is not empty.
+    Text,
+    /// An IP address of this machine; empty for all.
+    Address,
+    /// A list of web origins.
+    Origins,
+    /// A list of host names.
+    Hosts,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// Returns `value` if it is of this kind and in range.
+    ///
+    /// # Errors
+    /// [`SettingError`] says what is allowed.
+    pub fn check(&self, value: Value) -> Result<Value, SettingError> {
+        let is_valid = match (self, &value) {
+            (Kind::Flag, Value::Flag(_)) => true,
+            (Kind::Count { min, max } | Kind::Bytes { min, max }, Value::Number(number)) => {
+                (min..=max).contains(&number)
+            }
+            (Kind::Duration { min_millis, max_millis, or_zero }, Value::Duration(time)) => {
+                let range = Duration::from_millis(*min_millis)..=Duration::from_millis(*max_millis);
+                range.contains(time) || (*or_zero && time.is_zero())
+            }
+            (Kind::Text, Value::Text(text)) => !text.is_empty(),
+            (Kind::Address, Value::Text(text)) => text.is_empty() || text.parse::<IpAddr>().is_ok(),
+            (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
+            (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin(origin)),
+            (Kind::Hosts, Value::List(list)) => list.iter().all(|host| is_host(host)),
+            _ => false,
+        };
+        if is_valid { Ok(value) } else { Err(SettingError { given: value.to_string(), allowed: self.allowed() }) }
+    }
+
+    /// Returns what is allowed, such as `a time from 500ms to 1h, or 0`.
+    pub fn allowed(&self) -> String {
+        match self {
+            Kind::Flag => "true or false".into(),
+            Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Bytes { min, max } => {
+                format!("a size from {} to {}, like 65536, 64KiB or 2MB", bytes(*min), bytes(*max))
+            }
+            Kind::Duration { min_millis, max_millis, or_zero } => {
+                let (min, hours) = (Duration::from_millis(*min_millis), max_millis / 3_600_000);
+                let zero = if *or_zero { ", or 0s" } else { "" };
+                format!("a time from {min:?} to {hours}h{zero}, with its unit, like 500ms, 2s or 1m")
+            }
+            Kind::Text => "a text that is not empty".into(),
+            Kind::Address => "an IP address of this machine, like 192.168.1.5, without a port, or nothing for all".into(),
+            Kind::Origins => {
+                "origins as browsers send them, like https://example.org or http://192.168.1.5:3000, or * for every page"
+                    .into()
+            }
+            Kind::Hosts => "host names, like game.example.org, without a scheme or a port".into(),
+            Kind::Choice(words) => words.join(", "),
+        }
+    }
+}
+
+/// Returns a size in the largest unit that divides it.
+pub(crate) fn bytes(size: u64) -> String {
+    let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.iter().find(|(unit, _)| size >= *unit && size.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{size} B"), |(unit, name)| format!("{} {name}", size / unit))
+}
+
+fn is_origin(text: &str) -> bool {
+    let is_authority = |rest: &str| !rest.is_empty() && !rest.contains(['/', ' ', '?', '#', '@']);
+    let (_, rest) = text.split_once("://").unwrap_or_default();
+    // Browsers send `null` for a page that was opened from a file.
+    text == "*" || text == "null" || is_authority(rest.trim_end_matches('/'))
+}
+
+fn is_host(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !text.is_empty() && text.bytes().all(legal)
+}

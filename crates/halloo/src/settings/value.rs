@@ -1,0 +1,167 @@
+//! The value of a setting, whatever its type.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use halloo_proto::text::escape;
+
+use super::Kind;
+use super::kind::bytes;
+use crate::SlowClient;
+
+/// A value of a setting.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// On or off.
+    Flag(bool),
+    /// A count, a port or a number of bytes.
+    Number(u64),
+    /// A time.
+    Duration(Duration),
+    /// A text, an address or a word.
+    Text(String),
+    /// Texts.
+    List(Vec<String>),
+}
+
+/// A value that a setting cannot have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("give {allowed}")]
+pub struct SettingError {
+    /// What was given.
+    pub given: String,
+    /// What is allowed.
+    pub allowed: String,
+}
+
+impl Value {
+    /// Returns the value as people read it, in the unit of `kind`: `1 MiB`, `5s`, `on`.
+    pub fn describe(&self, kind: &Kind) -> String {
+        match (self, kind) {
+            (Value::Flag(flag), _) => if *flag { "on" } else { "off" }.into(),
+            (Value::Number(number), Kind::Bytes { .. }) => bytes(*number),
+            (Value::Text(text), Kind::Address) if text.is_empty() => "all addresses".into(),
+            (Value::List(list), _) if list.is_empty() => "none".into(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// As it is given on the command line.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Flag(flag) => flag.fmt(f),
+            Value::Number(number) => number.fmt(f),
+            Value::Duration(time) => write!(f, "{time:?}"),
+            Value::Text(text) => f.write_str(&escape(text, 100)),
+            Value::List(list) => f.write_str(&escape(&list.join(","), 300)),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {
+        $(
+            impl From<$type> for Value {
+                fn from(number: $type) -> Value {
+                    Value::Number(number as u64)
+                }
+            }
+
+            impl TryFrom<Value> for $type {
+                type Error = ();
+
+                fn try_from(value: Value) -> Result<$type, ()> {
+                    match value {
+                        Value::Number(number) => number.try_into().map_err(drop),
+                        _ => Err(()),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+numbers!(u16, u32, usize);
+
+/// No number stands for the largest one that is possible.
+impl From<Option<usize>> for Value {
+    fn from(number: Option<usize>) -> Value {
+        Value::from(number.unwrap_or(0))
+    }
+}
+
+impl TryFrom<Value> for Option<usize> {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<Option<usize>, ()> {
+        usize::try_from(value).map(|number| Some(number).filter(|&number| number > 0))
+    }
+}
+
+macro_rules! same {
+    ($($variant:ident($type:ty)),*) => {
+        $(
+            impl From<$type> for Value {
+                fn from(value: $type) -> Value {
+                    Value::$variant(value)
+                }
+            }
+
+            impl TryFrom<Value> for $type {
+                type Error = ();
+
+                fn try_from(value: Value) -> Result<$type, ()> {
+                    match value {
+                        Value::$variant(value) => Ok(value),
+                        _ => Err(()),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+same!(Flag(bool), Duration(Duration), Text(String), List(Vec<String>));
+
+/// No address stands for all.
+impl From<Option<IpAddr>> for Value {
+    fn from(address: Option<IpAddr>) -> Value {
+        Value::Text(address.map_or_else(String::new, |address| address.to_string()))
+    }
+}
+
+impl TryFrom<Value> for Option<IpAddr> {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<Option<IpAddr>, ()> {
+        let text = String::try_from(value)?;
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
+    }
+}
+
+impl From<SlowClient> for Value {
+    fn from(policy: SlowClient) -> Value {
+        let word = match policy {
+            SlowClient::Disconnect => "disconnect",
+            SlowClient::DropOldest => "drop_oldest",
+            SlowClient::DropNewest => "drop_newest",
+        };
+        Value::Text(word.into())
+    }
+}
+
+impl TryFrom<Value> for SlowClient {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<SlowClient, ()> {
+        match String::try_from(value)?.as_str() {
+            "disconnect" => Ok(SlowClient::Disconnect),
+            "drop_oldest" => Ok(SlowClient::DropOldest),
+            "drop_newest" => Ok(SlowClient::DropNewest),
+            _ => Err(()),
+        }
+    }
+}

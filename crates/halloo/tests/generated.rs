@@ -1,0 +1,120 @@
+//! Lists that follow from the table of settings: they are written when `HALLOO_GENERATE` is set (`cargo xtask generate`), and
+//! compared otherwise.
+
+// The table has one row less without this feature.
+#![cfg(feature = "mdns")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use halloo::settings::{Godot, Kind, SETTINGS, Setting, Value};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap().replace("\r\n", "\n")
+}
+
+/// Compares the part of `file` between the lines `begin` and `end` with `generated`, or writes it.
+fn check(file: &str, begin: &str, end: &str, generated: &str) {
+    let text = read(file);
+    let (head, rest) = text.split_once(begin).unwrap_or_else(|| panic!("{file} has no line {begin}"));
+    let (current, tail) = rest.split_once(end).unwrap_or_else(|| panic!("{file} has no line {end}"));
+    if current == generated {
+        return;
+    }
+    if std::env::var_os("HALLOO_GENERATE").is_some() {
+        return std::fs::write(root().join(file), [head, begin, generated, end, tail].concat()).unwrap();
+    }
+    let stale = generated.lines().find(|line| !current.contains(line)).unwrap_or("the order, or a line too many");
+    panic!("{file} is not current; run `cargo xtask generate`. It lacks:\n{stale}");
+}
+
+/// Returns the option of the command line, with its dashes.
+fn option(setting: &Setting) -> String {
+    let kebab = setting.name.replace('_', "-");
+    let no = if setting.default_value() == Value::Flag(true) { "no-" } else { "" };
+    format!("--{no}{kebab}")
+}
+
+fn default(setting: &Setting) -> String {
+    match (setting.name, setting.default_value()) {
+        ("max_clients", _) => "0".into(),
+        (_, value @ Value::Number(number)) if !matches!(setting.kind, Kind::Bytes { .. }) && number < 1 << 20 => {
+            value.describe(&setting.kind)
+        }
+        (_, value) => value.describe(&setting.kind),
+    }
+}
+
+#[test]
+fn limits_are_documented() {
+    let mut table = String::from("\n| `Config` | what it bounds or sets | default | beyond | option | Godot |\n");
+    table += "|---|---|---|---|---|---|\n";
+    for setting in SETTINGS {
+        let godot = match setting.godot {
+            Godot::Hidden => String::new(),
+            Godot::Basic | Godot::Advanced => format!("`halloo/{}`", setting.name),
+        };
+        let (path, text, beyond, option) = (setting.path(), setting.text, setting.beyond, option(setting));
+        writeln!(table, "| `{path}` | {text} | {} | {beyond} | `{option}` | {godot} |", default(setting)).unwrap();
+    }
+    check("docs/limits.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
+}
+
+#[test]
+fn addon_documents_its_settings() {
+    let mut table = String::from("\n| setting | default | meaning |\n|---|---|---|\n");
+    for setting in SETTINGS.iter().filter(|setting| setting.godot != Godot::Hidden) {
+        let default = if setting.name == "name" { "that of the project".to_owned() } else { default(setting) };
+        let beyond = if setting.beyond.is_empty() { String::new() } else { format!("; beyond: {}", setting.beyond) };
+        writeln!(table, "| `{}` | {default} | {}{beyond} |", setting.name, setting.text).unwrap();
+    }
+    check("godot/addons/halloo/README.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
+}
+
+#[test]
+fn editor_shows_the_settings_of_the_addon() {
+    let mut lists = String::new();
+    for (name, level) in [("basic", Godot::Basic), ("advanced", Godot::Advanced)] {
+        writeln!(lists, "static var server_{name}: Array[Array] = [").unwrap();
+        for setting in SETTINGS.iter().filter(|setting| setting.godot == level) {
+            let (value, hint, text) = editor(setting);
+            writeln!(lists, "\t[\"{}\", {value}, PROPERTY_HINT_{hint}, \"{text}\"],", setting.name).unwrap();
+        }
+        lists += "]\n";
+    }
+    check("godot/addons/halloo/editor/settings.gd", "# settings: begin\n", "# settings: end", &lists);
+}
+
+/// Returns the default as GDScript has it, and how the editor edits it.
+fn editor(setting: &Setting) -> (String, &'static str, String) {
+    match (setting.kind, setting.default_value()) {
+        (Kind::Flag, value) => (value.to_string(), "NONE", String::new()),
+        (Kind::Count { min, max: 65_535 }, value) => (value.to_string(), "RANGE", format!("{min},65535")),
+        (Kind::Count { min, .. }, value) => (value.to_string(), "RANGE", format!("{min},1000,1,or_greater")),
+        (Kind::Bytes { min, .. }, value) => {
+            (value.to_string(), "RANGE", format!("{min},16777216,1,or_greater,suffix:B"))
+        }
+        (Kind::Duration { or_zero, .. }, Value::Duration(time)) => {
+            let min = if or_zero { "0" } else { "0.1" };
+            (format!("{:?}", time.as_secs_f64()), "RANGE", format!("{min},60,0.1,or_greater,suffix:s"))
+        }
+        (Kind::Choice(words), value) => (format!("\"{value}\""), "ENUM", words.join(",")),
+        (Kind::Origins | Kind::Hosts, _) => ("PackedStringArray()".into(), "NONE", String::new()),
+        (Kind::Address, _) => ("\"\"".into(), "PLACEHOLDER_TEXT", "every address of this machine".into()),
+        _ => ("\"\"".into(), "PLACEHOLDER_TEXT", "the name of the project".into()),
+    }
+}
+
+#[test]
+fn addon_reads_its_settings() {
+    let script = read("godot/addons/halloo/websocket_server.gd");
+    for setting in SETTINGS.iter().filter(|setting| setting.godot != Godot::Hidden) {
+        let name = format!("\"{}\"", setting.name);
+        assert!(script.contains(&name), "SETTINGS in websocket_server.gd lacks {name}");
+    }
+}
