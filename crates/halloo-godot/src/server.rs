@@ -246,9 +246,17 @@ impl HallooServer {
         urls.iter().map(GString::from).collect()
     }
 
-    /// The address that a phone opens in its browser, with the token if there is one; empty when the server does not run.
+    /// Returns the URL of the page that a phone opens in its browser, without secrets; empty when the server does not run.
     #[func]
     fn get_page_url(&self) -> GString {
+        let url = self.running().map(Server::page_url);
+        GString::from(&url.unwrap_or_default())
+    }
+
+    /// Returns the link to share, for example as a QR code: the page with the token and the certificate fingerprint, if there
+    /// are any. It grants access. Empty when the server does not run.
+    #[func]
+    fn get_invitation(&self) -> GString {
         let url = self.running().map(Server::invitation);
         GString::from(&url.unwrap_or_default())
     }

@@ -212,7 +212,7 @@ static func get_qr_texture(text := "", pixels := 256) -> ImageTexture:
 	var server := _native("get_qr_texture")
 	if server == null:
 		return null
-	var content: String = text if text else server.get_page_url()
+	var content: String = text if text else server.get_invitation()
 	var modules: PackedByteArray = server.get_qr_modules(content) if content else PackedByteArray()
 	if modules.is_empty():
 		return null
@@ -320,5 +320,5 @@ func _report() -> Dictionary:
 	var report: Dictionary = _server.get_status()
 	report.urls = _server.get_urls()
 	report.clients = _server.get_clients()
-	report.page = _server.get_page_url()
+	report.page = _server.get_invitation()
 	return report

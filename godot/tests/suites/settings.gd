@@ -107,7 +107,8 @@ func test_token() -> void:
 		add_child(client)
 		client.open(server_url())
 		await until(client.is_open if header else client.is_closed, "let in with '%s'" % header)
-	check(WebSocketServer.instance._server.get_page_url().ends_with("/#token=the-otters-meet-at-nine"), "page")
+	check(WebSocketServer.instance._server.get_invitation().ends_with("/#token=the-otters-meet-at-nine"), "invitation")
+	check(WebSocketServer.instance._server.get_page_url().ends_with("/"), "the page has no secret")
 	equal(_start_with({"token": "short"}), ERR_INVALID_PARAMETER, "no server without the token that was meant")
 	equal(WebSocketServer.get_server_status().server_running, false, "running")
 
