@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::bench::program;
+use crate::command::program;
 use crate::command::{cargo, run as run_command, succeeds};
 
 /// Builds both, and runs `what` with `arguments`.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::command::{cargo, run as run_command};
-use crate::peers;
+use crate::command::{self, cargo, run as run_command};
+use crate::peers::{self, Peer};
 
 /// How much, and of what.
 #[derive(Debug, clap::Args)]
@@ -32,16 +32,6 @@ struct Prepared {
     files: BTreeMap<&'static str, PathBuf>,
 }
 
-/// A server that is ready to be started: role and port are appended to the command.
-#[derive(Debug, Serialize)]
-pub(crate) struct Peer {
-    pub(crate) name: &'static str,
-    pub(crate) version: String,
-    pub(crate) protocol: &'static str,
-    pub(crate) command: Vec<PathBuf>,
-    pub(crate) env: BTreeMap<&'static str, PathBuf>,
-}
-
 #[derive(Debug, Serialize)]
 struct LeftOut {
     name: &'static str,
@@ -52,9 +42,9 @@ struct LeftOut {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     run_command(&mut cargo(root, "build --release --locked -p halloo-bench -p halloo-cli"))?;
     let release = root.join("target").join("release");
-    let program = release.join(program("halloo-bench"));
+    let program = release.join(command::program("halloo-bench"));
     let mut prepared = Prepared::default();
-    prepared.files.insert("the program halloo", release.join(self::program("halloo")));
+    prepared.files.insert("the program halloo", release.join(command::program("halloo")));
     for (name, prepare) in peers::ALL {
         if options.peers.as_ref().is_some_and(|wanted| !wanted.split(',').any(|one| one == name)) {
             continue;
@@ -82,9 +72,4 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         command.args(value.iter().flat_map(|value| [name, value]));
     }
     run_command(&mut command)
-}
-
-/// What a program is called on this system.
-pub(crate) fn program(name: &str) -> String {
-    format!("{name}{}", std::env::consts::EXE_SUFFIX)
 }

@@ -39,3 +39,8 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 fn name_of(program: &OsStr) -> String {
     Path::new(program).file_name().unwrap_or(program).display().to_string()
 }
+
+/// Returns the file name of a program on this system.
+pub(crate) fn program(name: &str) -> String {
+    format!("{name}{}", std::env::consts::EXE_SUFFIX)
+}

@@ -7,13 +7,15 @@ pub(crate) mod library;
 mod archive;
 pub(crate) mod copy;
 mod engine;
+pub(crate) mod implementation;
+mod outcome;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::addon::Implementation;
+use self::implementation::Implementation;
 use crate::debian::{self, Package};
 use crate::python;
 

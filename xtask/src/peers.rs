@@ -2,19 +2,30 @@
 //!
 //! What cannot be had on this machine is left out, and that is said.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::bench::{Peer, program};
-use crate::command::{cargo, run};
+use crate::command::{cargo, program, run};
 use crate::{node, python};
 
 /// Pinned, so that two runs compare the same.
 const BUN: &str = "1.4.5";
+
+/// A server that is ready to be started: role and port are appended to the command.
+#[derive(Debug, Serialize)]
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) protocol: &'static str,
+    pub(crate) command: Vec<PathBuf>,
+    pub(crate) env: BTreeMap<&'static str, PathBuf>,
+}
 
 /// Makes a peer ready, given the root of the workspace and the program `halloo-bench`.
 type Prepare = fn(&Path, &Path) -> Result<Peer>;

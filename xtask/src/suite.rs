@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::command::{cargo, run as run_command, succeeds};
-use crate::godot::addon::{self, Implementation};
+use crate::godot::addon;
+use crate::godot::implementation::Implementation;
 use crate::report::{Report, Tally};
 use crate::{adversary, counts, godot, node, python, tidy};
 

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the house rules that neither the compiler nor clippy checks.
 
 mod arrows;
+mod circles;
 mod clock;
 mod purity;
 mod text;
@@ -15,6 +16,7 @@ use anyhow::{Result, bail};
 pub(crate) fn run(root: &Path) -> Result<()> {
     let sources = source::read_all(root)?;
     let mut complaints = arrows::check(root)?;
+    complaints.extend(circles::check(&sources));
     for source in &sources {
         complaints.extend(text::check(source));
         complaints.extend(purity::check(source));

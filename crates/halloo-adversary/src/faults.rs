@@ -15,9 +15,9 @@ use anyhow::{Context, Result};
 pub(crate) use addresses::{address_change, dead_link};
 pub(crate) use storage::full_disk;
 
+use crate::context::{Finding, Row, Run, Stage};
 use crate::lab;
 use crate::native::{self, Native};
-use crate::rows::{Finding, Row, Run, Stage};
 use crate::server::Server;
 
 /// All is well again by then, whatever it was: three heartbeats, and a second to come back.

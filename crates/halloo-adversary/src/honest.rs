@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::context::Stage;
 use crate::cores;
 use crate::peer::{FIN, PATIENCE, Peer, TEXT, frame};
-use crate::rows::Stage;
 use crate::server::Server;
 
 pub(crate) const CLIENTS: usize = 200;

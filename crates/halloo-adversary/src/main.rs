@@ -5,6 +5,7 @@
 
 mod adversary;
 
+mod context;
 mod rows;
 
 mod faults;

@@ -25,6 +25,19 @@ const DISCOVER_EXAMPLES: &str = "Examples:
   halloo discover --watch               who comes, changes and goes, until Ctrl-C
   halloo discover --watch --json        the same for programs, an object per line";
 
+const CONNECT_EXAMPLES: &str = "Examples:
+  halloo connect                           the server on this network
+  halloo connect \"Living room\"             the one that people see by this name
+  halloo connect ws://192.168.1.5:8765     the one at this address
+  echo hello | halloo connect              sends a line, and ends once it is sent
+  halloo connect --stay </dev/null         only listens
+
+With --json, events come out: connected, message, reconnecting, disconnected, dropped, error; and commands go in:
+  {\"cmd\":\"send\",\"text\":\"…\"}  or  {\"cmd\":\"send\",\"binary\":\"<base64>\"}
+  {\"cmd\":\"close\",\"code\":1000,\"reason\":\"…\"}
+
+Exit codes: 0 done, 1 refused, gave up or lost, 4 no server was found.";
+
 const STATUS_EXAMPLES: &str = "Examples:
   halloo status                         of the first server that is found
   halloo status \"Living room\"           of the server with this name or id
@@ -68,8 +81,8 @@ pub(crate) enum Command {
     #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArgs),
     /// Connects to a server: lines of standard input go to it, its messages come out on standard output.
-    #[command(after_help = crate::connect::EXAMPLES)]
-    Connect(crate::connect::ConnectArgs),
+    #[command(after_help = CONNECT_EXAMPLES)]
+    Connect(ConnectArgs),
     /// Prints the status of a running server as JSON; exits with 4 when it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
@@ -148,6 +161,38 @@ impl KeyArgs {
     pub(crate) fn token(&self) -> Option<Token> {
         // Wrong ones were told when the command line was read.
         self.token.as_ref().and_then(|token| token.token().ok().flatten())
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ConnectArgs {
+    /// Name or address of the server; without it, the first that is found.
+    #[arg(value_name = "NAME or URL")]
+    pub(crate) target: Option<String>,
+    /// Does not come back when the connection ends or cannot be made.
+    #[arg(long, env = "HALLOO_ONCE")]
+    pub(crate) once: bool,
+    /// Goes on when standard input ends, instead of closing once all is sent.
+    #[arg(long, env = "HALLOO_STAY")]
+    pub(crate) stay: bool,
+    /// How long to search for a server.
+    #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// Speaks JSON: an event per line on standard output, a command per line on standard input.
+    #[arg(long, env = "HALLOO_JSON")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+impl ConnectArgs {
+    pub(crate) fn search(&self) -> halloo::Search {
+        let mut search = halloo::Search::default();
+        search.browser = self.place.config();
+        search.timeout = self.timeout;
+        search
     }
 }
 

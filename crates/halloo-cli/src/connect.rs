@@ -8,55 +8,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Args;
-use halloo::{Client, ClientConfig, ClientEvent, CloseCode, Search, ServerInfo, Target};
+use halloo::{Client, ClientConfig, ClientEvent, CloseCode, ServerInfo, Target};
 use halloo_proto::text::escape;
 use serde::Deserialize;
 
 use crate::advice;
-use crate::args::{KeyArgs, PlaceArgs};
+use crate::args::ConnectArgs;
 use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::output::Output;
 
-pub(crate) const EXAMPLES: &str = "Examples:
-  halloo connect                           the server on this network
-  halloo connect \"Living room\"             the one that people see by this name
-  halloo connect ws://192.168.1.5:8765     the one at this address
-  echo hello | halloo connect              sends a line, and ends once it is sent
-  halloo connect --stay </dev/null         only listens
-
-With --json, events come out: connected, message, reconnecting, disconnected, dropped, error; and commands go in:
-  {\"cmd\":\"send\",\"text\":\"…\"}  or  {\"cmd\":\"send\",\"binary\":\"<base64>\"}
-  {\"cmd\":\"close\",\"code\":1000,\"reason\":\"…\"}
-
-Exit codes: 0 done, 1 refused, gave up or lost, 4 no server was found.";
-
 /// After the first server, all are heard out for so long, to tell of the others.
 const OTHERS: Duration = Duration::from_millis(250);
-
-#[derive(Args, Debug)]
-pub(crate) struct ConnectArgs {
-    /// Name or address of the server; without it, the first that is found.
-    #[arg(value_name = "NAME or URL")]
-    target: Option<String>,
-    /// Does not come back when the connection ends or cannot be made.
-    #[arg(long, env = "HALLOO_ONCE")]
-    once: bool,
-    /// Goes on when standard input ends, instead of closing once all is sent.
-    #[arg(long, env = "HALLOO_STAY")]
-    stay: bool,
-    /// How long to search for a server.
-    #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
-    timeout: Duration,
-    /// Speaks JSON: an event per line on standard output, a command per line on standard input.
-    #[arg(long, env = "HALLOO_JSON")]
-    json: bool,
-    #[command(flatten)]
-    pub(crate) keys: KeyArgs,
-    #[command(flatten)]
-    place: PlaceArgs,
-}
 
 /// A command line.
 #[derive(Debug, Deserialize)]
@@ -99,15 +62,6 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     client.stop();
     client.events().for_each(drop);
     outcome.map(|()| true)
-}
-
-impl ConnectArgs {
-    pub(crate) fn search(&self) -> Search {
-        let mut search = Search::default();
-        search.browser = self.place.config();
-        search.timeout = self.timeout;
-        search
-    }
 }
 
 /// The first signal is a clean close; the second, or one before the start, is an end at once.

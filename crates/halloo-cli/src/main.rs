@@ -10,6 +10,7 @@ mod doctor;
 mod input;
 mod json;
 mod log;
+mod message_line;
 mod output;
 mod screen;
 mod serve;

@@ -8,20 +8,18 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use anyhow::{Context, bail};
-use halloo::{Delivery, Event, Message, Server};
+use halloo::{Delivery, Event, Server};
 use halloo_proto::announcement::NAME;
-use halloo_proto::text::escape;
 
 use crate::args::ServeArgs;
 use crate::input::{self, Line, next_line};
+use crate::message_line::shown;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, size};
-use crate::status_line::{StatusLine, grouped};
+use crate::status_line::StatusLine;
 use crate::{banner, json};
 
 /// Between two drawings of the status line: often enough to be alive, seldom enough to be read.
 const REDRAW: Duration = Duration::from_millis(250);
-/// Bytes of a message that a person is shown: a few rows, for what came before it is to stay in sight.
-const SHOWN: usize = 500;
 /// How long an end may take, even when nobody takes what is written to standard output any more.
 const END_TIME: Duration = Duration::from_millis(1800);
 /// Between two tries to hand a line to a server that has enough to do.
@@ -163,18 +161,6 @@ fn pass_on(
             }
         };
         handle(event)?;
-    }
-}
-
-/// A message as one line that a person may see: nothing in it moves the cursor or turns the text.
-pub(crate) fn shown(message: &Message<'_>) -> String {
-    let bytes = grouped(message.bytes().len() as u64);
-    match message.text() {
-        Some(text) => match escape(text, SHOWN) {
-            whole if whole.len() <= SHOWN => whole,
-            cut => format!("{cut} ({bytes} bytes)"),
-        },
-        None => format!("({bytes} bytes, binary)"),
     }
 }
 

@@ -9,15 +9,30 @@ use godot::prelude::*;
 use halloo::{ClientId, Event, Message};
 
 use crate::emitter::Emitter;
-use crate::server::HallooServer;
 
 /// Messages kept for the batch between two looks at the clock, where no handler runs that could take long.
 const UNCLOCKED: usize = 32;
 
+/// A server in a frame. Its closures borrow the node only while they run, because a handler may free it.
+pub(crate) struct Source<'a> {
+    pub(crate) emitter: Emitter,
+    /// Zero for no bound.
+    pub(crate) budget: Duration,
+    pub(crate) waiting: usize,
+    /// Returns the next event; `None` also when the node is gone.
+    pub(crate) next: &'a dyn Fn() -> Option<Event<'static>>,
+    /// Returns what the handler of a batch takes per message, judging by earlier ones.
+    pub(crate) batched_cost: &'a dyn Fn() -> Duration,
+    pub(crate) note_batch: &'a dyn Fn(Duration, usize),
+}
+
 /// Takes events until none wait or the frame's budget is spent. The rest waits: first in the queue, then, when that is
 /// full, with the clients, whose connections are not read meanwhile.
-pub(crate) fn drain(server: &Gd<HallooServer>) {
-    let Some(mut frame) = Frame::begin(server) else { return };
+pub(crate) fn drain(source: Source<'_>) {
+    if source.waiting == 0 {
+        return;
+    }
+    let mut frame = Frame { source, start: Instant::now(), told: 0, ids: Vec::new(), texts: Vec::new() };
     while frame.has_time() {
         let Some(event) = frame.next() else { break };
         frame.tell(event);
@@ -26,8 +41,7 @@ pub(crate) fn drain(server: &Gd<HallooServer>) {
 }
 
 /// Emits `events` without regard to time.
-pub(crate) fn tell_all(server: &Gd<HallooServer>, events: Vec<Event<'static>>) {
-    let mut emitter = server.bind().emitter();
+pub(crate) fn tell_all(mut emitter: Emitter, events: Vec<Event<'static>>) {
     for event in events {
         if !emitter.is_alive() {
             return;
@@ -37,35 +51,21 @@ pub(crate) fn tell_all(server: &Gd<HallooServer>, events: Vec<Event<'static>>) {
 }
 
 struct Frame<'a> {
-    server: &'a Gd<HallooServer>,
-    emitter: Emitter,
+    source: Source<'a>,
     start: Instant,
-    /// `None` for no bound.
-    budget: Option<Duration>,
-    /// Events that waited when the frame began, which ends a frame without a bound; and those told since.
-    waiting: usize,
     told: usize,
     ids: Vec<i64>,
     texts: Vec<GString>,
 }
 
 impl Frame<'_> {
-    fn begin(server: &Gd<HallooServer>) -> Option<Frame<'_>> {
-        let node = server.bind();
-        let waiting = node.waiting_events();
-        if waiting == 0 {
-            return None;
-        }
-        let (emitter, budget) = (node.emitter(), node.frame_budget());
-        let budget = Some(budget).filter(|budget| !budget.is_zero());
-        drop(node);
-        let (ids, texts) = (Vec::new(), Vec::new());
-        Some(Frame { server, emitter, start: Instant::now(), budget, waiting, told: 0, ids, texts })
-    }
-
     fn has_time(&self) -> bool {
-        let Some(budget) = self.budget else { return self.told < self.waiting };
-        if !self.emitter.calls_for_each() && !self.told.is_multiple_of(UNCLOCKED) {
+        let budget = self.source.budget;
+        if budget.is_zero() {
+            // Events that waited when the frame began end a frame without a bound.
+            return self.told < self.source.waiting;
+        }
+        if !self.source.emitter.calls_for_each() && !self.told.is_multiple_of(UNCLOCKED) {
             return true;
         }
         // At least one, or a budget below the cost of one event would never end the queue.
@@ -73,10 +73,7 @@ impl Frame<'_> {
     }
 
     fn next(&self) -> Option<Event<'static>> {
-        if !self.server.is_instance_valid() || !self.emitter.is_alive() {
-            return None;
-        }
-        self.server.bind().try_event()
+        if self.source.emitter.is_alive() { (self.source.next)() } else { None }
     }
 
     fn tell(&mut self, event: Event<'static>) {
@@ -86,13 +83,13 @@ impl Frame<'_> {
             event => {
                 // What came before is told before.
                 self.flush();
-                self.emitter.event(event);
+                self.source.emitter.event(event);
             }
         }
     }
 
     fn tell_message(&mut self, client: ClientId, message: &Message<'_>) {
-        if let Some(text) = self.emitter.message(client, message) {
+        if let Some(text) = self.source.emitter.message(client, message) {
             self.ids.push(client.0 as i64);
             self.texts.push(text);
         }
@@ -100,10 +97,10 @@ impl Frame<'_> {
 
     /// What the handler of the batch will probably take, judging by the last one.
     fn cost_of_batch(&self) -> Duration {
-        if self.texts.is_empty() || !self.server.is_instance_valid() {
+        if self.texts.is_empty() {
             return Duration::ZERO;
         }
-        self.server.bind().cost_of_batched_message().mul_f64(self.texts.len() as f64)
+        (self.source.batched_cost)().mul_f64(self.texts.len() as f64)
     }
 
     fn flush(&mut self) {
@@ -112,9 +109,7 @@ impl Frame<'_> {
             return;
         }
         let (start, messages) = (Instant::now(), texts.len());
-        self.emitter.batch(ids, texts);
-        if self.server.is_instance_valid() {
-            self.server.bind().note_batch(start.elapsed(), messages);
-        }
+        self.source.emitter.batch(ids, texts);
+        (self.source.note_batch)(start.elapsed(), messages);
     }
 }

@@ -125,12 +125,12 @@ impl HallooServer {
         log::set_verbosity(options.verbosity);
         let last_events = this.bind().halt();
         if let Some(why) = options.refusal {
-            drain::tell_all(&this, last_events);
+            drain::tell_all(this.bind().emitter(), last_events);
             log::complain(&why);
             return Error::ERR_INVALID_PARAMETER;
         }
         let outcome = this.bind_mut().launch(options);
-        drain::tell_all(&this, last_events);
+        drain::tell_all(this.bind().emitter(), last_events);
         log::print_waiting();
         let Err(error) = outcome else { return Error::OK };
         let (code, sentence) = convert::start_error(&error);
@@ -143,7 +143,7 @@ impl HallooServer {
     #[func(gd_self)]
     fn stop(this: Gd<Self>) {
         let last_events = this.bind().halt();
-        drain::tell_all(&this, last_events);
+        drain::tell_all(this.bind().emitter(), last_events);
         log::print_waiting();
     }
 
@@ -295,7 +295,25 @@ impl HallooServer {
             return;
         }
         log::print_waiting();
-        drain::drain(&this);
+        let (emitter, budget, waiting) = {
+            let node = this.bind();
+            (node.emitter(), node.frame_budget(), node.waiting_events())
+        };
+        drain::drain(drain::Source {
+            emitter,
+            budget,
+            waiting,
+            next: &|| if this.is_instance_valid() { this.bind().try_event() } else { None },
+            batched_cost: &|| match this.is_instance_valid() {
+                true => this.bind().cost_of_batched_message(),
+                false => Duration::ZERO,
+            },
+            note_batch: &|took, messages| {
+                if this.is_instance_valid() {
+                    this.bind().note_batch(took, messages);
+                }
+            },
+        });
     }
 
     pub(crate) fn emitter(&self) -> Emitter {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::outbox::SlowClient;
 use crate::{defaults, options};
 
 options! {
@@ -68,4 +67,16 @@ options! {
         /// Bytes of message payload in those events. Default: 64 MiB.
         pub max_bytes: usize = 64 * 1024 * 1024,
     }
+}
+
+/// What happens when messages are sent to a client faster than it accepts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowClient {
+    /// Close it with 1013: it reconnects and starts afresh. Right for state that must not have gaps.
+    #[default]
+    Disconnect,
+    /// Drop the messages that have waited longest. Right for positions and other values that replace each other.
+    DropOldest,
+    /// Drop the message that is sent now.
+    DropNewest,
 }

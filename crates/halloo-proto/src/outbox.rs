@@ -7,19 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::Time;
 use crate::frame;
-use crate::limits::OutboxLimits;
-
-/// What to do when a client takes its messages more slowly than they are sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SlowClient {
-    /// Close it with 1013: it comes back and starts fresh. Right for state that must not have holes.
-    #[default]
-    Disconnect,
-    /// Forget what has waited longest. Right for positions and other values that replace each other.
-    DropOldest,
-    /// Forget what is sent now.
-    DropNewest,
-}
+use crate::limits::{OutboxLimits, SlowClient};
 
 /// What became of frames. Control frames, which nobody sent, are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use halloo_proto::frame::{Opcode, encode, encoded_length};
 use halloo_proto::limits::OutboxLimits;
-use halloo_proto::outbox::{Frames, Outbox, Pushed, SlowClient};
+use halloo_proto::limits::SlowClient;
+use halloo_proto::outbox::{Frames, Outbox, Pushed};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use halloo_proto::close::CloseCode;
+use halloo_proto::frame::Opcode;
 
 /// A client, from its handshake to its leaving: counted from 1 and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -34,6 +35,13 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
+    pub(crate) fn opcode(&self) -> Opcode {
+        match self {
+            Message::Text(_) => Opcode::Text,
+            Message::Binary(_) => Opcode::Binary,
+        }
+    }
+
     /// The text, when it is one.
     pub fn text(&self) -> Option<&str> {
         match self {

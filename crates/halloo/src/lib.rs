@@ -7,7 +7,6 @@
 
 mod config;
 mod event;
-mod hub;
 mod security;
 mod server;
 pub mod settings;
@@ -39,12 +38,12 @@ pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::close::CloseCode;
 pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
+pub use halloo_proto::limits::SlowClient;
 pub use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
-pub use halloo_proto::outbox::SlowClient;
 pub use halloo_proto::reconnect::RetryLimit;
 pub use halloo_proto::setting_names::SettingNames;
 pub use halloo_proto::token::{Token, TokenError};
-pub use hub::Hub;
+pub use reactor::Hub;
 pub use security::random_token;
 pub use server::Server;
 pub use status::{ClientStatus, Extras, Status};

@@ -2,6 +2,7 @@
 
 mod command_queue;
 mod event_sink;
+mod hub;
 
 mod admission;
 mod handshakes;
@@ -13,6 +14,7 @@ mod spare_descriptor;
 mod connection;
 mod connection_table;
 mod connections;
+mod http_request;
 
 mod address_counts;
 mod broadcast;
@@ -37,8 +39,9 @@ use halloo_proto::defaults::STOP_TIMEOUT;
 use mio::{Events, Poll, Token};
 
 pub(crate) use command_queue::{Announce, Command, CommandQueue, Submitted};
-pub(crate) use connections::Connections;
+use connections::Connections;
 pub(crate) use event_sink::{EventTarget, Handler};
+pub use hub::Hub;
 
 use event_sink::EventSink;
 use ingress::Ingress;

@@ -16,8 +16,7 @@ use crate::doctor::{self, Own};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, Packed};
 use crate::event_receiver::EventReceiver;
-use crate::hub::{Hub, opcode};
-use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Reactor, Submitted};
+use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Hub, Reactor, Submitted};
 use crate::shared::Shared;
 use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
@@ -395,7 +394,7 @@ fn reachable(interfaces: Vec<Interface>) -> Vec<IpAddr> {
 
 fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    frame::encode(&mut bytes, opcode(message), message.bytes(), None);
+    frame::encode(&mut bytes, message.opcode(), message.bytes(), None);
     bytes
 }
 

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use zip::ZipArchive;
 
-use super::addon::{Implementation, judge};
 use super::copy::{copy_directory, fresh};
 use super::engine::Engine;
+use super::implementation::Implementation;
 use super::library::{Build, place_in};
+use super::outcome::judge;
 use crate::dist;
 use crate::report::Tally;
 

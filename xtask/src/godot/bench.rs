@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::addon::Implementation;
 use super::copy;
 use super::engine::Engine;
+use super::implementation::Implementation;
 use super::library::{Build, place_in};
 use crate::python;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::addon::Implementation;
+use super::implementation::Implementation;
 use super::library::{self, Build};
 
 /// The project with its demos and its tests.

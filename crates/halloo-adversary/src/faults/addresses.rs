@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::{RECOVERY, Scene, fault, inside, survived};
+use crate::context::{Finding, Row};
 use crate::lab::{Neighbour, shell};
 use crate::native::Native;
-use crate::rows::{Finding, Row};
 
 pub(super) const DEAD_LINK: Row = fault(
     "dead-link",

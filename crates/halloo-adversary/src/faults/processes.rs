@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{RECOVERY, Scene, fault, survived};
+use crate::context::{Finding, Row, Stage};
 use crate::native;
 use crate::peer::Peer;
-use crate::rows::{Finding, Row, Stage};
 use crate::server::{Server, signal};
 
 pub(super) const SERVER_STOPPED: Row = fault(

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{RECOVERY, Scene, fault, survived};
+use crate::context::{Finding, Row, Stage};
 use crate::forwarder::{Forwarder, Road};
 use crate::peer::{Peer, TEXT};
-use crate::rows::{Finding, Row, Stage};
 
 pub(super) const LATE: Row =
     fault("late", "every piece 200 ms late, both ways", "10 of 10 are let in, heard and stay", late);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{RECOVERY, Scene, fault, survived};
+use crate::context::{Finding, Row, Stage};
 use crate::peer::{Peer, TEXT, frame};
-use crate::rows::{Finding, Row, Stage};
 use crate::server::signal;
 
 pub(super) const HALF_CLOSE: Row = fault(

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::{RECOVERY, fault, inside, survived};
+use crate::context::{Finding, Row};
 use crate::lab::shell;
 use crate::native::Native;
-use crate::rows::{Finding, Row};
 use crate::server::Server;
 
 pub(super) const FULL: Row = fault(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use halloo::{Config, Event, Server};
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::honest::{self, Honest};
 use crate::peer::{Peer, TEXT};
 use crate::server::Watch;

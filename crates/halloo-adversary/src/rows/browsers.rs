@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::{Finding, Ground, Row, Run};
+use crate::context::{Finding, Ground, Row, Run};
 use crate::peer::{Peer, request};
 
 pub(super) const ORIGINS: Row = Row {

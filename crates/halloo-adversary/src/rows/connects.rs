@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::{Finding, Ground, Row, Run};
+use crate::context::{Finding, Ground, Row, Run};
 use crate::peer::Peer;
 
 pub(super) const CONNECTS: Row = Row {

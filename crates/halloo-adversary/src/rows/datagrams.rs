@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::peer::PATIENCE;
 use crate::random::Random;
 

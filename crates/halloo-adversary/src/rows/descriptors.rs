@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::peer::Peer;
 use crate::server::Server;
 

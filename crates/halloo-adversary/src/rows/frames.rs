@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Finding, Ground, Row, Run};
+use crate::context::{Finding, Ground, Row, Run};
 use crate::honest::Neighbour;
 use crate::peer::{BINARY, FIN, PING, Peer, TEXT, frame};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::honest::{Neighbour, PROMISED};
 use crate::peer::{Peer, request};
 use crate::random::Random;

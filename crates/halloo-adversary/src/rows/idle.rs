@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::peer::{Got, Peer};
 
 pub(super) const IDLE: Row = Row {

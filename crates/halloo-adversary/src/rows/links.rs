@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::lab::{self, Neighbour, time_until};
 use crate::peer::PATIENCE;
 use crate::server::Server;

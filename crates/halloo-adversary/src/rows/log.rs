@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Finding, Row, Run, Stage};
+use crate::context::{Finding, Row, Run, Stage};
 use crate::peer::{CLOSE, Peer, TEXT, request};
 
 pub(super) const LOG: Row = Row {

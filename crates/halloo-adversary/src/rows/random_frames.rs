@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::frames::told;
-use super::{Finding, Ground, Row, Run};
+use crate::context::{Finding, Ground, Row, Run};
 use crate::peer::{BINARY, CLOSE, FIN, Got, PING, PONG, Peer, TEXT, frame};
 use crate::random::Random;
 

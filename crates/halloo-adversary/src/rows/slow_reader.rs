@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Finding, Ground, Row, Run, Stage};
+use crate::context::{Finding, Ground, Row, Run, Stage};
 use crate::peer::{Got, PATIENCE, PING, PONG, Peer};
 use crate::server::Watch;
 

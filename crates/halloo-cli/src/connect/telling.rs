@@ -9,7 +9,7 @@ use halloo_proto::text::escape;
 use serde_json::{Value, json};
 
 use crate::json;
-use crate::serve::shown;
+use crate::message_line::shown;
 
 /// For the log.
 pub(super) fn in_words(event: &ClientEvent, name: Option<&str>) {

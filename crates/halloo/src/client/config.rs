@@ -6,7 +6,7 @@ use halloo_proto::defaults;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::limits::MessageLimits;
 use halloo_proto::limits::OutboxLimits;
-use halloo_proto::outbox::SlowClient;
+use halloo_proto::limits::SlowClient;
 use halloo_proto::reconnect::RetryLimit;
 use halloo_proto::token::Token;
 

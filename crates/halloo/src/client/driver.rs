@@ -353,7 +353,9 @@ impl Driver {
     }
 
     fn look(&mut self) -> Result<(), String> {
-        locate::start(self.route.lookup.clone(), self.config.search.clone(), Arc::clone(&self.line))
+        let line = Arc::clone(&self.line);
+        let report = move |found| line.located(found);
+        locate::start(self.route.lookup.clone(), self.config.search.clone(), report)
             .map_err(|error| format!("cannot start the search: {error}"))?;
         self.looking = Looking::Now;
         Ok(())

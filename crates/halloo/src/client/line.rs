@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::MAX_HEADER;
 use halloo_proto::limits::OutboxLimits;
-use halloo_proto::outbox::SlowClient;
+use halloo_proto::limits::SlowClient;
 
 use super::ClientEvent;
 use super::locate::Found;

@@ -1,9 +1,7 @@
 //! Finding the addresses of a target: asking the system about a host, or the network about a server.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 
-use super::line::Line;
 use crate::{Search, ServerInfo};
 
 /// How a target's addresses are learnt.
@@ -33,9 +31,13 @@ pub(super) struct Wanted {
     pub(super) id: Option<String>,
 }
 
-/// Looks on a thread of its own, for the system's resolver may take its time; the line gets what was found.
-pub(super) fn start(lookup: Lookup, search: Search, line: Arc<Line>) -> std::io::Result<()> {
-    let look = move || line.located(look(&lookup, &search));
+/// Looks on a thread of its own, because the system's resolver may block, and hands the result to `report`.
+pub(super) fn start(
+    lookup: Lookup,
+    search: Search,
+    report: impl FnOnce(Result<Found, String>) + Send + 'static,
+) -> std::io::Result<()> {
+    let look = move || report(look(&lookup, &search));
     std::thread::Builder::new().name("halloo-locate".into()).spawn(look).map(drop)
 }
 

@@ -1,8 +1,10 @@
 //! From facts to findings: what is likely at fault, and the exact next step.
 
 use super::facts::{Echo, Facts, FirewallFacts, Holder, InterfaceFacts, PortFacts, ServerFacts};
+use super::finding::{Finding, Severity};
+use super::finding::{fail, ok, warn};
 use super::own::{self, Own};
-use super::{Finding, Severity};
+use super::remedies::{let_in, let_out, open};
 
 /// Judges each fact, after the server that asks for it; the order is that in which a person would look.
 pub(super) fn judge(facts: &Facts, own: Option<&Own<'_>>) -> Vec<Finding> {
@@ -121,49 +123,6 @@ fn echoes(about: &'static str, facts: &Facts, echo: impl Fn(&InterfaceFacts) -> 
     findings
 }
 
-/// How to let datagrams in, when a firewall is the likely cause.
-pub(super) fn let_in(facts: &Facts) -> String {
-    let command = match (facts.platform, facts.firewalls.first()) {
-        ("linux", Some(firewall)) => open(firewall.name),
-        ("linux", None) => "a firewall is likely; as root, `nft list ruleset` shows it",
-        ("windows", _) => WINDOWS,
-        ("macos", _) => MACOS,
-        ("android", _) => "the app must hold a MulticastLock and, since Android 17, ACCESS_LOCAL_NETWORK",
-        ("ios", _) => "the app needs the multicast entitlement and NSLocalNetworkUsageDescription",
-        _ => "let UDP 8766 to 8775 and TCP 8765 to 8774 in through the firewall",
-    };
-    command.into()
-}
-
-fn let_out(platform: &str) -> &'static str {
-    match platform {
-        "macos" => MACOS,
-        "windows" => WINDOWS,
-        "android" => "the app needs the permissions INTERNET and, since Android 17, ACCESS_LOCAL_NETWORK",
-        "ios" => "the app needs the multicast entitlement and NSLocalNetworkUsageDescription",
-        _ => "a firewall or a VPN forbids it: see the rules for outgoing traffic",
-    }
-}
-
-const WINDOWS: &str = "as administrator: netsh advfirewall firewall add rule name=halloo dir=in action=allow \
-                       program=\"C:\\path\\to\\halloo.exe\" profile=private; and make the network a private one";
-const MACOS: &str = "since macOS 15: System Settings, Privacy & Security, Local Network: allow the terminal or the app; \
-                     and Network, Firewall: allow incoming connections";
-
-fn open(firewall: &str) -> &'static str {
-    match firewall {
-        "ufw" => "sudo ufw allow 8765:8774/tcp; sudo ufw allow 8766:8775/udp; sudo ufw allow 5353/udp",
-        "firewalld" => {
-            "sudo firewall-cmd --add-port=8765-8774/tcp --add-port=8766-8775/udp --add-service=mdns, \
-             and again with --permanent"
-        }
-        _ => {
-            "in the input chain: tcp dport 8765-8774 accept; udp dport { 5353, 8766-8775 } accept; \
-             `sudo nft list ruleset` shows its name"
-        }
-    }
-}
-
 fn firewall(firewall: &FirewallFacts) -> Finding {
     let name = firewall.name;
     match firewall.lets_in {
@@ -239,18 +198,6 @@ fn server(server: &ServerFacts, facts: &Facts) -> Vec<Finding> {
         findings.push(warn("server", text, "is it bound to another address by its setting `bind`?".into()));
     }
     findings
-}
-
-pub(super) fn ok(about: &'static str, text: String) -> Finding {
-    Finding { severity: Severity::Ok, about, text, advice: None }
-}
-
-pub(super) fn warn(about: &'static str, text: String, advice: String) -> Finding {
-    Finding { severity: Severity::Warn, about, text, advice: Some(advice) }
-}
-
-pub(super) fn fail(about: &'static str, text: String, advice: String) -> Finding {
-    Finding { severity: Severity::Fail, about, text, advice: Some(advice) }
 }
 
 #[cfg(test)]

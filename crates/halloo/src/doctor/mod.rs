@@ -1,8 +1,10 @@
 //! Why is it not found? What this machine can tell about itself, and what to do about it.
 
 mod facts;
+mod finding;
 mod judgement;
 mod own;
+mod remedies;
 
 mod examination;
 mod probing;
@@ -13,6 +15,7 @@ mod holders;
 use serde::Serialize;
 
 use facts::Facts;
+pub use finding::{Finding, Severity};
 pub(crate) use own::Own;
 
 /// What [`diagnose`] found.
@@ -27,32 +30,6 @@ pub struct Diagnosis {
     pub beyond: Vec<String>,
     /// What the findings were judged by; the JSON form shows it, for programs and for bug reports.
     facts: Facts,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Finding {
-    /// How it stands.
-    pub severity: Severity,
-    /// What was looked at: `network`, `broadcast`, `multicast`, `port`, `server`, `firewall` or `vpn`.
-    pub about: &'static str,
-    /// What was seen.
-    pub text: String,
-    /// The next step, unless there is nothing to do.
-    pub advice: Option<String>,
-}
-
-/// How a [`Finding`] stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// As it should be.
-    Ok,
-    /// It may be the cause, or something could not be seen.
-    Warn,
-    /// This keeps servers from being found.
-    Fail,
 }
 
 /// Looks at interfaces, ports, broadcast, multicast, firewalls and the servers that answer. It takes about a second,

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::Finding;
 use super::facts::Facts;
-use super::judgement::{fail, let_in, ok, warn};
+use super::finding::{Finding, fail, ok, warn};
+use super::remedies::let_in;
 
 /// What a server knows of itself.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use halloo_proto::outbox::Outbox;
 use mio::net::TcpStream;
 
 use super::deadline_queue::Tick;
-use super::http::HttpRequest;
+use super::http_request::HttpRequest;
 use crate::ClientId;
 use crate::stream::Stream;
 use crate::writing::write_backlog;

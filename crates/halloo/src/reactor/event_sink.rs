@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::event_queue::{Batch, EventQueue, Packed};
-use crate::hub::Hub;
 use crate::{ClientId, Event, Message};
 
 use super::connections::Connections;
+use super::hub::Hub;
 
 /// Events of a turn that are handed to the application together. Waking it costs two system calls and may stop this
 /// thread; waiting for more events delays the first one by less than waking takes.

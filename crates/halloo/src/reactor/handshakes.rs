@@ -13,7 +13,7 @@ use halloo_proto::token::Guesses;
 use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
 
 use super::connection::Connection;
-use super::http::HttpRequest;
+use super::http_request::HttpRequest;
 use crate::tls::Acceptor;
 use crate::{Config, Fingerprint};
 

@@ -5,23 +5,15 @@ use std::collections::VecDeque;
 
 use halloo_proto::defaults::TURN_RESPONSES;
 use halloo_proto::http::respond;
-use halloo_proto::routes::{Resource, Route};
+use halloo_proto::routes::Resource;
 
 use super::connections::Connections;
+use super::http_request::HttpRequest;
 use crate::Status;
 use crate::discovery::Announcing;
 
 /// The page that connects back: one file that loads nothing else.
 const PAGE: &[u8] = include_bytes!("../page.html");
-
-/// An HTTP request that passed the access rules.
-#[derive(Debug)]
-pub(super) struct HttpRequest {
-    pub(super) route: &'static Route,
-    pub(super) head_only: bool,
-    /// The origin whose pages may read the response.
-    pub(super) origin: Option<String>,
-}
 
 /// The connections that wait for an HTTP response.
 #[derive(Debug, Default)]

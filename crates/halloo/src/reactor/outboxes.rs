@@ -8,7 +8,8 @@ use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::limits::OutboxLimits;
-use halloo_proto::outbox::{Frames, Outbox, Pushed, SlowClient};
+use halloo_proto::limits::SlowClient;
+use halloo_proto::outbox::{Frames, Outbox, Pushed};
 
 use super::connection::Connection;
 

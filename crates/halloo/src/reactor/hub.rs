@@ -1,15 +1,14 @@
 //! What a handler on the reactor thread can do.
 
 use halloo_proto::close::CloseCode;
-use halloo_proto::frame::Opcode;
 
-use crate::reactor::Connections;
+use super::connections::Connections;
 use crate::{ClientId, Delivery, Message, Stopped};
 
 /// The server as a handler sees it while it is called: the methods of [`Server`](crate::Server) that send, without a
 /// queue between threads.
 pub struct Hub<'a> {
-    pub(crate) connections: &'a mut Connections,
+    pub(super) connections: &'a mut Connections,
 }
 
 impl Hub<'_> {
@@ -19,7 +18,7 @@ impl Hub<'_> {
     /// None: the signature is that of [`Server::send`](crate::Server::send), and the server runs while a handler does.
     pub fn send<'m>(&mut self, client: ClientId, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
         let message = message.into();
-        Ok(self.connections.send(client, opcode(&message), message.bytes()))
+        Ok(self.connections.send(client, message.opcode(), message.bytes()))
     }
 
     /// Sends one message to every client. It is encoded once and written at the end of the turn.
@@ -28,7 +27,7 @@ impl Hub<'_> {
     /// None, as with [`Hub::send`].
     pub fn send_to_all<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
         let message = message.into();
-        self.connections.send_to_all(opcode(&message), message.bytes());
+        self.connections.send_to_all(message.opcode(), message.bytes());
         Ok(Delivery::Queued)
     }
 
@@ -51,12 +50,5 @@ impl Hub<'_> {
     /// Returns the number of connected clients.
     pub fn clients(&self) -> usize {
         self.connections.shared().clients()
-    }
-}
-
-pub(crate) fn opcode(message: &Message<'_>) -> Opcode {
-    match message {
-        Message::Text(_) => Opcode::Text,
-        Message::Binary(_) => Opcode::Binary,
     }
 }

@@ -1,0 +1,12 @@
+//! An HTTP request that is no WebSocket handshake.
+
+use halloo_proto::routes::Route;
+
+/// An HTTP request that passed the access rules.
+#[derive(Debug)]
+pub(super) struct HttpRequest {
+    pub(super) route: &'static Route,
+    pub(super) head_only: bool,
+    /// The origin whose pages may read the response.
+    pub(super) origin: Option<String>,
+}
