@@ -2,11 +2,11 @@
 
 use crate::close::{CloseCode, Violation};
 
-/// The longest header there is: 2 bytes, 8 of extended length, 4 of mask (RFC 6455 section 5.2).
+/// Bytes of the longest header: 2, 8 of extended length, 4 of masking key (RFC 6455 section 5.2).
 pub const MAX_HEADER: usize = 14;
-/// The longest payload of a control frame (RFC 6455 section 5.5).
+/// Bytes of the longest payload of a control frame (RFC 6455 section 5.5).
 pub const MAX_CONTROL: usize = 125;
-/// The reserved bits of the first byte, which mean nothing unless an extension gives them a meaning.
+/// The reserved bits of the first byte, which must be zero unless an extension uses them.
 const RESERVED: u8 = 0x70;
 /// The first of them: the message is compressed (RFC 7692 section 6).
 const COMPRESSED: u8 = 0x40;
@@ -25,7 +25,7 @@ pub enum Opcode {
     Close = 8,
     /// Asks for a pong with the same payload.
     Ping = 9,
-    /// Answers a ping, or says "I am here" unasked.
+    /// Answers a ping, or is sent unsolicited to show life.
     Pong = 10,
 }
 
@@ -48,19 +48,19 @@ impl Opcode {
     }
 }
 
-/// Which end of the connection is reading. A client masks what it sends, a server does not, and each closes
-/// the connection when the other breaks that rule (RFC 6455 section 5.1).
+/// Which end of the connection this is. A client masks what it sends, a server does not, and each closes the connection
+/// when the other violates that rule (RFC 6455 section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Reads masked frames, writes bare ones.
+    /// Reads masked frames and writes unmasked ones.
     Server,
-    /// Reads bare frames, writes masked ones.
+    /// Reads unmasked frames and writes masked ones.
     Client,
 }
 
 /// Two bytes and the masking key.
 pub(crate) const SHORT_HEADER: usize = 6;
-/// Bytes that are masked at a time.
+/// Bytes that are masked at once.
 const BLOCK: usize = 64;
 
 /// A decoded frame header.
@@ -80,13 +80,13 @@ pub struct Header {
     pub length: usize,
 }
 
-/// Reads the header at the start of `bytes`; `None` when more bytes are needed. `deflate` says whether messages may be
-/// compressed, which was agreed in the handshake.
+/// Decodes the header at the start of `bytes`; `None` when more bytes are needed. `deflate`: messages may be compressed, as
+/// agreed in the handshake.
 ///
 /// # Errors
 /// A [`Violation`] with code 1002 for reserved bits, unknown opcodes, oversized or fragmented control frames, a
 /// length with its top bit set or in more bytes than it needs, and a mask where none may be or none where one must be.
-// By itself it is not inlined, and passing the header through memory costs a tenth of a small message.
+// It is not inlined otherwise, and passing the header through memory costs a tenth of a small message.
 #[inline(always)]
 pub fn decode_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Option<Header>, Violation> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
@@ -168,8 +168,8 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
 }
 
 /// A whole data message of less than 126 bytes at the start of `bytes`, masked as a client must: by far the most common
-/// frame, recognised with a few comparisons. Answers its opcode, its key and the bytes of the frame; `None` for
-/// everything else, which [`decode_header`] judges.
+/// frame, recognised with a few comparisons. Returns its opcode, its key and the bytes of the frame; `None` for
+/// everything else, which [`decode_header`] handles.
 #[inline(always)]
 pub(crate) fn short_message(bytes: &[u8]) -> Option<(Opcode, [u8; 4], usize)> {
     let &[first, second, a, b, c, d, ..] = bytes else { return None };
@@ -216,7 +216,7 @@ pub(crate) fn encode_compressed(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8
     out[start] |= COMPRESSED;
 }
 
-/// The opcode and the payload of one whole, unmasked and uncompressed frame, such as [`encode`] makes.
+/// Returns the opcode and the payload of one whole, unmasked and uncompressed frame, as [`encode`] produces it.
 pub fn encoded_message(frame: &[u8]) -> Option<(Opcode, &[u8])> {
     let header = decode_header(frame, Role::Client, false).ok()??;
     Some((header.opcode, frame.get(header.length..)?))
@@ -236,8 +236,8 @@ pub fn encode_close(out: &mut Vec<u8>, code: CloseCode, reason: &str, key: Optio
     encode(out, Opcode::Close, &payload, key);
 }
 
-/// The length of the whole frame (header and payload) that starts `bytes`, for walking over frames that this end
-/// encoded itself; `None` when `bytes` does not hold a whole frame.
+/// Returns the length of the whole frame (header and payload) at the start of `bytes`, for iterating over frames that this
+/// end encoded; `None` when `bytes` does not hold a whole frame.
 pub fn encoded_length(bytes: &[u8]) -> Option<usize> {
     let [_, second, rest @ ..] = bytes else { return None };
     let (payload, extended) = match second & 0x7f {

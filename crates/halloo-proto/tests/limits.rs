@@ -1,4 +1,4 @@
-//! Limits on what a peer may send, on a clock that the test winds; and the close codes, every one of them.
+//! Limits on what a peer may send, on a virtual clock; and every close code.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
@@ -12,7 +12,7 @@ use halloo_proto::message::{Incoming, Receiver};
 use halloo_proto::read_pauses::ReadPauses;
 use proptest::prelude::*;
 
-/// Reads one frame at `now`; answers whether it was a whole message or control frame.
+/// Reads one frame at `now`; returns whether it was a whole message or control frame.
 fn read(
     receiver: &mut Receiver,
     frame: &[u8],
@@ -30,9 +30,9 @@ fn ping() -> Vec<u8> {
 }
 
 proptest! {
-    /// In any time no more than a burst and what has been refilled since; and somebody who keeps to the rate is let be.
+    /// In any time no more than a burst and what has been refilled since; and a peer that keeps to the rate is never refused.
     #[test]
-    fn control_frames(rate in 1u32..100, gaps in prop::collection::vec(0u64..100_000, 1..500)) {
+    fn control_frames_are_limited_to_rate_and_burst(rate in 1u32..100, gaps in prop::collection::vec(0u64..100_000, 1..500)) {
         let limits = MessageLimits { max_control_frames_per_second: rate, ..MessageLimits::default() };
         let (mut receiver, mut now, mut taken) = (Receiver::default(), Time::ZERO, 0u64);
         for gap in gaps {
@@ -56,7 +56,7 @@ proptest! {
     }
 
     #[test]
-    fn fragments(count in 1u32..50, most in 1u32..50, late in any::<bool>()) {
+    fn fragments_are_limited_in_number_and_time(count in 1u32..50, most in 1u32..50, late in any::<bool>()) {
         let limits = MessageLimits { max_fragments: most, ..MessageLimits::default() };
         let (mut receiver, start) = (Receiver::default(), Time::ZERO);
         for index in 0..count {
@@ -88,7 +88,7 @@ fn after_a_pause() -> ReadPauses {
 }
 
 #[test]
-fn what_gathered_while_nobody_read_is_not_judged_as_if_it_came_at_once() {
+fn control_frames_that_gathered_during_a_pause_are_not_a_burst() {
     let limits = MessageLimits::default();
     let (pauses, each) = (after_a_pause(), u64::from(limits.max_control_frames_per_second));
     let mut receiver = Receiver::default();
@@ -97,7 +97,7 @@ fn what_gathered_while_nobody_read_is_not_judged_as_if_it_came_at_once() {
 }
 
 #[test]
-fn a_message_may_go_on_after_a_pause() {
+fn message_may_continue_after_a_pause() {
     let limits = MessageLimits::default();
     let (pauses, mut receiver) = (after_a_pause(), Receiver::default());
     assert_eq!(read(&mut receiver, &[2, 1, b'x'], &limits, Time::ZERO + Duration::from_secs(99)), Ok(false));
@@ -108,7 +108,7 @@ fn a_message_may_go_on_after_a_pause() {
 }
 
 #[test]
-fn every_close_code() {
+fn every_close_code_is_accepted_exactly_if_it_may_be_sent() {
     for number in 0..=u16::MAX {
         let code = CloseCode::from(number);
         assert_eq!(code.number(), number);

@@ -1,4 +1,4 @@
-//! A socket that never waits, plain or under TLS, with the same reads and writes.
+//! A non-blocking socket, with or without TLS, with the same reads and writes.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -9,12 +9,12 @@ use crate::tls::Session;
 
 /// A connected socket.
 ///
-/// The promises are those of a socket, so that whoever uses it need not know which it is: a read that does not fill
-/// its buffer has found nothing more, and what a write took is on its way.
+/// It behaves like a socket, so that its users need not know which it is: a read that does not fill its buffer has found
+/// nothing more, and what a write accepted is on its way.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: TcpStream,
-    /// Boxed, for most connections have none.
+    /// Boxed, because most connections have none.
     session: Option<Box<Session>>,
 }
 
@@ -23,7 +23,7 @@ impl Stream {
         Stream { socket, session: None }
     }
 
-    /// The same socket, under TLS from now on.
+    /// Uses TLS from now on.
     pub(crate) fn secure(&mut self, session: Box<Session>) {
         self.session = Some(session);
     }
@@ -32,7 +32,7 @@ impl Stream {
         self.session.is_some()
     }
 
-    /// Whether an end was read that no further edge will tell of.
+    /// Returns whether the end of the stream was read, of which no further edge will tell.
     pub(crate) fn has_ended(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_ended())
     }
@@ -41,12 +41,12 @@ impl Stream {
         &self.socket
     }
 
-    /// The socket takes bytes again: what TLS has to say goes out, for nobody else knows of it.
+    /// The socket accepts bytes again: writes what TLS has to send, which no outbox holds.
     pub(crate) fn handle_writable(&mut self) -> io::Result<()> {
         self.session.as_mut().map_or(Ok(()), |session| session.handle_writable(&mut self.socket))
     }
 
-    /// Nothing more will be written.
+    /// Shuts down the write side.
     pub(crate) fn shutdown(&mut self) -> io::Result<()> {
         match &mut self.session {
             None => self.socket.shutdown(Shutdown::Write),
@@ -54,7 +54,7 @@ impl Stream {
         }
     }
 
-    /// Writes as much of `bytes` as is taken now.
+    /// Writes as much of `bytes` as the socket accepts now, and returns how much that was.
     pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         while taken < bytes.len() {

@@ -1,4 +1,4 @@
-//! Writing what waits, on either side of a connection.
+//! Writing an outbox to a socket, for either side of a connection.
 
 use std::io::{self, IoSlice, Write};
 
@@ -6,10 +6,10 @@ use halloo_proto::outbox::Outbox;
 
 use crate::stream::Stream;
 
-/// Frames handed to one gathered write; the kernel takes up to 1024, but a socket buffer rarely holds more.
+/// Frames in one gathered write; the kernel accepts up to 1024, but a socket buffer rarely holds more than this.
 const GATHERED: usize = 64;
 
-/// Writes what waits in `outbox`, oldest first, until `stream` takes no more. Answers whether anything was taken.
+/// Writes the backlog of `outbox`, oldest first, until `stream` accepts no more. Returns whether it accepted anything.
 pub(crate) fn write_backlog(stream: &mut Stream, outbox: &mut Outbox) -> io::Result<bool> {
     let mut progress = false;
     while outbox.is_blocked() {
