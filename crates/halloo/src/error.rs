@@ -22,7 +22,7 @@ pub enum StartError {
     /// The system refused something the server needs.
     #[error("cannot {what}: {error}")]
     System {
-        /// What was to be done.
+        /// What failed.
         what: &'static str,
         /// The system's error.
         error: io::Error,
@@ -57,22 +57,22 @@ impl StartError {
     }
 }
 
-/// Why a client did not even begin to connect.
+/// Why a client could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// What was given is no address.
+    /// The address is invalid.
     #[error("cannot connect to `{text}`: {error}")]
     Address {
-        /// What was given, fit for a log.
+        /// The address, safe to log.
         text: String,
         /// What is wrong with it.
         error: UrlError,
     },
-    /// A secure address, and no TLS in this build.
+    /// The address needs TLS, which this build does not have.
     #[error("wss:// needs TLS, which this program was built without; use ws://, or build it with the feature `tls`")]
     NoTls,
-    /// The system refused something the client needs.
+    /// The system refused something that the client needs.
     #[error("cannot {what}: {error}")]
     System {
         /// What was to be done.
@@ -88,14 +88,14 @@ impl ConnectError {
     }
 }
 
-/// Why a server did not tell its status.
+/// Why the status of a server could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatusError {
-    /// It was not even tried.
+    /// The request could not be started.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Nobody answers, or somebody else does.
+    /// The server does not answer, or is no halloo server.
     #[error("{0}")]
     Unreachable(String),
     /// The server refused.
@@ -108,12 +108,12 @@ pub enum StatusError {
     },
 }
 
-/// The server or client does not run: it was stopped, it gave up, or it failed.
+/// The server or client no longer runs: it was stopped, gave up, or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it does not run any more; start the server again with `restart`, or connect a new client")]
 pub struct Stopped;
 
-/// A panic that ended the thread `whose`, as a sentence.
+/// Describes a panic that ended the thread `whose`.
 pub(crate) fn panic_message(whose: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     format!("a panic on the {whose}'s thread: {}", text.unwrap_or("without a message"))

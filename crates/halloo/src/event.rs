@@ -1,4 +1,4 @@
-//! What happens on a server, told to the application.
+//! Events of a server.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::Opcode;
 
-/// A client, from its handshake to its leaving: counted from 1 and never used again.
+/// The id of a client: counted from 1, and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct ClientId(pub u64);
@@ -30,7 +30,7 @@ impl fmt::Display for ClientId {
 pub enum Message<'a> {
     /// UTF-8 text.
     Text(Cow<'a, str>),
-    /// Any bytes.
+    /// Arbitrary bytes.
     Binary(Cow<'a, [u8]>),
 }
 
@@ -42,7 +42,7 @@ impl Message<'_> {
         }
     }
 
-    /// The text, when it is one.
+    /// Returns the text of a text message.
     pub fn text(&self) -> Option<&str> {
         match self {
             Message::Text(text) => Some(text),
@@ -50,7 +50,7 @@ impl Message<'_> {
         }
     }
 
-    /// The bytes of either kind.
+    /// Returns the payload of either kind.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -58,7 +58,7 @@ impl Message<'_> {
         }
     }
 
-    /// A message that borrows nothing.
+    /// Returns a message that borrows nothing.
     pub fn into_owned(self) -> Message<'static> {
         match self {
             Message::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
@@ -68,7 +68,7 @@ impl Message<'_> {
 }
 
 impl fmt::Display for Message<'_> {
-    /// The text itself, or the length of a binary message. Escape it before it goes into a log.
+    /// Writes the text, or the length of a binary message. Escape it before you log it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Text(text) => f.write_str(text),
@@ -117,17 +117,17 @@ impl From<Vec<u8>> for Message<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeaveReason {
-    /// It closed, with this text.
+    /// It closed the connection, with this reason.
     Closed(String),
-    /// It was not heard for three heartbeats, or took nothing for ten seconds.
+    /// It was silent for three heartbeats, or accepted no data for the write timeout.
     TimedOut,
     /// The connection broke.
     Lost(String),
-    /// It broke a rule of the protocol or a limit; the text says which.
+    /// It violated the protocol or a limit; the text says which.
     Violation(String),
-    /// It did not take its messages fast enough.
+    /// It was too slow for its messages.
     TooSlow,
-    /// The application disconnected it, with this text.
+    /// The application disconnected it, with this reason.
     Disconnected(String),
     /// The server stopped.
     ServerStopped,
@@ -146,63 +146,63 @@ impl fmt::Display for LeaveReason {
     }
 }
 
-/// Something that happened.
+/// An event of a server.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A client finished its handshake.
+    /// A client joined: its handshake is complete.
     ClientJoined {
-        /// Who it is from now on.
+        /// The client's id.
         client: ClientId,
-        /// Where it connected from.
+        /// The address it connected from.
         addr: SocketAddr,
-        /// How many are connected now, this one included.
+        /// The number of connected clients, this one included.
         clients: usize,
     },
     /// A whole message arrived.
     MessageReceived {
-        /// From whom.
+        /// The sender.
         client: ClientId,
         /// The message.
         message: Message<'a>,
     },
-    /// A client is gone; nothing more comes from it or goes to it.
+    /// A client left; nothing more is received from it or sent to it.
     ClientLeft {
-        /// Who it was.
+        /// The client's id.
         client: ClientId,
-        /// The close code: its own, ours, or 1006 when there was none.
+        /// The close code: the client's, ours, or 1006 when there was none.
         code: CloseCode,
-        /// Why.
+        /// Why it left.
         reason: LeaveReason,
-        /// How many are connected now.
+        /// The number of connected clients.
         clients: usize,
     },
     /// Messages for a slow client were dropped, as [`SlowClient`](crate::SlowClient) says.
     MessagesDropped {
-        /// For whom they were.
+        /// The client they were for.
         client: ClientId,
-        /// How many.
+        /// The number of messages.
         messages: u64,
     },
-    /// Announcing began or paused.
+    /// The server began or stopped announcing itself.
     DiscoveryChanged {
         /// Whether beacons are sent now.
         active: bool,
     },
-    /// The machine has other addresses now: a network came or went, or another leads to the Internet.
+    /// The addresses of this machine changed: a network appeared or disappeared, or the default route moved.
     AddressesChanged {
-        /// All of them, best first.
+        /// All addresses, best first.
         addresses: Vec<Ipv4Addr>,
     },
-    /// The server failed and does not run any more; [`Server::restart`](crate::Server::restart) starts it again.
+    /// The server failed and no longer runs; [`Server::restart`](crate::Server::restart) starts it again.
     ServerFailed {
-        /// What happened.
+        /// The error.
         message: String,
     },
 }
 
 impl Event<'_> {
-    /// Bytes of message that this event keeps.
+    /// Returns the bytes of message payload in this event.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Event::MessageReceived { message, .. } => message.bytes().len(),
@@ -210,7 +210,7 @@ impl Event<'_> {
         }
     }
 
-    /// An event that borrows nothing, to keep or to pass on.
+    /// Returns an event that borrows nothing, to keep or to pass on.
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Event::MessageReceived { client, message } => {
@@ -226,13 +226,13 @@ impl Event<'_> {
     }
 }
 
-/// What became of a message that was to be sent.
+/// The result of sending a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// It goes out as soon as the client takes it.
+    /// It is sent as soon as the client accepts it.
     Queued,
-    /// Too much waits already; it was not taken. Send less, or again later.
+    /// It was not queued, because too much waits already. Send less, or try again later.
     Backpressure,
-    /// There is no such client any more.
+    /// The client is not connected.
     NotConnected,
 }

@@ -1,9 +1,21 @@
 //! A zero-configuration WebSocket server for the local network.
 //!
-//! [`Server::start`] listens, announces itself by UDP broadcast until somebody connects, and tells what happens as
-//! [`Event`]s. [`Browser`] is the other side: who is on the network? [`Client`] is the other end: it finds a server by its
-//! name, or takes its address, and comes back by itself when the connection breaks. Each runs on one thread of its own;
-//! no async runtime is involved.
+//! [`Server`] listens, announces itself by UDP broadcast until a client connects, and reports [`Event`]s. [`Browser`]
+//! lists the servers on the network. [`Client`] connects to a server by its name or address, and reconnects when the
+//! connection breaks. Each runs on one thread of its own; there is no async runtime.
+//!
+//! ```
+//! use halloo::{Client, Config, Event, Server};
+//!
+//! let server = Server::start(Config::local())?; // `Config::default()` announces it on the network
+//! let client = Client::connect(server.url())?;
+//! client.send("hello")?;
+//! let joined = server.events().next();
+//! assert!(matches!(joined, Some(Event::ClientJoined { .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Features: `tls` (rustls) and `mdns` (multicast DNS), both off by default.
 
 mod config;
 mod event;

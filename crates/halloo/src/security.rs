@@ -1,21 +1,21 @@
-//! What a client needs besides an address, and how it is told.
+//! What a client needs besides an address.
 
 use std::io;
 
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::token::Token;
 
-/// What a server asks of its clients, and what they know it by.
+/// What a server requires of its clients, and what identifies it.
 #[derive(Debug, Default)]
 pub(crate) struct Security {
     pub(crate) token: Option<Token>,
     pub(crate) tls: bool,
-    /// Of its own certificate, which nobody else vouches for.
+    /// The fingerprint of its certificate, if that is self-signed.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 impl Security {
-    /// The scheme of its addresses: for programs, or for people.
+    /// Returns the scheme of its URLs: for browsers, or for programs.
     pub(crate) fn scheme(&self, for_people: bool) -> &'static str {
         match (for_people, self.tls) {
             (false, false) => "ws",
@@ -25,7 +25,7 @@ impl Security {
         }
     }
 
-    /// What follows the address in a link: a fragment, which a browser keeps to itself.
+    /// Returns the fragment of an invitation, which a browser does not send.
     pub(crate) fn fragment(&self) -> String {
         let token = self.token.as_ref().map(|token| format!("token={}", token.reveal()));
         let fingerprint = self.fingerprint.map(|fingerprint| format!("fp={}", fingerprint.short()));
@@ -34,7 +34,7 @@ impl Security {
     }
 }
 
-/// A token of 128 random bits, for [`AccessRules::token`](crate::AccessRules::token).
+/// Returns a token of 128 random bits, for [`AccessRules::token`](crate::AccessRules::token).
 ///
 /// ```
 /// let mut config = halloo::Config::local();
@@ -45,7 +45,7 @@ impl Security {
 /// ```
 ///
 /// # Errors
-/// Those of the system when it has no random numbers.
+/// When the system has no random numbers.
 pub fn random_token() -> io::Result<Token> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| io::Error::other(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! The server as an application holds it.
+//! The handle of a running server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +20,7 @@ use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Hub, Reactor,
 use crate::shared::Shared;
 use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
-/// A running server: one thread that listens, announces and serves until this is dropped.
+/// A running server: one thread that listens, announces itself and serves until this is dropped.
 ///
 /// ```
 /// use halloo::{Config, Event, Server};
@@ -53,24 +53,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server whose events wait to be taken with [`Server::events`], [`Server::try_event`],
-    /// [`Server::wait_event`] or [`Server::event`]. It listens when this returns.
+    /// Starts a server whose events are taken with [`Server::events`], [`Server::try_event`], [`Server::wait_event`]
+    /// or [`Server::event`]. It listens when this returns.
     ///
     /// # Errors
-    /// [`StartError::Bind`] when no port of the range can be had.
+    /// [`StartError::Bind`] when no port of the range can be bound.
     pub fn start(config: Config) -> Result<Server, StartError> {
         Server::launch(config, None, 1)
     }
 
-    /// Starts a server that calls `handler` on its own thread for every event: the fastest way to answer, for work
-    /// that never waits.
+    /// Starts a server that calls `handler` on its own thread for every event: the fastest way to reply, for handlers
+    /// that never block.
     ///
     /// ```
     /// use halloo::{Config, Event, Server};
     ///
     /// let echo = Server::start_with(Config::local(), |event, hub| {
     ///     if let Event::MessageReceived { client, message } = event {
-    ///         hub.send(client, message);
+    ///         hub.send(client, message).ok();
     ///     }
     /// })?;
     /// # Ok::<(), halloo::StartError>(())
@@ -130,10 +130,10 @@ impl Server {
         Ok(Server { shared, commands, receiver, bind, thread: Some(thread) })
     }
 
-    /// Stops this server and starts another in its place, with an event queue. Client ids go on counting.
+    /// Stops this server and starts another in its place, with an event queue. Client ids continue.
     ///
     /// # Errors
-    /// As [`Server::start`]; the old server is stopped all the same.
+    /// As [`Server::start`]; the old server is stopped in any case.
     pub fn restart(&mut self, config: Config) -> Result<(), StartError> {
         self.shutdown();
         let next = self.shared.first_client + self.shared.joined.load(Ordering::Relaxed);
@@ -141,8 +141,8 @@ impl Server {
         Ok(())
     }
 
-    /// Asks the server to stop: clients are closed with 1001, and the events end after the last one. Dropping the
-    /// server does the same and waits for it.
+    /// Stops the server without waiting: clients are closed with 1001, and the events end after the last one. Dropping
+    /// the server does the same and waits for it.
     pub fn stop(&self) {
         self.commands.submit(Command::Stop);
     }
@@ -155,23 +155,24 @@ impl Server {
         }
     }
 
-    /// The TCP port.
+    /// Returns the TCP port.
     pub fn port(&self) -> u16 {
         self.shared.port
     }
 
-    /// What tells this server from all others, and from itself before a restart: random, and new with each start.
+    /// Returns the id that distinguishes this server from all others, and from itself before a restart: random, and
+    /// new at each start.
     pub fn id(&self) -> &str {
         self.shared.id.get().map_or("", String::as_str)
     }
 
-    /// The UDP port on which probes are heard; 0 when discovery was off from the start.
+    /// Returns the UDP port on which probes are received; 0 when discovery was off at the start.
     pub fn discovery_port(&self) -> u16 {
         self.shared.discovery_port.load(Ordering::Relaxed)
     }
 
-    /// The address for programs: `ws://IP:PORT` with the address that others on the network most likely reach, or
-    /// `wss://` with TLS.
+    /// Returns the URL for programs: `ws://IP:PORT`, or `wss://` with TLS, with the address that others on the network
+    /// most likely reach.
     pub fn url(&self) -> String {
         self.url_at(self.best_ip())
     }
@@ -211,8 +212,8 @@ impl Server {
         format!("{}://{}", self.shared.security.scheme(false), SocketAddr::new(ip, self.port()))
     }
 
-    /// Every address for programs: that of this machine first, then one for each network, the best first. With
-    /// [`Config::bind`] only what it lets reach the server. Read anew each time, since networks come and go.
+    /// Returns every URL for programs: loopback first, then one for each network, the best first. With
+    /// [`Config::bind`], only those that reach the server. The networks are read at each call, because they change.
     ///
     /// ```
     /// let server = halloo::Server::start(halloo::Config::local())?;
@@ -227,29 +228,29 @@ impl Server {
         ips.into_iter().map(|ip| self.url_at(ip)).collect()
     }
 
-    /// What clients have to give.
+    /// Returns the token that clients must give, if there is one.
     pub fn token(&self) -> Option<&Token> {
         self.shared.security.token.as_ref()
     }
 
-    /// What clients pin: the fingerprint of a certificate that the server made for itself.
+    /// Returns the fingerprint that clients pin, if the certificate is self-signed.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.shared.security.fingerprint
     }
 
-    /// The address that other devices most likely reach this machine at.
+    /// Returns the address at which other devices most likely reach this machine.
     pub fn local_ip(&self) -> Ipv4Addr {
         self.shared.local_ip()
     }
 
-    /// The name that multicast DNS gives this machine for the server, like `living-room.local`: `None` until it is
-    /// settled with the network, about a second after the start, and while discovery is off.
+    /// Returns the name of this machine in multicast DNS, such as `living-room.local`: `None` until it is settled,
+    /// about a second after the start, and while discovery is off.
     #[cfg(feature = "mdns")]
     pub fn local_name(&self) -> Option<String> {
         self.shared.local_name.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Sends one message to one client. Never waits.
+    /// Sends one message to one client. Does not block.
     ///
     /// # Errors
     /// [`Stopped`] when the server does not run any more.
@@ -260,7 +261,7 @@ impl Server {
         self.submit(Command::Send(client, encode(&message.into())))
     }
 
-    /// Sends one message to every connected client. Never waits.
+    /// Sends one message to every connected client. Does not block.
     ///
     /// # Errors
     /// [`Stopped`] when the server does not run any more.
@@ -289,17 +290,17 @@ impl Server {
         self.submit(Command::Disconnect(client, code.into(), reason.to_owned()))
     }
 
-    /// Announces the server now, if discovery is on.
+    /// Sends a beacon now, if discovery is on.
     pub fn broadcast_now(&self) {
         self.announce(Announce::Now);
     }
 
-    /// Stops announcing and answering until [`Server::start_service_discovery`].
+    /// Stops sending beacons and answering probes until [`Server::start_service_discovery`].
     pub fn stop_service_discovery(&self) {
         self.announce(Announce::Stop);
     }
 
-    /// Starts discovery again.
+    /// Resumes discovery.
     pub fn start_service_discovery(&self) {
         self.announce(Announce::Start);
     }
@@ -310,10 +311,10 @@ impl Server {
         }
     }
 
-    /// The state of the server, with each of its clients.
+    /// Returns the status of the server with each of its clients.
     ///
-    /// Asks the reactor and waits for its answer, at most a turn; on the reactor thread itself, after the end, or when
-    /// too much waits for the reactor, it answers at once and without the list of clients.
+    /// Waits for the reactor for one turn at most. On the reactor thread itself, after the end, or when too many
+    /// commands wait, it returns at once and without the list of clients.
     pub fn status(&self) -> Status {
         let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
         let (reply, answer) = std::sync::mpsc::sync_channel(1);
@@ -326,13 +327,14 @@ impl Server {
         self.shared.status()
     }
 
-    /// The same without the list of clients and without asking the reactor: for a display that is drawn often.
+    /// Returns the status without the list of clients and without waiting for the reactor: for a display that is
+    /// redrawn often.
     pub fn summary(&self) -> Status {
         self.shared.status()
     }
 
-    /// Why is it not found? As [`crate::diagnose`], with what this server knows of itself first: where it is bound,
-    /// whether its discovery is on, and whether it was among the servers that answered. Takes about a second.
+    /// Finds out why this server is not found: does what [`crate::diagnose`] does, and also checks where this server
+    /// is bound, whether its discovery is on, and whether it was found. Takes about a second.
     pub fn diagnose(&self) -> Diagnosis {
         // The reactor answers after it has done what was asked of it before.
         let status = self.status();
@@ -372,8 +374,8 @@ impl Server {
     }
 }
 
-/// Does what may panic, for it runs the application's code (its logger, the drop of its handler) or failed before, while
-/// others wait for what comes after it.
+/// Runs `work`, which may panic because it runs code of the application (its logger, the drop of its handler) or
+/// failed before, and continues in any case, because other threads wait for what follows.
 fn come_what_may(work: impl FnOnce()) {
     // The panic was reported when it happened.
     let _ = catch_unwind(AssertUnwindSafe(work));
@@ -385,7 +387,7 @@ impl Drop for Server {
     }
 }
 
-/// This machine's own address, and those of its networks.
+/// Returns loopback and the addresses of this machine's networks.
 fn reachable(interfaces: Vec<Interface>) -> Vec<IpAddr> {
     let mut ips = vec![Ipv4Addr::LOCALHOST];
     ips.extend(announced(interfaces).iter().map(|interface| interface.addr).filter(|ip| !ip.is_loopback()));

@@ -1,4 +1,4 @@
-//! The live list of servers, as an application holds it.
+//! The handle of a live list of servers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,16 +18,17 @@ use crate::event_receiver::EventReceiver;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BrowserConfig {
-    /// The UDP port that probes go to and beacons are heard on; the nine after it are tried when it cannot be bound.
+    /// UDP port that probes are sent to and beacons are received on; the nine after it are tried when it cannot be
+    /// bound. Default: 8766.
     pub discovery_port: u16,
-    /// Looks on this machine only, and sends nothing beyond it.
+    /// Searches this machine only, and sends nothing to the network. Default: `false`.
     pub local: bool,
-    /// Looks for services of multicast DNS, too, unless on this machine only.
+    /// Searches by multicast DNS, too, unless `local` is set. Default: `true`.
     #[cfg(feature = "mdns")]
     pub mdns: bool,
-    /// The id of a server that is passed over: your own, as [`Server::id`](crate::Server::id) tells it.
+    /// The id of a server to leave out: your own, as [`Server::id`](crate::Server::id) returns it.
     pub ignore: Option<String>,
-    /// Events that wait for the application. Beyond that they are merged to one for each server.
+    /// Events that wait for the application; beyond, they are merged into one per server. Default: 1,024.
     pub max_events: usize,
 }
 
@@ -45,22 +46,22 @@ impl Default for BrowserConfig {
     }
 }
 
-/// What changed on the network.
+/// A change on the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrowserEvent {
-    /// A server that was not known.
+    /// A server was found.
     Found(ServerInfo),
-    /// A known server told something new: its name, its clients, another address.
+    /// A known server changed: its name, its number of clients, or an address.
     Updated(ServerInfo),
-    /// A server said goodbye, was replaced by its own restart, or answers no more.
+    /// A server stopped, restarted, or no longer answers.
     Lost(ServerInfo),
 }
 
 impl Weigh for BrowserEvent {}
 
 impl BrowserEvent {
-    /// The server that it is about.
+    /// Returns the server that it is about.
     pub fn server(&self) -> &ServerInfo {
         match self {
             BrowserEvent::Found(server) | BrowserEvent::Updated(server) | BrowserEvent::Lost(server) => server,
@@ -68,11 +69,10 @@ impl BrowserEvent {
     }
 }
 
-/// A live list of the servers on the local network: one thread that asks and listens until this is dropped.
+/// A live list of the servers on the local network: one thread that probes and listens until this is dropped.
 ///
-/// A server is found within milliseconds, also while it has clients. It is lost at once when it stops or is started
-/// anew, and within ten seconds when it vanishes without a word. At most 256 servers are remembered, 64 of one
-/// address.
+/// A server is found within milliseconds, also while it has clients. It is lost at once when it stops or restarts, and
+/// within ten seconds when it vanishes. At most 256 servers are remembered, 64 per address.
 ///
 /// ```
 /// use halloo::{Browser, BrowserConfig, BrowserEvent, Config, Server};
@@ -103,11 +103,11 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts to look around.
+    /// Starts searching.
     ///
     /// # Errors
-    /// When the system gives no socket or no thread. A port or an interface that cannot be had is told in the log, and
-    /// the others do.
+    /// When the system provides no socket or no thread. A port or an interface that cannot be used is logged, and the
+    /// others are used.
     pub fn start(config: BrowserConfig) -> io::Result<Browser> {
         let queue =
             Arc::new(EventQueue::new(EventQueueLimits { max_events: config.max_events.max(1), max_bytes: usize::MAX }));
@@ -118,13 +118,13 @@ impl Browser {
         Ok(Browser { shared, receiver, thread: Some(thread) })
     }
 
-    /// The servers that are known now, in the order in which they were found.
+    /// Returns the known servers, in the order in which they were found.
     pub fn servers(&self) -> Vec<ServerInfo> {
         let browser = self.shared.browser();
         browser.servers().map(|server| ServerInfo::new(server.clone(), self.shared.epoch)).collect()
     }
 
-    /// How often a server was heard for which the list had no room: a flood of forged beacons, most likely.
+    /// Returns how often a server was left out because the list was full: most likely a flood of forged beacons.
     pub fn left_out(&self) -> u64 {
         self.shared.browser().left_out()
     }

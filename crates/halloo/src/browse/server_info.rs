@@ -1,4 +1,4 @@
-//! A server as those see it who look for one.
+//! A server as a search finds it.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,34 +11,35 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ServerInfo {
-    /// Random for each start of a server; for one that tells none, its address.
+    /// Random at each start of a server; its address for a server without an id.
     pub id: String,
-    /// What people call it, at most 64 characters and none that could deceive; empty when it does not tell.
+    /// Its name, at most 64 characters without control or bidirectional ones; empty when it has none.
     pub name: String,
-    /// Where to connect: an address that it was heard from, rather one of the network than loopback.
+    /// Where to connect: an address that it was heard from, preferably on the network.
     pub url: String,
-    /// Where else to try, best first, at most eight: first those it was heard from, then others that it lists.
+    /// Where else to try, best first, at most eight: addresses that it was heard from, then others that it lists.
     pub addresses: Vec<SocketAddr>,
-    /// How many clients it has, when it told.
+    /// Its number of clients, if known.
     pub clients: Option<u32>,
-    /// Whether it wants a token.
+    /// Whether it requires a token.
     pub auth: bool,
-    /// Whether it speaks TLS.
+    /// Whether it uses TLS.
     pub tls: bool,
     /// How it was found.
     pub via: DiscoveryMethod,
-    /// When it was last heard.
+    /// When it was last heard from.
     #[serde(skip)]
     pub heard: Instant,
 }
 
 impl ServerInfo {
-    /// How long ago it was last heard. A server is silent while it has clients, but answers every three seconds.
+    /// Returns how long ago it was last heard from. A server sends no beacons while it has clients, but answers a
+    /// probe every three seconds.
     pub fn age(&self) -> Duration {
         self.heard.elapsed()
     }
 
-    /// Whether `name` is its name, letter case aside, or its id.
+    /// Returns whether `name` is its name, ignoring case, or its id.
     pub fn is_called(&self, name: &str) -> bool {
         self.id.eq_ignore_ascii_case(name) || self.name.to_lowercase() == name.to_lowercase()
     }

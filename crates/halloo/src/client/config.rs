@@ -1,4 +1,4 @@
-//! What can be set, and what it is when it is not.
+//! The settings of a client, with their defaults.
 
 use std::time::Duration;
 
@@ -24,26 +24,28 @@ use crate::{EventQueueLimits, Search};
 pub struct ClientConfig {
     /// Where to connect to.
     pub target: Target,
-    /// What the server wants to be given; `None` for the one in the fragment of the address, if there is one. It is
-    /// sent to whatever answers as the target: without TLS, give it with an address rather than a name.
+    /// The token of the server; `None` for the one in the fragment of the address, if there is one. It is sent to
+    /// whatever answers as the target: without TLS, use it with an address rather than a name.
     pub token: Option<Token>,
-    /// The certificate that the server has to have. With it, TLS is spoken whatever the address says, and nobody else is
-    /// trusted; `None` for the one in the fragment of the address, or else for whom the system vouches for.
+    /// The fingerprint of the server's certificate. With it, TLS is used whatever the address says, and no other
+    /// certificate is trusted. `None` for the one in the fragment of the address, or else for the certificates that
+    /// the system trusts.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether to try again when nobody is there or the connection ends. Without it, one attempt is all.
+    /// Reconnects when the connection fails or ends; otherwise there is one attempt. Default: `true`.
     pub reconnect: bool,
-    /// How long to go on trying; without a limit by default.
+    /// When to give up. Default: never.
     pub retry_limit: RetryLimit,
     /// Limits on what the server sends.
     pub messages: MessageLimits,
-    /// How much may wait to be sent, and what happens beyond: [`SlowClient::DropOldest`] forgets what has waited
-    /// longest, the other two refuse the new message with [`Delivery::Backpressure`](crate::Delivery::Backpressure).
-    /// A single message larger than the limit is taken when nothing else waits.
+    /// Limits on what waits to be sent. Beyond, [`SlowClient::DropOldest`] drops what has waited longest, and the
+    /// other two refuse the new message with [`Delivery::Backpressure`](crate::Delivery::Backpressure). A single
+    /// message larger than the limit is queued when nothing else waits. Default: 16,384 messages, 16 MiB,
+    /// [`SlowClient::DropNewest`].
     pub outbox: OutboxLimits,
-    /// Silence after which the server is pinged; after three times as long it is taken for dead. Zero turns the
-    /// heartbeat off.
+    /// Silence after which the server is pinged; after three times as long the connection is dropped. Zero turns both
+    /// off. Default: 5 s.
     pub heartbeat: Duration,
-    /// How a server is looked for by its name: one that was given so, and one that has moved.
+    /// How a server is searched for by its name: one that was given by name, and one that has moved.
     pub search: Search,
     /// Limits on the events that wait for the application; beyond either, the client stops reading and stops
     /// reconnecting.
@@ -51,7 +53,7 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// The defaults, for a connection to `target`.
+    /// Returns the defaults for a connection to `target`.
     pub fn new(target: impl Into<Target>) -> ClientConfig {
         ClientConfig {
             target: target.into(),

@@ -1,4 +1,4 @@
-//! What happens to a client, told to the application.
+//! Events of a client.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use halloo_proto::close::CloseCode;
 use crate::Message;
 use crate::event_queue::Weigh;
 
-/// Something that happened. The last one is [`ClientEvent::GaveUp`], or a [`ClientEvent::Disconnected`] that was asked
-/// for.
+/// An event of a client. The last one is [`ClientEvent::GaveUp`], or a [`ClientEvent::Disconnected`] that the
+/// application requested.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// There is a connection, for the first time or again.
+    /// The client is connected, for the first time or again.
     Connected {
-        /// The server's address.
+        /// The server's URL.
         url: String,
     },
     /// A whole message arrived.
@@ -22,30 +22,31 @@ pub enum ClientEvent {
         /// The message.
         message: Message<'static>,
     },
-    /// The connection is gone.
+    /// The connection ended.
     Disconnected {
         /// The close code: the server's, ours, or 1006 when there was none.
         code: CloseCode,
-        /// What was said with it, or what broke it. From the network: escape it before it goes into a log.
+        /// The reason of the close frame, or what broke the connection. It comes from the network: escape it before
+        /// you log it.
         reason: String,
-        /// When the first attempt to come back begins; `None` when there will be none.
+        /// Time until the first attempt to reconnect; `None` when there will be none.
         retry_in: Option<Duration>,
     },
     /// An attempt to connect failed, and another will be made.
     AttemptFailed {
-        /// Why, fit for a log.
+        /// Why, safe to log.
         reason: String,
-        /// When the next one begins.
+        /// Time until the next attempt.
         retry_in: Duration,
     },
     /// Messages were not sent: see [`Client::messages_dropped`](crate::Client::messages_dropped).
     MessagesDropped {
-        /// How many.
+        /// The number of messages.
         messages: u64,
     },
-    /// No further attempt will be made; nothing comes after this.
+    /// The client gave up; no event follows.
     GaveUp {
-        /// Why, fit for a log.
+        /// Why, safe to log.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The client as an application holds it.
+//! The handle of a running client.
 
 mod config;
 mod event;
@@ -34,7 +34,7 @@ use crate::{ConnectError, Delivery, Message, Stopped};
 use driver::{Driver, End};
 use line::Line;
 
-/// A connection to a server, made and made again by a thread of its own until this is dropped.
+/// A connection to a server, which a thread of its own makes and restores until this is dropped.
 ///
 /// ```
 /// use halloo::{Client, ClientEvent, Config, Server};
@@ -42,7 +42,7 @@ use line::Line;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let server = Server::start_with(Config::local(), |event, hub| {
-/// #     if let Event::MessageReceived { client, message } = event { hub.send(client, message); }
+/// #     if let Event::MessageReceived { client, message } = event { hub.send(client, message).ok(); }
 /// # })?;
 /// # let target = server.url();
 /// let client = Client::connect(target)?; // an address, a server's name, or one that `discover` found
@@ -63,8 +63,9 @@ use line::Line;
 /// # }
 /// ```
 ///
-/// Messages come in order and at most once. While the server is away they wait in a queue with a limit
-/// ([`ClientConfig::outbox`]); what was on its way when a connection broke may be lost, and is never sent twice.
+/// Messages are delivered in order and at most once. While there is no connection they wait in a bounded queue
+/// ([`ClientConfig::outbox`]). Messages that were on their way when a connection broke may be lost, and are never sent
+/// twice.
 #[derive(Debug)]
 pub struct Client {
     line: Arc<Line>,
@@ -73,21 +74,22 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to `target` and comes back whenever the connection breaks: `&ServerInfo` as [`discover`] found it, an
-    /// address such as `ws://192.168.1.5:8765`, or the name of a server, which is looked for on the network.
+    /// Connects to `target` and reconnects whenever the connection breaks. The target is a `&ServerInfo` as
+    /// [`discover`] returns it, an address such as `ws://192.168.1.5:8765`, or the name of a server, which is searched
+    /// for on the network.
     ///
-    /// Returns at once. What becomes of it is told by the events, or by [`Client::wait_connected`]; messages may be
-    /// sent already.
+    /// Returns at once. The events, or [`Client::wait_connected`], report the outcome; messages may be sent before.
     ///
     /// [`discover`]: crate::discover
     ///
     /// # Errors
-    /// [`ConnectError::Address`] when the address is none. That nobody is there is an event.
+    /// [`ConnectError::Address`] when the address is invalid. A server that cannot be reached is an event, not an
+    /// error.
     pub fn connect(target: impl Into<Target>) -> Result<Client, ConnectError> {
         Client::start(ClientConfig::new(target))
     }
 
-    /// The same with other settings.
+    /// Does the same with other settings.
     ///
     /// # Errors
     /// As [`Client::connect`].
@@ -114,9 +116,9 @@ impl Client {
         Ok(Client { line, receiver, thread: Some(thread) })
     }
 
-    /// Sends one message, now or once there is a connection again. Never waits.
+    /// Sends one message, now or once there is a connection again. Does not block.
     ///
-    /// [`Delivery::Backpressure`] says that too much waits already; [`ClientConfig::outbox`] says how much that is.
+    /// Returns [`Delivery::Backpressure`] when the queue of [`ClientConfig::outbox`] is full.
     ///
     /// # Errors
     /// [`Stopped`] when the client was closed or gave up.
@@ -124,33 +126,33 @@ impl Client {
         self.line.send(message.into().into_owned())
     }
 
-    /// Sends what waits, then closes with a code (1000, or 3000 to 4999 for your own) and a text of at most 123 bytes.
-    /// The events end when the server has agreed, or after 3 s.
+    /// Sends what waits, then closes with a code (1000, or 3000 to 4999 for your own) and a reason of at most 123
+    /// bytes. The events end when the server has agreed, or after 3 s.
     ///
-    /// With messages waiting while the server is away, it is still tried for, as retry_limit allows. Drop the client to end
-    /// at once.
+    /// While messages wait and there is no connection, the client still tries to connect, within
+    /// [`ClientConfig::retry_limit`]. Drop the client to end at once.
     pub fn close(&self, code: impl Into<CloseCode>, reason: &str) {
         self.line.close(code.into(), reason);
     }
 
-    /// Ends at once: closes with 1001, tells nothing more, and does not wait for what is not sent yet. Dropping the
-    /// client does the same and waits for it.
+    /// Ends without sending what waits: closes with 1001 and emits no more events. Dropping the client does the same
+    /// and waits for it.
     pub fn stop(&self) {
         self.line.stop();
     }
 
-    /// Waits at most `timeout` until at least half of the queue of messages is free, and answers whether it is. For
-    /// programs that would rather wait than lose something; answers early when the client has ended.
+    /// Waits at most `timeout` until at least half of the message queue is free, and returns whether it is. For
+    /// programs that would rather wait than lose messages. Returns early when the client has ended.
     pub fn wait_room(&self, timeout: Duration) -> bool {
         self.line.wait_room(timeout)
     }
 
-    /// Whether there is a connection now.
+    /// Returns whether there is a connection.
     pub fn is_connected(&self) -> bool {
         self.line.url().is_some()
     }
 
-    /// Waits at most `timeout` for a connection, and answers whether there is one. Answers early when the client gives
+    /// Waits at most `timeout` for a connection, and returns whether there is one. Returns early when the client gives
     /// up, which the events explain.
     ///
     /// ```
@@ -163,18 +165,18 @@ impl Client {
         self.line.wait_connected(timeout)
     }
 
-    /// The address of the server that it is connected to; `None` while it is not.
+    /// Returns the URL of the server it is connected to; `None` while it is not.
     pub fn url(&self) -> Option<String> {
         self.line.url()
     }
 
-    /// The round trip to the server, as the last ping found it; `None` before the first answer.
+    /// Returns the round trip of the last answered ping; `None` before the first.
     pub fn latency(&self) -> Option<Duration> {
         self.line.latency()
     }
 
-    /// How many messages were not sent: refused with [`Delivery::Backpressure`], pushed out by newer ones, or lost with
-    /// a connection before the system had taken them.
+    /// Returns how many messages were not sent: refused with [`Delivery::Backpressure`], evicted by newer ones, or
+    /// lost with a connection before the system had accepted them.
     pub fn messages_dropped(&self) -> u64 {
         self.line.messages_dropped()
     }
@@ -216,7 +218,7 @@ impl Drop for Client {
     }
 }
 
-/// Lets no panic out.
+/// Turns a panic into a reason to give up.
 fn guarded(run: impl FnOnce() -> End) -> End {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(end) => end,

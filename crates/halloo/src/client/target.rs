@@ -14,8 +14,8 @@ use crate::{ConnectError, ServerInfo};
 /// What a client connects to.
 ///
 /// Text with a scheme, a dot or a colon in it is an address, and so is `localhost`; any other text is the name of a
-/// server on the local network. A server that was found, or is known by its name, is looked for again by that name when it no longer
-/// answers: it may have moved to another port or address.
+/// server on the local network. A server that was found, or is known by its name, is searched for again by that name
+/// when it no longer answers, because it may have moved to another port or address.
 ///
 /// ```
 /// use halloo::{Target, discover};
@@ -49,12 +49,12 @@ impl fmt::Debug for Kind {
 }
 
 impl Target {
-    /// The server called `name`, whatever the name looks like.
+    /// Returns the target for the server called `name`, whatever the name looks like.
     pub fn name(name: impl Into<String>) -> Target {
         Target(Kind::Name(name.into()))
     }
 
-    /// The name that is to be looked for, when it is not known where to connect.
+    /// Returns the name to search for, if the address is not known.
     pub fn as_name(&self) -> Option<&str> {
         match &self.0 {
             Kind::Text(text) if is_address(text) => None,

@@ -1,4 +1,4 @@
-//! Why is it not found? What this machine can tell about itself, and what to do about it.
+//! Why a server is not found: what this machine shows, and what to do about it.
 
 mod facts;
 mod finding;
@@ -18,23 +18,22 @@ use facts::Facts;
 pub use finding::{Finding, Severity};
 pub(crate) use own::Own;
 
-/// What [`diagnose`] found.
+/// The result of [`diagnose`].
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// Whether nothing failed; warnings do not count.
+    /// Whether no check failed; warnings do not count.
     pub well: bool,
-    /// One for each thing that was looked at.
+    /// One for each check.
     pub findings: Vec<Finding>,
-    /// What no program can see from one machine, and what to do about it.
+    /// What cannot be checked from one machine, and what to do about it.
     pub beyond: Vec<String>,
-    /// What the findings were judged by; the JSON form shows it, for programs and for bug reports.
+    /// The facts behind the findings; the JSON form shows them, for programs and bug reports.
     facts: Facts,
 }
 
-/// Looks at interfaces, ports, broadcast, multicast, firewalls and the servers that answer. It takes about a second,
-/// and sends what a search sends: probes on each network that this machine is attached to, and a question by
-/// multicast DNS.
+/// Checks interfaces, ports, broadcast, multicast, firewalls and the servers that answer. It takes about a second, and
+/// sends what a search sends: probes on each attached network, and a query by multicast DNS.
 ///
 /// ```no_run
 /// for finding in halloo::diagnose().findings {
@@ -45,7 +44,7 @@ pub fn diagnose() -> Diagnosis {
     examine(None)
 }
 
-/// The same for a server that asks about itself.
+/// Does the same for a server that checks itself.
 pub(crate) fn examine(own: Option<&Own<'_>>) -> Diagnosis {
     let facts = examination::examine(own.map(|own| own.discovery_port).filter(|&port| port > 0));
     let findings = judgement::judge(&facts, own);

@@ -1,4 +1,4 @@
-//! Who the server is: a certificate and its key.
+//! A certificate and its key.
 
 use std::fmt;
 use std::fs;
@@ -14,9 +14,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::IdentityError;
 
-/// The file of a certificate that the server made for itself, with its key.
+/// The file of a self-signed certificate and its key.
 const FILE: &str = "halloo.pem";
-/// Sessions of TLS that may be resumed.
+/// TLS sessions that may be resumed.
 const SESSIONS: usize = 64;
 
 /// A certificate and its key, for [`Config::tls`](crate::Config::tls).
@@ -43,11 +43,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The certificate that is kept in `directory`, made at the first time. It never expires, so whoever has pinned its
-    /// fingerprint goes on trusting it. On Unix only the owner can read the file, which has the key.
+    /// Returns the self-signed certificate in `directory`, which is created the first time. It never expires, so
+    /// clients that pinned its fingerprint keep trusting it. On Unix, only the owner can read the file, which contains
+    /// the key.
     ///
     /// # Errors
-    /// [`IdentityError`] when the file cannot be written, or read again.
+    /// [`IdentityError`] when the file cannot be written or read.
     pub fn self_signed_in(directory: impl AsRef<Path>) -> Result<Identity, IdentityError> {
         let path = directory.as_ref().join(FILE);
         if !path.exists() {
@@ -58,10 +59,10 @@ impl Identity {
         Ok(Identity { self_signed: true, ..Identity::from_pem_files(&path, &path)? })
     }
 
-    /// A certificate, with those of its issuers behind it, and its key, from files in PEM.
+    /// Returns a certificate, followed by those of its issuers, and its key, from files in PEM format.
     ///
     /// # Errors
-    /// [`IdentityError`] when a file cannot be read, has not what it should, or the two do not go together.
+    /// [`IdentityError`] when a file cannot be read, has the wrong content, or the two do not match.
     pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Identity, IdentityError> {
         let (certificates, key) = (certificates.as_ref(), key.as_ref());
         let chain: Vec<CertificateDer<'static>> =
@@ -81,7 +82,7 @@ impl Identity {
         Ok(Identity { config: Arc::new(config), fingerprint, self_signed: false })
     }
 
-    /// What to pin, when nobody else vouches for it: the fingerprint of a certificate of the server's own making.
+    /// Returns the fingerprint to pin, if the certificate is self-signed.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.self_signed.then_some(self.fingerprint)
     }
@@ -108,7 +109,7 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(|error| IdentityError::Read { path: path.into(), error })
 }
 
-/// A key and a certificate for it, in PEM.
+/// Returns a key and a certificate for it in PEM format.
 fn generate() -> Result<String, rcgen::Error> {
     let mut names = vec!["localhost".to_owned()];
     names.extend(gethostname::gethostname().into_string().ok().filter(|name| name.is_ascii()));
@@ -123,7 +124,7 @@ fn generate() -> Result<String, rcgen::Error> {
     Ok(format!("{}{}", key.serialize_pem(), certificate.pem()))
 }
 
-/// Writes a file that only its owner reads, whole or not at all; one that is there already stays.
+/// Writes a file that only its owner can read, whole or not at all; an existing file is kept.
 fn keep(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
