@@ -1,4 +1,4 @@
-//! What can be said on the command line; every option also as `HALLOO_…` in the environment.
+//! The command line; every option can also be set as `HALLOO_…` in the environment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use crate::setting_args::SettingArgs;
 use crate::values::{self, Secret};
 
 const EXAMPLES: &str = "Examples:
-  halloo                              serve and call out until somebody answers
-  halloo serve --name \"Living room\"   the name that people see
-  halloo serve --json                 drive it from any language by two pipes
+  halloo                              serve, and announce the server until a client connects
+  halloo serve --name \"Living room\"   the name in lists of servers
+  halloo serve --json                 for programs in any language, over two pipes
   halloo serve --bind 127.0.0.1       for this machine only";
 
 const DISCOVER_EXAMPLES: &str = "Examples:
-  halloo discover                       who answers within three seconds
-  halloo discover --first               the first who answers, at once
-  halloo discover --watch               who comes, changes and goes, until Ctrl-C
-  halloo discover --watch --json        the same for programs, an object per line";
+  halloo discover                       the servers that answer within three seconds
+  halloo discover --first               the first server, at once
+  halloo discover --watch               changes as they happen, until Ctrl-C
+  halloo discover --watch --json        the same for programs, one object per line";
 
 const CONNECT_EXAMPLES: &str = "Examples:
   halloo connect                           the server on this network
-  halloo connect \"Living room\"             the one that people see by this name
-  halloo connect ws://192.168.1.5:8765     the one at this address
-  echo hello | halloo connect              sends a line, and ends once it is sent
-  halloo connect --stay </dev/null         only listens
+  halloo connect \"Living room\"             the server with this name
+  halloo connect ws://192.168.1.5:8765     the server at this address
+  echo hello | halloo connect              send a line, and exit once it is sent
+  halloo connect --stay </dev/null         only receive
 
-With --json, events come out: connected, message, reconnecting, disconnected, dropped, error; and commands go in:
+With --json, these events are written: connected, message, reconnecting, disconnected, dropped, error. The commands are:
   {\"cmd\":\"send\",\"text\":\"…\"}  or  {\"cmd\":\"send\",\"binary\":\"<base64>\"}
   {\"cmd\":\"close\",\"code\":1000,\"reason\":\"…\"}
 
-Exit codes: 0 done, 1 refused, gave up or lost, 4 no server was found.";
+Exit codes: 0 done, 1 refused, gave up or connection lost, 4 no server found.";
 
 const STATUS_EXAMPLES: &str = "Examples:
   halloo status                         of the first server that is found
@@ -45,7 +45,8 @@ const STATUS_EXAMPLES: &str = "Examples:
 
 /// A zero-configuration WebSocket server for the local network.
 ///
-/// Without a subcommand, `halloo` serves: lines of standard input go to all clients, messages come out on standard output.
+/// Without a subcommand, `halloo` serves: it sends lines of standard input to all clients and writes their messages to
+/// standard output.
 #[derive(Debug, Parser)]
 #[command(name = "halloo", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -53,13 +54,13 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
-    /// Logs more: beacons and messages; twice for everything.
+    /// Log beacons and messages; use it twice to log everything.
     #[arg(short, long, env = "HALLOO_VERBOSE", action = ArgAction::Count, global = true, help_heading = "Output")]
     pub(crate) verbose: u8,
-    /// Logs errors only.
+    /// Log errors only.
     #[arg(short, long, env = "HALLOO_QUIET", global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// When to colour; by itself only on a terminal, and not with NO_COLOR.
+    /// When to use colours; `auto` means on a terminal, unless NO_COLOR is set.
     #[arg(
         long,
         env = "HALLOO_COLOR",
@@ -74,33 +75,33 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs the server (the default).
+    /// Run the server (the default).
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
-    /// Lists the servers on the network; exits with 4 when there is none.
+    /// List the servers on the network; exits with 4 when there is none.
     #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArgs),
-    /// Connects to a server: lines of standard input go to it, its messages come out on standard output.
+    /// Connect to a server: send lines of standard input, write its messages to standard output.
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(ConnectArgs),
-    /// Prints the status of a running server as JSON; exits with 4 when it is not found.
+    /// Print the status of a running server as JSON; exits with 4 when it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Tells why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 when something is wrong.
+    /// Find out why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 when a check fails.
     Doctor {
-        /// Prints one JSON object.
+        /// Print one JSON object.
         #[arg(long, env = "HALLOO_JSON")]
         json: bool,
     },
-    /// Measures this server beside bare TCP on this machine, in ten seconds.
+    /// Measure this server beside plain TCP on this machine, in ten seconds.
     Bench {
-        /// Prints one JSON object for each load.
+        /// Print one JSON object per load.
         #[arg(long, env = "HALLOO_JSON")]
         json: bool,
     },
-    /// Prints completions for a shell.
+    /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
-    /// Prints the manual page.
+    /// Print the manual page.
     Man,
 }
 
@@ -132,27 +133,27 @@ pub(crate) struct DiscoverArgs {
     /// How long to search; with --watch, until Ctrl-C unless this is given.
     #[arg(long, env = "HALLOO_TIMEOUT", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub(crate) timeout: Option<Duration>,
-    /// Ends with the first server.
+    /// Exit after the first server.
     #[arg(long, conflicts_with = "watch")]
     pub(crate) first: bool,
-    /// Goes on, and tells what changes and who is lost.
+    /// Keep running, and print changes and lost servers.
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Prints one JSON object per server, or per change, each on a line of its own.
+    /// Print one JSON object per line, for each server or change.
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
 }
 
-/// What a server may ask for.
+/// What a server may require.
 #[derive(Args, Debug)]
 pub(crate) struct KeyArgs {
-    /// What the server wants to be given, if the address does not bring it. Better in HALLOO_TOKEN: other programs see
-    /// what stands on the command line.
+    /// Token of the server, if the address does not contain it. Prefer HALLOO_TOKEN: other programs can read the command
+    /// line.
     #[arg(long, env = "HALLOO_TOKEN", value_parser = values::secret)]
     token: Option<Secret>,
-    /// SHA-256 of the certificate that the server has to have, as it shows it; TLS is spoken then.
+    /// SHA-256 fingerprint of the server's certificate, as the server shows it; implies TLS.
     #[arg(long, env = "HALLOO_FINGERPRINT", value_name = "SHA256")]
     pub(crate) fingerprint: Option<Fingerprint>,
 }
@@ -166,19 +167,19 @@ impl KeyArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ConnectArgs {
-    /// Name or address of the server; without it, the first that is found.
+    /// Name or address of the server; without it, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) target: Option<String>,
-    /// Does not come back when the connection ends or cannot be made.
+    /// Do not reconnect when the connection fails or ends.
     #[arg(long, env = "HALLOO_ONCE")]
     pub(crate) once: bool,
-    /// Goes on when standard input ends, instead of closing once all is sent.
+    /// Stay connected when standard input ends, instead of closing once everything is sent.
     #[arg(long, env = "HALLOO_STAY")]
     pub(crate) stay: bool,
     /// How long to search for a server.
     #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-    /// Speaks JSON: an event per line on standard output, a command per line on standard input.
+    /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -198,7 +199,7 @@ impl ConnectArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
-    /// Name or id of the server, letter case aside, or its address; without it, the first that is found.
+    /// Name or id of the server, ignoring case, or its address; without it, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) server: Option<String>,
     /// How long to search for it.
@@ -210,13 +211,13 @@ pub(crate) struct StatusArgs {
     pub(crate) place: PlaceArgs,
 }
 
-/// Where to look for servers.
+/// Where to search for servers.
 #[derive(Args, Debug)]
 pub(crate) struct PlaceArgs {
-    /// Searches this machine only.
+    /// Search this machine only.
     #[arg(long)]
     pub(crate) local: bool,
-    /// Does not look for services of multicast DNS.
+    /// Do not search by multicast DNS.
     #[arg(long, env = "HALLOO_NO_MDNS")]
     pub(crate) no_mdns: bool,
     /// UDP port to search on.
@@ -241,14 +242,16 @@ impl PlaceArgs {
         config
     }
 
-    /// What to try when nobody was found.
+    /// Returns what to try when no server was found.
     pub(crate) fn advice(&self) -> String {
         let port = self.discovery_port;
-        format!("nobody answered on UDP port {port}; is a server running, and is the port let through the firewall?")
+        format!(
+            "no server answered on UDP port {port}; check that one is running and that the firewall allows the port, or run `halloo doctor`"
+        )
     }
 }
 
-/// Reads the command line, or ends the process with what is wrong about it.
+/// Parses the command line, or exits with what is wrong with it.
 pub(crate) fn parse() -> Arguments {
     let read = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
     let arguments = command().try_get_matches().and_then(read).and_then(check_token);
@@ -281,13 +284,13 @@ fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
     }
 }
 
-/// The command line as clap knows it.
+/// Returns the command line as clap defines it.
 pub(crate) fn command() -> clap::Command {
     in_the_environment(Arguments::command())
 }
 
-/// In the environment, a switch is off when it is empty, `0`, `false`, `no` or `off`, and on otherwise. Help names the
-/// variables without what they are at the moment.
+/// In the environment, a switch is off when it is empty, `0`, `false`, `no` or `off`, and on otherwise. The help names the
+/// variables without their current values.
 fn in_the_environment(command: clap::Command) -> clap::Command {
     let variable = |arg: clap::Arg| match arg.get_action() {
         ArgAction::SetTrue => arg.hide_env_values(true).value_parser(FalseyValueParser::new()),
@@ -297,12 +300,12 @@ fn in_the_environment(command: clap::Command) -> clap::Command {
 }
 
 impl ServeArgs {
-    /// Whether the token is one that nobody knows yet.
+    /// Returns whether a random token is requested.
     pub(crate) fn wants_random_token(&self) -> bool {
         self.token.as_ref().is_some_and(|token| token.token() == Ok(None))
     }
 
-    /// The certificate and key, if TLS is to be spoken.
+    /// Returns the certificate and key, if TLS is requested.
     fn identity(&self) -> anyhow::Result<Option<Identity>> {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             return Ok(Some(Identity::from_pem_files(cert, key)?));
@@ -311,7 +314,7 @@ impl ServeArgs {
             return Ok(None);
         }
         let place = etcetera::base_strategy::choose_native_strategy();
-        let place = place.context("there is no home directory to keep a certificate in; give `--cert` and `--key`")?;
+        let place = place.context("there is no home directory to keep a certificate in; use `--cert` and `--key`")?;
         Ok(Some(Identity::self_signed_in(place.data_dir().join("halloo"))?))
     }
 

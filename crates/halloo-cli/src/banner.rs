@@ -25,7 +25,7 @@ pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool)
         row(if is_local(&url) { "Local" } else { "Network" }, &url);
     }
     // The fingerprint in the link is for programs; people compare the one below.
-    row("Console", link.split("fp=").next().unwrap_or(&link).trim_end_matches(['#', '&']));
+    row("Page", link.split("fp=").next().unwrap_or(&link).trim_end_matches(['#', '&']));
     if let Some(fingerprint) = server.fingerprint() {
         row("SHA-256", &fingerprint.to_string());
     }

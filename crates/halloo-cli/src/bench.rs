@@ -48,7 +48,10 @@ struct Row {
 pub(crate) fn run(json: bool) -> anyhow::Result<()> {
     let mut out = anstream::stdout();
     if !json {
-        writeln!(out, "Every message comes back to its sender, on this machine, beside the same bytes by bare TCP.\n")?;
+        writeln!(
+            out,
+            "Every message returns to its sender, on this machine, compared with the same bytes over plain TCP.\n"
+        )?;
         writeln!(out, "{:<34} {:>10} {:>10} {:>7} {:>9} {:>9}", "MESSAGES/S", "TCP", "HALLOO", "RATIO", "P50", "P99")?;
     }
     for load in &LOADS {
@@ -137,8 +140,8 @@ impl Crowd {
         }
         let mut received = vec![0; self.answer.len()];
         for stream in &mut self.streams {
-            stream.read_exact(&mut received).context("the answer did not come")?;
-            ensure!(received == self.answer, "a wrong answer came");
+            stream.read_exact(&mut received).context("no reply")?;
+            ensure!(received == self.answer, "wrong reply");
         }
         Ok(start.elapsed())
     }
@@ -179,7 +182,7 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
     loop {
         let mut bytes = [0; 1024];
         match stream.read(&mut bytes)? {
-            0 => bail!("the server hung up during the handshake"),
+            0 => bail!("the server closed the connection during the handshake"),
             count => response.extend_from_slice(&bytes[..count]),
         }
         match handshake.judge(&response, false) {

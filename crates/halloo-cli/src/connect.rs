@@ -18,7 +18,7 @@ use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::output::Output;
 
-/// After the first server, all are heard out for so long, to tell of the others.
+/// After the first server, how long to wait for others, to report them.
 const OTHERS: Duration = Duration::from_millis(250);
 
 /// A command line.
@@ -29,7 +29,7 @@ enum Command {
     Close { code: Option<u16>, reason: Option<String> },
 }
 
-/// Connects until it is over; answers whether there was a server to connect to.
+/// Connects and runs until the end; returns whether a server was found.
 pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Result<bool> {
     let given = arguments.target.as_deref().map(Target::from);
     let (target, name) = match given {
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     outcome.map(|()| true)
 }
 
-/// The first signal is a clean close; the second, or one before the start, is an end at once.
+/// The first signal closes cleanly; the second, or one before the start, exits at once.
 fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
     let (running, stopping) = (Arc::clone(running), AtomicBool::new(false));
     let handler = move || match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
@@ -74,7 +74,7 @@ fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
     ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
 }
 
-/// Tells each event until the last one.
+/// Reports each event until the last one.
 fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Output) -> anyhow::Result<()> {
     let watched = output.is_watched();
     loop {
@@ -104,7 +104,7 @@ fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Outp
     }
 }
 
-/// The server called `wanted`, or the first at all; says so when there are others.
+/// Returns the server called `wanted`, or the first one, and logs the others.
 fn find(arguments: &ConnectArgs, wanted: Option<&str>) -> anyhow::Result<Option<ServerInfo>> {
     let mut search = arguments.search();
     let found = match wanted {
@@ -122,13 +122,15 @@ fn find(arguments: &ConnectArgs, wanted: Option<&str>) -> anyhow::Result<Option<
     };
     let Some((server, others)) = found.split_first() else {
         match wanted {
-            Some(name) => eprintln!("halloo: no server is called {name:?}; `halloo discover` lists those that answer"),
+            Some(name) => {
+                eprintln!("halloo: no server is called {name:?}; `halloo discover` lists the servers that answer")
+            }
             None => eprintln!("halloo: {}", arguments.place.advice()),
         }
         return Ok(None);
     };
     for other in others {
-        tracing::info!("taking `{}` at {}; there is also `{}` at {}", server.name, server.url, other.name, other.url);
+        tracing::info!("using `{}` at {}; there is also `{}` at {}", server.name, server.url, other.name, other.url);
     }
     Ok(Some(server.clone()))
 }
@@ -158,12 +160,12 @@ fn read_input(client: &Client, output: &Output, in_json: bool) {
                     return;
                 }
             }
-            Ok(Line::NotText) => complain("a line of the input is not UTF-8 and was left out"),
+            Ok(Line::NotText) => complain("skipped a line of the input that is not UTF-8"),
             Ok(Line::TooLong) => {
-                complain(&format!("a line of the input has more than {} bytes and was left out", input::LONGEST));
+                complain(&format!("skipped a line of the input of more than {} bytes", input::LONGEST));
             }
             Ok(Line::End) => return,
-            Err(error) => return complain(&format!("cannot read the input any more: {error}")),
+            Err(error) => return complain(&format!("cannot read the input: {error}")),
         }
     }
 }
@@ -185,7 +187,7 @@ fn obey(client: &Client, line: &str) -> Result<(), String> {
     }
 }
 
-/// Closes once there was a connection and all is sent: a refusal is to be told also to one that has nothing to say.
+/// Closes once there was a connection and everything is sent: a refusal must be reported even when nothing is sent.
 fn finish(client: &Client) {
     client.wait_connected(Duration::MAX);
     client.close(1000, "");

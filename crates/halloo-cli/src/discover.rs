@@ -11,13 +11,13 @@ use crate::args::DiscoverArgs;
 use crate::output::Output;
 use crate::{json, table};
 
-/// How long to look when nothing is said: in a bad Wi-Fi, too, nearly everybody has answered by then.
+/// How long to search by default: nearly every server has answered by then, also on bad Wi-Fi.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A server of this machine is heard through loopback first. So much later its address on the network is known, too.
+/// A server on this machine is heard over loopback first; its address on the network is known this much later.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// Prints who is found as they come, and answers whether anybody was.
+/// Prints the servers as they are found, and returns whether there was any.
 pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<bool> {
     let browser = Browser::start(arguments.place.config()).context("cannot search the network")?;
     if arguments.watch {

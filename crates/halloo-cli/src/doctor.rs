@@ -4,7 +4,7 @@ use std::io::Write;
 
 use halloo::{Diagnosis, Severity};
 
-/// Prints what was found, and answers whether all is well.
+/// Prints the findings, and returns whether no check failed.
 pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
     let diagnosis = halloo::diagnose();
     // Leaves the colours out where they are not wanted.
@@ -30,15 +30,15 @@ fn text(diagnosis: &Diagnosis) -> String {
             text += &format!("                 -> {advice}\n");
         }
     }
-    text += "\nWhat cannot be seen from here:\n";
+    text += "\nWhat cannot be checked from here:\n";
     for line in &diagnosis.beyond {
         text += &format!("  {line}\n");
     }
     let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();
     let sum = match (count(Severity::Fail), count(Severity::Warn)) {
-        (0, 0) => "All is well on this machine.".into(),
-        (0, warnings) => format!("Nothing is broken on this machine; worth a look: {warnings}."),
-        (broken, warnings) => format!("Broken on this machine: {broken}; worth a look: {warnings}."),
+        (0, 0) => "No problem was found on this machine.".into(),
+        (0, warnings) => format!("No check failed on this machine; warnings: {warnings}."),
+        (broken, warnings) => format!("Failed checks on this machine: {broken}; warnings: {warnings}."),
     };
     text + "\n" + &sum + "\n"
 }

@@ -2,19 +2,19 @@
 
 use std::io::{self, BufRead, Read};
 
-/// Longest line in bytes: the largest message that the defaults let in, even if JSON spells each byte as `\u0000`.
+/// Bytes of the longest line: the largest message that the defaults allow, even if JSON writes each byte as `\u0000`.
 pub(crate) const LONGEST: usize = 8 * 1024 * 1024;
 
-/// What a read of one line found.
+/// The result of reading one line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line {
     /// A line, without its end.
     Text(String),
     /// A line that is not UTF-8.
     NotText,
-    /// A line of more than [`LONGEST`] bytes, which was passed over.
+    /// A line of more than [`LONGEST`] bytes, which was skipped.
     TooLong,
-    /// There will be no more.
+    /// The end of the input.
     End,
 }
 

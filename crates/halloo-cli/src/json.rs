@@ -39,7 +39,7 @@ enum Command {
     Stop,
 }
 
-/// One object as one line. What could harm a terminal is written as JSON can, in escapes, so that it means the same.
+/// Returns an object as one line. Characters that could harm a terminal are written as JSON escapes, with the same meaning.
 pub(crate) fn line(value: &Value) -> String {
     let plain = format!("{value}\n");
     let content = plain.trim_end_matches('\n');
@@ -60,7 +60,7 @@ pub(crate) fn line(value: &Value) -> String {
     line + "\n"
 }
 
-/// Writes one object at once, for whoever waits for an answer.
+/// Writes one object without delay, for a program that waits for it.
 pub(crate) fn answer(output: &Output, value: &Value) -> io::Result<()> {
     output.data(line(value).as_bytes())?;
     output.flush()
@@ -117,7 +117,7 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
     }
 }
 
-/// Does what a line asks for.
+/// Executes the command in `line`.
 pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), String> {
     if line.trim().is_empty() {
         return Ok(());
@@ -175,8 +175,8 @@ pub(crate) fn message(text: Option<String>, binary: Option<String>) -> Result<Me
 pub(crate) fn told(outcome: Result<Delivery, halloo::Stopped>) -> Result<(), String> {
     match outcome {
         Ok(Delivery::Queued) => Ok(()),
-        Ok(Delivery::Backpressure) => Err("not sent: too much waits already".into()),
-        Ok(Delivery::NotConnected) => Err("not sent: there is no such client".into()),
+        Ok(Delivery::Backpressure) => Err("not sent: too much waits already; try again later".into()),
+        Ok(Delivery::NotConnected) => Err("not sent: the client is not connected".into()),
         Err(stopped) => Err(stopped.to_string()),
     }
 }

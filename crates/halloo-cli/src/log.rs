@@ -1,4 +1,4 @@
-//! The log, one line for each thing that happened, on standard error.
+//! The log on standard error, one line per event.
 //!
 //! Lines are written by a thread of their own: a terminal that is paused, or a full pipe, must not stop the server.
 
@@ -21,15 +21,15 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::output::{self, Output};
 
-/// Longest line of the log in bytes; the parts that come from the network are cut before.
+/// Bytes of the longest log line; parts from the network are cut before.
 const LINE: usize = 2000;
 
-/// Lines that wait to be written; beyond them lines are left out, and their number is told.
+/// Lines that wait to be written; beyond, lines are dropped and counted.
 const WAITING: usize = 1024;
-/// How long the end waits for the last lines.
+/// How long the exit waits for the last lines.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What is asked of the thread that writes.
+/// A job of the thread that writes.
 enum Job {
     Write(Vec<u8>),
     /// Answer when everything before is written.
@@ -40,17 +40,17 @@ enum Job {
 pub(crate) struct Log(SyncSender<Job>);
 
 impl Log {
-    /// Waits until what was logged is written, but not for ever.
+    /// Waits until everything is written, for a limited time.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
-        // When nobody takes the lines that wait, there is nothing to wait for.
+        // When the queue is full, its lines are not being written, and there is nothing to wait for.
         if self.0.try_send(Job::Answer(done)).is_ok() {
             let _ = written.recv_timeout(PATIENCE);
         }
     }
 }
 
-/// Starts the log. What a person has seen already, by the `name` of the event, is `seen` and left out.
+/// Starts the log. Events with a `name` in `seen` are left out, because they are shown elsewhere.
 pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, seen: &'static [&'static str]) -> Log {
     let level = match (quiet, verbose) {
         (true, _) => LevelFilter::ERROR,
@@ -76,7 +76,7 @@ fn write_lines(output: &Output, jobs: &Receiver<Job>, lost: &AtomicU64) {
         }
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            output.log(format!("warning: {lost} lines of the log were left out, for they came too fast\n").as_bytes());
+            output.log(format!("warning: {lost} log lines were dropped because they came too fast\n").as_bytes());
         }
     }
 }
@@ -115,7 +115,7 @@ fn level(level: Level) -> (&'static str, Style) {
     }
 }
 
-/// The sentence of an event, and after it whatever else it has.
+/// Formats the message of an event, followed by its other fields.
 struct Text(String);
 
 impl Visit for Text {

@@ -36,16 +36,16 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve::seen(serve, &output),
         _ => &[],
     };
-    // Nobody wants to hear of the clients of a measurement.
+    // The clients of a measurement are not logged.
     let quiet = arguments.quiet || matches!(command, Command::Bench { .. });
     let log = log::start(quiet, arguments.verbose, &output, seen);
     let outcome = run(command, arguments.quiet, &output);
     log.flush();
-    // Also when it did not come to a clean end.
+    // Also after an error.
     let ended = output.end();
     match outcome.and_then(|code| ended.map(|()| code).map_err(Into::into)) {
         Ok(code) => code,
-        // Whoever read our output had enough of it.
+        // The reader of our output has closed it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let advice = advice::options_for(&error).map_or_else(String::new, |advice| format!("; {advice}"));

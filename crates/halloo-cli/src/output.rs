@@ -51,12 +51,12 @@ impl Output {
         Output { has_screen: io::stdout().is_terminal() && obeys(), inner: Mutex::default() }
     }
 
-    /// Whether a person reads what goes to standard output.
+    /// Returns whether standard output is a terminal.
     pub(crate) fn is_watched(&self) -> bool {
         io::stdout().is_terminal()
     }
 
-    /// Takes one or more whole lines of data; they leave with [`Output::flush`] at the latest.
+    /// Queues one or more whole lines of data; they are written by [`Output::flush`] at the latest.
     pub(crate) fn data(&self, lines: &[u8]) -> io::Result<()> {
         let mut inner = self.lock();
         inner.waiting.extend_from_slice(lines);
@@ -129,7 +129,7 @@ impl Output {
         let outcome = inner.flush().and_then(|()| match inner.lost_in_all {
             0 => Ok(()),
             lost => {
-                Err(io::Error::other(format!("there was no room for {lost} lines of standard output; they are lost")))
+                Err(io::Error::other(format!("{lost} lines of standard output were lost because the disk is full")))
             }
         });
         inner.release_log();
@@ -182,7 +182,9 @@ impl Inner {
         match outcome {
             Err(error) if is_full(&error) => {
                 if self.lost == 0 {
-                    tracing::error!("what should be recorded is lost until there is room again: {error}");
+                    tracing::error!(
+                        "cannot write to standard output, so messages are lost until there is space again: {error}"
+                    );
                 }
                 self.torn |= taken > 0 && lines[taken - 1] != b'\n';
                 let lost = lines[taken..].iter().filter(|&&byte| byte == b'\n').count() as u64;
@@ -191,7 +193,7 @@ impl Inner {
             }
             Ok(()) if self.lost > 0 => {
                 let lost = std::mem::take(&mut self.lost);
-                tracing::warn!("there is room again; lines that were not recorded: {lost}");
+                tracing::warn!("standard output accepts data again; lines lost: {lost}");
                 Ok(())
             }
             outcome => outcome,
@@ -252,17 +254,17 @@ pub(crate) fn choose_colours(choice: clap::ColorChoice) {
     choice.write_global();
 }
 
-/// Whether to colour what goes to standard output.
+/// Returns whether to colour standard output.
 pub(crate) fn colours_on_stdout() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Whether to colour what goes to standard error.
+/// Returns whether to colour standard error.
 pub(crate) fn colours_on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
-/// The size of the terminal at standard output; `None` when there is none.
+/// Returns the size of the terminal at standard output, if it is one.
 pub(crate) fn size() -> Option<Size> {
     let (columns, rows) = terminal_size::terminal_size_of(io::stdout())?;
     Some(Size { columns: columns.0.into(), rows: rows.0.into() })

@@ -18,14 +18,14 @@ use crate::output::{Output, colours_on_stderr, colours_on_stdout, size};
 use crate::status_line::StatusLine;
 use crate::{banner, json};
 
-/// Between two drawings of the status line: often enough to be alive, seldom enough to be read.
+/// Time between two redraws of the status line.
 const REDRAW: Duration = Duration::from_millis(250);
-/// How long an end may take, even when nobody takes what is written to standard output any more.
+/// How long stopping may take, also when nothing reads standard output.
 const END_TIME: Duration = Duration::from_millis(1800);
-/// Between two tries to hand a line to a server that has enough to do.
+/// Time between two attempts to send a line while too much waits.
 const RETRY: Duration = Duration::from_millis(1);
 
-/// Serves until told to stop. When `quiet`, a person sees messages and errors only.
+/// Serves until it is stopped. With `quiet`, a person sees messages and errors only.
 pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> anyhow::Result<()> {
     #[cfg(unix)]
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
@@ -73,28 +73,28 @@ pub(crate) fn seen(arguments: &ServeArgs, output: &Output) -> &'static [&'static
     }
 }
 
-/// What a person sees first.
+/// Returns what a person sees first.
 fn greeting(server: &Server, name: &str, watched: bool) -> String {
     let colours = if watched { colours_on_stdout() } else { colours_on_stderr() };
     // Behind a pipe the width is not known; all but the QR code fits into the usual one.
     let columns = size().map_or(80, |size| size.columns);
     let mut text = banner::banner(server, name, columns, colours);
     if io::stdin().is_terminal() {
-        text += "  A line you type goes to all clients. Ctrl-C ends.\n\n";
+        text += "  Lines that you type are sent to all clients. Ctrl-C stops the server.\n\n";
     }
     text
 }
 
 fn warn_about(arguments: &ServeArgs) {
     if arguments.settings.config.access.allowed_origins.iter().any(|origin| origin == "*") {
-        tracing::warn!("`--allow-origin '*'` lets every web page talk to this server");
+        tracing::warn!("`--allowed-origins '*'` lets every web page connect to this server");
     }
     if arguments.settings.config.name.chars().count() > NAME {
-        tracing::warn!("the name is longer than {NAME} characters and is cut where others see it");
+        tracing::warn!("the name is longer than {NAME} characters; other programs see it cut");
     }
 }
 
-/// The first signal is a clean stop; the second, one before the start, or too long a stop is an end at once.
+/// The first signal stops cleanly; the second, one before the start, or a stop that takes too long exits at once.
 fn end_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) -> anyhow::Result<()> {
     let (running, output, stopping) = (Arc::clone(running), Arc::clone(output), AtomicBool::new(false));
     let end_now = |output: &Output| {
@@ -113,7 +113,7 @@ fn end_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) -> 
     ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
 }
 
-/// Passes events on until the server stops; answers what it failed of, if it did.
+/// Passes events on until the server stops; returns why it failed, if it did.
 fn pass_on_json(server: &Server, output: &Output) -> io::Result<Option<String>> {
     json::answer(output, &json::ready(server))?;
     let mut failure = None;
@@ -145,7 +145,7 @@ fn pass_on_text(server: &Server, output: &Output, watched: bool) -> io::Result<O
     Ok(failure)
 }
 
-/// Calls `handle` for every event, and writes what it made of them as soon as no other event waits.
+/// Calls `handle` for every event, and flushes the output as soon as no other event waits.
 fn pass_on(
     server: &Server,
     output: &Output,
@@ -164,7 +164,7 @@ fn pass_on(
     }
 }
 
-/// Draws the status line until what it answers is dropped.
+/// Draws the status line until the returned sender is dropped.
 fn keep_status_line(server: &Arc<Server>, output: &Arc<Output>) -> mpsc::Sender<()> {
     let (alive, dropped) = mpsc::channel();
     let (server, output, start) = (Arc::clone(server), Arc::clone(output), Instant::now());
@@ -180,7 +180,7 @@ fn keep_status_line(server: &Arc<Server>, output: &Arc<Output>) -> mpsc::Sender<
     alive
 }
 
-/// Lines go to all clients, or are commands. The end of the input stops nothing.
+/// Sends lines to all clients, or executes them as commands. The end of the input does not stop the server.
 fn read_input(server: &Server, output: &Output, in_json: bool) {
     let (mut input, typed) = (io::stdin().lock(), io::stdin().is_terminal());
     let complain = |text: &str| {
@@ -206,7 +206,7 @@ fn read_input(server: &Server, output: &Output, in_json: bool) {
             Ok(Line::Text(line)) => {
                 let anybody = server.summary().connected_clients > 0;
                 if heard && !anybody {
-                    tracing::info!("nobody is connected, so what you send goes nowhere");
+                    tracing::info!("no client is connected, so your message was not sent");
                 }
                 heard = anybody;
                 // Nothing is lost for being read too fast: whoever writes to the pipe waits.
@@ -214,12 +214,12 @@ fn read_input(server: &Server, output: &Output, in_json: bool) {
                     std::thread::sleep(RETRY);
                 }
             }
-            Ok(Line::NotText) => complain("a line of the input is not UTF-8 and was left out"),
+            Ok(Line::NotText) => complain("skipped a line of the input that is not UTF-8"),
             Ok(Line::TooLong) => {
-                complain(&format!("a line of the input has more than {} bytes and was left out", input::LONGEST));
+                complain(&format!("skipped a line of the input of more than {} bytes", input::LONGEST));
             }
             Ok(Line::End) => return,
-            Err(error) => return complain(&format!("cannot read the input any more: {error}")),
+            Err(error) => return complain(&format!("cannot read the input: {error}")),
         }
     }
 }

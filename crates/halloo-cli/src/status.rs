@@ -1,4 +1,4 @@
-//! `halloo status`: how is a running server?
+//! `halloo status`: the status of a running server.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use halloo::{ClientConfig, ServerInfo, Target};
 use crate::args::StatusArgs;
 use crate::table;
 
-/// Prints the status of a server, and answers whether it was found.
+/// Prints the status of a server, and returns whether it was found.
 pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
     let found = match arguments.server.as_deref() {
         Some(server) if is_address(server) => return print(server, arguments).map(|()| true),
@@ -23,14 +23,14 @@ pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
             Ok(false)
         }
         ([], Some(name)) => {
-            eprintln!("halloo: no server is called {name:?}; `halloo discover` lists those that answer");
+            eprintln!("halloo: no server is called {name:?}; `halloo discover` lists the servers that answer");
             Ok(false)
         }
         (several, _) => bail!("{}", choice(several)),
     }
 }
 
-/// Whether this is an address rather than a name: a URL, an IP address, or something with a port.
+/// Returns whether this is an address rather than a name: a URL, an IP address, or a host with a port.
 fn is_address(text: &str) -> bool {
     let with_port =
         text.rsplit_once(':').is_some_and(|(host, port)| !host.contains(' ') && port.parse::<u16>().is_ok());

@@ -89,7 +89,7 @@ fn each_malformed_command_is_an_error_event() {
         (r#"{"cmd":"send","text":"x"}"#, "client"),
         (r#"{"cmd":"send","client":-1,"text":"x"}"#, "not a command"),
         (r#"{"cmd":"send","client":"1","text":"x"}"#, "not a command"),
-        (r#"{"cmd":"send","client":7,"text":"x"}"#, "no such client"),
+        (r#"{"cmd":"send","client":7,"text":"x"}"#, "the client is not connected"),
         (r#"{"cmd":"disconnect"}"#, "client"),
         (r#"{"cmd":"disconnect","client":1,"code":1005}"#, "1005 may not be sent"),
         (r#"{"cmd":"disconnect","client":1,"code":70000}"#, "not a command"),

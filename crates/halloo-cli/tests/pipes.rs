@@ -91,7 +91,7 @@ fn events_come_out_and_commands_go_in() {
     halloo.say("this is not JSON");
     assert!(halloo.next("error")["message"].as_str().unwrap().contains("not a command"));
     halloo.say(r#"{"cmd":"send","client":7,"text":"x"}"#);
-    assert!(halloo.next("error")["message"].as_str().unwrap().contains("no such client"));
+    assert!(halloo.next("error")["message"].as_str().unwrap().contains("the client is not connected"));
     halloo.say(r#"{"cmd":"send_to_all","text":"x","binary":"AA=="}"#);
     assert!(halloo.next("error")["message"].as_str().unwrap().contains("either"));
     halloo.say(r#"{"cmd":"send","client":1,"text":"one"}"#);

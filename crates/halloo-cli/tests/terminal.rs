@@ -91,6 +91,14 @@ impl Terminal {
         tungstenite::connect(url).unwrap().0
     }
 
+    /// Connects and waits for the log line about it, which has a thread of its own and may otherwise come after the client's
+    /// first message.
+    fn join(&mut self) -> WebSocket<MaybeTlsStream<TcpStream>> {
+        let peer = self.connect();
+        self.wait_for(|rows| rows.iter().any(|row| row.contains(" joined from ")));
+        peer
+    }
+
     /// Everything until the process ended, and whether it ended well.
     fn end(&mut self) -> bool {
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
@@ -124,10 +132,10 @@ fn ends_with(rows: &[String], end: &[&str]) -> bool {
 fn the_log_scrolls_between_the_banner_and_the_status_line() {
     let mut terminal = Terminal::start(100, |command| command);
     let rows = terminal.wait_for(|rows| ends_with(rows, &["", "discovery off · no clients · 0/s in · 0/s out"]));
-    for part in ["den", "Local    ws://127.0.0.1:", "Console  http://127.0.0.1:", "█▀▀▀▀▀█"] {
+    for part in ["den", "Local    ws://127.0.0.1:", "Page     http://127.0.0.1:", "█▀▀▀▀▀█"] {
         assert!(rows.iter().any(|row| row.contains(part)), "no {part} in\n{}", rows.join("\n"));
     }
-    let mut peer = terminal.connect();
+    let mut peer = terminal.join();
     terminal.wait_for(|rows| ends_with(rows, &["client 1 joined from 127.0.0.1:", "", "1 client"]));
     terminal.type_in("hello wor");
     terminal.wait_for(|rows| ends_with(rows, &["hello wor", "1 client"]));
@@ -144,7 +152,7 @@ fn the_log_scrolls_between_the_banner_and_the_status_line() {
 #[test]
 fn a_message_cannot_speak_to_the_terminal() {
     let mut terminal = Terminal::start(100, |command| command);
-    let mut peer = terminal.connect();
+    let mut peer = terminal.join();
     peer.send("\x1b[2J\x1b]0;title\x07\u{9b}31m\u{202e}\r\nend".into()).unwrap();
     peer.send(vec![27, 91, 50, 74].into()).unwrap();
     let shown = r"client 1: \u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\nend";
