@@ -58,12 +58,12 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         counts::run(root)
     })?;
     report.step(
-        "adversary in small",
-        "`cargo xtask adversary --quick --row NAME` runs one attack; with --faults, one fault",
+        "adversarial tests, reduced",
+        "`cargo xtask adversary --quick --scenario NAME` runs one scenario; with --faults, one fault",
         || {
             if !adversary::is_possible() {
                 println!(
-                    "SKIPPED: the adversary reads /proc and makes network namespaces, which this machine does not let it"
+                    "SKIPPED: the adversarial tests need /proc and network namespaces, which this machine does not allow"
                 );
                 let build_service = std::env::var_os("CI").is_some_and(|value| value == "true");
                 return Ok(if build_service { Tally::FAILED } else { Tally::SKIPPED });

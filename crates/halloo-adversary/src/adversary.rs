@@ -14,22 +14,22 @@ use crate::rows::{ALL, Finding, Ground, Row, Run, Stage};
 /// What is run, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Only this row, several times for several
+    /// Run only this scenario; repeatable
     #[arg(long, value_name = "NAME")]
-    row: Vec<String>,
-    /// A tenth of the size or less: two minutes
+    scenario: Vec<String>,
+    /// Run at a tenth of the size or less: two minutes
     #[arg(long)]
     quick: bool,
-    /// Judges nothing by the clock: what tests do, on a machine that does something else as well
+    /// Judge no times: for tests on a busy machine
     #[arg(long)]
     untimed: bool,
-    /// The faults that nobody means instead of the attacks
+    /// Run the faults instead of the attacks
     #[arg(long)]
     faults: bool,
-    /// With 200 honest clients beside each attack on a server that others may use, not only beside all at once
+    /// Add the baseline load of 200 clients to each attack on a shared server, not only to all of them at once
     #[arg(long)]
-    honest: bool,
-    /// Writes the table into this file, between its marks
+    baseline: bool,
+    /// Write the table into this file, between its markers
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
     cores::divide();
     let stage = Stage { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed };
     let all: &[Row] = if options.faults { &faults::ALL } else { &ALL };
-    let chosen = |name: &str| options.row.is_empty() || options.row.iter().any(|row| row == name);
+    let chosen = |name: &str| options.scenario.is_empty() || options.scenario.iter().any(|row| row == name);
     let rows: Vec<&Row> = all.iter().filter(|row| chosen(row.name)).collect();
     let together = !options.faults && chosen(TOGETHER);
     if rows.is_empty() && !together {
@@ -57,7 +57,7 @@ pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
     }
     let mut table = Table::default();
     for row in rows {
-        table.add(row.attack, row.promised, attack(row, &stage, options.honest));
+        table.add(row.attack, row.promised, attack(row, &stage, options.baseline));
     }
     if together {
         let promised = "200 honest clients x 60 messages/s x 256 bytes: nothing lost, p99 at most 20 ms";
