@@ -1,7 +1,7 @@
-//! `cargo xtask autobahn`: the Autobahn suite against an echo server of the library, judged strictly.
+//! `cargo xtask autobahn`: runs the Autobahn test suite against an echo server of the library and requires strict passes.
 //!
-//! The suite is a Python 2 program. It comes as a container where there is Docker, else from the package registry into
-//! `target/autobahn` for a Python 2.7 that is there.
+//! The suite is a Python 2 program. It runs in its container if Docker is available; otherwise it is installed from the
+//! package registry into `target/autobahn` for an installed Python 2.7.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,15 +13,16 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::command::{cargo, run as run_command, succeeds};
+use crate::ci::is_ci;
+use crate::command::{cargo, executable, run as run_command, succeeds};
 
 const SUITE: &str = "autobahntestsuite==25.10.1";
 const IMAGE: &str = "crossbario/autobahn-testsuite:25.10.1";
-/// Starts the suite from a directory that pip filled: its packages need their `.pth` files.
+/// Starts the suite from a directory that pip installed it into: its packages need their `.pth` files.
 const START: &str =
     "import site, sys; site.addsitedir(sys.argv.pop(1)); from autobahntestsuite import wstest; wstest.run()";
 
-/// What the suite says about one case.
+/// The result of a case.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome {
@@ -30,21 +31,25 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// INFORMATIONAL is said of cases that the suite itself does not judge.
+    /// Returns whether the case passed strictly. `INFORMATIONAL` marks cases that the suite itself does not judge.
     fn is_strict(&self) -> bool {
-        [&self.behavior, &self.behavior_close].into_iter().all(|said| said == "OK" || said == "INFORMATIONAL")
+        [&self.behavior, &self.behavior_close].into_iter().all(|result| result == "OK" || result == "INFORMATIONAL")
     }
 }
 
-/// Runs the cases that match `cases`, such as `*` or `6.*`, and fails when one is not passed strictly.
+/// Runs the cases that match `cases`, such as `*` or `6.*`. Returns an error if one does not pass strictly.
 pub(crate) fn run(root: &Path, cases: &str) -> Result<()> {
     let directory = root.join("target").join("autobahn");
     fs::create_dir_all(&directory)?;
     let Some(mut suite) = suite(&directory)? else {
-        if std::env::var_os("CI").is_some_and(|value| value == "true") {
-            bail!("neither Docker nor Python 2.7 is there to run the Autobahn suite");
+        if is_ci() {
+            bail!(
+                "the Autobahn suite needs Docker or Python 2.7; install one of them, or set PYTHON2 to the interpreter"
+            );
         }
-        println!("SKIPPED: without Docker or Python 2.7 (or PYTHON2, its program), the Autobahn suite was NOT run");
+        println!(
+            "SKIPPED: the Autobahn suite needs Docker or Python 2.7; set PYTHON2 if the interpreter is not on the PATH"
+        );
         return Ok(());
     };
     run_command(&mut cargo(root, "build --quiet --release --locked --package halloo --example autobahn"))?;
@@ -60,12 +65,12 @@ pub(crate) fn run(root: &Path, cases: &str) -> Result<()> {
         fs::remove_file(&index)?;
     }
     run_command(suite.args(["-m", "fuzzingclient", "-s", "specification.json"]))?;
-    judge(&fs::read_to_string(&index).context("the suite left no report")?)?;
-    println!("the report: {}", directory.join("reports").join("index.html").display());
+    judge(&fs::read_to_string(&index).context("the suite wrote no report")?)?;
+    println!("report: {}", directory.join("reports").join("index.html").display());
     Ok(())
 }
 
-/// The suite, ready to be given arguments; `None` when it cannot run here.
+/// Returns a command that runs the suite, without its arguments; `None` if neither Docker nor Python 2.7 is available.
 fn suite(directory: &Path) -> Result<Option<Command>> {
     if succeeds(Command::new("docker").arg("version")) {
         let mut suite = Command::new("docker");
@@ -81,17 +86,17 @@ fn suite(directory: &Path) -> Result<Option<Command>> {
     if !packages.join("autobahntestsuite").exists() {
         let mut install = Command::new(&python);
         install.args(["-m", "pip", "install", "--quiet", "--target"]).arg(&packages).arg(SUITE);
-        run_command(&mut install).context("cannot install the suite; is there a network?")?;
+        run_command(&mut install).context("cannot install the suite; check the network connection")?;
     }
     let mut suite = Command::new(python);
     suite.current_dir(directory).args(["-c", START]).arg(packages);
     Ok(Some(suite))
 }
 
-/// Prints what was passed, group by group, and fails when anything was not.
+/// Prints the results by group. Returns an error if a case did not pass strictly.
 fn judge(index: &str) -> Result<()> {
     let agents: BTreeMap<String, BTreeMap<String, Outcome>> = serde_json::from_str(index)?;
-    let cases = agents.get("halloo").context("the report knows nothing of halloo")?;
+    let cases = agents.get("halloo").context("the report contains no results for halloo")?;
     let mut groups: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
     let mut failed = Vec::new();
     for (case, outcome) in cases {
@@ -100,43 +105,42 @@ fn judge(index: &str) -> Result<()> {
         *all += 1;
         *informational += usize::from(outcome.behavior == "INFORMATIONAL");
         if !outcome.is_strict() {
-            failed.push(format!("{case} ({}, its close {})", outcome.behavior, outcome.behavior_close));
+            failed.push(format!("{case} ({}, close: {})", outcome.behavior, outcome.behavior_close));
         }
     }
     for (group, (all, informational)) in groups {
-        println!("group {group:>2}: {all:>3} cases, {informational} of them only informational");
+        println!("group {group:>2}: {all:>3} cases, {informational} of them informational");
     }
     match (cases.len(), failed.len()) {
-        (0, _) => bail!("no case was run"),
+        (0, _) => bail!("no case matched"),
         (_, 0) => Ok(()),
-        (all, count) => bail!("{count} of {all} cases are not passed strictly: {}", failed.join(", ")),
+        (all, count) => bail!("{count} of {all} cases did not pass strictly: {}", failed.join(", ")),
     }
 }
 
-/// The echo server, which ends with this value.
+/// The echo server, which is killed when this value is dropped.
 struct Server {
     child: Child,
 }
 
 impl Server {
     fn start(root: &Path) -> Result<Server> {
-        let name = format!("autobahn{}", std::env::consts::EXE_SUFFIX);
-        let program = root.join("target").join("release").join("examples").join(name);
+        let program = root.join("target").join("release").join("examples").join(executable("autobahn"));
         let child = Command::new(&program).arg("0").stdout(Stdio::piped()).spawn();
         Ok(Server { child: child.with_context(|| format!("cannot start {}", program.display()))? })
     }
 
-    /// What the server prints first.
+    /// Reads the URL, which is the first line that the server prints.
     fn url(&mut self) -> Result<String> {
         let mut line = String::new();
-        BufReader::new(self.child.stdout.take().context("the server was asked twice")?).read_line(&mut line)?;
+        BufReader::new(self.child.stdout.take().context("the URL was already read")?).read_line(&mut line)?;
         Ok(line.trim().to_owned())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that ended by itself has failed the suite already.
+        // If it has already ended, the suite has failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -148,16 +152,16 @@ mod tests {
 
     #[test]
     fn only_strict_results_pass() {
-        let said = |behavior: &str, close: &str| {
+        let result = |behavior: &str, close: &str| {
             let case =
                 format!(r#"{{"1.1.1": {{"behavior": "{behavior}", "behaviorClose": "{close}", "duration": 1}}}}"#);
             judge(&format!(r#"{{"halloo": {case}}}"#))
         };
-        assert!(said("OK", "OK").is_ok());
-        assert!(said("INFORMATIONAL", "INFORMATIONAL").is_ok());
+        assert!(result("OK", "OK").is_ok());
+        assert!(result("INFORMATIONAL", "INFORMATIONAL").is_ok());
         for other in ["NON-STRICT", "FAILED", "UNIMPLEMENTED", "WRONG CODE"] {
-            assert!(said(other, "OK").is_err());
-            assert!(said("OK", other).unwrap_err().to_string().contains("1.1.1"));
+            assert!(result(other, "OK").is_err());
+            assert!(result("OK", other).unwrap_err().to_string().contains("1.1.1"));
         }
         assert!(judge(r#"{"halloo": {}}"#).is_err());
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is compared, hands the list to `halloo-bench`, and lets it measure and report.
+//! `cargo xtask bench`: prepares the servers to compare, then runs `halloo-bench`, which measures and reports.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::command::{self, cargo, run as run_command};
+use crate::command::{cargo, executable, run as run_command};
 use crate::peers::{self, Peer};
 
-/// How much, and of what.
+/// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Everything, with more and longer runs: up to twenty minutes instead of two; writes docs/benchmarks.*
+    /// Run every scenario, more often and longer, and write docs/benchmarks.*; up to 20 minutes instead of 2
     #[arg(long)]
     full: bool,
-    /// Only scenarios whose name begins so, several with commas between, such as echo-64,fanout
+    /// Run only scenarios whose name begins with one of these, separated by commas, such as echo-64,fanout
     #[arg(long)]
     only: Option<String>,
-    /// Only these peers, with commas between, such as tcp,halloo,bun
+    /// Compare only these peers, separated by commas, such as tcp,halloo,bun
     #[arg(long)]
     peers: Option<String>,
 }
 
-/// What `halloo-bench compare` reads.
+/// The file that `halloo-bench compare` reads.
 #[derive(Debug, Default, Serialize)]
 struct Prepared {
     peers: Vec<Peer>,
@@ -38,13 +38,13 @@ struct LeftOut {
     why: String,
 }
 
-/// Prepares, measures, reports.
+/// Prepares the peers, measures and reports.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     run_command(&mut cargo(root, "build --release --locked -p halloo-bench -p halloo-cli"))?;
     let release = root.join("target").join("release");
-    let program = release.join(command::program("halloo-bench"));
+    let program = release.join(executable("halloo-bench"));
     let mut prepared = Prepared::default();
-    prepared.files.insert("the program halloo", release.join(command::program("halloo")));
+    prepared.files.insert("the program halloo", release.join(executable("halloo")));
     for (name, prepare) in peers::ALL {
         if options.peers.as_ref().is_some_and(|wanted| !wanted.split(',').any(|one| one == name)) {
             continue;
@@ -62,9 +62,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     let list = peers::directory(root).join("peers.json");
     fs::write(&list, serde_json::to_string_pretty(&prepared)?)?;
-    // What is committed shows everything; a part of it is for whoever asked.
-    let whole = options.full && options.only.is_none() && options.peers.is_none();
-    let output = if whole { root.join("docs") } else { peers::directory(root).join("report") };
+    // Only a complete run replaces the committed report.
+    let complete = options.full && options.only.is_none() && options.peers.is_none();
+    let output = if complete { root.join("docs") } else { peers::directory(root).join("report") };
     let mut command = std::process::Command::new(&program);
     command.current_dir(root).arg("compare").arg("--prepared").arg(list).arg("--output").arg(output);
     command.args(options.full.then_some("--full"));

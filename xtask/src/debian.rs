@@ -1,7 +1,7 @@
-//! Programs out of the packages of Debian, unpacked into one directory: no root, and nothing of the system is touched.
+//! Programs from Debian packages, unpacked into a directory of their own, without root and without changes to the system.
 //!
-//! apt is given directories of its own and an empty list of installed packages, so that it names everything a
-//! program needs, down to the C library. It checks the signatures as always. What it named is unpacked, not installed.
+//! apt gets directories of its own and an empty list of installed packages, so that it lists everything a program needs,
+//! down to the C library. It checks signatures as usual. The listed packages are unpacked, not installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,49 +9,49 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The distribution that has the newest of everything.
+/// The distribution with the newest versions.
 const SUITE: &str = "sid";
 
-/// What the suite is signed with; part of every Debian.
+/// The keys that the suite is signed with; part of every Debian system.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// A program out of a package.
+/// A program in a package.
 pub(crate) struct Package {
-    /// What the package and its program are called.
+    /// The name of the package and of its program.
     pub(crate) name: &'static str,
-    /// How much is fetched, for whoever waits.
+    /// The size of the download, for the message.
     pub(crate) size: &'static str,
-    /// Packages that it names and does not need, by the beginning of their names.
+    /// Dependencies that are left out, by the start of their names.
     pub(crate) not_needed: &'static [&'static str],
-    /// A script beside the unpacked tree that starts the program with the libraries it came with.
+    /// A script beside the unpacked tree that starts the program with the libraries from its packages.
     pub(crate) launcher: &'static str,
-    /// Whether a program is of use.
+    /// Returns an error unless the program works.
     pub(crate) check: fn(&Path) -> Result<()>,
 }
 
-/// The program of `package` in `directory`, which is filled first unless that was done before.
+/// Returns the program of `package` in `directory`, and fetches it first if it is not there.
 pub(crate) fn fetch(directory: &Path, package: &Package) -> Result<PathBuf> {
     let name = package.name;
     let program = directory.join(name);
     if program.exists() && (package.check)(&program).is_ok() {
         return Ok(program);
     }
-    // Made beside its place and moved there when it works, so that what stands there is complete.
+    // Prepared in another directory and moved when it works, so that `directory` is always complete.
     let unfinished = directory.with_extension("unfinished");
     for leftover in [directory, &unfinished] {
         if leftover.exists() {
             fs::remove_dir_all(leftover).with_context(|| format!("cannot remove {}", leftover.display()))?;
         }
     }
-    eprintln!("fetching {name} into {}: {}, once", directory.display(), package.size);
+    eprintln!("fetching {name} into {}: {}, only once", directory.display(), package.size);
     fill(&unfinished, package).with_context(|| format!("cannot fetch {name} as a Debian package"))?;
-    fs::rename(&unfinished, directory).with_context(|| format!("cannot move the fetched {name} to its place"))?;
+    fs::rename(&unfinished, directory).with_context(|| format!("cannot move the fetched {name} to its directory"))?;
     Ok(program)
 }
 
 fn fill(directory: &Path, package: &Package) -> Result<()> {
     let name = package.name;
-    ensure!(Path::new(KEYRING).exists(), "the archive keys of Debian are missing: {KEYRING}");
+    ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing; this works on Debian only");
     let apt = Apt::new(&directory.join("apt"))?;
     apt.run("apt-get", &["--quiet", "--quiet", "update"])?;
     let packages = needed(&apt.run("apt-get", &["--simulate", "install", name])?, package.not_needed);
@@ -73,10 +73,10 @@ fn fill(directory: &Path, package: &Package) -> Result<()> {
     let program = directory.join(name);
     fs::write(&program, package.launcher)?;
     output(Command::new("chmod").arg("+x").arg(&program))?;
-    (package.check)(&program).context("what was fetched is of no use")
+    (package.check)(&program).context("the fetched program does not work")
 }
 
-/// An apt that knows nothing of the system but the mirror it uses.
+/// An apt that ignores the system except for its mirror.
 struct Apt {
     directory: PathBuf,
 }
@@ -104,7 +104,7 @@ impl Apt {
     }
 }
 
-/// The main directories are replaced too, so that no hook of the system runs.
+/// Returns the configuration of apt. It replaces the main directories too, so that no hook of the system runs.
 fn configuration(directory: &Path, architecture: &str) -> String {
     let directory = directory.display();
     format!(
@@ -122,28 +122,28 @@ APT::Sandbox::User "";
 APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "3";
-// A mirror may be a snapshot. Its signature is checked all the same.
+// A mirror may be a snapshot. Its signature is still checked.
 Acquire::Check-Valid-Until "false";
 Debug::NoLocking "true";
 "#
     )
 }
 
-/// The mirror of Debian that this machine is set up to use.
+/// Returns the Debian mirror that this machine is configured to use.
 fn mirror() -> Result<String> {
     let targets = ["indextargets", "--no-release-info", "--format", "$(REPO_URI)", "Created-By: Packages"];
     let addresses = output(Command::new("apt-get").args(targets))?;
     let mirror = addresses.lines().find(|address| address.trim_end_matches('/').ends_with("/debian"));
-    mirror.map(str::to_owned).context("apt is set up here, but not with a mirror of Debian")
+    mirror.map(str::to_owned).context("apt is not configured with a Debian mirror")
 }
 
-/// The packages of a simulated installation, less those that are not needed.
+/// Returns the packages of a simulated installation, without those that are left out.
 fn needed(simulation: &str, not_needed: &[&str]) -> Vec<String> {
     let names = simulation.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
     names.filter(|name| !not_needed.iter().any(|prefix| name.starts_with(prefix))).map(str::to_owned).collect()
 }
 
-/// What the command printed; an error with its complaint when it fails.
+/// Returns what the command printed. If it fails, the error contains what it wrote to standard error.
 fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().display().to_string();
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("cannot start {name}"))?;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_needed_is_left_out() {
+    fn packages_that_are_not_needed_are_left_out() {
         let simulation = "Reading package lists...\nInst libc6 (2.41 Debian:sid [amd64])\nInst libllvm20 (1 x)\n\
                           Inst mesa-libgallium (1 x)\nInst godot (4.6 x)\nConf libc6 (2.41 x)\n";
         assert_eq!(needed(simulation, &["libllvm", "mesa-"]), ["libc6", "godot"]);

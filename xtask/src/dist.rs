@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the addon as one file, laid out as the Asset Library wants it.
+//! `cargo xtask dist`: packs the addon into one archive, laid out for the Asset Library.
 
 use std::fs::{self, File};
 use std::io::{Write, copy};
@@ -13,21 +13,21 @@ use crate::godot::library::{self, Build};
 
 const ADDON: &str = "addons/halloo";
 
-/// Where what goes into the archive is laid out first.
+/// The directory in which the contents of the archive are collected.
 const PROJECT: &str = "project";
 
-/// Packs the addon with the libraries in `libraries`, or with the one built for this machine, and tells what is in it.
+/// Packs the addon with the libraries in `libraries`, or with the one built for this machine, and prints the result.
 pub(crate) fn run(root: &Path, libraries: Option<&Path>) -> Result<()> {
     let directory = root.join("target/dist");
     let archive = make(root, &directory, libraries, Build::Release)?;
     for missing in library::missing(&directory.join(PROJECT))? {
-        println!("without a library for {missing}");
+        println!("no library for {missing}");
     }
     println!("{}: {} KiB", archive.display(), fs::metadata(&archive)?.len() / 1024);
     Ok(())
 }
 
-/// Makes the archive in `directory` and answers its path.
+/// Creates the archive in `directory` and returns its path.
 pub(crate) fn make(root: &Path, directory: &Path, libraries: Option<&Path>, build: Build) -> Result<PathBuf> {
     let project = directory.join(PROJECT);
     if project.exists() {
@@ -37,7 +37,7 @@ pub(crate) fn make(root: &Path, directory: &Path, libraries: Option<&Path>, buil
     match libraries {
         Some(libraries) => copy_directory(libraries, &project.join(ADDON).join("bin"))?,
         None => {
-            ensure!(library::exists(root), "there is no crate halloo-godot to build the native library from");
+            ensure!(library::exists(root), "cannot build the native library: the crate halloo-godot is missing");
             library::install(root, &project, build)?;
         }
     }
@@ -46,8 +46,8 @@ pub(crate) fn make(root: &Path, directory: &Path, libraries: Option<&Path>, buil
     Ok(archive)
 }
 
-/// Writes every file below `directory` into `archive`: in the order of their names and without their times, so that the
-/// same files make the same archive.
+/// Writes every file in `directory` into `archive`, sorted by name and without times, so that the same files make the same
+/// archive.
 fn pack(directory: &Path, archive: &Path) -> Result<()> {
     let file = File::create(archive).with_context(|| format!("cannot write {}", archive.display()))?;
     let mut writer = ZipWriter::new(file);
@@ -100,11 +100,11 @@ mod tests {
     }
 
     #[test]
-    fn the_addon_carries_the_licence_and_the_version_of_the_workspace() {
+    fn the_addon_has_the_licence_and_the_version_of_the_workspace() {
         let root = workspace_root();
         let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
         assert_eq!(read("godot/addons/halloo/LICENSE"), read("LICENSE-MIT"));
         let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
-        assert!(read("godot/addons/halloo/plugin.cfg").contains(&version), "plugin.cfg is not of {version}");
+        assert!(read("godot/addons/halloo/plugin.cfg").contains(&version), "plugin.cfg does not contain {version}");
     }
 }

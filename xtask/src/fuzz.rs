@@ -1,40 +1,41 @@
-//! `cargo xtask fuzz`: the targets of `fuzz/`, run by cargo-fuzz.
+//! `cargo xtask fuzz`: runs the targets in `fuzz/` with cargo-fuzz.
 //!
-//! libFuzzer needs flags that only a nightly compiler takes. `RUSTC_BOOTSTRAP` lets the stable one take them, without a
-//! sanitizer: there is no unsafe code here to watch.
+//! libFuzzer needs compiler flags of the nightly channel. `RUSTC_BOOTSTRAP` makes the stable compiler accept them. No
+//! sanitizer is used, since there is no unsafe code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
-use crate::command::{cargo, run as run_command, succeeds};
+use crate::ci::or_skip;
+use crate::command::{cargo, executable, run as run_command, succeeds};
 
-/// Pinned, so that a failure is ours and not the tool's.
+/// The version of cargo-fuzz, pinned, so that an update of the tool cannot break a run.
 const CARGO_FUZZ: &str = "0.13.2";
-/// Runs of each target that take a few seconds in all.
+/// Runs of each target for `--smoke`: a few seconds in total.
 const SMOKE: u64 = 100_000;
 const SEED: u32 = 1;
-/// Bytes of an input: several times what any rule looks at.
+/// The maximum length of an input in bytes: several times what any parser reads.
 const LONGEST: u32 = 2048;
 
-/// What to fuzz, and for how long.
+/// What to fuzz.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Only this target, a file in fuzz/fuzz_targets
+    /// Run only this target, a file in fuzz/fuzz_targets
     target: Option<String>,
-    /// A few seconds for each target, and the same inputs each time
+    /// Run each target for a few seconds, with the same inputs every time
     #[arg(long, conflicts_with = "runs")]
     smoke: bool,
-    /// Runs of each target
+    /// Number of runs of each target
     #[arg(long, default_value_t = 10_000_000)]
     runs: u64,
 }
 
-/// Runs the targets one after the other; an input that breaks one is kept, and named.
+/// Runs the targets one after the other. An input that breaks one is kept, and the error names it.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let runs = if options.smoke { SMOKE } else { options.runs };
     let Some(tool) = tool(root)? else { return Ok(()) };
@@ -42,14 +43,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let chosen = |name: &&String| options.target.as_ref().is_none_or(|target| target == *name);
     let chosen: Vec<&String> = targets.iter().filter(chosen).collect();
     if chosen.is_empty() {
-        bail!("there is no such target; there are {}", targets.join(", "));
+        bail!("no such target; choose from {}", targets.join(", "));
     }
     for target in chosen {
         let start = Instant::now();
-        // What is found goes here; the inputs beside the targets are read only.
+        // New inputs are written here; the corpus in `fuzz/` is only read.
         let found = root.join("target").join("fuzz").join(if options.smoke { "smoke" } else { "found" }).join(target);
         if options.smoke && found.exists() {
-            // What an earlier run found would lead this one elsewhere.
+            // Inputs of an earlier run would change what this one does.
             fs::remove_dir_all(&found)?;
         }
         fuzz(root, &tool, target, runs, &found)?;
@@ -58,7 +59,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The names of the targets, in the order of the alphabet.
+/// Returns the names of the targets, sorted.
 fn targets(root: &Path) -> Result<Vec<String>> {
     let directory = root.join("fuzz").join("fuzz_targets");
     let mut names = Vec::new();
@@ -80,30 +81,24 @@ fn fuzz(root: &Path, tool: &Path, target: &str, runs: u64, found: &Path) -> Resu
     command.arg(format!("-artifact_prefix={}{}", found.display(), std::path::MAIN_SEPARATOR));
     command.stderr(fs::File::create(&log)?);
     run_command(&mut command)
-        .with_context(|| format!("{target} broke, or could not be built; {} ends with the input", log.display()))
+        .with_context(|| format!("{target} failed or could not be built; the end of {} shows the input", log.display()))
 }
 
-/// cargo-fuzz, from `target/tools` unless it is installed; `None`, said loudly, where it cannot be had.
+/// Returns cargo-fuzz, and installs it into `target/tools` if it is missing; `None` if that is not possible, which is an
+/// error in a CI service.
 fn tool(root: &Path) -> Result<Option<PathBuf>> {
     let directory = root.join("target").join("tools");
-    let own = directory.join("bin").join(format!("cargo-fuzz{}", std::env::consts::EXE_SUFFIX));
+    let own = directory.join("bin").join(executable("cargo-fuzz"));
     for tool in [own.clone(), PathBuf::from("cargo-fuzz")] {
         if succeeds(Command::new(&tool).arg("--version")) {
             return Ok(Some(tool));
         }
     }
     let arguments = format!("install --quiet --locked cargo-fuzz@{CARGO_FUZZ} --root");
-    let outcome = if cfg!(windows) {
-        Err(anyhow::anyhow!("libFuzzer is not built on Windows here"))
+    let installed = if cfg!(windows) {
+        Err(anyhow!("fuzzing is not supported on Windows"))
     } else {
         run_command(cargo(root, &arguments).arg(&directory))
     };
-    match outcome {
-        Ok(()) => Ok(Some(own)),
-        Err(error) if std::env::var_os("CI").is_some_and(|value| value == "true") => Err(error),
-        Err(error) => {
-            println!("SKIPPED: cargo-fuzz cannot be had, so nothing was fuzzed: {error:#}");
-            Ok(None)
-        }
-    }
+    or_skip(installed.map(|()| own), |error| format!("cannot install cargo-fuzz, so nothing was fuzzed: {error:#}"))
 }

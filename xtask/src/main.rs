@@ -1,6 +1,6 @@
-//! The chores of the halloo workspace: `cargo xtask test` is the one command that decides whether a change is good.
+//! The development tasks of the halloo workspace. `cargo xtask test` runs every check that a change must pass.
 
-#![allow(clippy::print_stdout, reason = "printing is what a chore is for")]
+#![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 mod suite;
 
@@ -20,6 +20,7 @@ mod node;
 mod peers;
 mod python;
 
+mod ci;
 mod command;
 mod debian;
 
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The chores of the halloo workspace.
+/// Run the development tasks of the halloo workspace.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
@@ -38,60 +39,63 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Run every check there is: format, lints, house rules, tests, documentation, licences
+    /// Run every check: format, lints, tidy, tests, documentation, licences
     Test,
-    /// The same as `test`, under the name a build service looks for
+    /// Run the same checks as `test`
     Ci,
-    /// Check the house rules that no compiler checks
+    /// Check the rules of this project that the compiler and clippy do not check
     Tidy,
     /// Write the lists that follow from the table of settings: documentation and the addon's settings
     Generate,
-    /// Measure discovery in network namespaces and print the table; --help tells the cases
+    /// Measure discovery in network namespaces and print a table; see `netlab --help` for the cases
+    #[command(disable_help_flag = true)]
     Netlab {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Run the Autobahn suite against an echo server of the library; fails when a case is not passed strictly
+    /// Run the Autobahn test suite against an echo server and require that every case passes strictly
     Autobahn {
-        /// Only those that match, for example `6.*`
+        /// Run only the cases that match, for example `6.*`
         #[arg(default_value = "*")]
         cases: String,
     },
-    /// Throw random bytes at everything that reads from a network, with cargo-fuzz
+    /// Fuzz everything that reads from the network with cargo-fuzz
     Fuzz(fuzz::Options),
-    /// Attack the program as it is released, and measure what it keeps of its promises; --help tells more
+    /// Run the adversarial tests against the release build; see `adversary --help` for the options
+    #[command(disable_help_flag = true)]
     Adversary {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// A hundred clients with every kind of trouble for --minutes N; memory, descriptors and counts must hold
+    /// Run a hundred misbehaving clients for --minutes N and check memory, descriptors and client counts
+    #[command(disable_help_flag = true)]
     Soak {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Prepare the Python environment of the interoperability tests and print its interpreter
+    /// Create the Python environment for the interoperability tests and print its interpreter
     Python,
-    /// Prepare the npm packages of the interoperability tests and print their directory
+    /// Install the npm packages for the interoperability tests and print their directory
     Node,
-    /// Compare with raw TCP and with other servers; prints a table, writes a report
+    /// Compare the speed with raw TCP and with other servers, print a table and write a report
     Bench(bench::Options),
-    /// Count the instructions for a message, which are the same on a busy machine, and compare with what they were
+    /// Count the instructions per message and compare them with the expected counts
     Counts,
-    /// Pack the addon for the Asset Library, with the native library of this machine: `target/dist/halloo-godot-VERSION.zip`
+    /// Pack the addon with the native library for this machine into `target/dist/halloo-godot-VERSION.zip`
     Dist {
-        /// Pack these libraries instead, laid out as in `addons/halloo/bin`
+        /// Pack the libraries in this directory instead, laid out as in `addons/halloo/bin`
         #[arg(value_name = "DIRECTORY", long)]
         libraries: Option<PathBuf>,
     },
-    /// Find or fetch a Godot for the tests of the addon and print its program
+    /// Find or fetch Godot for the tests of the addon and print its path
     Godot,
-    /// Run the tests of the addon in that Godot, with its native library and without
+    /// Run the tests of the addon in Godot, with its native library and without
     GodotTest {
-        /// Only those whose names begin so, for example `discovery`
+        /// Run only the tests whose names begin with this, for example `discovery`
         #[arg(default_value = "")]
         only: String,
     },
-    /// Measure the addon in that Godot, with its native library and without, and print a table
+    /// Measure the addon in Godot, with its native library and without, and print a table
     GodotBench,
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask netlab`: the figures of discovery, measured in network namespaces of this machine.
+//! `cargo xtask netlab`: measures discovery in network namespaces of this machine.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,18 +8,18 @@ use anyhow::{Context, Result, bail};
 use crate::command::{cargo, run as run_command};
 use crate::python;
 
-/// A namespace of users, networks and mounts: root within it, and nothing beyond it can be reached.
+/// What to run in the user, network and mount namespaces, in which this program is root and reaches no other network.
 const ENTER: &str = "mount -t tmpfs tmpfs /run && exec \"$@\"";
 
-/// Builds the program as it is released, and runs the laboratory with `arguments`.
+/// Builds the release build of `halloo` and runs `tests/netlab/netlab.py` with `arguments`.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
     if !cfg!(target_os = "linux") {
-        bail!("the laboratory is made of Linux network namespaces");
+        bail!("netlab needs Linux network namespaces");
     }
-    let Some(interpreter) = python::prepare(root)? else { bail!("the laboratory is written in Python") };
+    let Some(interpreter) = python::prepare(root)? else { bail!("netlab needs Python") };
     run_command(&mut cargo(root, "build --release --locked --package halloo-cli"))?;
     let mut command = Command::new("unshare");
     command.args(["-Urnm", "sh", "-c", ENTER, "sh"]).arg(interpreter).arg(root.join("tests/netlab/netlab.py"));
     command.args(arguments).env("HALLOO", root.join("target/release/halloo"));
-    run_command(&mut command).context("a limit is not met, or `unshare` and `ip` are missing")
+    run_command(&mut command).context("a limit is not met, or `unshare` or `ip` is missing")
 }

@@ -1,4 +1,4 @@
-//! The npm packages of the interoperability tests: `target/node`, made once and reused.
+//! The npm packages for the interoperability tests, installed once into `target/node`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
+use crate::ci::or_skip;
 use crate::command::{run as run_command, succeeds};
 
-/// The library the foreign peers are written with. Pinned, so that a failure is ours and not theirs.
+/// The version of `ws`, pinned, so that an update of the library cannot break a test.
 pub(crate) const WS_VERSION: &str = "8.23.0";
 
 /// `cargo xtask node`: prepares the packages and prints their directory.
@@ -20,18 +21,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The directory of modules, or `None`, said loudly, where it cannot be had.
-///
-/// With `CI=true` in the environment that is an error: a build service must not skip in silence.
+/// Returns the directory of the modules; `None` if they cannot be installed, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
-    match create(&root.join("target").join("node")) {
-        Ok(modules) => Ok(Some(modules)),
-        Err(error) if std::env::var_os("CI").is_some_and(|value| value == "true") => Err(error),
-        Err(error) => {
-            eprintln!("SKIPPED: no Node.js with `ws`, so nothing was tested against it: {error:#}");
-            Ok(None)
-        }
-    }
+    let modules = create(&root.join("target").join("node"));
+    or_skip(modules, |error| format!("no Node.js with `ws`, so tests against it were not run: {error:#}"))
 }
 
 fn create(project: &Path) -> Result<PathBuf> {
@@ -41,22 +34,22 @@ fn create(project: &Path) -> Result<PathBuf> {
     install(project, &[("ws", WS_VERSION)])
 }
 
-/// Installs packages of these versions into a project of ours, and answers its directory of modules.
+/// Installs npm packages, given by name and version, into the directory `project`, and returns the directory of the modules.
 pub(crate) fn install(project: &Path, packages: &[(&str, &str)]) -> Result<PathBuf> {
     let dependencies: serde_json::Map<_, _> =
         packages.iter().map(|&(name, version)| (name.to_owned(), version.into())).collect();
     let manifest = json!({ "private": true, "dependencies": dependencies }).to_string();
     let (path, modules) = (project.join("package.json"), project.join("node_modules"));
-    let is_there = |(name, _): &(&str, &str)| modules.join(name).join("package.json").is_file();
-    if fs::read_to_string(&path).is_ok_and(|text| text == manifest) && packages.iter().all(is_there) {
+    let is_installed = |(name, _): &(&str, &str)| modules.join(name).join("package.json").is_file();
+    if fs::read_to_string(&path).is_ok_and(|text| text == manifest) && packages.iter().all(is_installed) {
         return Ok(modules);
     }
     fs::create_dir_all(project)?;
-    // What is locked here is found again wherever npm is set up to look.
+    // The lock file then works with any registry that npm is configured to use.
     fs::write(project.join(".npmrc"), "omit-lockfile-registry-resolved=true\n")?;
     fs::write(&path, manifest)?;
     let mut install = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     install.current_dir(project).args(["install", "--silent", "--no-audit", "--no-fund"]);
-    run_command(&mut install).context("npm, which comes with Node.js, cannot fetch it; is there a network?")?;
+    run_command(&mut install).context("npm cannot install it; check the network connection")?;
     Ok(modules)
 }

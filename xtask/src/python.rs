@@ -1,17 +1,18 @@
-//! The Python environment of the interoperability tests: `target/python`, made once and reused.
+//! The Python environment for the interoperability tests, created once in `target/python`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::ci::or_skip;
 use crate::command::{run as run_command, succeeds};
 
-/// The libraries the foreign peers are written with. Pinned, so that a failure is ours and not theirs.
+/// The libraries that the tests use, pinned, so that an update of a library cannot break a test.
 const LIBRARIES: [(&str, &str); 2] = [("websockets", WEBSOCKETS_VERSION), ("zeroconf", "0.154.0")];
 pub(crate) const WEBSOCKETS_VERSION: &str = "17.4";
 
-/// What the system calls its interpreter.
+/// The name of the interpreter of the system.
 const SYSTEM_PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
 /// `cargo xtask python`: prepares the environment and prints the path of its interpreter.
@@ -22,23 +23,15 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The interpreter of a ready environment, or `None`, said loudly, where one cannot be made.
-///
-/// With `CI=true` in the environment a missing interpreter is an error: a build service must not skip in silence.
+/// Returns the interpreter of the environment; `None` if it cannot be created, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
     let directory = root.join("target").join("python");
     let interpreter = interpreter_in(&directory);
     if is_ready(&interpreter) {
         return Ok(Some(interpreter));
     }
-    match create(&directory, &interpreter) {
-        Ok(()) => Ok(Some(interpreter)),
-        Err(error) if std::env::var_os("CI").is_some_and(|value| value == "true") => Err(error),
-        Err(error) => {
-            eprintln!("SKIPPED: no Python environment, so nothing was tested against Python: {error:#}");
-            Ok(None)
-        }
-    }
+    let created = create(&directory, &interpreter).map(|()| interpreter);
+    or_skip(created, |error| format!("no Python environment, so tests against Python were not run: {error:#}"))
 }
 
 fn interpreter_in(directory: &Path) -> PathBuf {
@@ -46,16 +39,16 @@ fn interpreter_in(directory: &Path) -> PathBuf {
 }
 
 fn is_ready(interpreter: &Path) -> bool {
-    let ask = |(name, version)| format!("import {name}; assert {name}.__version__ == '{version}'");
-    succeeds(Command::new(interpreter).args(["-c", &LIBRARIES.map(ask).join("\n")]))
+    let import = |(name, version)| format!("import {name}; assert {name}.__version__ == '{version}'");
+    succeeds(Command::new(interpreter).args(["-c", &LIBRARIES.map(import).join("\n")]))
 }
 
 fn create(directory: &Path, interpreter: &Path) -> Result<()> {
     run_command(Command::new(SYSTEM_PYTHON).args(["-m", "venv", "--clear"]).arg(directory))
-        .context("cannot make a virtual environment; is python3 with venv installed?")?;
+        .context("cannot create a virtual environment; is python3 with venv installed?")?;
     let packages = LIBRARIES.map(|(name, version)| format!("{name}=={version}"));
     run_command(Command::new(interpreter).args(["-m", "pip", "install", "--quiet"]).args(&packages))
-        .with_context(|| format!("cannot install {}; is there a network?", packages.join(" and ")))?;
+        .with_context(|| format!("cannot install {}; check the network connection", packages.join(" and ")))?;
     if !is_ready(interpreter) {
         bail!("the new environment cannot import {}", packages.join(" and "));
     }

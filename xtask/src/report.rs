@@ -1,10 +1,10 @@
-//! The steps of a run: each is named and timed, and the last line sums them up.
+//! The steps of a run: each has a name and a time, and a summary follows the last one.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-/// What one step counted. A step that is one check counts as one.
+/// The number of checks in a step, by result. A step that is a single check counts one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: usize,
@@ -23,7 +23,7 @@ impl Tally {
         self.skipped += other.skipped;
     }
 
-    fn verdict(&self) -> &'static str {
+    fn result(&self) -> &'static str {
         match self {
             Tally { failed: 1.., .. } => "FAILED",
             Tally { passed: 0, .. } => "SKIPPED",
@@ -32,22 +32,22 @@ impl Tally {
     }
 }
 
-/// The steps done so far.
+/// The steps so far.
 #[derive(Default)]
 pub(crate) struct Report {
-    rows: Vec<(String, Tally, Duration)>,
+    steps: Vec<(String, Tally, Duration)>,
 }
 
 impl Report {
-    /// Does one step. When it fails, the error carries `advice`: what to do next.
+    /// Runs a step. If it fails, the error contains `advice`, which says what to do next.
     pub(crate) fn step(&mut self, name: &str, advice: &str, work: impl FnOnce() -> Result<Tally>) -> Result<()> {
         println!("\n=== {name}");
         let start = Instant::now();
         let result = work();
         let tally = *result.as_ref().unwrap_or(&Tally::FAILED);
         let time = start.elapsed();
-        println!("--- {name}: {} in {:.1} s", tally.verdict(), time.as_secs_f64());
-        self.rows.push((name.to_owned(), tally, time));
+        println!("--- {name}: {} in {:.1} s", tally.result(), time.as_secs_f64());
+        self.steps.push((name.to_owned(), tally, time));
         match result {
             Err(error) => Err(error.context(format!("{name} failed; next: {advice}"))),
             Ok(tally) if tally.failed > 0 => Err(anyhow!("{name} failed; next: {advice}")),
@@ -55,18 +55,18 @@ impl Report {
         }
     }
 
-    /// Prints one line per step, then the sum.
+    /// Prints a line for each step, then the sum.
     pub(crate) fn print(&self) {
         println!("\n=== summary");
-        for (name, tally, time) in &self.rows {
-            println!("{:>8.1} s  {:<8} {name}", time.as_secs_f64(), tally.verdict());
+        for (name, tally, time) in &self.steps {
+            println!("{:>8.1} s  {:<8} {name}", time.as_secs_f64(), tally.result());
         }
         println!("{}", self.sum());
     }
 
     fn sum(&self) -> String {
         let mut sum = Tally::default();
-        self.rows.iter().for_each(|(_, tally, _)| sum.add(*tally));
+        self.steps.iter().for_each(|(_, tally, _)| sum.add(*tally));
         format!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skipped)
     }
 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_what_the_steps_counted() {
+    fn the_summary_adds_the_steps() {
         let mut report = Report::default();
         report.step("one", "", || Ok(Tally::PASSED)).unwrap();
         report.step("many", "", || Ok(Tally { passed: 40, failed: 0, skipped: 2 })).unwrap();

@@ -1,10 +1,15 @@
-//! `cargo xtask tidy`: the house rules that neither the compiler nor clippy checks.
+//! `cargo xtask tidy`: the rules of this project that neither the compiler nor clippy checks.
 
-mod arrows;
 mod circles;
-mod clock;
-mod purity;
+mod dependencies;
+mod layout;
 mod text;
+
+mod clock;
+mod options;
+mod purity;
+
+mod english;
 
 mod source;
 
@@ -15,19 +20,25 @@ use anyhow::{Result, bail};
 /// Checks every rule and prints every violation, one per line.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let sources = source::read_all(root)?;
-    let mut complaints = arrows::check(root)?;
-    complaints.extend(circles::check(&sources));
+    let mut violations = dependencies::check(root)?;
+    violations.extend(circles::check(&sources)?);
     for source in &sources {
-        complaints.extend(text::check(source));
-        complaints.extend(purity::check(source));
-        complaints.extend(clock::check(source));
+        violations.extend(english::check(source));
+        if source.is_rust() {
+            violations.extend(layout::check(source));
+            violations.extend(text::check(source));
+            violations.extend(purity::check(source));
+            violations.extend(clock::check(source));
+            violations.extend(options::check(source));
+        }
     }
-    for complaint in &complaints {
-        println!("{complaint}");
+    for violation in &violations {
+        println!("{violation}");
     }
-    match complaints.len() {
-        0 => println!("{} source files are tidy", sources.len()),
-        number => bail!("{number} house rules are broken"),
+    match violations.len() {
+        0 => println!("{} files are tidy", sources.len()),
+        1 => bail!("1 rule is broken"),
+        number => bail!("{number} rules are broken"),
     }
     Ok(())
 }

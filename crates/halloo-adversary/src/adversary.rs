@@ -1,32 +1,35 @@
-//! Runs the rows one after the other, and prints what was promised beside what was measured.
+//! `adversary`: runs the scenarios one after the other and prints what was promised beside what was measured.
+
+mod table;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
-use crate::cores;
-use crate::faults;
-use crate::honest::{Honest, Report};
-use crate::rows::{ALL, Finding, Ground, Row, Run, Stage};
+use self::table::Table;
+use crate::baseline_load::BaselineLoad;
+use crate::context::{Context, Target};
+use crate::scenario::{Finding, Run, Scenario};
+use crate::{cores, faults, scenarios};
 
-/// What is run, and how.
+/// What to run, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Run only this scenario; repeatable
+    /// Run only this scenario; may be repeated
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// Run at a tenth of the size or less: two minutes
+    /// Run everything at a tenth of its size or less, which takes two minutes
     #[arg(long)]
     quick: bool,
-    /// Judge no times: for tests on a busy machine
+    /// Do not judge times, for a machine that does other work as well
     #[arg(long)]
     untimed: bool,
-    /// Run the faults instead of the attacks
+    /// Run the faults of networks, processes and storage instead of the attacks
     #[arg(long)]
     faults: bool,
-    /// Add the baseline load of 200 clients to each attack on a shared server, not only to all of them at once
+    /// Run the baseline load of 200 clients beside each attack on a shared server, not only beside all at once
     #[arg(long)]
     baseline: bool,
     /// Write the table into this file, between its markers
@@ -34,131 +37,91 @@ pub(crate) struct Options {
     write: Option<PathBuf>,
 }
 
-/// The name of the row in which everything happens at once.
+/// The name of the scenario that runs all attacks at once.
 const TOGETHER: &str = "together";
 
-/// The marks around a table in a file.
-fn marks(faults: bool) -> [String; 2] {
-    let what = if faults { "faults" } else { "adversary" };
-    [format!("<!-- {what}: written by `cargo xtask adversary --write` -->\n"), format!("<!-- {what}: end -->\n")]
-}
-
-/// Runs what is asked for; an error when a promise is not kept.
+/// Runs the chosen scenarios. Returns an error if a promise is broken.
 pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
     cores::divide();
-    let stage = Stage { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed };
-    let all: &[Row] = if options.faults { &faults::ALL } else { &ALL };
-    let chosen = |name: &str| options.scenario.is_empty() || options.scenario.iter().any(|row| row == name);
-    let rows: Vec<&Row> = all.iter().filter(|row| chosen(row.name)).collect();
+    let context = Context { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed };
+    let all: &[Scenario] = if options.faults { &faults::ALL } else { &scenarios::ALL };
+    let chosen = |name: &str| options.scenario.is_empty() || options.scenario.iter().any(|one| one == name);
+    let scenarios: Vec<&Scenario> = all.iter().filter(|scenario| chosen(scenario.name)).collect();
     let together = !options.faults && chosen(TOGETHER);
-    if rows.is_empty() && !together {
-        let names: Vec<&str> = all.iter().map(|row| row.name).collect();
-        bail!("no such row; there are {}{}", names.join(", "), if options.faults { "" } else { ", together" });
+    if scenarios.is_empty() && !together {
+        let mut names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
+        names.extend((!options.faults).then_some(TOGETHER));
+        bail!("no scenario is called {}; choose from {}", options.scenario.join(" or "), names.join(", "));
     }
-    let mut table = Table::default();
-    for row in rows {
-        table.add(row.attack, row.promised, attack(row, &stage, options.baseline));
+    let mut table = Table::new(if options.faults { "faults" } else { "adversary" });
+    for scenario in scenarios {
+        table.add(scenario.attack, scenario.promised, run_one(scenario, &context, options.baseline));
     }
     if together {
-        let promised = "200 honest clients x 60 messages/s x 256 bytes: nothing lost, p99 at most 20 ms";
-        table.add("all attacks on one server at once", promised, all_at_once(&stage));
+        let promised = "baseline load of 200 clients x 60 messages/s x 256 bytes: nothing lost, p99 at most 20 ms";
+        table.add("all attacks on one server at once", promised, run_together(&context));
     }
     if let Some(path) = &options.write {
-        table.write(path, &marks(options.faults))?;
+        table.write(path)?;
     }
-    match table.broken {
-        0 => Ok(()),
-        broken => bail!("{broken} of {} promises are not kept", table.rows),
-    }
+    table.check()
 }
 
-fn attack(row: &Row, stage: &Stage, honest: bool) -> Result<Finding> {
-    let attack = match row.run {
-        Run::Alone(attack) => return attack(stage),
-        Run::Beside(attack) => attack,
+fn run_one(scenario: &Scenario, context: &Context, baseline: bool) -> Result<Finding> {
+    let attack = match scenario.run {
+        Run::Own(run) => return run(context),
+        Run::Shared(attack) => attack,
     };
-    let mut server = stage.server(&[])?;
-    let honest = if honest { Some(Honest::start(&mut server)?) } else { None };
-    if honest.is_some() {
+    let mut server = context.server(&[])?;
+    let load = if baseline { Some(BaselineLoad::start(&mut server)?) } else { None };
+    if load.is_some() {
         // Until all buffers have the size that the load needs.
         std::thread::sleep(Duration::from_secs(2));
     } else {
         server.drain_output()?;
     }
-    let ground = Ground::new(&server, stage);
-    // On a thread of its own, which comes after the neighbour that it starts.
-    let outcome = std::thread::spawn(move || attack(&ground)).join();
+    let target = Target::new(&server, context);
+    // On a thread of its own, which gets a lower priority than the probe client that it starts.
+    let outcome = std::thread::spawn(move || attack(&target)).join();
     let mut finding = outcome.map_err(|_| anyhow!("the attack panicked"))??;
     server.check_alive()?;
-    if let Some(honest) = honest {
-        let report = honest.end(&mut server)?;
-        let _ = write!(finding.measured, "; {}", told(&report));
-        finding.held &= report.held(stage);
+    if let Some(load) = load {
+        let report = load.stop(&mut server)?;
+        let _ = write!(finding.measured, "; {}", report.summary());
+        finding.held &= report.held(context);
     }
     Ok(finding)
 }
 
-/// What each attack by itself promises of memory and latency is left aside here: the honest clients are the measure.
-fn all_at_once(stage: &Stage) -> Result<Finding> {
-    let mut server = stage.server(&[])?;
-    let honest = Honest::start(&mut server)?;
-    let (ground, before) = (Ground::new(&server, stage), server.vitals()?);
-    let watch = ground.watch();
-    let attackers = ALL.iter().filter_map(|row| match row.run {
-        Run::Beside(attack) => Some((row.name, attack, ground.clone())),
-        Run::Alone(_) => None,
+/// Runs all attacks on a shared server at once. What each promises of memory and latency by itself is not judged here,
+/// only what happens to the baseline load.
+fn run_together(context: &Context) -> Result<Finding> {
+    let mut server = context.server(&[])?;
+    let load = BaselineLoad::start(&mut server)?;
+    let (target, before) = (Target::new(&server, context), server.usage()?);
+    let watch = target.watch_memory();
+    let attackers = scenarios::ALL.iter().filter_map(|scenario| match scenario.run {
+        Run::Shared(attack) => Some((scenario.name, attack, target.clone())),
+        Run::Own(_) => None,
     });
-    let attackers = attackers.map(|(name, attack, ground)| {
+    let attackers = attackers.map(|(name, attack, target)| {
         let attacker = std::thread::spawn(move || {
-            cores::come_after_others();
-            attack(&ground)
+            cores::lower_priority();
+            attack(&target)
         });
         (name, attacker)
     });
     let attackers: Vec<_> = attackers.collect();
     let count = attackers.len();
     for (name, attacker) in attackers {
-        // Their counts of clients are each other's, so only what breaks the adversary itself is told.
+        // The attacks count each other's clients, so that only errors of an attack itself are reported.
         if let Ok(Err(error)) = attacker.join() {
-            eprintln!("{name}, among the others: {error:#}");
+            eprintln!("{name}, beside the others: {error:#}");
         }
     }
-    let growth = watch.end().saturating_sub(before.memory_kib);
+    let growth = watch.stop().saturating_sub(before.memory_kib);
     server.check_alive()?;
-    let report = honest.end(&mut server)?;
-    let measured = format!("{count} attacks at once; {}; memory +{growth} KiB", told(&report));
-    Ok(Finding { measured, held: report.held(stage) })
-}
-
-fn told(report: &Report) -> String {
-    format!("honest: {} sent, {} lost, p99 {:.1} ms", report.sent, report.lost, report.p99.as_secs_f64() * 1000.0)
-}
-
-#[derive(Default)]
-struct Table {
-    text: String,
-    rows: usize,
-    broken: usize,
-}
-
-impl Table {
-    fn add(&mut self, attack: &str, promised: &str, outcome: Result<Finding>) {
-        let finding = outcome.unwrap_or_else(|error| Finding { measured: format!("FAILED: {error:#}"), held: false });
-        let held = if finding.held { "yes" } else { "**no**" };
-        self.rows += 1;
-        self.broken += usize::from(!finding.held);
-        let line = format!("| {attack} | {promised} | {} | {held} |", finding.measured.replace('|', "\\|"));
-        println!("{line}");
-        self.text += &line;
-        self.text.push('\n');
-    }
-
-    fn write(&self, path: &Path, [begin_mark, end_mark]: &[String; 2]) -> Result<()> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let marks = text.find(begin_mark).zip(text.find(end_mark));
-        let (begin, end) = marks.context("the file has no place for the table of the adversary")?;
-        let head = "| attack | promised | measured | held |\n|---|---|---|---|\n";
-        let text = [&text[..begin + begin_mark.len()], "\n", head, &self.text, "\n", &text[end..]].concat();
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    }
+    let report = load.stop(&mut server)?;
+    let measured = format!("{count} attacks at once; {}; memory +{growth} KiB", report.summary());
+    Ok(Finding { measured, held: report.held(context) })
 }

@@ -1,8 +1,8 @@
-//! Which cores the server has, and which its attackers.
+//! Divides the cores of the machine between the server and its attackers.
 //!
-//! Attackers come over a network. Here they share a machine with the server, and would take its time by computing, which
-//! is no attack. So the server has the first core for itself, with everybody else on the others; and where honest
-//! clients are measured, attackers come after them.
+//! Real attackers come over a network. Here they share a machine with the server, and the CPU time that they use would
+//! slow it down, which is not part of an attack. The server therefore has the first core to itself, and everything else
+//! runs on the others. Where the baseline load is measured, attackers have a lower priority than its clients.
 
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
@@ -14,8 +14,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 #[cfg(target_os = "linux")]
 static DIVIDED: OnceLock<(CpuSet, CpuSet)> = OnceLock::new();
 
-/// Keeps this thread, and whatever it starts from now on, off the first core, which servers get. Nothing happens where
-/// there is only one core, or on a system that cannot do it.
+/// Keeps this thread, and everything that it starts from now on, off the first core, which is for servers. Does nothing
+/// on a machine with one core, or on a system other than Linux.
 pub(crate) fn divide() {
     #[cfg(target_os = "linux")]
     if let Ok(mut others) = sched_getaffinity(None)
@@ -25,14 +25,14 @@ pub(crate) fn divide() {
         let mut server = CpuSet::new();
         server.set(first);
         others.unset(first);
-        // Without it the figures are worse, and no promise is easier to keep.
+        // If this fails, the figures get worse; no promise becomes easier to keep.
         let _ = sched_setaffinity(None, &others);
         let _ = DIVIDED.set((server, others));
     }
 }
 
-/// Does `start` where the server belongs.
-pub(crate) fn on_servers<T>(start: impl FnOnce() -> T) -> T {
+/// Runs `start` on the core for servers, so that a process which it starts stays there.
+pub(crate) fn on_server_core<T>(start: impl FnOnce() -> T) -> T {
     #[cfg(target_os = "linux")]
     if let Some((server, others)) = DIVIDED.get() {
         let _ = sched_setaffinity(None, server);
@@ -43,9 +43,9 @@ pub(crate) fn on_servers<T>(start: impl FnOnce() -> T) -> T {
     start()
 }
 
-/// Lets this thread, and whatever it starts from now on, come after others who want the same core.
-pub(crate) fn come_after_others() {
-    // Linux gives each thread a priority of its own.
+/// Lowers the priority of this thread, and of everything that it starts from now on.
+pub(crate) fn lower_priority() {
+    // On Linux, each thread has a priority of its own.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, 10);
 }

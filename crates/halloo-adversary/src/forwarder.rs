@@ -1,4 +1,4 @@
-//! A bad road between client and server: late, slow, in crumbs, or leading nowhere.
+//! A TCP proxy that simulates a bad link between client and server.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -8,71 +8,71 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-/// What the road does to bytes.
+/// What the link does to the bytes, in both directions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Road {
+pub(crate) enum Link {
     Good,
-    /// Each piece arrives so much later.
-    Late(Duration),
-    /// So many bytes at a time, each piece a packet of its own, with a pause behind it.
-    Crumbs(usize, Duration),
+    /// Each read is delivered after this delay.
+    Delayed(Duration),
+    /// Delivers at most this many bytes at a time, each piece in a packet of its own and followed by a pause.
+    Chunked(usize, Duration),
 }
 
-/// Forwards every connection to its own port to that of a server.
+/// Forwards every connection to its own port to the port of a server.
 pub(crate) struct Forwarder {
     pub(crate) port: u16,
-    /// Connections that came before this one lead nowhere any more.
-    blind: Arc<AtomicUsize>,
+    /// Connections with a lower number than this have become black holes.
+    black_holes: Arc<AtomicUsize>,
     accepted: Arc<AtomicUsize>,
 }
 
 impl Forwarder {
-    pub(crate) fn start(server: u16, road: Road) -> Result<Forwarder> {
+    pub(crate) fn start(server: u16, link: Link) -> Result<Forwarder> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let forwarder =
-            Forwarder { port: listener.local_addr()?.port(), blind: Arc::default(), accepted: Arc::default() };
-        let (blind, accepted) = (Arc::clone(&forwarder.blind), Arc::clone(&forwarder.accepted));
+            Forwarder { port: listener.local_addr()?.port(), black_holes: Arc::default(), accepted: Arc::default() };
+        let (black_holes, accepted) = (Arc::clone(&forwarder.black_holes), Arc::clone(&forwarder.accepted));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
                 let number = accepted.fetch_add(1, Ordering::SeqCst);
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
-                    let blind = Arc::clone(&blind);
-                    std::thread::spawn(move || carry(from, to, road, || number < blind.load(Ordering::SeqCst)));
+                    let black_holes = Arc::clone(&black_holes);
+                    std::thread::spawn(move || forward(from, to, link, || number < black_holes.load(Ordering::SeqCst)));
                 }
             }
         });
         Ok(forwarder)
     }
 
-    /// From now on nothing gets through on the connections there are: no byte, no end, no reset.
-    pub(crate) fn lose_all(&self) {
-        self.blind.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
+    /// Turns the existing connections into black holes: no data, no FIN and no RST passes any more.
+    pub(crate) fn drop_everything(&self) {
+        self.black_holes.store(self.accepted.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, road: Road, is_blind: impl Fn() -> bool) {
+fn forward(mut from: TcpStream, mut to: TcpStream, link: Link, is_black_hole: impl Fn() -> bool) {
     let _ = to.set_nodelay(true);
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count) = from.read(&mut buffer) {
-        if is_blind() {
-            // Both sockets stay open, so that neither side learns anything.
+        if is_black_hole() {
+            // Both sockets stay open, so that neither side notices anything.
             std::thread::sleep(Duration::from_secs(600));
         }
         if count == 0 {
             break;
         }
-        let (piece, pause) = match road {
-            Road::Good => (count, Duration::ZERO),
-            Road::Late(delay) => {
+        let (size, pause) = match link {
+            Link::Good => (count, Duration::ZERO),
+            Link::Delayed(delay) => {
                 std::thread::sleep(delay);
                 (count, Duration::ZERO)
             }
-            Road::Crumbs(size, pause) => (size, pause),
+            Link::Chunked(size, pause) => (size, pause),
         };
-        for crumb in buffer[..count].chunks(piece) {
-            if to.write_all(crumb).is_err() {
+        for piece in buffer[..count].chunks(size) {
+            if to.write_all(piece).is_err() {
                 return;
             }
             if !pause.is_zero() {

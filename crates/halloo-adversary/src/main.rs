@@ -1,33 +1,38 @@
-//! Attacks the program halloo as it is released, and measures what it keeps of its promises; `cargo xtask adversary` and
-//! `cargo xtask soak` build both and run this.
+//! Attacks the release build of `halloo` and measures which of its promises hold. `cargo xtask adversary` and
+//! `cargo xtask soak` build both programs and run this one.
 
-#![allow(clippy::print_stdout, reason = "printing is what this program is for")]
+#![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 mod adversary;
 
-mod context;
-mod rows;
+mod scenarios;
 
 mod faults;
 
 mod soak;
 
+mod context;
+mod scenario;
+
+mod baseline_load;
 mod cores;
 mod forwarder;
-mod honest;
-mod lab;
-mod native;
+mod halloo_client;
+mod namespaces;
+mod probe_client;
+mod process;
 mod server;
 
+mod latency;
 mod peer;
 mod random;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Attacks the program halloo, and measures what it keeps of its promises.
+/// Attacks the program halloo and measures which of its promises hold.
 #[derive(Parser)]
 struct Arguments {
     /// The program under attack
@@ -39,18 +44,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Every attack, and whether what is promised is kept
+    /// Run the adversarial tests: every attack, and whether what is promised holds
     Adversary(adversary::Options),
-    /// A hundred clients with every kind of trouble, for a long time
+    /// Run a hundred misbehaving clients for a long time
     Soak(soak::Options),
-    /// What runs in a namespace of its own
+    /// Run the part of a scenario that needs a network namespace
     #[command(hide = true)]
-    Inside { what: String, size: String },
-    /// What is played by a neighbour
+    InNamespace { scenario: String, size: String },
+    /// Run a helper process on another device of a scenario
     #[command(hide = true)]
-    Play {
+    Helper {
         #[command(subcommand)]
-        part: lab::Part,
+        helper: namespaces::Helper,
     },
 }
 
@@ -60,8 +65,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         Command::Adversary(options) => adversary::run(&arguments.halloo, options),
-        Command::Inside { what, size } => inside(&arguments.halloo, what, size),
-        Command::Play { part } => lab::play(part),
+        Command::InNamespace { scenario, size } => in_namespace(&arguments.halloo, scenario, size),
+        Command::Helper { helper } => namespaces::run_helper(helper),
         Command::Soak(options) => soak::run(&arguments.halloo, options),
     };
     match result {
@@ -73,14 +78,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn inside(halloo: &std::path::Path, what: &str, size: &str) -> anyhow::Result<()> {
-    let finding = match what {
-        "links" => rows::cut(halloo, size)?,
-        "dead-link" => faults::dead_link(halloo, size)?,
-        "address" => faults::address_change(halloo, size)?,
+fn in_namespace(halloo: &Path, scenario: &str, size: &str) -> anyhow::Result<()> {
+    let finding = match scenario {
+        "dead-links" => scenarios::dead_links(halloo, size)?,
+        "link-down" => faults::link_down(halloo, size)?,
+        "address-change" => faults::address_change(halloo, size)?,
         "full-disk" => faults::full_disk(halloo, size)?,
-        _ => anyhow::bail!("nothing of that name runs in a namespace"),
+        _ => anyhow::bail!("no scenario called {scenario} runs in a namespace"),
     };
-    println!("{} {}", if finding.held { "held" } else { "broken" }, finding.measured);
+    println!("{}", finding.to_line());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! One client of the attacker: RFC 6455 written apart from the product, so that a mistake there does not cancel out
-//! here, and free to break every rule of it.
+//! A client of an attacker: RFC 6455, implemented independently of `halloo-proto`, so that a mistake in one does not
+//! hide a mistake in the other, and without any of its restrictions.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -13,70 +13,70 @@ pub(crate) const BINARY: u8 = 2;
 pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
-/// Set in the first byte of a frame that ends its message.
+/// The bit in the first byte of a frame that marks the last frame of a message.
 pub(crate) const FIN: u8 = 0x80;
 
 const KEY: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
-/// A server that takes longer to answer is taken as broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait for a response before the scenario fails.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A socket that speaks as much of the protocol as it is told to.
+/// A connection that sends exactly what the scenario asks for.
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     received: Vec<u8>,
 }
 
-/// What came of waiting for a frame.
+/// The result of waiting for a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Got {
+pub(crate) enum Received {
     Frame {
         opcode: u8,
         payload: Vec<u8>,
     },
-    /// Nothing within the time.
-    Nothing,
-    /// The end, or a reset.
-    End,
+    /// No complete frame arrived in time.
+    Timeout,
+    /// The connection was closed or reset.
+    Closed,
 }
 
 impl Peer {
-    /// Opens a socket and says nothing.
+    /// Opens a TCP connection to a port of this machine and sends nothing.
     pub(crate) fn open(port: u16) -> io::Result<Peer> {
         Peer::open_at((Ipv4Addr::LOCALHOST, port).into())
     }
 
     pub(crate) fn open_at(addr: SocketAddr) -> io::Result<Peer> {
-        Peer::on(TcpStream::connect_timeout(&addr, PATIENCE)?)
+        Peer::on(TcpStream::connect_timeout(&addr, TIMEOUT)?)
     }
 
     fn on(stream: TcpStream) -> io::Result<Peer> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        // Closed with a reset, so that a hundred thousand ports do not lie waiting.
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        // Closing resets the connection, so that a hundred thousand ports do not stay in TIME_WAIT.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         Ok(Peer { stream, received: Vec::new() })
     }
 
-    /// A client that has finished its handshake.
+    /// Opens a connection to a port of this machine and completes the handshake.
     pub(crate) fn join(port: u16) -> Result<Peer> {
         Peer::join_at((Ipv4Addr::LOCALHOST, port).into())
     }
 
     pub(crate) fn join_at(addr: SocketAddr) -> Result<Peer> {
-        Peer::open_at(addr).context("cannot connect")?.shake_hands(addr)
+        Peer::open_at(addr).context("cannot connect")?.handshake(addr)
     }
 
-    /// The same from one of several addresses of this machine.
+    /// Connects from a given address of this machine and completes the handshake.
     pub(crate) fn join_from(source: IpAddr, addr: SocketAddr) -> Result<Peer> {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
-        socket.connect_timeout(&addr.into(), PATIENCE).context("cannot connect")?;
-        Peer::on(socket.into())?.shake_hands(addr)
+        socket.connect_timeout(&addr.into(), TIMEOUT).context("cannot connect")?;
+        Peer::on(socket.into())?.handshake(addr)
     }
 
-    fn shake_hands(mut self, addr: SocketAddr) -> Result<Peer> {
+    fn handshake(mut self, addr: SocketAddr) -> Result<Peer> {
         let peer = &mut self;
         peer.stream.write_all(request("/", &addr.to_string(), "").as_bytes())?;
         let head = peer.response()?;
@@ -86,7 +86,7 @@ impl Peer {
         Ok(self)
     }
 
-    /// The head of an HTTP response; what follows it is kept.
+    /// Reads the head of an HTTP response. The bytes after it are kept.
     pub(crate) fn response(&mut self) -> Result<String> {
         loop {
             if let Some(end) = self.received.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -95,16 +95,16 @@ impl Peer {
                 return Ok(String::from_utf8_lossy(&head).into_owned());
             }
             let mut piece = [0; 4096];
-            match self.stream.read(&mut piece).context("no answer")? {
-                0 => bail!("hung up before the end of the answer"),
+            match self.stream.read(&mut piece).context("no response")? {
+                0 => bail!("the connection was closed before the end of the response head"),
                 count => self.received.extend_from_slice(&piece[..count]),
             }
         }
     }
 
-    /// All that comes until the end.
-    pub(crate) fn rest(mut self) -> Vec<u8> {
-        // A reset ends it as well.
+    /// Reads until the connection is closed.
+    pub(crate) fn read_to_end(mut self) -> Vec<u8> {
+        // A reset counts as the end.
         let _ = self.stream.read_to_end(&mut self.received);
         self.received
     }
@@ -117,83 +117,85 @@ impl Peer {
         self.stream.write_all(bytes)
     }
 
-    /// The next frame within `timeout`. Pings are handed out like all others.
-    pub(crate) fn next(&mut self, timeout: Duration) -> Got {
+    /// Reads the next frame within `timeout`. Pings are returned like all other frames.
+    pub(crate) fn next(&mut self, timeout: Duration) -> Received {
         let deadline = Instant::now() + timeout;
         loop {
             if let Some((opcode, start, end)) = parse(&self.received) {
                 let rest = self.received.split_off(end);
                 let frame = std::mem::replace(&mut self.received, rest);
-                return Got::Frame { opcode, payload: frame[start..].to_vec() };
+                return Received::Frame { opcode, payload: frame[start..].to_vec() };
             }
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             if self.stream.set_read_timeout(Some(left)).is_err() {
-                return Got::End;
+                return Received::Closed;
             }
             let mut piece = [0; 64 * 1024];
             match self.stream.read(&mut piece) {
-                Ok(0) => return Got::End,
+                Ok(0) => return Received::Closed,
                 Ok(count) => self.received.extend_from_slice(&piece[..count]),
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     if Instant::now() >= deadline {
-                        return Got::Nothing;
+                        return Received::Timeout;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Got::End,
+                Err(_) => return Received::Closed,
             }
         }
     }
 
-    /// Reads until the close frame and answers its code; `None` when the end comes without one.
+    /// Reads until a close frame and returns its code (1005 without one); `None` if the connection ends first.
     pub(crate) fn close_code(&mut self, timeout: Duration) -> Option<u16> {
         let deadline = Instant::now() + timeout;
         loop {
             match self.next(deadline.saturating_duration_since(Instant::now())) {
-                Got::Frame { opcode: CLOSE, payload } => {
+                Received::Frame { opcode: CLOSE, payload } => {
                     return Some(payload.first_chunk().map_or(1005, |&code| u16::from_be_bytes(code)));
                 }
-                Got::Frame { .. } => {}
-                Got::Nothing | Got::End => return None,
+                Received::Frame { .. } => {}
+                Received::Timeout | Received::Closed => return None,
             }
         }
     }
 
-    /// Sends a ping and waits for its pong.
+    /// Sends a ping and returns the time until its pong.
     pub(crate) fn round_trip(&mut self, payload: &[u8]) -> Result<Duration> {
-        let begin = Instant::now();
-        self.send(PING, payload).context("the server does not take a ping")?;
+        let start = Instant::now();
+        self.send(PING, payload).context("cannot send a ping")?;
         loop {
-            match self.next(PATIENCE) {
-                Got::Frame { opcode: PONG, payload: answer } if answer == payload => return Ok(begin.elapsed()),
-                Got::Frame { opcode: PING, payload } => self.send(PONG, &payload)?,
-                Got::Frame { opcode: CLOSE, .. } | Got::End => bail!("a client that did nothing wrong was cut off"),
-                Got::Frame { .. } => {}
-                Got::Nothing => bail!("no pong within {PATIENCE:?}"),
+            match self.next(TIMEOUT) {
+                Received::Frame { opcode: PONG, payload: pong } if pong == payload => return Ok(start.elapsed()),
+                Received::Frame { opcode: PING, payload } => self.send(PONG, &payload)?,
+                Received::Frame { opcode: CLOSE, .. } | Received::Closed => {
+                    bail!("a well-behaved client was disconnected")
+                }
+                Received::Frame { .. } => {}
+                Received::Timeout => bail!("no pong within {TIMEOUT:?}"),
             }
         }
     }
 
-    /// Answers pings and drops messages for `span`; whether the connection is still there.
-    pub(crate) fn linger(&mut self, span: Duration) -> bool {
-        let deadline = Instant::now() + span;
+    /// Answers pings and drops messages for this long. Returns `false` if the connection was closed.
+    pub(crate) fn answer_pings(&mut self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
         loop {
             match self.next(deadline.saturating_duration_since(Instant::now())) {
-                Got::Frame { opcode: PING, payload } => drop(self.send(PONG, &payload)),
-                Got::Frame { opcode: CLOSE, payload } => {
+                Received::Frame { opcode: PING, payload } => drop(self.send(PONG, &payload)),
+                Received::Frame { opcode: CLOSE, payload } => {
                     let _ = self.send(CLOSE, &payload);
                     let _ = self.stream.shutdown(Shutdown::Write);
                     return false;
                 }
-                Got::Frame { .. } => {}
-                Got::Nothing => return true,
-                Got::End => return false,
+                Received::Frame { .. } => {}
+                Received::Timeout => return true,
+                Received::Closed => return false,
             }
         }
     }
 }
 
-/// An upgrade request; `extra` are whole header lines.
+/// Returns an upgrade request. `extra` consists of complete header lines.
 pub(crate) fn request(path: &str, host: &str, extra: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -201,7 +203,7 @@ pub(crate) fn request(path: &str, host: &str, extra: &str) -> String {
     )
 }
 
-/// A masked frame with this first byte.
+/// Returns a masked frame with the given first byte.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![first];
     match payload.len() {
@@ -220,7 +222,8 @@ pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Opcode, start and end of the payload of the whole, unmasked frame at the start of `bytes`.
+/// Parses the unmasked frame at the start of `bytes` and returns its opcode, and the start and end of its payload; `None`
+/// while it is incomplete.
 fn parse(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let &[first, length, ref rest @ ..] = bytes else { return None };
     let (length, start) = match length {
@@ -236,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_those_of_the_rfc() {
+    fn frames_have_the_lengths_of_rfc_6455() {
         assert_eq!(frame(0x81, b"Hi"), [0x81, 0x82, 0x12, 0x34, 0x56, 0x78, b'H' ^ 0x12, b'i' ^ 0x34]);
         assert_eq!(frame(0x82, &[0; 256])[..8], [0x82, 0xfe, 1, 0, 0x12, 0x34, 0x56, 0x78]);
         assert_eq!(frame(0x82, &[0; 65536])[..10], [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]);

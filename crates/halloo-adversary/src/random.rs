@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same for the same seed, so that a run can be repeated.
+//! Pseudo-random numbers from a seed, so that a run can be repeated.
 
 /// Marsaglia's xorshift with 64 bits.
 #[derive(Clone, Debug)]
@@ -6,7 +6,7 @@ pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Random {
-        // A state of zero would stay zero; the multiplier spreads neighbouring seeds.
+        // A state of zero would stay zero; the multiplier spreads seeds that are close to each other.
         Random(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -17,7 +17,7 @@ impl Random {
         self.0
     }
 
-    /// Below `end`, which is not zero.
+    /// Returns a number below `end`, which must not be zero.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         (self.next() >> 11) % end
     }

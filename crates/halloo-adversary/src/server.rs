@@ -1,4 +1,4 @@
-//! The program under attack: started, watched, stopped.
+//! The program under attack, as a child process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -11,10 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::cores;
-use crate::peer::{PATIENCE, Peer};
-
-/// Ticks of the processor clock in a second, which Linux tells to programs as this number on every architecture.
-const TICKS: u64 = 100;
+use crate::peer::{Peer, TIMEOUT};
+use crate::process::{self, Usage, signal};
 
 /// A running `halloo serve`.
 pub(crate) struct Server {
@@ -26,13 +24,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// On a free port of this machine, without discovery unless `arguments` turn it on.
+    /// Starts a server on a free port of the loopback interface, without discovery unless `arguments` set its port.
     pub(crate) fn start(halloo: &Path, arguments: &[&str]) -> Result<Server> {
-        Server::start_by(Command::new(halloo), arguments)
+        Server::start_with(Command::new(halloo), arguments)
     }
 
-    /// The same through another command, whose last argument is the program.
-    pub(crate) fn start_by(mut command: Command, arguments: &[&str]) -> Result<Server> {
+    /// Starts a server through another command, whose last argument is the program.
+    pub(crate) fn start_with(mut command: Command, arguments: &[&str]) -> Result<Server> {
         command.arg("serve").args(arguments);
         if !arguments.contains(&"--port") {
             command.args(["--port", "0"]);
@@ -44,7 +42,7 @@ impl Server {
             command.arg("--no-discovery");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = cores::on_servers(|| command.spawn()).context("cannot start the server")?;
+        let mut child = cores::on_server_core(|| command.spawn()).context("cannot start the server")?;
         let (input, output, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (log, lines) = keep_log(stderr.context("no standard error")?);
         let mut server = Server { child, input, output, port: 0, log };
@@ -53,79 +51,79 @@ impl Server {
     }
 
     fn find_port(&mut self, lines: &Receiver<String>) -> Result<u16> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             if let Some(port) = line.trim_end().rsplit_once("server started on port ").map(|(_, port)| port) {
                 return port.parse().with_context(|| format!("no port in {line:?}"));
             }
         }
-        bail!("the server does not say where it is: {}", self.log())
+        bail!("the server did not log its port: {}", self.log())
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Standard output, once.
+    /// Takes standard output, which can be taken once.
     pub(crate) fn take_output(&mut self) -> Result<ChildStdout> {
-        self.output.take().context("the output is taken")
+        self.output.take().context("the output of the server was already taken")
     }
 
-    /// Reads and forgets all that the server writes.
+    /// Reads and discards everything that the server writes to standard output.
     pub(crate) fn drain_output(&mut self) -> Result<()> {
         let mut output = self.take_output()?;
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Ok(())
     }
 
-    /// A line to all clients.
+    /// Sends a line to all clients.
     pub(crate) fn send_to_all(&mut self, line: &[u8]) -> Result<()> {
-        let input = self.input.as_mut().context("the input is closed")?;
+        let input = self.input.as_mut().context("the input of the server is closed")?;
         input.write_all(line)?;
         input.write_all(b"\n").context("the server does not read its input")
     }
 
-    /// What it wrote to standard error so far.
+    /// Returns the log so far: what the server wrote to standard error.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 
-    /// Its answer to `GET /status`.
+    /// Returns the response to `GET /status`.
     pub(crate) fn status(&self) -> Result<Value> {
         status(self.port)
     }
 
-    /// Waits until `expected` clients are counted.
-    pub(crate) fn wait_for_clients(&self, expected: u64, patience: Duration) -> Result<()> {
-        let deadline = Instant::now() + patience;
+    /// Waits until the server counts `expected` clients.
+    pub(crate) fn wait_for_clients(&self, expected: u64, timeout: Duration) -> Result<()> {
+        let deadline = Instant::now() + timeout;
         loop {
             let counted = self.status()?["connected_clients"].as_u64();
             if counted == Some(expected) {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("{counted:?} clients are counted instead of {expected}");
+                bail!("the server counts {counted:?} clients instead of {expected}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    pub(crate) fn vitals(&self) -> Result<Vitals> {
-        vitals(self.pid())
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        process::usage(self.pid())
     }
 
-    /// Asks it to end, as Ctrl-C does.
+    /// Asks the server to shut down, as Ctrl-C does.
     pub(crate) fn interrupt(&mut self) -> Result<()> {
         signal(self.pid(), "INT")
     }
 
-    /// Ends it as a crash would.
+    /// Kills the server, as a crash would end it.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// It still runs, and nothing in its log speaks of a failure.
+    /// Checks that the server still runs and has logged no failure.
     pub(crate) fn check_alive(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("the server ended with {status}: {}", self.log());
@@ -144,7 +142,7 @@ impl Drop for Server {
     }
 }
 
-/// Keeps the last MiB of the log, and hands out its first lines.
+/// Keeps up to the last MiB of the log, and sends its first lines.
 fn keep_log(stderr: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, Receiver<String>) {
     let log: Arc<Mutex<Vec<u8>>> = Arc::default();
     let (kept, (sender, lines)) = (Arc::clone(&log), mpsc::sync_channel(64));
@@ -156,7 +154,7 @@ fn keep_log(stderr: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, Receive
                 kept.clear();
             }
             kept.extend_from_slice(&line);
-            // Whoever waited for the port has it and listens no more.
+            // Nothing receives the lines after the one with the port.
             let _ = sender.try_send(String::from_utf8_lossy(&line).into_owned());
             line.clear();
         }
@@ -164,73 +162,13 @@ fn keep_log(stderr: impl Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, Receive
     (log, lines)
 }
 
+/// Requests `GET /status` of a server on this machine.
 pub(crate) fn status(port: u16) -> Result<Value> {
     let mut peer = Peer::open(port)?;
     peer.write(format!("GET /status HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())?;
-    let head = peer.response().context("no status")?;
+    let head = peer.response().context("no response to GET /status")?;
     if !head.starts_with("HTTP/1.1 200") {
-        bail!("no status: {head}");
+        bail!("GET /status failed: {head}");
     }
-    serde_json::from_slice(&peer.rest()).context("the status is not JSON")
-}
-
-/// Sends a signal by its name.
-pub(crate) fn signal(pid: u32, name: &str) -> Result<()> {
-    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().context("no `kill`")?;
-    if status.success() { Ok(()) } else { bail!("cannot send {name} to {pid}") }
-}
-
-/// What a process takes of its machine.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Vitals {
-    pub(crate) memory_kib: u64,
-    pub(crate) descriptors: u64,
-    pub(crate) cpu: Duration,
-}
-
-/// Asks the system about a process.
-pub(crate) fn vitals(pid: u32) -> Result<Vitals> {
-    let read = |name: &str| {
-        std::fs::read_to_string(format!("/proc/{pid}/{name}"))
-            .with_context(|| format!("cannot read /proc/{pid}/{name}"))
-    };
-    let status = read("status")?;
-    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let stat = read("stat")?;
-    // The name of the program, in parentheses, may hold spaces.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-    Ok(Vitals {
-        memory_kib: memory.trim().trim_end_matches("kB").trim().parse().context("no VmRSS")?,
-        descriptors: std::fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64,
-        cpu: Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS),
-    })
-}
-
-/// The most memory a process takes while something else happens.
-pub(crate) struct Watch {
-    stop: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<u64>,
-}
-
-impl Watch {
-    pub(crate) fn start(pid: u32) -> Watch {
-        let (stop, stopped) = mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let mut most = 0;
-            loop {
-                most = most.max(vitals(pid).map_or(0, |vitals| vitals.memory_kib));
-                if stopped.recv_timeout(Duration::from_millis(20)) != Err(mpsc::RecvTimeoutError::Timeout) {
-                    return most;
-                }
-            }
-        });
-        Watch { stop, thread }
-    }
-
-    /// The most, in KiB.
-    pub(crate) fn end(self) -> u64 {
-        drop(self.stop);
-        self.thread.join().unwrap_or(0)
-    }
+    serde_json::from_slice(&peer.read_to_end()).context("the status is not JSON")
 }

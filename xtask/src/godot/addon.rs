@@ -1,4 +1,4 @@
-//! The tests of the addon in a real engine: once with the native library, once without it.
+//! Runs the tests of the addon in the engine, with the native library or without it.
 
 use std::path::Path;
 use std::thread;
@@ -7,23 +7,24 @@ use anyhow::{Result, bail};
 
 use super::engine::{Engine, Outcome};
 use super::implementation::Implementation;
-use super::outcome::{judge, show};
+use super::program::version;
+use super::results::{evaluate, show};
 use super::{archive, copy, library};
 use crate::report::Tally;
 
-/// What the names of the tests begin with that run in an editor.
+/// The start of the names of tests that run in the editor.
 const EDITOR_TESTS: &str = "editor";
 
-/// The name of the test that runs the addon out of its archive.
+/// The name of the test that runs the addon from its archive.
 const ARCHIVE_TEST: &str = "archive";
 
-/// The name of the test that ends the game under load, and how often it does.
+/// The name of the test that quits the game under load, and how often it does.
 const QUIT_TEST: &str = "quit_under_load";
 const QUITS: usize = 20;
-/// So many of them run at once, since each waits for most of its time.
+/// How many of them run at the same time: each mostly waits.
 const QUITS_AT_ONCE: usize = 4;
 
-/// Runs the tests whose names begin with `only` on copies of the project, and counts them.
+/// Runs the tests whose names begin with `only` in copies of the project, and counts the results.
 pub(crate) fn test(
     root: &Path,
     program: &Path,
@@ -32,17 +33,17 @@ pub(crate) fn test(
     only: &str,
 ) -> Result<Tally> {
     if implementation == Implementation::Native && !library::exists(root) {
-        println!("SKIPPED: there is no crate halloo-godot");
+        println!("SKIPPED: the crate halloo-godot is missing");
         return Ok(Tally::SKIPPED);
     }
     let Some(engine) = Engine::new(program, &root.join("target/godot-tests"))? else { return Ok(Tally::SKIPPED) };
-    println!("Godot {}", super::version(program)?);
+    println!("Godot {}", version(program)?);
     let python = python.map_or_else(String::new, |python| python.display().to_string());
     let mut tally = Tally::default();
     let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
     if !only.starts_with(EDITOR_TESTS) && only != ARCHIVE_TEST {
         let project = copy::game(root, implementation, library::Build::Debug)?;
-        // Reads every scene and script, as an editor does when it sees a project first. Once is enough.
+        // Reads every scene and script, as an editor does when it first opens a project. Once is enough.
         if implementation == Implementation::Native {
             import(&engine, &project)?;
         }
@@ -58,16 +59,16 @@ pub(crate) fn test(
     }
     if wanted(EDITOR_TESTS) {
         let project = copy::editor(root, implementation)?;
-        tally.add(judge(&engine.run(&project, &["--editor"])?));
+        tally.add(evaluate(&engine.run(&project, &["--editor"])?));
     }
     Ok(tally)
 }
 
 fn import(engine: &Engine, project: &Path) -> Result<()> {
     let import = engine.run(project, &["--import"])?;
-    if let Some(complaint) = &import.complaint {
+    if let Some(error) = &import.error {
         show(&import, true);
-        bail!("the project cannot be imported: {complaint}");
+        bail!("cannot import the project: {error}");
     }
     Ok(())
 }
@@ -85,10 +86,10 @@ fn test_game(
             .map(|(key, value)| format!("{key}={value}"));
     let mut command = vec!["--script", "res://tests/run.gd", "--"];
     command.extend(arguments.iter().map(String::as_str));
-    Ok(judge(&engine.run(project, &command)?))
+    Ok(evaluate(&engine.run(project, &command)?))
 }
 
-/// Ends the game while clients send as fast as they can, again and again: no thread may be left behind, nothing crash.
+/// Quits the game many times while clients send at full speed: it must not crash or leave a thread behind.
 fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tally> {
     let argument = format!("python={python}");
     let quit = || engine.run(project, &["--script", "res://tests/quit.gd", "--", &argument]);
@@ -98,7 +99,7 @@ fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tall
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked"))).collect()
     });
     for outcome in outcomes?.iter().flatten() {
-        if outcome.complaint.is_some() || !outcome.lines.iter().any(|line| line == "quitting") {
+        if outcome.error.is_some() || !outcome.lines.iter().any(|line| line == "quitting") {
             show(outcome, true);
             println!("FAILED {QUIT_TEST}");
             return Ok(Tally::FAILED);

@@ -1,5 +1,5 @@
-//! The addon as its users have it: out of its archive, in a project that has nothing else and that no editor has opened;
-//! then in that project exported, where there is no project any more.
+//! The addon as users get it: unpacked from its archive into a project that contains nothing else and that no editor has
+//! opened, and then in an export of that project.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use zip::ZipArchive;
 use super::copy::{copy_directory, fresh};
 use super::engine::Engine;
 use super::implementation::Implementation;
-use super::library::{Build, place_in};
-use super::outcome::judge;
+use super::library::{Build, path_in};
+use super::results::evaluate;
 use crate::dist;
 use crate::report::Tally;
 
-/// The documented example, and what it needs to be a test.
+/// The documented example, and the files that run it as a test.
 const TESTS: [&str; 6] =
     ["run.gd", "suite.gd", "client.gd", "usage_example.gd", "suites/example.gd", "suites/status.gd"];
 
@@ -40,13 +40,13 @@ export_path=""
 [preset.0.options]
 "#;
 
-/// Runs the documented example in both.
+/// Runs the documented example in the project and in its export.
 pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation) -> Result<Tally> {
     let project = unpack(root, implementation)?;
     let argument = format!("implementation={}", implementation.name());
     let tests = ["--script", "res://tests/run.gd", "--", &argument];
-    println!("--- out of the archive");
-    let mut tally = judge(&engine.run(&project, &tests)?);
+    println!("--- from the archive");
+    let mut tally = evaluate(&engine.run(&project, &tests)?);
 
     println!("--- exported");
     let game = fresh(root, &format!("{}-exported", implementation.name()))?;
@@ -54,27 +54,27 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     let pack = game.join("game.pck").display().to_string();
     let export = engine.run(&project, &["--export-pack", "Game", &pack])?;
     if !Path::new(&pack).exists() {
-        return Ok(judge(&export));
+        return Ok(evaluate(&export));
     }
-    // An export puts the library beside the game, whose place the engine under test has not.
+    // An export puts the library beside the game; here the engine is in another directory.
     let bin = "addons/halloo/bin";
     if project.join(bin).exists() {
         copy_directory(&project.join(bin), &game.join(bin))?;
     }
     let mut command = vec!["--main-pack", pack.as_str()];
     command.extend(tests);
-    tally.add(judge(&engine.run(&game, &command)?));
+    tally.add(evaluate(&engine.run(&game, &command)?));
     Ok(tally)
 }
 
-/// A project with the addon out of an archive that is made as `cargo xtask dist` makes it.
+/// Creates a project with the addon from an archive, which is created as by `cargo xtask dist`.
 fn unpack(root: &Path, implementation: Implementation) -> Result<PathBuf> {
     let project = fresh(root, &format!("{}-unpacked", implementation.name()))?;
     let archive = dist::make(root, &root.join("target/godot-tests/dist"), None, Build::Debug)?;
     let file = File::open(&archive).with_context(|| format!("cannot open {}", archive.display()))?;
     ZipArchive::new(file)?.extract(&project)?;
     if implementation == Implementation::Fallback {
-        fs::remove_file(place_in(&project, Build::Debug)?)?;
+        fs::remove_file(path_in(&project, Build::Debug)?)?;
     }
     fs::write(project.join("project.godot"), PROJECT)?;
     fs::write(project.join("export_presets.cfg"), EXPORT)?;

@@ -1,4 +1,4 @@
-//! Figures of the addon: the same script of the engine with the native library and without, side by side.
+//! Measures the addon: the same script with the native library and without it, side by side.
 
 use std::path::Path;
 
@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail};
 use super::copy;
 use super::engine::Engine;
 use super::implementation::Implementation;
-use super::library::{Build, place_in};
+use super::library::{Build, path_in};
+use super::program::{prepare, version};
 use crate::python;
 
-/// `cargo xtask godot-bench`: prints a table. Nothing else should run meanwhile.
+/// `cargo xtask godot-bench`: prints a table. Nothing else should run on the machine.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let Some(program) = super::prepare(root)? else { return Ok(()) };
+    let Some(program) = prepare(root)? else { return Ok(()) };
     let Some(python) = python::prepare(root)? else { return Ok(()) };
     let Some(engine) = Engine::new(&program, &root.join("target/godot-tests"))? else { return Ok(()) };
     let mut tables = Vec::new();
@@ -20,8 +21,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         eprintln!("measuring the {} implementation", implementation.name());
         tables.push(measure(root, &engine, &python, implementation)?);
     }
-    let [fallback, native] = &tables[..] else { bail!("there are two implementations") };
-    println!("Godot {}\n\n| figure | GDScript | native |\n|---|---|---|", super::version(&program)?);
+    let [fallback, native] = &tables[..] else { bail!("expected two implementations") };
+    println!("Godot {}\n\n| figure | GDScript | native |\n|---|---|---|", version(&program)?);
     for (name, value) in native {
         let other = fallback.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value);
         println!("| {name} | {other} | {value} |");
@@ -39,19 +40,19 @@ fn measure(
     engine.run(&project, &["--import"])?;
     let arguments = ["--script", "res://bench/bench.gd", "--", &format!("python={}", python.display())];
     let outcome = engine.run(&project, &arguments)?;
-    if let Some(complaint) = &outcome.complaint {
-        bail!("{complaint}:\n{}", outcome.lines.join("\n"));
+    if let Some(error) = &outcome.error {
+        bail!("{error}:\n{}", outcome.lines.join("\n"));
     }
     let mut figures: Vec<_> = outcome.lines.iter().filter_map(|line| parse(line)).collect();
     if implementation == Implementation::Native {
-        let library = place_in(&project, Build::Release)?;
+        let library = path_in(&project, Build::Release)?;
         let bytes = std::fs::metadata(&library).with_context(|| format!("cannot find {}", library.display()))?.len();
         figures.push(("size of the library, KiB".into(), (bytes / 1024).to_string()));
     }
     Ok(figures)
 }
 
-/// Reads `figure NAME: VALUE`.
+/// Parses `figure NAME: VALUE`.
 fn parse(line: &str) -> Option<(String, String)> {
     let (name, value) = line.strip_prefix("figure ")?.rsplit_once(": ")?;
     Some((name.to_owned(), value.to_owned()))

@@ -1,4 +1,4 @@
-//! Copies of the Godot project below `target`, so that what the engine writes does not get into the work tree.
+//! Copies of the Godot project in `target`, so that the engine does not write into the work tree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::implementation::Implementation;
 use super::library::{self, Build};
 
-/// The project with its demos and its tests.
+/// Copies the project with its demos and its tests.
 pub(super) fn game(root: &Path, implementation: Implementation, build: Build) -> Result<PathBuf> {
     let project = fresh(root, implementation.name())?;
     copy_directory(&root.join("godot"), &project)?;
@@ -16,13 +16,13 @@ pub(super) fn game(root: &Path, implementation: Implementation, build: Build) ->
     Ok(project)
 }
 
-/// A project that has nothing but the addon and a plugin that tests it.
+/// Creates a project with nothing but the addon and an editor plugin that tests it.
 pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<PathBuf> {
     let project = fresh(root, &format!("{}-editor", implementation.name()))?;
     copy_directory(&root.join("godot/addons"), &project.join("addons"))?;
     let plugin = project.join("addons/halloo_tests");
     copy_directory(&root.join("godot/tests/editor"), &plugin)?;
-    // In the work tree they go by names that keep the editor out of that directory.
+    // In the work tree they have other names, so that the editor ignores that directory.
     fs::remove_file(plugin.join(".gdignore"))?;
     for (name, place) in [("project.cfg", "project.godot"), ("own_server.gd", "own_server.gd")] {
         fs::rename(plugin.join(name), project.join(place))?;
@@ -31,7 +31,7 @@ pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<Path
     Ok(project)
 }
 
-/// A place for a project in which nothing is yet.
+/// Returns an empty place for a project.
 pub(super) fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
     let project = root.join("target/godot-tests").join(name);
     if project.exists() {
@@ -47,13 +47,13 @@ fn prepare_extension(root: &Path, project: &Path, implementation: Implementation
         // Without this list the first import of a project with an extension crashes (godotengine/godot, issue 111048).
         fs::write(project.join(".godot/extension_list.cfg"), format!("res://{}\n", library::EXTENSION))?;
     } else if project.join(library::EXTENSION).exists() {
-        // As if there were no library for this platform; the engine would complain of one that is merely missing.
+        // As on a platform without a library: the engine prints an error if the extension is there and its library is not.
         fs::remove_file(project.join(library::EXTENSION))?;
     }
     Ok(())
 }
 
-/// Copies all but what the engine and the compiler have made.
+/// Copies a directory without what the engine and the compiler have written.
 pub(crate) fn copy_directory(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {

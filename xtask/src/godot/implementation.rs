@@ -1,11 +1,11 @@
-//! The two implementations of the server in the addon.
+//! The two implementations of the addon, which pass the same tests.
 
-/// What stands behind the server in a run.
+/// The implementation of the server in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Implementation {
     /// The crate `halloo-godot`, built for this machine.
     Native,
-    /// `fallback.gd`, as on a platform without a library.
+    /// `fallback.gd`, as on a platform without a native library.
     Fallback,
 }
 

@@ -1,4 +1,4 @@
-//! The native library of the addon: building it, and its place in a project.
+//! The native library of the addon: how it is built, and its path in a project.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command::{cargo, run as run_command};
 
-/// The description of the extension, relative to the project.
+/// The path of the file that describes the extension, relative to the project.
 pub(crate) const EXTENSION: &str = "addons/halloo/halloo.gdextension";
 
 const CRATE: &str = "halloo-godot";
@@ -18,28 +18,28 @@ pub(crate) enum Build {
     Release,
 }
 
-/// Whether there is a library to build.
+/// Returns whether there is a library to build.
 pub(crate) fn exists(root: &Path) -> bool {
     root.join("crates").join(CRATE).join("Cargo.toml").is_file() && root.join("godot").join(EXTENSION).is_file()
 }
 
-/// Builds the library for this machine and puts it where the project's extension looks for it.
+/// Builds the library for this machine and copies it to where the extension of the project loads it from.
 pub(crate) fn install(root: &Path, project: &Path, build: Build) -> Result<()> {
-    let place = place_in(project, build)?;
-    if let Some(directory) = place.parent() {
+    let path = path_in(project, build)?;
+    if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    fs::copy(compile(root, build)?, &place).with_context(|| format!("cannot write {}", place.display()))?;
+    fs::copy(compile(root, build)?, &path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
 }
 
-/// Where the project's extension looks for the library of this machine.
-pub(super) fn place_in(project: &Path, build: Build) -> Result<PathBuf> {
+/// Returns the path from which the extension of the project loads the library for this machine.
+pub(super) fn path_in(project: &Path, build: Build) -> Result<PathBuf> {
     let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
     let (system, architecture) = (godot_name(std::env::consts::OS), godot_name(std::env::consts::ARCH));
-    let place = place(&description, system, architecture, build)
-        .with_context(|| format!("{EXTENSION} names no library for {system} on {architecture}"))?;
-    Ok(project.join(place))
+    let path = path(&description, system, architecture, build)
+        .with_context(|| format!("{EXTENSION} has no library for {system} on {architecture}"))?;
+    Ok(project.join(path))
 }
 
 fn compile(root: &Path, build: Build) -> Result<PathBuf> {
@@ -50,16 +50,16 @@ fn compile(root: &Path, build: Build) -> Result<PathBuf> {
     Ok(target.join(directory).join(format!("{prefix}{}{suffix}", CRATE.replace('-', "_"))))
 }
 
-/// The platforms for which the project has no library, though its extension names one.
+/// Returns the platforms in the description of the extension for which the project has no library.
 pub(crate) fn missing(project: &Path) -> Result<Vec<String>> {
     let description = fs::read_to_string(project.join(EXTENSION)).context("cannot read the extension")?;
     let named = entries(&description).filter(|(_, path)| !project.join(path).exists());
     Ok(named.map(|(platform, _)| platform.to_owned()).collect())
 }
 
-/// The library that the extension loads in the given case, relative to the project: as in the engine, the most
-/// particular of the entries of which every word applies.
-fn place(description: &str, system: &str, architecture: &str, build: Build) -> Option<String> {
+/// Returns the library that the extension loads, relative to the project. As in the engine, of all entries whose words
+/// apply, the one with the most words counts.
+fn path(description: &str, system: &str, architecture: &str, build: Build) -> Option<String> {
     let build = if build == Build::Release { "release" } else { "debug" };
     let fitting = entries(description).filter_map(|(platform, path)| {
         let words: Vec<&str> = platform.split('.').collect();
@@ -70,14 +70,14 @@ fn place(description: &str, system: &str, architecture: &str, build: Build) -> O
     Some(path.to_owned())
 }
 
-/// Each platform that the extension names, with the path of its library in a project.
+/// Returns the platforms in the description, each with the path of its library in a project.
 fn entries(description: &str) -> impl Iterator<Item = (&str, &str)> {
     let libraries = description.split_once("[libraries]").and_then(|(_, rest)| rest.split("\n[").next());
     let entries = libraries.unwrap_or_default().lines().filter_map(|line| line.split_once('='));
     entries.map(|(platform, path)| (platform.trim(), path.trim().trim_matches('"').trim_start_matches("res://")))
 }
 
-/// What the engine calls this system or processor.
+/// Returns the name that the engine uses for this system or processor.
 fn godot_name(name: &'static str) -> &'static str {
     match name {
         "aarch64" => "arm64",
@@ -117,14 +117,14 @@ windows.x86_64 = "res://icon.svg"
     }
 
     #[test]
-    fn the_most_particular_entry_counts() {
-        let place = |system, architecture, build| place(DESCRIPTION, system, architecture, build);
-        let debug = place("linux", "x86_64", Build::Debug);
+    fn the_entry_with_the_most_words_counts() {
+        let path = |system, architecture, build| path(DESCRIPTION, system, architecture, build);
+        let debug = path("linux", "x86_64", Build::Debug);
         assert_eq!(debug.as_deref(), Some("addons/halloo/bin/linux-x86_64/debug.so"));
-        let release = place("linux", "x86_64", Build::Release);
+        let release = path("linux", "x86_64", Build::Release);
         assert_eq!(release.as_deref(), Some("addons/halloo/bin/linux-x86_64/lib.so"));
-        assert_eq!(place("macos", "arm64", Build::Debug).as_deref(), Some("addons/halloo/bin/macos/lib.dylib"));
-        assert_eq!(place("linux", "arm64", Build::Debug), None);
-        assert_eq!(place("windows", "x86_64", Build::Debug), None);
+        assert_eq!(path("macos", "arm64", Build::Debug).as_deref(), Some("addons/halloo/bin/macos/lib.dylib"));
+        assert_eq!(path("linux", "arm64", Build::Debug), None);
+        assert_eq!(path("windows", "x86_64", Build::Debug), None);
     }
 }

@@ -1,140 +1,139 @@
-//! No file of a crate imports itself through others.
+//! No file of a crate imports another that imports it back, directly or through others.
 //!
-//! What counts are `use` lines that name another file by `crate::…` or `super::…`. A parent that declares its children, or
-//! re-exports from them, does not import them by that.
+//! A file imports another when it names something that is defined there. `mod child;` is not an import, and neither is a
+//! re-export (`pub use`) that the file itself does not use: a name belongs to the file that defines it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod modules;
+mod syntax;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use anyhow::Result;
+
+use self::modules::{Imports, Modules};
 use super::source::Source;
 
-/// Returns a complaint for each file that is on a circle of imports.
-pub(super) fn check(sources: &[Source]) -> Vec<String> {
-    let paths: BTreeSet<&str> =
-        sources.iter().map(|source| source.path.as_str()).filter(|p| p.contains("/src/")).collect();
-    let imports: BTreeMap<&str, BTreeSet<&str>> = sources
-        .iter()
-        .filter(|source| paths.contains(source.path.as_str()))
-        .map(|source| (source.path.as_str(), imports_of(source, &paths)))
-        .collect();
-    let circles = paths.iter().filter_map(|&path| circle(path, &imports));
-    circles.map(|circle| format!("{}: imports itself: {}", circle[0], circle.join(" -> "))).collect()
-}
-
-/// Returns the files that `source` imports from.
-fn imports_of<'p>(source: &Source, paths: &BTreeSet<&'p str>) -> BTreeSet<&'p str> {
-    let mut imports = BTreeSet::new();
-    // Tests at the end of a file may look at anything.
-    let code = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    for statement in code.split(';') {
-        let statement = statement.trim_start_matches(|c: char| c.is_whitespace());
-        let line =
-            statement.lines().skip_while(|line| !line.trim_start().starts_with("use ")).collect::<Vec<_>>().join(" ");
-        let Some(path) = line.trim_start().strip_prefix("use ") else { continue };
-        for item in expand(path) {
-            imports.extend(resolve(&source.path, &item, paths));
+/// Finds the circles in the `src` directory of every crate.
+pub(super) fn check(sources: &[Source]) -> Result<Vec<String>> {
+    let mut crates: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| source.is_rust()) {
+        if let Some((name, file)) = source.path.split_once("/src/") {
+            crates.entry(name).or_default().push((file, &source.text));
         }
     }
-    imports
+    let mut violations = Vec::new();
+    for (name, files) in crates {
+        let imports = Modules::read(&files)?.imports();
+        let directory = format!("{name}/src");
+        violations.extend(groups(&imports).iter().map(|group| describe(&directory, group, &imports)));
+    }
+    Ok(violations)
 }
 
-/// Expands `a::{b, c::d}` into `a::b` and `a::c::d`.
-fn expand(path: &str) -> Vec<String> {
-    let Some((head, rest)) = path.split_once('{') else { return vec![path.trim().to_owned()] };
-    let rest = rest.rsplit_once('}').map_or(rest, |(inner, _)| inner);
-    let (mut items, mut depth, mut item) = (Vec::new(), 0, String::new());
-    for character in rest.chars().chain([',']) {
-        match character {
-            ',' if depth == 0 => {
-                items.extend(expand(&format!("{}{}", head.trim(), item.trim())));
-                item.clear();
-            }
-            _ => {
-                depth += i32::from(character == '{') - i32::from(character == '}');
-                item.push(character);
-            }
+/// Returns the largest groups of files that all import each other.
+fn groups(imports: &Imports) -> Vec<Vec<&str>> {
+    let mut groups = Vec::new();
+    let mut grouped = BTreeSet::new();
+    for file in imports.keys() {
+        if grouped.contains(file) || chain(imports, file, file).is_none() {
+            continue;
         }
+        let mutual = |other: &&String| chain(imports, file, other).is_some() && chain(imports, other, file).is_some();
+        let group: Vec<&String> = imports.keys().filter(mutual).collect();
+        grouped.extend(group.iter().copied());
+        groups.push(group.into_iter().map(String::as_str).collect());
     }
-    items
+    groups
 }
 
-/// Returns the deepest file that the path of an import names, unless that is only a parent that re-exports it.
-fn resolve<'p>(from: &str, item: &str, paths: &BTreeSet<&'p str>) -> Option<&'p str> {
-    let (source_root, inside) = from.split_once("/src/")?;
-    let own: Vec<&str> = inside.trim_end_matches(".rs").trim_end_matches("/mod").split('/').collect();
-    let is_root = matches!(own[..], ["lib" | "main"]);
-    let mut module: Vec<&str> = if is_root { Vec::new() } else { own };
-    let mut parts = item.split("::").map(str::trim).peekable();
-    match parts.next()? {
-        "crate" => module.clear(),
-        "super" => {
-            module.pop();
-        }
-        "self" => {}
-        _ => return None,
-    }
-    while parts.next_if_eq(&"super").is_some() {
-        module.pop();
-    }
-    let mut deepest = None;
-    for part in parts {
-        module.push(part);
-        let stem = format!("{source_root}/src/{}", module.join("/"));
-        let files = [format!("{stem}.rs"), format!("{stem}/mod.rs")];
-        deepest = paths.iter().copied().find(|path| files.iter().any(|file| file == path)).or(deepest);
-    }
-    deepest.filter(|target| !target.starts_with(from.trim_end_matches(".rs").trim_end_matches("/mod")))
-}
-
-/// Returns the shortest circle through `start`.
-fn circle<'p>(start: &'p str, imports: &BTreeMap<&'p str, BTreeSet<&'p str>>) -> Option<Vec<&'p str>> {
-    let mut routes = vec![vec![start]];
+/// Returns the shortest chain of at least one import from one file to another, with both ends.
+fn chain<'a>(imports: &'a Imports, from: &'a str, to: &str) -> Option<Vec<&'a str>> {
+    let mut queue = VecDeque::from([vec![from]]);
     let mut seen = BTreeSet::new();
-    while !routes.is_empty() {
-        let mut longer = Vec::new();
-        for route in routes {
-            for &next in imports.get(route[route.len() - 1]).into_iter().flatten() {
-                if next == start {
-                    return Some([&route[..], &[start]].concat());
+    while let Some(chain) = queue.pop_front() {
+        let last = chain.last()?;
+        for next in imports.get(*last).into_iter().flat_map(BTreeMap::keys) {
+            if seen.insert(next) {
+                let mut longer = chain.clone();
+                longer.push(next);
+                if next == to {
+                    return Some(longer);
                 }
-                if seen.insert(next) {
-                    longer.push([&route[..], &[next]].concat());
-                }
+                queue.push_back(longer);
             }
         }
-        routes = longer;
     }
     None
+}
+
+/// Describes a shortest circle of a group: `src/a.rs:1: circle of imports: a.rs -> b.rs (Name) -> a.rs (Other)`.
+fn describe(directory: &str, group: &[&str], imports: &Imports) -> String {
+    let circle = group.iter().filter_map(|file| chain(imports, file, file)).min_by_key(Vec::len).unwrap_or_default();
+    let steps = circle.windows(2).map(|step| {
+        let names: Vec<&str> = imports[step[0]][step[1]].iter().map(String::as_str).collect();
+        format!(" -> {} ({})", step[1], names.join(", "))
+    });
+    let (first, steps) = (circle.first().copied().unwrap_or_default(), steps.collect::<String>());
+    let more = if group.len() < circle.len() {
+        String::new()
+    } else {
+        format!("; all of these import each other: {}", group.join(", "))
+    };
+    format!("{directory}/{first}:1: circle of imports: {first}{steps}{more}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn source(path: &str, text: &str) -> Source {
-        Source { path: path.into(), text: text.into() }
+    fn violations(files: &[(&str, &str)]) -> Vec<String> {
+        let source = |(path, text): &(&str, &str)| Source { path: format!("a/src/{path}"), text: (*text).into() };
+        check(&files.iter().map(source).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
-    fn circle_is_found_with_its_files_and_a_tree_is_not() {
-        let tree = [
-            source("crates/a/src/lib.rs", "mod one;\nmod two;\npub use one::One;\n"),
-            source(
-                "crates/a/src/one.rs",
-                "mod part;\nuse part::Part;\nuse crate::two::{\n    Two,\n    other::Other,\n};\n",
-            ),
-            source("crates/a/src/one/part.rs", "use super::super::two::Two;\n"),
-            source("crates/a/src/two.rs", "use std::io;\n"),
+    fn two_files_that_import_each_other_are_a_circle() {
+        let found = violations(&[
+            ("lib.rs", "mod bars;\nmod lines;"),
+            ("bars.rs", "use super::lines::{Point, WIDTH};\npub(crate) fn text() {}"),
+            ("lines.rs", "use crate::bars;\nfn draw() { bars::text() }"),
+        ]);
+        assert_eq!(found, ["a/src/bars.rs:1: circle of imports: bars.rs -> lines.rs (Point, WIDTH) -> bars.rs (text)"]);
+    }
+
+    #[test]
+    fn a_parent_that_uses_what_its_child_imports_is_a_circle() {
+        let parent = "mod idle;\npub(crate) struct Row;\npub(crate) const ALL: [Row; 1] = [idle::IDLE];";
+        let child = "use super::Row;\npub(super) const IDLE: Row = Row;";
+        let found = violations(&[("main.rs", "mod rows;"), ("rows.rs", parent), ("rows/idle.rs", child)]);
+        assert_eq!(found, ["a/src/rows.rs:1: circle of imports: rows.rs -> rows/idle.rs (IDLE) -> rows.rs (Row)"]);
+        let found = violations(&[("main.rs", "mod rows;"), ("rows.rs", "mod idle;"), ("rows/idle.rs", child)]);
+        assert!(found.is_empty(), "`mod` alone is not an import: {found:?}");
+    }
+
+    #[test]
+    fn the_shortest_circle_of_a_group_is_named() {
+        let found = violations(&[
+            ("lib.rs", "mod a; mod b; mod c; mod d;"),
+            ("a.rs", "use crate::b::B;"),
+            ("b.rs", "use crate::c::C;"),
+            ("c.rs", "use crate::a::A; use crate::d::D;"),
+            ("d.rs", "use crate::c::C;"),
+        ]);
+        let circle = "a/src/c.rs:1: circle of imports: c.rs -> d.rs (D) -> c.rs (C)";
+        assert_eq!(found, [format!("{circle}; all of these import each other: a.rs, b.rs, c.rs, d.rs")]);
+    }
+
+    #[test]
+    fn a_name_belongs_to_the_file_that_defines_it_not_to_the_one_that_re_exports_it() {
+        let files = [
+            ("lib.rs", "mod config; mod server;\npub use config::Config;\npub use server::Server;"),
+            ("config.rs", "pub struct Config;"),
+            ("server.rs", "use crate::Config;\npub struct Server;"),
         ];
-        assert_eq!(check(&tree), [""; 0]);
-        let mut circle = tree;
-        circle[3].text = "use std::io;\nuse crate::one::part::Part;\n".into();
-        let complaints = check(&circle);
-        assert_eq!(complaints.len(), 2, "{complaints:?}");
-        assert!(complaints[0].contains("part.rs -> crates/a/src/two.rs -> crates/a/src/one/part.rs"), "{complaints:?}");
-    }
-
-    #[test]
-    fn nested_lists_are_expanded() {
-        assert_eq!(expand("crate::{a, b::{c, d}}"), ["crate::a", "crate::b::c", "crate::b::d"]);
+        assert!(violations(&files).is_empty());
+        let mut uses_it = files;
+        uses_it[0].1 = "mod config; mod server;\npub use server::Server;\npub struct Config { server: Server }";
+        assert_eq!(violations(&uses_it).len(), 1);
     }
 }

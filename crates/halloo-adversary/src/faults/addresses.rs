@@ -1,70 +1,75 @@
-//! Cables and addresses, in namespaces.
+//! Links and addresses that change, in network namespaces.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{RECOVERY, Scene, fault, inside, survived};
-use crate::context::{Finding, Row};
-use crate::lab::{Neighbour, shell};
-use crate::native::Native;
+use super::recovery::{MAX_RECOVERY, Setup, fault, in_namespace, recovered};
+use crate::halloo_client::HallooClient;
+use crate::namespaces::{Device, shell};
+use crate::scenario::{Finding, Scenario};
 
-pub(super) const DEAD_LINK: Row = fault(
-    "dead-link",
-    "the cable of ten clients is out for 3 s, then for 20 s",
-    "10 of 10 stay, then come back within 16 s of its return",
-    |stage| inside(stage, "dead-link"),
+pub(super) const LINK_DOWN: Scenario = fault(
+    "link-down",
+    "the link of ten clients is down for 3 s, then for 20 s",
+    "10 of 10 stay connected, then reconnect within 16 s after the link is up",
+    |context| in_namespace(context, "link-down"),
 );
-pub(super) const ADDRESS: Row = fault(
-    "address",
-    "the server's machine gets another address; the clients know it by its name",
-    "10 of 10 notice it by the silence, and find it again within 16 s",
-    |stage| inside(stage, "address"),
+pub(super) const ADDRESS_CHANGE: Scenario = fault(
+    "address-change",
+    "the server's machine gets another address; the clients know the server by its name",
+    "10 of 10 notice the silence and find the server again within 16 s",
+    |context| in_namespace(context, "address-change"),
 );
 
-fn scene(halloo: &Path, neighbour: &Neighbour, to: impl Fn(u16) -> String) -> Result<Scene> {
-    let mut scene =
-        Scene::with(halloo, &["--bind", "0.0.0.0", "--no-mdns", "--name", "lab", "--discovery-port", "8766"])?;
-    let target = to(scene.server.port);
+/// Starts a server and connects ten clients on another device to it. `url` returns its address for a port.
+fn connect_clients(halloo: &Path, device: &Device, url: impl Fn(u16) -> String) -> Result<Setup> {
+    let mut setup = Setup::with_arguments(
+        halloo,
+        &["--bind", "0.0.0.0", "--no-mdns", "--name", "lab", "--discovery-port", "8766"],
+    )?;
+    let url = url(setup.server.port);
     for _ in 0..10 {
-        scene.clients.push(Native::start_by(neighbour.enter(halloo), &["--no-mdns", &target])?);
+        setup.clients.push(HallooClient::start_with(device.command(halloo), &["--no-mdns", &url])?);
     }
-    scene.exchange(RECOVERY).context("before the fault")?;
-    Ok(scene)
+    setup.exchange(MAX_RECOVERY).context("before the fault")?;
+    Ok(setup)
 }
 
-pub(crate) fn dead_link(halloo: &Path, size: &str) -> Result<Finding> {
-    let neighbour = Neighbour::new("first", "10.66.0.1/16", &["10.66.0.2/16"])?;
-    let mut scene = scene(halloo, &neighbour, |port| format!("ws://10.66.0.1:{port}"))?;
-    let mut well = Vec::new();
+pub(crate) fn link_down(halloo: &Path, size: &str) -> Result<Finding> {
+    let device = Device::new("first", "10.66.0.1/16", &["10.66.0.2/16"])?;
+    let mut setup = connect_clients(halloo, &device, |port| format!("ws://10.66.0.1:{port}"))?;
+    let mut recoveries = Vec::new();
     for seconds in if size == "quick" { &[2][..] } else { &[3, 20] } {
-        neighbour.shell("ip link set eth0 down")?;
+        device.shell("ip link set eth0 down")?;
         std::thread::sleep(Duration::from_secs(*seconds));
-        neighbour.shell("ip link set eth0 up")?;
-        let begin = Instant::now();
-        // What a broken connection had taken is lost; what counts is that they are there and heard.
-        scene.server.wait_for_clients(10, RECOVERY)?;
-        while scene.exchange(Duration::from_secs(2)).is_err() && begin.elapsed() < RECOVERY {}
-        scene.exchange(RECOVERY)?;
-        well.push((begin.elapsed(), scene.came_back()));
+        device.shell("ip link set eth0 up")?;
+        let start = Instant::now();
+        // Messages that a broken connection had accepted are lost; the clients must be back and their messages arrive.
+        setup.server.wait_for_clients(10, MAX_RECOVERY)?;
+        while setup.exchange(Duration::from_secs(2)).is_err() && start.elapsed() < MAX_RECOVERY {}
+        setup.exchange(MAX_RECOVERY)?;
+        recoveries.push((start.elapsed(), setup.reconnected()));
     }
-    let told: Vec<String> =
-        well.iter().map(|(after, back)| format!("{:.1} s ({back} came back)", after.as_secs_f64())).collect();
-    let worst = well.iter().map(|(after, _)| *after).max().unwrap_or_default();
-    Ok(survived(10, worst, &format!(": {}", told.join(", then "))))
+    let each: Vec<String> = recoveries
+        .iter()
+        .map(|(after, reconnected)| format!("{:.1} s ({reconnected} reconnected)", after.as_secs_f64()))
+        .collect();
+    let worst = recoveries.iter().map(|(after, _)| *after).max().unwrap_or_default();
+    Ok(recovered(10, worst, &format!(": {}", each.join(", then "))))
 }
 
 pub(crate) fn address_change(halloo: &Path, _: &str) -> Result<Finding> {
-    let neighbour = Neighbour::new("first", "10.66.0.1/16", &["10.66.0.2/16"])?;
-    let mut scene = scene(halloo, &neighbour, |_| "lab".into())?;
+    let device = Device::new("first", "10.66.0.1/16", &["10.66.0.2/16"])?;
+    let mut setup = connect_clients(halloo, &device, |_| "lab".into())?;
     shell("ip addr add 10.66.0.9/16 dev first; ip addr del 10.66.0.1/16 dev first")?;
     shell("ip addr add 10.66.0.9/16 dev first 2>/dev/null || true")?;
-    let begin = Instant::now();
-    for client in &scene.clients {
+    let start = Instant::now();
+    for client in &setup.clients {
         client.wait_for("\"connected\"")?;
     }
-    let back = begin.elapsed();
-    scene.exchange(RECOVERY)?;
-    Ok(survived(10, back, " from the change on"))
+    let back = start.elapsed();
+    setup.exchange(MAX_RECOVERY)?;
+    Ok(recovered(10, back, " since the change"))
 }

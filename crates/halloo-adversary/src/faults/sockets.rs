@@ -1,81 +1,87 @@
-//! Ends of connections, and too many beginnings.
+//! Connections that end abruptly, and too many that begin.
 
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{RECOVERY, Scene, fault, survived};
-use crate::context::{Finding, Row, Stage};
+use super::recovery::{MAX_RECOVERY, Setup, fault, recovered};
+use crate::context::Context;
 use crate::peer::{Peer, TEXT, frame};
-use crate::server::signal;
+use crate::process::signal;
+use crate::scenario::{Finding, Scenario};
 
-pub(super) const HALF_CLOSE: Row = fault(
+pub(super) const HALF_CLOSE: Scenario = fault(
     "half-close",
-    "ten clients say something and shut their side",
-    "heard, and gone at once; the others stay",
+    "ten clients send a message and shut down their sending side",
+    "the messages arrive; the clients are removed at once; the others stay",
     half_close,
 );
-pub(super) const RESET: Row =
-    fault("reset", "ten clients reset in the middle of a message", "gone at once; the others stay", reset);
-pub(super) const FULL_QUEUE: Row = fault(
-    "full-queue",
-    "a suspended server whose listen queue is full of 5,000 connections that stay",
-    "all ten clients before stay; a new one is let in within 16 s of its waking",
-    full_queue,
+pub(super) const RESET: Scenario = fault(
+    "reset",
+    "ten clients reset their connection in the middle of a message",
+    "they are removed at once; the others stay",
+    reset,
+);
+pub(super) const FULL_ACCEPT_QUEUE: Scenario = fault(
+    "full-accept-queue",
+    "a suspended server whose accept queue is full of 5,000 connections that stay open",
+    "all ten earlier clients stay; a new one is accepted within 16 s after the server continues",
+    full_accept_queue,
 );
 
-fn half_close(stage: &Stage) -> Result<Finding> {
-    struck(stage, |peer, number| {
-        peer.send(TEXT, format!("last words of {number}").as_bytes())?;
+fn half_close(context: &Context) -> Result<Finding> {
+    disconnect(context, |peer, number| {
+        peer.send(TEXT, format!("the last message of {number}").as_bytes())?;
         peer.stream.shutdown(Shutdown::Write)?;
         Ok(())
     })
 }
 
-fn reset(stage: &Stage) -> Result<Finding> {
-    struck(stage, |peer, _| {
+fn reset(context: &Context) -> Result<Finding> {
+    disconnect(context, |peer, _| {
         let whole = frame(0x82, &vec![7; 100_000]);
         peer.write(&whole[..50_000])?;
-        // Dropping it resets it.
+        // The connection that is replaced and dropped is reset.
         *peer = Peer::open_at(peer.stream.peer_addr()?)?;
         Ok(())
     })
 }
 
-fn struck(stage: &Stage, strike: impl Fn(&mut Peer, usize) -> Result<()>) -> Result<Finding> {
-    let mut scene = Scene::new(stage)?;
-    scene.connect(&stage.halloo, scene.server.port, 10)?;
-    let mut peers = (0..10).map(|_| Peer::join(scene.server.port)).collect::<Result<Vec<_>>>()?;
-    scene.server.wait_for_clients(20, RECOVERY)?;
+/// Connects ten more clients, ends each with `end`, and checks that the others stay.
+fn disconnect(context: &Context, end: impl Fn(&mut Peer, usize) -> Result<()>) -> Result<Finding> {
+    let mut setup = Setup::new(context)?;
+    setup.connect(&context.halloo, setup.server.port, 10)?;
+    let mut peers = (0..10).map(|_| Peer::join(setup.server.port)).collect::<Result<Vec<_>>>()?;
+    setup.server.wait_for_clients(20, MAX_RECOVERY)?;
     for (number, peer) in peers.iter_mut().enumerate() {
-        strike(peer, number)?;
+        end(peer, number)?;
     }
-    let begin = Instant::now();
-    scene.server.wait_for_clients(10, RECOVERY)?;
-    let gone = begin.elapsed();
-    let heard = scene.exchange(RECOVERY)?;
-    Ok(survived(10, gone.max(heard), &format!("; {} of the others came back", scene.came_back())))
+    let start = Instant::now();
+    setup.server.wait_for_clients(10, MAX_RECOVERY)?;
+    let removed = start.elapsed();
+    let exchange = setup.exchange(MAX_RECOVERY)?;
+    Ok(recovered(10, removed.max(exchange), &format!("; {} of the others reconnected", setup.reconnected())))
 }
 
-fn full_queue(stage: &Stage) -> Result<Finding> {
-    let mut scene = Scene::new(stage)?;
-    scene.connect(&stage.halloo, scene.server.port, 10)?;
-    signal(scene.server.pid(), "STOP")?;
-    let (mut queue, begin) = (Vec::new(), Instant::now());
-    // The system lets in as many as the queue holds; whoever finds it full waits, and is not waited for.
-    for _ in 0..stage.size(5000, 1500) {
-        let address = (std::net::Ipv4Addr::LOCALHOST, scene.server.port).into();
-        match std::net::TcpStream::connect_timeout(&address, Duration::from_millis(20)) {
+fn full_accept_queue(context: &Context) -> Result<Finding> {
+    let mut setup = Setup::new(context)?;
+    setup.connect(&context.halloo, setup.server.port, 10)?;
+    signal(setup.server.pid(), "STOP")?;
+    let (mut queue, start) = (Vec::new(), Instant::now());
+    // The system completes as many connections as fit into the queue. Further attempts time out and are dropped.
+    for _ in 0..context.size(5000, 1500) {
+        let address = (Ipv4Addr::LOCALHOST, setup.server.port).into();
+        match TcpStream::connect_timeout(&address, Duration::from_millis(20)) {
             Ok(stream) => queue.push(stream),
-            Err(_) if begin.elapsed() > Duration::from_secs(5) => break,
+            Err(_) if start.elapsed() > Duration::from_secs(5) => break,
             Err(_) => {}
         }
     }
-    signal(scene.server.pid(), "CONT")?;
-    let woken = Instant::now();
-    Peer::join(scene.server.port)?.round_trip(b"in")?;
-    let let_in = woken.elapsed();
-    scene.exchange(RECOVERY)?;
-    Ok(survived(10, let_in, &format!(", with {} in the queue; {} came back", queue.len(), scene.came_back())))
+    signal(setup.server.pid(), "CONT")?;
+    let continued = Instant::now();
+    Peer::join(setup.server.port)?.round_trip(b"in")?;
+    let accepted = continued.elapsed();
+    setup.exchange(MAX_RECOVERY)?;
+    Ok(recovered(10, accepted, &format!(", with {} in the queue; {} reconnected", queue.len(), setup.reconnected())))
 }

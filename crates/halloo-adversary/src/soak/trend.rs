@@ -1,7 +1,7 @@
-//! How fast something grows.
+//! The trend of a series of measurements.
 
-/// The median of the slopes between every two points (Theil and Sen): what grows steadily shows in all of them, and a
-/// sample taken while a large message was under way in few. Zero for fewer than two points.
+/// Returns the median of the slopes between every two points (Theil-Sen estimator): steady growth shows in all of them, a
+/// sample during a large message only in a few. Returns zero for fewer than two points.
 pub(super) fn slope(points: &[(f64, f64)]) -> f64 {
     let pairs =
         points.iter().enumerate().flat_map(|(index, from)| points[index + 1..].iter().map(move |to| (from, to)));
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_leak_shows_beneath_what_comes_and_goes() {
+    fn the_slope_of_a_leak_is_not_hidden_by_outliers() {
         let leak = |minute: u32| (f64::from(minute), 7000.0 + 25.0 * f64::from(minute));
         let mut points: Vec<_> = (0..100).map(leak).collect();
         assert!((slope(&points) - 25.0).abs() < 1e-9);

@@ -1,66 +1,67 @@
-//! What comes to the discovery port, and what others claim there.
+//! Random and forged datagrams on the discovery port.
 
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 
-use crate::context::{Finding, Row, Run, Stage};
-use crate::peer::PATIENCE;
+use crate::context::Context;
+use crate::peer::TIMEOUT;
 use crate::random::Random;
+use crate::scenario::{Finding, Run, Scenario};
 
-pub(super) const DATAGRAMS: Row = Row {
-    name: "datagrams",
-    attack: "10^5 random datagrams on the discovery port, a third of them mutated probes",
-    promised: "0 bytes out, 0 panics",
-    run: Run::Alone(datagrams),
+pub(super) const RANDOM: Scenario = Scenario {
+    name: "random-datagrams",
+    attack: "10^5 random datagrams to the discovery port, a third of them mutated probes",
+    promised: "0 bytes sent back; 0 panics",
+    run: Run::Own(random_datagrams),
 };
 
-pub(super) const FORGED: Row = Row {
-    name: "forged",
+pub(super) const FORGED: Scenario = Scenario {
+    name: "forged-beacon",
     attack: "forged beacon with another `ip`",
-    promised: "the browser dials the source address",
-    run: Run::Alone(forged),
+    promised: "the browser connects to the source address",
+    run: Run::Own(forged),
 };
 
-/// A port that is free now.
+/// Returns a UDP port that is free at the moment.
 fn free_port() -> Result<u16> {
     Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn datagrams(stage: &Stage) -> Result<Finding> {
+fn random_datagrams(context: &Context) -> Result<Finding> {
     let port = free_port()?;
-    let mut server = stage.server(&["--discovery-port", &port.to_string()])?;
+    let mut server = context.server(&["--discovery-port", &port.to_string()])?;
     server.drain_output()?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_broadcast(true)?;
-    // Where a server of this machine alone listens.
-    let ears = ("127.255.255.255", port);
-    // What is asked as it should be is answered, so the server does hear.
-    socket.set_read_timeout(Some(PATIENCE))?;
-    let asked = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"n","pad":"{}"}}"#, "x".repeat(450));
-    socket.send_to(asked.as_bytes(), ears)?;
-    socket.recv(&mut [0; 2048]).context("the server does not answer a probe")?;
+    // Where a server that serves only this machine listens.
+    let discovery = ("127.255.255.255", port);
+    // A valid probe gets a reply, so the server does receive datagrams.
+    socket.set_read_timeout(Some(TIMEOUT))?;
+    let valid = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"n","pad":"{}"}}"#, "x".repeat(450));
+    socket.send_to(valid.as_bytes(), discovery)?;
+    socket.recv(&mut [0; 2048]).context("the server did not reply to a probe")?;
     socket.set_nonblocking(true)?;
     let (mut random, mut back, mut sent) = (Random::new(23), 0, 0);
-    // Nothing in it asks for anything: its service is not that of a probe.
+    // Not a valid probe: its `service` is another.
     let probe = format!(r#"{{"service":"websocket_server_Probe","nonce":"n"}}{}"#, " ".repeat(450));
-    for number in 0..stage.size(100_000, 5000) {
+    for number in 0..context.size(100_000, 5000) {
         let bytes = if number % 3 == 0 {
             let mut bytes = probe.clone().into_bytes();
             let at = random.below(bytes.len() as u64) as usize;
-            // Never a letter of the service, by which it could become a probe.
+            // Not within the value of `service`, which could turn it into a valid probe.
             bytes[if (11..36).contains(&at) { 100 } else { at }] = random.next() as u8;
             bytes
         } else {
             let length = random.below(1400) as usize;
             random.bytes(length)
         };
-        sent += usize::from(socket.send_to(&bytes, ears).is_ok());
+        sent += usize::from(socket.send_to(&bytes, discovery).is_ok());
         back += socket.recv(&mut [0; 2048]).unwrap_or(0);
         if number % 64 == 0 {
-            // Slower than the socket's buffer fills, so that they are read and not lost.
+            // Slower than the receive buffer fills, so that the server reads the datagrams.
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -68,12 +69,12 @@ fn datagrams(stage: &Stage) -> Result<Finding> {
     back += socket.recv(&mut [0; 2048]).unwrap_or(0);
     server.check_alive()?;
     server.status()?;
-    Ok(Finding { measured: format!("{sent} datagrams; {back} bytes out; the server runs"), held: back == 0 })
+    Ok(Finding { measured: format!("{sent} datagrams; {back} bytes sent back; the server runs"), held: back == 0 })
 }
 
-fn forged(stage: &Stage) -> Result<Finding> {
+fn forged(context: &Context) -> Result<Finding> {
     let port = free_port()?;
-    let mut browser = Command::new(&stage.halloo);
+    let mut browser = Command::new(&context.halloo);
     browser.args([
         "discover",
         "--local",
@@ -91,14 +92,14 @@ fn forged(stage: &Stage) -> Result<Finding> {
     while begin.elapsed() < Duration::from_secs(2) {
         let beacon = r#"{"service":"websocket_server","ip":"203.0.113.66","port":4711,"timestamp":1}"#;
         for to in ["127.0.0.1", "127.255.255.255"] {
-            // Until the browser listens, the machine says that nobody does.
+            // Fails with "connection refused" until the browser listens.
             let _ = forger.send_to(beacon.as_bytes(), (to, port));
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let output = child.wait_with_output().context("no answer of the browser")?;
+    let output = child.wait_with_output().context("the browser printed nothing")?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let url = text.split("ws://").nth(1).map(|rest| rest.split('"').next().unwrap_or_default().to_owned());
     let held = url.as_deref().is_some_and(|url| url.starts_with("127.0.0.1:4711"));
-    Ok(Finding { measured: url.map_or("nothing was found".into(), |url| format!("ws://{url}")), held })
+    Ok(Finding { measured: url.map_or("no server found".into(), |url| format!("ws://{url}")), held })
 }

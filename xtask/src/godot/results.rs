@@ -1,37 +1,37 @@
-//! What a run of the engine came to.
+//! The results that a run of the engine printed.
 
 use super::engine::Outcome;
 use crate::report::Tally;
 
-/// Counts and shows a run.
-pub(super) fn judge(outcome: &Outcome) -> Tally {
+/// Prints the results of a run and counts them.
+pub(super) fn evaluate(outcome: &Outcome) -> Tally {
     let tally = count(outcome);
     show(outcome, tally.failed > 0);
     tally
 }
 
-/// Prints the verdicts, or all of the output when something has failed.
+/// Prints the result of each test, or the whole output if something failed.
 pub(super) fn show(outcome: &Outcome, failed: bool) {
-    let is_verdict = |line: &&String| ["ok ", "SKIPPED ", "addon tests: "].iter().any(|word| line.starts_with(word));
-    // The bars of progress are coloured, the errors are not.
-    let is_said = |line: &&String| failed && !line.contains('\u{1b}');
-    outcome.lines.iter().filter(|line| is_said(line) || is_verdict(line)).for_each(|line| println!("{line}"));
-    if let Some(complaint) = &outcome.complaint {
-        println!("FAILED: {complaint}");
+    let is_result = |line: &&String| ["ok ", "SKIPPED ", "addon tests: "].iter().any(|word| line.starts_with(word));
+    // Progress bars are coloured, errors are not.
+    let is_output = |line: &&String| failed && !line.contains('\u{1b}');
+    outcome.lines.iter().filter(|line| is_output(line) || is_result(line)).for_each(|line| println!("{line}"));
+    if let Some(error) = &outcome.error {
+        println!("FAILED: {error}");
     }
 }
 
-/// What the run counted; a run that did not end well has at least one failure.
+/// Counts the results. A run that ended with an error has at least one failure.
 fn count(outcome: &Outcome) -> Tally {
     let sum = outcome.lines.iter().find_map(|line| parse_sum(line));
     let mut tally = sum.unwrap_or_default();
-    if outcome.complaint.is_some() || sum.is_none() {
+    if outcome.error.is_some() || sum.is_none() {
         tally.failed = tally.failed.max(1);
     }
     tally
 }
 
-/// Reads `addon tests: 3 passed, 0 failed, 1 skipped`.
+/// Parses `addon tests: 3 passed, 0 failed, 1 skipped`.
 fn parse_sum(line: &str) -> Option<Tally> {
     let mut numbers = line.strip_prefix("addon tests: ")?.split(", ").map(|part| part.split(' ').next()?.parse().ok());
     Some(Tally { passed: numbers.next()??, failed: numbers.next()??, skipped: numbers.next()?? })
@@ -41,21 +41,18 @@ fn parse_sum(line: &str) -> Option<Tally> {
 mod tests {
     use super::*;
 
-    fn outcome(lines: &[&str], complaint: Option<&str>) -> Outcome {
-        Outcome {
-            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
-            complaint: complaint.map(str::to_owned),
-        }
+    fn outcome(lines: &[&str], error: Option<&str>) -> Outcome {
+        Outcome { lines: lines.iter().map(|line| (*line).to_owned()).collect(), error: error.map(str::to_owned) }
     }
 
     #[test]
-    fn counts_what_the_engine_counted() {
+    fn the_sum_of_the_engine_is_counted() {
         let lines = ["ok a.b", "addon tests: 12 passed, 1 failed, 2 skipped"];
         assert_eq!(count(&outcome(&lines, Some("status 1"))), Tally { passed: 12, failed: 1, skipped: 2 });
     }
 
     #[test]
-    fn a_run_that_went_wrong_has_failed_whatever_it_counted() {
+    fn a_run_with_an_error_has_failed_despite_its_sum() {
         let lines = ["addon tests: 12 passed, 0 failed, 0 skipped"];
         assert_eq!(count(&outcome(&lines, None)).failed, 0);
         assert_eq!(count(&outcome(&lines, Some("SCRIPT ERROR"))).failed, 1);

@@ -1,4 +1,4 @@
-//! One client of the soak: does whatever a client may, and much that it may not.
+//! A client of the soak, which mixes valid traffic with violations of the protocol.
 
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,112 +8,112 @@ use std::time::Duration;
 use crate::peer::{BINARY, CLOSE, FIN, PING, PONG, Peer, TEXT, frame};
 use crate::random::Random;
 
-/// A thread that plays a client until the program ends.
-pub(super) struct Actor {
-    member: Arc<Mutex<Option<SocketAddr>>>,
+/// A thread that acts as a client until the program ends.
+pub(super) struct SoakClient {
+    address: Arc<Mutex<Option<SocketAddr>>>,
 }
 
-/// What all actors did.
+/// What all clients did.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     joined: AtomicU64,
     messages: AtomicU64,
     faults: AtomicU64,
     refused: AtomicU64,
 }
 
-impl Tally {
-    pub(super) fn line(&self) -> String {
-        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+impl Counters {
+    pub(super) fn summary(&self) -> String {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
         format!(
             "{} joined, {} messages, {} faults, {} refused",
-            of(&self.joined),
-            of(&self.messages),
-            of(&self.faults),
-            of(&self.refused)
+            get(&self.joined),
+            get(&self.messages),
+            get(&self.faults),
+            get(&self.refused)
         )
     }
 }
 
-impl Actor {
-    pub(super) fn start(port: u16, random: Random, calm: &Arc<AtomicBool>, tally: &Arc<Tally>) -> Actor {
-        let member: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
-        let mut part = Part {
+impl SoakClient {
+    pub(super) fn start(port: u16, random: Random, calm: &Arc<AtomicBool>, counters: &Arc<Counters>) -> SoakClient {
+        let address: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
+        let mut behaviour = Behaviour {
             port,
             random,
             calm: Arc::clone(calm),
-            tally: Arc::clone(tally),
-            member: Arc::clone(&member),
+            counters: Arc::clone(counters),
+            address: Arc::clone(&address),
             peer: None,
         };
         std::thread::spawn(move || {
             loop {
-                part.step();
+                behaviour.step();
             }
         });
-        Actor { member }
+        SoakClient { address }
     }
 
-    /// Where it is connected from; `None` when it is not.
+    /// Returns the local address of the connection; `None` while there is none.
     pub(super) fn address(&self) -> Option<SocketAddr> {
-        *self.member.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Part {
+struct Behaviour {
     port: u16,
     random: Random,
     calm: Arc<AtomicBool>,
-    tally: Arc<Tally>,
-    member: Arc<Mutex<Option<SocketAddr>>>,
+    counters: Arc<Counters>,
+    address: Arc<Mutex<Option<SocketAddr>>>,
     peer: Option<Peer>,
 }
 
-impl Part {
+impl Behaviour {
     fn step(&mut self) {
         let Some(mut peer) = self.peer.take() else {
             return if self.calm.load(Ordering::SeqCst) { pause(50) } else { self.join() };
         };
         let stays = if self.calm.load(Ordering::SeqCst) {
-            peer.linger(Duration::from_millis(200))
+            peer.answer_pings(Duration::from_millis(200))
         } else {
             self.act(&mut peer)
         };
         if stays {
             self.peer = Some(peer);
         } else {
-            self.tell(None);
+            self.set_address(None);
         }
     }
 
-    fn tell(&self, address: Option<SocketAddr>) {
-        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    fn set_address(&self, address: Option<SocketAddr>) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = address;
     }
 
     fn join(&mut self) {
         pause(self.random.below(2000));
         match Peer::join(self.port) {
             Ok(peer) => {
-                self.tally.joined.fetch_add(1, Ordering::Relaxed);
-                self.tell(peer.stream.local_addr().ok());
+                self.counters.joined.fetch_add(1, Ordering::Relaxed);
+                self.set_address(peer.stream.local_addr().ok());
                 self.peer = Some(peer);
             }
-            Err(_) => _ = self.tally.refused.fetch_add(1, Ordering::Relaxed),
+            Err(_) => _ = self.counters.refused.fetch_add(1, Ordering::Relaxed),
         }
     }
 
-    /// One thing that a client does; whether it is still one afterwards.
+    /// Does one random thing. Returns whether the client is still connected.
     fn act(&mut self, peer: &mut Peer) -> bool {
         let what = self.random.below(100);
         if what < 80 {
             return self.behave(peer, what);
         }
-        self.tally.faults.fetch_add(1, Ordering::Relaxed);
+        self.counters.faults.fetch_add(1, Ordering::Relaxed);
         match what {
-            // A fault that is none to the server: it stays, and reads nothing for a while.
+            // Reads nothing for a while, which the server tolerates.
             80..84 => {
                 pause(self.random.below(4000));
-                return peer.linger(Duration::from_millis(10));
+                return peer.answer_pings(Duration::from_millis(10));
             }
             84..87 => drop(peer.write(&self.random.bytes(200))),
             87..89 => drop(peer.write(&frame(FIN | TEXT, &[0xff, 0xfe]))),
@@ -124,11 +124,11 @@ impl Part {
                 let _ = peer.stream.shutdown(Shutdown::Write);
                 pause(self.random.below(500));
             }
-            // The socket is closed with a reset.
+            // Dropping the connection resets it.
             _ => return false,
         }
-        // It waits for its verdict before it goes.
-        while peer.linger(Duration::from_millis(100)) {
+        // Mostly waits for the close frame before it leaves.
+        while peer.answer_pings(Duration::from_millis(100)) {
             if self.calm.load(Ordering::SeqCst) || self.random.below(10) == 0 {
                 return false;
             }
@@ -140,38 +140,38 @@ impl Part {
         let sent = match what {
             0..40 => {
                 let payload = vec![b'm'; self.random.below(400) as usize];
-                self.tally.messages.fetch_add(1, Ordering::Relaxed);
+                self.counters.messages.fetch_add(1, Ordering::Relaxed);
                 peer.send(TEXT, &payload)
             }
             40..45 => {
                 let burst = frame(FIN | BINARY, &[7; 32]).repeat(500);
-                self.tally.messages.fetch_add(500, Ordering::Relaxed);
+                self.counters.messages.fetch_add(500, Ordering::Relaxed);
                 peer.write(&burst)
             }
             45..48 => {
                 let payload = vec![b'b'; self.random.below(900_000) as usize];
-                self.tally.messages.fetch_add(1, Ordering::Relaxed);
+                self.counters.messages.fetch_add(1, Ordering::Relaxed);
                 peer.send(TEXT, &payload)
             }
             48..52 => self.fragments(peer),
             52..54 => {
                 let _ = peer.send(CLOSE, &[0x03, 0xe8]);
-                while peer.linger(Duration::from_millis(100)) {}
+                while peer.answer_pings(Duration::from_millis(100)) {}
                 return false;
             }
-            54..60 => peer.send(PONG, b"unasked"),
+            54..60 => peer.send(PONG, b"unsolicited"),
             _ => Ok(()),
         };
-        sent.is_ok() && peer.linger(Duration::from_millis(self.random.below(200)))
+        sent.is_ok() && peer.answer_pings(Duration::from_millis(self.random.below(200)))
     }
 
     fn fragments(&mut self, peer: &mut Peer) -> std::io::Result<()> {
         let mut whole = frame(TEXT, b"begin");
         for _ in 0..self.random.below(50) {
-            whole.extend(frame(0, b"and on"));
+            whole.extend(frame(0, b"middle"));
         }
         whole.extend(frame(FIN, b"end"));
-        self.tally.messages.fetch_add(1, Ordering::Relaxed);
+        self.counters.messages.fetch_add(1, Ordering::Relaxed);
         let cut = self.random.below(whole.len() as u64) as usize;
         peer.write(&whole[..cut])?;
         pause(self.random.below(50));

@@ -1,25 +1,26 @@
-//! Pages of other sites: what a browser says of where it comes from, and of whom it wants to talk to.
+//! Requests from pages of other sites: the `Origin` and `Host` headers that a browser would send.
 
 use anyhow::{Result, ensure};
 
-use crate::context::{Finding, Ground, Row, Run};
+use crate::context::Target;
 use crate::peer::{Peer, request};
+use crate::scenario::{Finding, Run, Scenario};
 
-pub(super) const ORIGINS: Row = Row {
-    name: "origins",
-    attack: "cross-site: 60 Origins (case, port, null, userinfo, IDN, IP, doubled)",
-    promised: "0 wrong decisions, no event, no count",
-    run: Run::Beside(origins),
+pub(super) const ORIGINS: Scenario = Scenario {
+    name: "cross-site-origins",
+    attack: "cross-site requests with 60 `Origin` headers (case, port, null, userinfo, IDN, IP, duplicate)",
+    promised: "0 wrong decisions; a refused request causes no event and is not counted",
+    run: Run::Shared(origins),
 };
 
-pub(super) const HOSTS: Row = Row {
-    name: "hosts",
-    attack: "DNS rebinding: 40 Hosts (other names, look-alikes, two Hosts)",
-    promised: "0 wrong decisions, no event, no count",
-    run: Run::Beside(hosts),
+pub(super) const HOSTS: Scenario = Scenario {
+    name: "dns-rebinding",
+    attack: "DNS rebinding: requests with 40 `Host` headers (other names, look-alikes, two headers)",
+    promised: "0 wrong decisions; a refused request causes no event and is not counted",
+    run: Run::Shared(hosts),
 };
 
-/// PORT stands for the server's port. A peer from this machine may come from a page of this machine.
+/// PORT is replaced with the server's port. A client on this machine may use a page from this machine.
 const REFUSED_ORIGINS: [&str; 49] = [
     "null",
     "NULL",
@@ -120,55 +121,55 @@ const REFUSED_HOSTS: [&str; 31] = [
 const ALLOWED_HOSTS: [&str; 7] =
     ["127.0.0.1:PORT", "127.0.0.1", "localhost:PORT", "LocalHost", "app.localhost", "halloo.local:PORT", "[::1]:PORT"];
 
-fn origins(ground: &Ground) -> Result<Finding> {
-    let own = format!("127.0.0.1:{}", ground.port);
+fn origins(target: &Target) -> Result<Finding> {
+    let own = format!("127.0.0.1:{}", target.port);
     let mut cases: Vec<(String, bool)> = Vec::new();
     let with = |origin: &str| request("/", &own, &format!("Origin: {origin}\r\n"));
     cases.extend(REFUSED_ORIGINS.iter().map(|origin| (with(origin), false)));
     cases.extend(ALLOWED_ORIGINS.iter().map(|origin| (with(origin), true)));
     let twice = format!("Origin: http://{own}\r\nOrigin: http://{own}\r\n");
     cases.push((request("/", &own, &twice), false));
-    judge(ground, &cases)
+    judge(target, &cases)
 }
 
-fn hosts(ground: &Ground) -> Result<Finding> {
+fn hosts(target: &Target) -> Result<Finding> {
     let mut cases: Vec<(String, bool)> = Vec::new();
     cases
         .extend(REFUSED_HOSTS.iter().filter(|&&host| host != "localhost.").map(|host| (request("/", host, ""), false)));
-    // A dot at the end makes a name absolute and is no other name.
+    // A trailing dot makes a name absolute; it is still the same name.
     cases.push((request("/", "localhost.", ""), true));
     cases.extend(ALLOWED_HOSTS.iter().map(|host| (request("/", host, ""), true)));
-    let own = format!("127.0.0.1:{}", ground.port);
+    let own = format!("127.0.0.1:{}", target.port);
     cases.push((request("/", &own, "Host: evil.com\r\n"), false));
     cases.push((request("/", "evil.com", &format!("Host: {own}\r\n")), false));
-    judge(ground, &cases)
+    judge(target, &cases)
 }
 
-/// Sends each request and compares the verdict; nobody who is refused may be counted.
-fn judge(ground: &Ground, cases: &[(String, bool)]) -> Result<Finding> {
-    let before = counted(ground)?;
-    let (mut wrong, mut let_in) = (Vec::new(), 0);
+/// Sends each request and compares the decision. Only accepted requests may be counted as clients.
+fn judge(target: &Target, cases: &[(String, bool)]) -> Result<Finding> {
+    let before = counted(target)?;
+    let (mut wrong, mut accepted) = (Vec::new(), 0);
     for (text, allowed) in cases {
-        let text = text.replace("PORT", &ground.port.to_string());
-        let mut peer = Peer::open(ground.port)?;
+        let text = text.replace("PORT", &target.port.to_string());
+        let mut peer = Peer::open(target.port)?;
         peer.write(text.as_bytes())?;
         let head = peer.response()?;
         let status = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let right = if *allowed { status == "101" } else { status == "403" || status == "400" };
-        let_in += u64::from(status == "101");
+        accepted += u64::from(status == "101");
         if !right {
             let line = text.lines().filter(|line| line.starts_with("Origin") || line.starts_with("Host"));
             wrong.push(format!("{status} for {:?}", line.collect::<Vec<_>>()));
         }
     }
-    let joined = counted(ground)? - before;
-    ensure!(joined == let_in, "{let_in} were let in and {joined} counted");
+    let joined = counted(target)? - before;
+    ensure!(joined == accepted, "{accepted} requests were accepted, but {joined} clients counted");
     let measured = format!("{} requests, {} wrong{}", cases.len(), wrong.len(), listed(&wrong));
     Ok(Finding { measured, held: wrong.is_empty() })
 }
 
-fn counted(ground: &Ground) -> Result<u64> {
-    Ok(ground.status()?["halloo"]["clients_total"].as_u64().unwrap_or(0))
+fn counted(target: &Target) -> Result<u64> {
+    Ok(target.status()?["halloo"]["clients_total"].as_u64().unwrap_or(0))
 }
 
 fn listed(wrong: &[String]) -> String {
