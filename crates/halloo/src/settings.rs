@@ -37,10 +37,11 @@ pub enum Godot {
 
 /// One setting.
 pub struct Setting {
-    /// Its name: the path of the field in [`Config`], with `_`.
-    ///
-    /// [`Config`]: crate::Config
+    /// Its name, which is the same everywhere apart from `_` and `-`: the path of the field with `_`, without the prefixes
+    /// `messages.` and `access.`, and with `handshake_` for `handshakes.`.
     pub name: &'static str,
+    /// The path of the field in [`Config`], such as `outbox.when_full`.
+    pub path: &'static str,
     /// What it is about.
     pub group: Group,
     /// Its values, with unit and range.
@@ -54,7 +55,7 @@ pub struct Setting {
     /// Whether a short help leaves it out.
     pub is_rare: bool,
     get: fn(&Config) -> Value,
-    set: fn(&mut Config, Value),
+    set: fn(&mut Config, Value) -> Result<(), ()>,
 }
 
 impl Setting {
@@ -69,35 +70,52 @@ impl Setting {
     /// [`SettingError`] when the value is of another kind or out of range; `config` is unchanged then.
     pub fn set(&self, config: &mut Config, value: Value) -> Result<(), SettingError> {
         let value = self.kind.check(value)?;
-        (self.set)(config, value);
-        Ok(())
+        let given = value.to_string();
+        // In range, but a size may still be more than this machine can address.
+        (self.set)(config, value).map_err(|()| SettingError { given, allowed: self.kind.allowed() })
     }
 
     /// Returns the default.
     pub fn default_value(&self) -> Value {
         self.get(&Config::default())
     }
-
-    /// Returns the path of the field in [`Config`](crate::Config), such as `outbox.when_full`.
-    pub fn path(&self) -> String {
-        let prefixes = [("handshake_", "handshakes."), ("outbox_", "outbox."), ("event_queue_", "event_queue.")];
-        let nested =
-            prefixes.iter().find_map(|(prefix, path)| Some(format!("{path}{}", self.name.strip_prefix(prefix)?)));
-        nested.unwrap_or_else(|| match self.name {
-            "max_message_bytes" | "max_fragments" | "fragment_timeout" | "max_control_frames_per_second" => {
-                format!("messages.{}", self.name)
-            }
-            "allowed_origins" | "allowed_hosts" | "allow_public" => format!("access.{}", self.name),
-            name => name.to_owned(),
-        })
-    }
 }
 
-/// A row of the table whose field converts from and into a [`Value`].
+/// Returns the name of the setting in a field.
+macro_rules! name {
+    (messages.$field:ident) => {
+        stringify!($field)
+    };
+    (access.$field:ident) => {
+        stringify!($field)
+    };
+    (handshakes.$field:ident) => {
+        concat!("handshake_", stringify!($field))
+    };
+    ($part:ident.$field:ident) => {
+        concat!(stringify!($part), "_", stringify!($field))
+    };
+    ($field:ident) => {
+        stringify!($field)
+    };
+}
+
+/// Returns the path of a field.
+macro_rules! path {
+    ($part:ident.$field:ident) => {
+        concat!(stringify!($part), ".", stringify!($field))
+    };
+    ($field:ident) => {
+        stringify!($field)
+    };
+}
+
+/// A row of the table: the field, whose type converts from and into a [`Value`], and what is to be known about it.
 macro_rules! setting {
-    ($name:literal, $($field:ident).+, $group:ident, $godot:ident, $kind:expr, $text:literal, $beyond:literal) => {
+    ($($field:ident).+, $group:ident, $godot:ident, $kind:expr, $text:literal, $beyond:literal) => {
         Setting {
-            name: $name,
+            name: name!($($field).+),
+            path: path!($($field).+),
             group: Group::$group,
             kind: $kind,
             text: $text,
@@ -105,12 +123,7 @@ macro_rules! setting {
             godot: Godot::$godot,
             is_rare: matches!(Godot::$godot, Godot::Hidden),
             get: |config| Value::from(config.$($field).+.clone()),
-            set: |config, value| {
-                // `Setting::set` has checked the kind and the range.
-                if let Ok(value) = value.try_into() {
-                    config.$($field).+ = value;
-                }
-            },
+            set: |config, value| value.try_into().map(|value| config.$($field).+ = value),
         }
     };
 }
@@ -125,97 +138,97 @@ const TIMEOUT: Kind = Kind::Duration { min_millis: 100, max_millis: DAY, or_zero
 /// Every setting, in the order in which it is shown.
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
-    setting!("port", port, Network, Basic, Kind::Count { min: 0, max: 65_535 },
+    setting!(port, Network, Basic, Kind::Count { min: 0, max: 65_535 },
         "First TCP port to try; the nine after it follow when it is in use. 0 for any free port", ""),
-    setting!("strict_port", strict_port, Network, Advanced, Kind::Flag,
+    setting!(strict_port, Network, Advanced, Kind::Flag,
         "Fail when the port is in use instead of trying the next", ""),
-    setting!("bind", bind, Network, Advanced, Kind::Address,
+    setting!(bind, Network, Advanced, Kind::Address,
         "Listen on this address only; a loopback address also keeps discovery on this machine", ""),
-    setting!("name", name, Discovery, Basic, Kind::Text,
+    setting!(name, Discovery, Basic, Kind::Text,
         "Name that people see in a list of servers", ""),
-    setting!("discovery", discovery, Discovery, Basic, Kind::Flag,
+    setting!(discovery, Discovery, Basic, Kind::Flag,
         "Announce the server on the local network", ""),
-    setting!("discovery_port", discovery_port, Discovery, Advanced, Kind::Count { min: 1, max: 65_535 },
+    setting!(discovery_port, Discovery, Advanced, Kind::Count { min: 1, max: 65_535 },
         "UDP port that beacons are sent to", ""),
-    setting!("discovery_interval", discovery_interval, Discovery, Advanced,
+    setting!(discovery_interval, Discovery, Advanced,
         Kind::Duration { min_millis: 100, max_millis: DAY, or_zero: false },
         "Time between two beacons", ""),
-    setting!("strict_beacon", strict_beacon, Discovery, Hidden, Kind::Flag,
+    setting!(strict_beacon, Discovery, Hidden, Kind::Flag,
         "Send beacons with the four keys of the reference script and nothing else", ""),
     #[cfg(feature = "mdns")]
-    setting!("mdns", mdns, Discovery, Hidden, Kind::Flag,
+    setting!(mdns, Discovery, Hidden, Kind::Flag,
         "Publish the server by multicast DNS, as NAME.local", ""),
-    setting!("allowed_origins", access.allowed_origins, Access, Basic, Kind::Origins,
+    setting!(access.allowed_origins, Access, Basic, Kind::Origins,
         "Let in web pages of these origins, such as https://example.org; * for every page", ""),
-    setting!("allowed_hosts", access.allowed_hosts, Access, Advanced, Kind::Hosts,
+    setting!(access.allowed_hosts, Access, Advanced, Kind::Hosts,
         "Further names under which this machine may be addressed", ""),
-    setting!("allow_public", access.allow_public, Access, Advanced, Kind::Flag,
+    setting!(access.allow_public, Access, Advanced, Kind::Flag,
         "Let in clients from public addresses", ""),
-    setting!("max_clients", max_clients, Limits, Advanced, Kind::Count { min: 0, max: 1 << 20 },
+    setting!(max_clients, Limits, Advanced, Kind::Count { min: 0, max: 1 << 20 },
         "Maximum number of clients; 0 for as many as file descriptors allow, less 64",
         "refused with 503"),
-    setting!("max_clients_per_address", max_clients_per_address, Limits, Hidden, COUNT,
+    setting!(max_clients_per_address, Limits, Hidden, COUNT,
         "Maximum number of clients from one address; loopback is exempt",
         "refused with 503"),
-    setting!("handshake_timeout", handshakes.timeout, Limits, Hidden, TIMEOUT,
+    setting!(handshakes.timeout, Limits, Hidden, TIMEOUT,
         "Time from the accepted socket to the complete handshake",
         "disconnected"),
-    setting!("handshake_max_head_bytes", handshakes.max_head_bytes, Limits, Hidden,
+    setting!(handshakes.max_head_bytes, Limits, Hidden,
         Kind::Bytes { min: 256, max: 64 * 1024 },
         "Size of a request head",
         "refused with 431"),
-    setting!("handshake_max_headers", handshakes.max_headers, Limits, Hidden, Kind::Count { min: 8, max: 1024 },
+    setting!(handshakes.max_headers, Limits, Hidden, Kind::Count { min: 8, max: 1024 },
         "Number of headers in a request head",
         "refused with 431"),
-    setting!("handshake_max_pending", handshakes.max_pending, Limits, Hidden, COUNT,
+    setting!(handshakes.max_pending, Limits, Hidden, COUNT,
         "Number of pending connections, whose handshake is not complete",
         "the oldest is disconnected"),
-    setting!("handshake_max_pending_per_address", handshakes.max_pending_per_address, Limits, Hidden, COUNT,
+    setting!(handshakes.max_pending_per_address, Limits, Hidden, COUNT,
         "Number of pending connections from one address; loopback is exempt",
         "the oldest is disconnected"),
-    setting!("max_message_bytes", messages.max_message_bytes, Limits, Advanced, BYTES,
+    setting!(messages.max_message_bytes, Limits, Advanced, BYTES,
         "Size of a message from a client",
         "closed with 1009"),
-    setting!("max_fragments", messages.max_fragments, Limits, Hidden, COUNT,
+    setting!(messages.max_fragments, Limits, Hidden, COUNT,
         "Number of frames of one message",
         "closed with 1008"),
-    setting!("fragment_timeout", messages.fragment_timeout, Limits, Hidden, TIMEOUT,
+    setting!(messages.fragment_timeout, Limits, Hidden, TIMEOUT,
         "Time from the first frame of a message to its last byte",
         "closed with 1008"),
-    setting!("max_control_frames_per_second", messages.max_control_frames_per_second, Limits, Hidden, COUNT,
+    setting!(messages.max_control_frames_per_second, Limits, Hidden, COUNT,
         "Control frames per second, after a burst of twice as many",
         "closed with 1008"),
-    setting!("max_partial_bytes_total", max_partial_bytes_total, Limits, Hidden, TOTAL,
+    setting!(max_partial_bytes_total, Limits, Hidden, TOTAL,
         "Memory for the partial messages of all clients",
         "the client with the largest is closed with 1013"),
-    setting!("compression", compression, Limits, Hidden, Kind::Flag,
+    setting!(compression, Limits, Hidden, Kind::Flag,
         "Let clients that offer it compress messages (permessage-deflate), both ways", ""),
-    setting!("outbox_max_messages", outbox.max_messages, Limits, Hidden, COUNT,
+    setting!(outbox.max_messages, Limits, Hidden, COUNT,
         "Number of messages that wait for one client",
         "as `outbox_when_full` says"),
-    setting!("outbox_max_bytes", outbox.max_bytes, Limits, Hidden, BYTES,
+    setting!(outbox.max_bytes, Limits, Hidden, BYTES,
         "Size of the messages that wait for one client",
         "as `outbox_when_full` says"),
-    setting!("outbox_when_full", outbox.when_full, Limits, Advanced,
+    setting!(outbox.when_full, Limits, Advanced,
         Kind::Choice(&["disconnect", "drop_oldest", "drop_newest"]),
         "What happens when a client is too slow for its messages: disconnect closes it with 1013", ""),
-    setting!("max_outbox_bytes_total", max_outbox_bytes_total, Limits, Hidden, TOTAL,
+    setting!(max_outbox_bytes_total, Limits, Hidden, TOTAL,
         "Memory for the messages that wait for all clients, a broadcast counted once",
         "the client with the largest outbox is closed with 1013"),
-    setting!("write_timeout", write_timeout, Limits, Hidden, TIMEOUT,
+    setting!(write_timeout, Limits, Hidden, TIMEOUT,
         "Time in which a client accepts none of the bytes that wait for it",
         "disconnected"),
-    setting!("close_timeout", close_timeout, Limits, Hidden, TIMEOUT,
+    setting!(close_timeout, Limits, Hidden, TIMEOUT,
         "Time for a client to answer a close frame",
         "disconnected"),
-    setting!("heartbeat", heartbeat, Limits, Advanced,
+    setting!(heartbeat, Limits, Advanced,
         Kind::Duration { min_millis: 500, max_millis: DAY, or_zero: true },
         "Silence after which a client is pinged; it is dropped after three times as long. 0 turns both off",
         "disconnected"),
-    setting!("event_queue_max_events", event_queue.max_events, Limits, Hidden, COUNT,
+    setting!(event_queue.max_events, Limits, Hidden, COUNT,
         "Number of events that wait for the application",
         "the server stops reading"),
-    setting!("event_queue_max_bytes", event_queue.max_bytes, Limits, Hidden, TOTAL,
+    setting!(event_queue.max_bytes, Limits, Hidden, TOTAL,
         "Size of the messages in those events",
         "the server stops reading"),
 ];

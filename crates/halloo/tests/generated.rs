@@ -59,7 +59,7 @@ fn limits_are_documented() {
             Godot::Hidden => String::new(),
             Godot::Basic | Godot::Advanced => format!("`halloo/{}`", setting.name),
         };
-        let (path, text, beyond, option) = (setting.path(), setting.text, setting.beyond, option(setting));
+        let (path, text, beyond, option) = (setting.path, setting.text, setting.beyond, option(setting));
         writeln!(table, "| `{path}` | {text} | {} | {beyond} | `{option}` | {godot} |", default(setting)).unwrap();
     }
     check("docs/limits.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);

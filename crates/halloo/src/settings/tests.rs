@@ -8,15 +8,15 @@ const WITHOUT_ROW: [&str; 4] = ["access.token", "access.own_host", "access.setti
 #[test]
 fn every_field_has_a_row_and_every_row_a_field() {
     let fields = fields(&format!("{:#?}", Config::default()));
-    let rows: Vec<String> = SETTINGS.iter().map(Setting::path).collect();
+    let rows: Vec<&str> = SETTINGS.iter().map(|setting| setting.path).collect();
     for field in &fields {
         assert!(
-            rows.contains(field) || WITHOUT_ROW.contains(&field.as_str()),
+            rows.contains(&field.as_str()) || WITHOUT_ROW.contains(&field.as_str()),
             "SETTINGS has no row for Config::{field}"
         );
     }
     for row in &rows {
-        assert!(fields.contains(row), "there is no field Config::{row} for the row of SETTINGS");
+        assert!(fields.iter().any(|field| field == row), "there is no field Config::{row} for the row of SETTINGS");
     }
 }
 
@@ -84,4 +84,27 @@ fn values_of_another_kind_or_out_of_range_are_refused_and_change_nothing() {
         assert_eq!(setting.get(&config), setting.default_value());
     }
     assert!(find("heartbeat").unwrap().set(&mut config, Value::Duration(Duration::ZERO)).is_ok());
+}
+
+#[test]
+fn names_follow_from_the_path_of_the_field() {
+    for (path, name) in [
+        ("port", "port"),
+        ("access.allow_public", "allow_public"),
+        ("messages.max_message_bytes", "max_message_bytes"),
+        ("handshakes.max_pending", "handshake_max_pending"),
+        ("outbox.when_full", "outbox_when_full"),
+        ("event_queue.max_events", "event_queue_max_events"),
+    ] {
+        assert_eq!(find(name).map(|setting| setting.path), Some(path));
+    }
+}
+
+#[test]
+fn a_number_that_does_not_fit_into_the_field_is_refused() {
+    // As a total of 1 TiB on a machine with 32 bits.
+    let setting = setting!(port, Network, Basic, Kind::Count { min: 0, max: 1 << 20 }, "", "");
+    let mut config = Config::default();
+    assert_eq!(setting.set(&mut config, Value::Number(65_536)).unwrap_err().given, "65536");
+    assert_eq!(config.port, Config::default().port);
 }
