@@ -84,7 +84,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let text = match (setting.beyond, &default) {
         (_, Value::Flag(true)) => format!("Do not {}{}", setting.text[..1].to_lowercase(), &setting.text[1..]),
         ("", _) => setting.text.to_owned(),
-        (beyond, _) => format!("{}; beyond: {beyond}", setting.text),
+        (beyond, _) => format!("{}. When exceeded: {beyond}", setting.text),
     };
     if setting.kind != Kind::Flag {
         arg = arg.long_help(format!("{text}\n\nAllowed: {}", setting.kind.allowed()));

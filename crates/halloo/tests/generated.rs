@@ -41,37 +41,33 @@ fn option(setting: &Setting) -> String {
 }
 
 fn default(setting: &Setting) -> String {
-    match (setting.name, setting.default_value()) {
-        ("max_clients", _) => "0".into(),
-        (_, value @ Value::Number(number)) if !matches!(setting.kind, Kind::Bytes { .. }) && number < 1 << 20 => {
-            value.describe(&setting.kind)
-        }
-        (_, value) => value.describe(&setting.kind),
-    }
+    setting.default_value().describe(&setting.kind)
 }
 
 #[test]
 fn limits_are_documented() {
-    let mut table = String::from("\n| `Config` | what it bounds or sets | default | beyond | option | Godot |\n");
-    table += "|---|---|---|---|---|---|\n";
+    let mut table = String::from("\n| `Config` | meaning | default | allowed | when exceeded | option | Godot |\n");
+    table += "|---|---|---|---|---|---|---|\n";
     for setting in SETTINGS {
         let godot = match setting.godot {
             Godot::Hidden => String::new(),
             Godot::Basic | Godot::Advanced => format!("`halloo/{}`", setting.name),
         };
-        let (path, text, beyond, option) = (setting.path, setting.text, setting.beyond, option(setting));
-        writeln!(table, "| `{path}` | {text} | {} | {beyond} | `{option}` | {godot} |", default(setting)).unwrap();
+        let Setting { path, kind, text, beyond, .. } = setting;
+        let (default, range, option) = (default(setting), kind.range(), option(setting));
+        writeln!(table, "| `{path}` | {text} | {default} | {range} | {beyond} | `{option}` | {godot} |").unwrap();
     }
     check("docs/limits.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
 }
 
 #[test]
 fn addon_documents_its_settings() {
-    let mut table = String::from("\n| setting | default | meaning |\n|---|---|---|\n");
+    let mut table =
+        String::from("\n| setting | default | allowed | meaning | when exceeded |\n|---|---|---|---|---|\n");
     for setting in SETTINGS.iter().filter(|setting| setting.godot != Godot::Hidden) {
-        let default = if setting.name == "name" { "that of the project".to_owned() } else { default(setting) };
-        let beyond = if setting.beyond.is_empty() { String::new() } else { format!("; beyond: {}", setting.beyond) };
-        writeln!(table, "| `{}` | {default} | {}{beyond} |", setting.name, setting.text).unwrap();
+        let Setting { name, kind, text, beyond, .. } = setting;
+        let default = if *name == "name" { "that of the project".to_owned() } else { default(setting) };
+        writeln!(table, "| `{name}` | {default} | {} | {text} | {beyond} |", kind.range()).unwrap();
     }
     check("godot/addons/halloo/README.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
 }

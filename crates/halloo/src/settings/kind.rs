@@ -70,19 +70,32 @@ impl Kind {
         if is_valid { Ok(value) } else { Err(SettingError { given: value.to_string(), allowed: self.allowed() }) }
     }
 
-    /// Returns what is allowed, such as `a time from 500ms to 1h, or 0`.
-    pub fn allowed(&self) -> String {
+    /// Returns the values with their unit, such as `100ms to 24h, or 0s`.
+    pub fn range(&self) -> String {
         match self {
-            Kind::Flag => "true or false".into(),
-            Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
-            Kind::Bytes { min, max } => {
-                format!("a size from {} to {}, like 65536, 64KiB or 2MB", bytes(*min), bytes(*max))
-            }
+            Kind::Flag => "on or off".into(),
+            Kind::Count { min, max } => format!("{min} to {max}"),
+            Kind::Bytes { min, max } => format!("{} to {}", bytes(*min), bytes(*max)),
             Kind::Duration { min_millis, max_millis, or_zero } => {
                 let (min, hours) = (Duration::from_millis(*min_millis), max_millis / 3_600_000);
-                let zero = if *or_zero { ", or 0s" } else { "" };
-                format!("a time from {min:?} to {hours}h{zero}, with its unit, like 500ms, 2s or 1m")
+                format!("{min:?} to {hours}h{}", if *or_zero { ", or 0s" } else { "" })
             }
+            Kind::Text => "text".into(),
+            Kind::Address => "IP address".into(),
+            Kind::Origins => "list of origins".into(),
+            Kind::Hosts => "list of host names".into(),
+            Kind::Choice(words) => words.join(", "),
+        }
+    }
+
+    /// Returns what is allowed as a part of a sentence, such as `a whole number from 0 to 65535`.
+    pub fn allowed(&self) -> String {
+        let range = self.range();
+        match self {
+            Kind::Flag => "true or false".into(),
+            Kind::Count { .. } => format!("a whole number from {range}"),
+            Kind::Bytes { .. } => format!("a size from {range}, like 65536, 64KiB or 2MB"),
+            Kind::Duration { .. } => format!("a time from {range}, with its unit, like 500ms, 2s or 1m"),
             Kind::Text => "a text that is not empty".into(),
             Kind::Address => "an IP address of this machine, like 192.168.1.5, without a port, or nothing for all".into(),
             Kind::Origins => {
@@ -90,7 +103,7 @@ impl Kind {
                     .into()
             }
             Kind::Hosts => "host names, like game.example.org, without a scheme or a port".into(),
-            Kind::Choice(words) => words.join(", "),
+            Kind::Choice(_) => range,
         }
     }
 }
