@@ -36,9 +36,12 @@ signal server_failed(message: String)
 
 ## The settings that the server reads from [code]halloo/…[/code] of the project's settings.
 const SETTINGS: Array[String] = [
-	"port", "strict_port", "bind", "name", "discovery", "discovery_port", "discovery_interval", "max_clients",
-	"max_message_bytes", "heartbeat", "allowed_origins", "allowed_hosts", "allow_public", "token",
-	"outbox_when_full", "frame_budget_ms", "verbosity",
+	"token", "frame_budget_ms", "verbosity",
+	# Those of the server are written by `cargo xtask generate`.
+	# settings: begin
+	"port", "strict_port", "bind", "name", "discovery", "discovery_port", "discovery_interval", "allowed_origins",
+	"allowed_hosts", "allow_public", "max_clients", "max_message_bytes", "outbox_when_full", "heartbeat",
+	# settings: end
 ]
 const NATIVE_CLASS := &"HallooServer"
 const EXTENSION := "res://addons/halloo/halloo.gdextension"
