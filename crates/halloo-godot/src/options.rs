@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use godot::prelude::*;
-use halloo::settings::{self, Kind, SETTINGS, Setting, Value};
+use halloo::settings::{Kind, SETTINGS, Setting, Value};
 use halloo::{Config, SettingNames, Token};
 
 /// Drained in one frame at most, in milliseconds: an eighth of a frame at 60 a second.
@@ -29,7 +29,7 @@ impl Options {
         let mut config = Config::default();
         config.name = "Godot".into();
         config.access.setting_names = SettingNames::Godot;
-        for setting in SETTINGS.iter().filter(|setting| setting.godot != settings::Godot::Hidden) {
+        for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
             read.setting(setting, &mut config);
         }
         let refusal = match read.token() {

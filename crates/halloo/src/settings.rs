@@ -24,15 +24,17 @@ pub enum Group {
     Limits,
 }
 
-/// Where Godot shows a setting.
+/// How prominently a setting is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Godot {
-    /// Among the project settings.
+pub enum Level {
+    /// Everywhere.
     Basic,
-    /// Among the advanced project settings.
+    /// In Godot among the advanced project settings.
     Advanced,
-    /// Nowhere.
-    Hidden,
+    /// As an advanced one, but not in a short help.
+    Rare,
+    /// As a rare one, but not in Godot at all, whose library is built without the feature.
+    NotInGodot,
 }
 
 /// One setting.
@@ -50,10 +52,8 @@ pub struct Setting {
     pub text: &'static str,
     /// What happens beyond a limit; empty for other settings.
     pub beyond: &'static str,
-    /// Where Godot shows it.
-    pub godot: Godot,
-    /// Whether a short help leaves it out.
-    pub is_rare: bool,
+    /// How prominently it is shown.
+    pub level: Level,
     get: fn(&Config) -> Value,
     set: fn(&mut Config, Value) -> Result<(), ()>,
 }
@@ -73,6 +73,11 @@ impl Setting {
         let given = value.to_string();
         // In range, but a size may still be more than this machine can address.
         (self.set)(config, value).map_err(|()| SettingError { given, allowed: self.kind.allowed() })
+    }
+
+    /// Returns whether a project in Godot can set it.
+    pub fn is_in_godot(&self) -> bool {
+        self.level != Level::NotInGodot
     }
 
     /// Returns the default.
@@ -112,7 +117,7 @@ macro_rules! path {
 
 /// A row of the table: the field, whose type converts from and into a [`Value`], and what is to be known about it.
 macro_rules! setting {
-    ($($field:ident).+, $group:ident, $godot:ident, $kind:expr, $text:literal, $beyond:literal) => {
+    ($($field:ident).+, $group:ident, $level:ident, $kind:expr, $text:literal, $beyond:literal) => {
         Setting {
             name: name!($($field).+),
             path: path!($($field).+),
@@ -120,8 +125,7 @@ macro_rules! setting {
             kind: $kind,
             text: $text,
             beyond: $beyond,
-            godot: Godot::$godot,
-            is_rare: matches!(Godot::$godot, Godot::Hidden),
+            level: Level::$level,
             get: |config| Value::from(config.$($field).+.clone()),
             set: |config, value| value.try_into().map(|value| config.$($field).+ = value),
         }
@@ -153,10 +157,10 @@ pub const SETTINGS: &[Setting] = &[
     setting!(discovery_interval, Discovery, Advanced,
         Kind::Duration { min_millis: 100, max_millis: DAY, or_zero: false },
         "Time between two beacons", ""),
-    setting!(strict_beacon, Discovery, Hidden, Kind::Flag,
+    setting!(strict_beacon, Discovery, Rare, Kind::Flag,
         "Send beacons with the four keys of the reference script and nothing else", ""),
     #[cfg(feature = "mdns")]
-    setting!(mdns, Discovery, Hidden, Kind::Flag,
+    setting!(mdns, Discovery, NotInGodot, Kind::Flag,
         "Publish the server by multicast DNS, as NAME.local", ""),
     setting!(access.allowed_origins, Access, Basic, Kind::Origins,
         "Let in web pages of these origins, such as https://example.org; * for every page", ""),
@@ -167,67 +171,67 @@ pub const SETTINGS: &[Setting] = &[
     setting!(max_clients, Limits, Advanced, Kind::Count { min: 0, max: 1 << 20 },
         "Maximum number of clients; 0 for as many as file descriptors allow, less 64",
         "refused with 503"),
-    setting!(max_clients_per_address, Limits, Hidden, COUNT,
+    setting!(max_clients_per_address, Limits, Advanced, COUNT,
         "Maximum number of clients from one address; loopback is exempt",
         "refused with 503"),
-    setting!(handshakes.timeout, Limits, Hidden, TIMEOUT,
+    setting!(handshakes.timeout, Limits, Rare, TIMEOUT,
         "Time from the accepted socket to the complete handshake",
         "disconnected"),
-    setting!(handshakes.max_head_bytes, Limits, Hidden,
+    setting!(handshakes.max_head_bytes, Limits, Rare,
         Kind::Bytes { min: 256, max: 64 * 1024 },
         "Size of a request head",
         "refused with 431"),
-    setting!(handshakes.max_headers, Limits, Hidden, Kind::Count { min: 8, max: 1024 },
+    setting!(handshakes.max_headers, Limits, Rare, Kind::Count { min: 8, max: 1024 },
         "Number of headers in a request head",
         "refused with 431"),
-    setting!(handshakes.max_pending, Limits, Hidden, COUNT,
+    setting!(handshakes.max_pending, Limits, Rare, COUNT,
         "Number of pending connections, whose handshake is not complete",
         "the oldest is disconnected"),
-    setting!(handshakes.max_pending_per_address, Limits, Hidden, COUNT,
+    setting!(handshakes.max_pending_per_address, Limits, Rare, COUNT,
         "Number of pending connections from one address; loopback is exempt",
         "the oldest is disconnected"),
     setting!(messages.max_message_bytes, Limits, Advanced, BYTES,
         "Size of a message from a client",
         "closed with 1009"),
-    setting!(messages.max_fragments, Limits, Hidden, COUNT,
+    setting!(messages.max_fragments, Limits, Rare, COUNT,
         "Number of frames of one message",
         "closed with 1008"),
-    setting!(messages.fragment_timeout, Limits, Hidden, TIMEOUT,
+    setting!(messages.fragment_timeout, Limits, Rare, TIMEOUT,
         "Time from the first frame of a message to its last byte",
         "closed with 1008"),
-    setting!(messages.max_control_frames_per_second, Limits, Hidden, COUNT,
+    setting!(messages.max_control_frames_per_second, Limits, Rare, COUNT,
         "Control frames per second, after a burst of twice as many",
         "closed with 1008"),
-    setting!(max_partial_bytes_total, Limits, Hidden, TOTAL,
+    setting!(max_partial_bytes_total, Limits, Rare, TOTAL,
         "Memory for the partial messages of all clients",
         "the client with the largest is closed with 1013"),
-    setting!(compression, Limits, Hidden, Kind::Flag,
+    setting!(compression, Limits, Advanced, Kind::Flag,
         "Let clients that offer it compress messages (permessage-deflate), both ways", ""),
-    setting!(outbox.max_messages, Limits, Hidden, COUNT,
+    setting!(outbox.max_messages, Limits, Rare, COUNT,
         "Number of messages that wait for one client",
         "as `outbox_when_full` says"),
-    setting!(outbox.max_bytes, Limits, Hidden, BYTES,
+    setting!(outbox.max_bytes, Limits, Rare, BYTES,
         "Size of the messages that wait for one client",
         "as `outbox_when_full` says"),
     setting!(outbox.when_full, Limits, Advanced,
         Kind::Choice(&["disconnect", "drop_oldest", "drop_newest"]),
         "What happens when a client is too slow for its messages: disconnect closes it with 1013", ""),
-    setting!(max_outbox_bytes_total, Limits, Hidden, TOTAL,
+    setting!(max_outbox_bytes_total, Limits, Rare, TOTAL,
         "Memory for the messages that wait for all clients, a broadcast counted once",
         "the client with the largest outbox is closed with 1013"),
-    setting!(write_timeout, Limits, Hidden, TIMEOUT,
+    setting!(write_timeout, Limits, Rare, TIMEOUT,
         "Time in which a client accepts none of the bytes that wait for it",
         "disconnected"),
-    setting!(close_timeout, Limits, Hidden, TIMEOUT,
+    setting!(close_timeout, Limits, Rare, TIMEOUT,
         "Time for a client to answer a close frame",
         "disconnected"),
     setting!(heartbeat, Limits, Advanced,
         Kind::Duration { min_millis: 500, max_millis: DAY, or_zero: true },
         "Silence after which a client is pinged; it is dropped after three times as long. 0 turns both off", ""),
-    setting!(event_queue.max_events, Limits, Hidden, COUNT,
+    setting!(event_queue.max_events, Limits, Rare, COUNT,
         "Number of events that wait for the application",
         "the server stops reading"),
-    setting!(event_queue.max_bytes, Limits, Hidden, TOTAL,
+    setting!(event_queue.max_bytes, Limits, Rare, TOTAL,
         "Size of the messages in those events",
         "the server stops reading"),
 ];

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use halloo::settings::{Godot, Kind, SETTINGS, Setting, Value};
+use halloo::settings::{Kind, Level, SETTINGS, Setting, Value};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -49,10 +49,7 @@ fn limits_are_documented() {
     let mut table = String::from("\n| `Config` | meaning | default | allowed | when exceeded | option | Godot |\n");
     table += "|---|---|---|---|---|---|---|\n";
     for setting in SETTINGS {
-        let godot = match setting.godot {
-            Godot::Hidden => String::new(),
-            Godot::Basic | Godot::Advanced => format!("`halloo/{}`", setting.name),
-        };
+        let godot = if setting.is_in_godot() { format!("`halloo/{}`", setting.name) } else { String::new() };
         let Setting { path, kind, text, beyond, .. } = setting;
         let (default, range, option) = (default(setting), kind.range(), option(setting));
         writeln!(table, "| `{path}` | {text} | {default} | {range} | {beyond} | `{option}` | {godot} |").unwrap();
@@ -64,7 +61,7 @@ fn limits_are_documented() {
 fn addon_documents_its_settings() {
     let mut table =
         String::from("\n| setting | default | allowed | meaning | when exceeded |\n|---|---|---|---|---|\n");
-    for setting in SETTINGS.iter().filter(|setting| setting.godot != Godot::Hidden) {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
         let Setting { name, kind, text, beyond, .. } = setting;
         let default = if *name == "name" { "that of the project".to_owned() } else { default(setting) };
         writeln!(table, "| `{name}` | {default} | {} | {text} | {beyond} |", kind.range()).unwrap();
@@ -75,9 +72,9 @@ fn addon_documents_its_settings() {
 #[test]
 fn editor_shows_the_settings_of_the_addon() {
     let mut lists = String::new();
-    for (name, level) in [("basic", Godot::Basic), ("advanced", Godot::Advanced)] {
+    for (name, levels) in [("basic", &[Level::Basic][..]), ("advanced", &[Level::Advanced, Level::Rare])] {
         writeln!(lists, "static var server_{name}: Array[Array] = [").unwrap();
-        for setting in SETTINGS.iter().filter(|setting| setting.godot == level) {
+        for setting in SETTINGS.iter().filter(|setting| levels.contains(&setting.level)) {
             let (value, hint, text) = editor(setting);
             writeln!(lists, "\t[\"{}\", {value}, PROPERTY_HINT_{hint}, \"{text}\"],", setting.name).unwrap();
         }
@@ -88,16 +85,23 @@ fn editor_shows_the_settings_of_the_addon() {
 
 /// Returns the default as GDScript has it, and how the editor edits it.
 fn editor(setting: &Setting) -> (String, &'static str, String) {
+    // A slider for everything that is allowed would be too coarse.
+    let slider = |max: u64, most: u64| (max.min(most), if max > most { ",or_greater" } else { "" });
     match (setting.kind, setting.default_value()) {
         (Kind::Flag, value) => (value.to_string(), "NONE", String::new()),
         (Kind::Count { min, max: 65_535 }, value) => (value.to_string(), "RANGE", format!("{min},65535")),
-        (Kind::Count { min, .. }, value) => (value.to_string(), "RANGE", format!("{min},1000,1,or_greater")),
-        (Kind::Bytes { min, .. }, value) => {
-            (value.to_string(), "RANGE", format!("{min},16777216,1,or_greater,suffix:B"))
+        (Kind::Count { min, max }, value) => {
+            let (most, greater) = slider(max, 1000);
+            (value.to_string(), "RANGE", format!("{min},{most},1{greater}"))
         }
-        (Kind::Duration { or_zero, .. }, Value::Duration(time)) => {
-            let min = if or_zero { "0" } else { "0.1" };
-            (format!("{:?}", time.as_secs_f64()), "RANGE", format!("{min},60,0.1,or_greater,suffix:s"))
+        (Kind::Bytes { min, max }, value) => {
+            let (most, greater) = slider(max, 16 << 20);
+            (value.to_string(), "RANGE", format!("{min},{most},1{greater},suffix:B"))
+        }
+        (Kind::Duration { min_millis, max_millis, or_zero }, Value::Duration(time)) => {
+            let min = if or_zero { 0.0 } else { min_millis as f64 / 1000.0 };
+            let (most, greater) = slider(max_millis / 1000, 60);
+            (format!("{:?}", time.as_secs_f64()), "RANGE", format!("{min},{most},0.1{greater},suffix:s"))
         }
         (Kind::Choice(words), value) => (format!("\"{value}\""), "ENUM", words.join(",")),
         (Kind::Origins | Kind::Hosts, _) => ("PackedStringArray()".into(), "NONE", String::new()),
@@ -109,7 +113,7 @@ fn editor(setting: &Setting) -> (String, &'static str, String) {
 #[test]
 fn addon_reads_its_settings() {
     let (mut lines, mut line) = (String::new(), String::from("\t"));
-    for setting in SETTINGS.iter().filter(|setting| setting.godot != Godot::Hidden) {
+    for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
         let name = format!("\"{}\", ", setting.name);
         if line.len() + name.len() > 112 {
             writeln!(lines, "{}", line.trim_end()).unwrap();
