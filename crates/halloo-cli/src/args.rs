@@ -221,7 +221,7 @@ pub(crate) struct PlaceArgs {
     #[arg(long, env = "HALLOO_NO_MDNS")]
     pub(crate) no_mdns: bool,
     /// UDP port to search on.
-    #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = 8766)]
+    #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = halloo::BrowserConfig::default().discovery_port)]
     pub(crate) discovery_port: u16,
 }
 

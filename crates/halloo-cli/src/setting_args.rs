@@ -1,6 +1,7 @@
 //! The options of `serve` that are settings of the server, made from the table of all settings.
 
 use bytesize::ByteSize;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use halloo::Config;
 use halloo::settings::{Group, Kind, Level, SETTINGS, Setting, Value};
@@ -86,11 +87,11 @@ fn arg(setting: &'static Setting) -> Arg {
         ("", _) => setting.text.to_owned(),
         (beyond, _) => format!("{}. When exceeded: {beyond}", setting.text),
     };
-    if setting.kind != Kind::Flag {
+    if !matches!(setting.kind, Kind::Flag | Kind::Choice(_)) {
         arg = arg.long_help(format!("{text}\n\nAllowed: {}", setting.kind.allowed()));
     }
     arg = arg.help(text);
-    match setting.kind {
+    arg = match setting.kind {
         Kind::Flag => return arg.action(ArgAction::SetTrue),
         Kind::Origins | Kind::Hosts => {
             let parse = move |text: &str| {
@@ -103,14 +104,20 @@ fn arg(setting: &'static Setting) -> Arg {
                 .value_name(value_name(setting))
                 .value_parser(parse);
         }
-        _ => {}
-    }
-    arg = arg.value_name(value_name(setting)).value_parser(move |text: &str| parse(setting, text));
+        // So that help, errors and completions name them.
+        Kind::Choice(words) => {
+            let words = words.iter().map(|word| PossibleValue::new(word.replace('_', "-")));
+            arg.value_parser(PossibleValuesParser::new(words).map(|word| Value::Text(word.replace('-', "_"))))
+        }
+        _ => arg.value_parser(move |text: &str| parse(setting, text)),
+    };
+    arg = arg.value_name(value_name(setting));
     match (setting.kind, default) {
         // An empty default would be shown as such.
         (Kind::Address, _) => arg,
         (kind @ Kind::Bytes { .. }, default) => arg.default_value(default.describe(&kind).replace(' ', "")),
-        (_, default) => arg.default_value(default.to_string().replace('_', "-")),
+        (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
+        (_, default) => arg.default_value(default.to_string()),
     }
 }
 
@@ -125,14 +132,15 @@ fn heading(group: Group) -> &'static str {
 
 fn value_name(setting: &Setting) -> &'static str {
     match setting.kind {
+        Kind::Count { max: 65_535, .. } => "PORT",
         Kind::Flag | Kind::Count { .. } => "N",
         Kind::Bytes { .. } => "SIZE",
         Kind::Duration { .. } => "TIME",
-        Kind::Text => "TEXT",
+        Kind::Text => "NAME",
         Kind::Address => "ADDR",
         Kind::Origins => "ORIGIN",
         Kind::Hosts => "HOST",
-        Kind::Choice(_) => "WHAT",
+        Kind::Choice(_) => "HOW",
     }
 }
 
@@ -143,7 +151,6 @@ fn parse(setting: &Setting, text: &str) -> Result<Value, String> {
         Kind::Bytes { .. } => text.parse::<ByteSize>().ok().map(|size| Value::Number(size.as_u64())),
         Kind::Duration { .. } => humantime::parse_duration(text).ok().map(Value::Duration),
         Kind::Address => Some(Value::Text(text.trim_start_matches('[').trim_end_matches(']').to_owned())),
-        Kind::Choice(_) => Some(Value::Text(text.replace('-', "_"))),
         _ => Some(Value::Text(text.to_owned())),
     };
     let value = value.ok_or_else(|| format!("give {}", setting.kind.allowed()))?;
@@ -175,6 +182,26 @@ mod tests {
             let option = arg.get_long().unwrap();
             assert_eq!(variable, format!("HALLOO_{}", option.replace('-', "_").to_uppercase()));
             assert!(arg.get_help().is_some(), "{option}");
+        }
+    }
+
+    #[test]
+    fn the_manual_has_every_option_with_its_default_and_variable() {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(crate::args::command()).render(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap().replace("\\-", "-");
+        let command = SettingArgs::augment_args(Command::new("serve"));
+        for arg in command.get_arguments() {
+            let (option, variable) = (arg.get_long().unwrap(), arg.get_env().unwrap().to_str().unwrap());
+            let entry = page
+                .split(".TP")
+                .find(|entry| entry.lines().nth(1).is_some_and(|line| line.contains(&format!("--{option}\\fR"))));
+            let entry = entry.unwrap_or_else(|| panic!("the manual page lacks --{option}"));
+            assert!(entry.contains(&format!("\\fB{variable}\\fR")), "the manual page lacks {variable}: {entry}");
+            for default in arg.get_default_values().iter().filter(|_| !matches!(arg.get_action(), ArgAction::SetTrue)) {
+                let default = format!("[default: {}]", default.to_str().unwrap());
+                assert!(entry.contains(&default), "the manual page lacks {default} of --{option}: {entry}");
+            }
         }
     }
 
@@ -213,6 +240,7 @@ mod tests {
             ("--allowed-origins example.org/page", "https://example.org"),
             ("--allowed-hosts http://game", "without a scheme or a port"),
             ("--port 65536", "65535"),
+            ("--outbox-when-full explode", "drop-newest"),
         ] {
             let error = config(&format!("serve {line}")).unwrap_err();
             assert!(error.contains(allowed), "{line}: {error}");
