@@ -124,3 +124,40 @@ fn addon_reads_its_settings() {
     writeln!(lines, "{}", line.trim_end()).unwrap();
     check("godot/addons/halloo/websocket_server.gd", "\t# settings: begin\n", "\t# settings: end", &lines);
 }
+
+#[test]
+fn field_docs_state_the_default() {
+    let config = read("crates/halloo/src/config.rs");
+    let limits = read("crates/halloo-proto/src/limits.rs");
+    for setting in SETTINGS {
+        let docs = match setting.path.split_once('.') {
+            None => docs(&config, setting.path),
+            Some((part, field)) => {
+                let (_, rest) = config.split_once(&format!("pub {part}: ")).unwrap();
+                let of_struct = rest.split(' ').next().map(|name| format!("pub struct {name} {{"));
+                // `AccessRules` has no defaults to speak of.
+                let Some((_, fields)) = limits.split_once(&of_struct.unwrap()) else { continue };
+                docs(fields, field)
+            }
+        };
+        let default = match (setting.kind, setting.default_value()) {
+            (Kind::Address, _) => "None".to_owned(),
+            (Kind::Count { .. }, Value::Number(0)) => "None".to_owned(),
+            (Kind::Flag, value) => value.to_string(),
+            (kind, value) => value.describe(&kind),
+        };
+        let stated = docs.split_once("Default: ").map_or("", |(_, rest)| rest.trim_end_matches('.'));
+        let plain = |text: &str| text.replace([' ', ',', '`', '[', ']'], "").replace("SlowClient::", "").to_lowercase();
+        let path = setting.path;
+        assert_eq!(plain(stated), plain(&default), "the documentation of Config::{path} states another default");
+    }
+}
+
+/// Returns the documentation of a field as one line.
+fn docs(fields: &str, field: &str) -> String {
+    let (above, _) = fields.split_once(&format!("pub {field}: ")).unwrap();
+    // The last line is what stands before the field itself.
+    let lines = above.lines().rev().skip(1).map(str::trim).take_while(|line| line.starts_with(['/', '[']));
+    let docs: Vec<&str> = lines.filter_map(|line| line.strip_prefix("/// ")).collect();
+    docs.into_iter().rev().collect::<Vec<_>>().join(" ")
+}
