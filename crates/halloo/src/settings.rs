@@ -1,7 +1,7 @@
 //! Every setting of a server that has a simple value, declared once: the command line, the environment, Godot's project
 //! settings and the documentation are derived from this table.
 //!
-//! A new setting takes a field of [`Config`](crate::Config) with its default, a row of [`SETTINGS`], and the code that uses it.
+//! A new setting takes a field of [`Config`] with its default, a row of [`SETTINGS`], and the code that uses it.
 
 mod kind;
 mod value;
