@@ -1,4 +1,4 @@
-//! Datagrams of discovery and answers over TCP: what is told fits together, and no table grows without bound.
+//! Discovery datagrams and check results: the changes are consistent, and every table is bounded.
 
 #![no_main]
 
@@ -8,57 +8,57 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::announcement::{Announcement, Reply};
-use halloo_proto::browser::{Answer, Browser, CHECKS, Change, SERVERS};
+use halloo_proto::browser::{Browser, Change, CheckResult, MAX_CHECKS, MAX_SERVERS};
 use halloo_proto::text::is_harmful;
 use libfuzzer_sys::fuzz_target;
 
-/// Datagrams are cut at this byte, which JSON has nowhere outside a string.
-const BETWEEN: u8 = 0;
+/// Separates the datagrams: a byte that JSON does not allow unescaped.
+const SEPARATOR: u8 = 0;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut browser = Browser::new("n", 8766, Some("self".into()), 1);
-    let (mut known, mut asked, mut now) = (BTreeSet::new(), Vec::new(), Time::ZERO);
-    for datagram in bytes.split(|&byte| byte == BETWEEN).take(64) {
-        // The first byte says from where it comes, when, and whether it is an answer over TCP.
+    let (mut known, mut checking, mut now) = (BTreeSet::new(), Vec::new(), Time::ZERO);
+    for datagram in bytes.split(|&byte| byte == SEPARATOR).take(64) {
+        // The first byte gives the source, the time, and whether this is the result of a check.
         let (&first, datagram) = datagram.split_first().unwrap_or((&0, &[]));
         now = now + Duration::from_millis(u64::from(first & 0x70) * 50);
         let from = SocketAddr::from(([10, 0, 0, first & 0x07], 40_000));
-        match asked.pop().filter(|_| first & 0x08 != 0) {
-            Some(addr) if datagram.is_empty() => browser.handle_answer(addr, Answer::Silence, now),
-            Some(addr) => browser.handle_answer(addr, Answer::Body(datagram), now),
+        match checking.pop().filter(|_| first & 0x08 != 0) {
+            Some(addr) if datagram.is_empty() => browser.handle_check_result(addr, CheckResult::NoResponse, now),
+            Some(addr) => browser.handle_check_result(addr, CheckResult::Body(datagram), now),
             None => browser.handle_datagram(datagram, from, now),
         }
         reply_to(datagram);
         browser.handle_timeout(now);
         while browser.poll_probe(now).is_some() {}
-        asked.extend(std::iter::from_fn(|| browser.poll_check()));
-        assert!(asked.len() <= CHECKS);
+        checking.extend(std::iter::from_fn(|| browser.poll_check()));
+        assert!(checking.len() <= MAX_CHECKS);
         while let Some(change) = browser.poll_change() {
             let server = change.server();
             assert!((1..=8).contains(&server.addresses.len()) && server.id != "self");
             assert!(!server.name.chars().chain(server.id.chars()).any(is_harmful), "{server:?}");
-            let fits = match &change {
+            let consistent = match &change {
                 Change::Found(server) => known.insert(server.id.clone()),
                 Change::Updated(server) => known.contains(&server.id),
                 Change::Lost(server) => known.remove(&server.id),
             };
-            assert!(fits, "{change:?}");
+            assert!(consistent, "{change:?}");
         }
-        assert!(known.len() == browser.servers().count() && known.len() <= SERVERS);
+        assert!(known.len() == browser.servers().count() && known.len() <= MAX_SERVERS);
     }
 });
 
-/// As a server does it: never with more bytes than it was asked with.
+/// Replies like a server: never with more bytes than the probe has.
 fn reply_to(probe: &[u8]) {
-    let Some(asked) = Announcement::parse(probe) else { return };
+    let Some(probed) = Announcement::parse(probe) else { return };
     let reply = Reply {
         service: "websocket_server_reply",
         v: 2,
-        nonce: asked.nonce.as_deref(),
+        nonce: probed.nonce.as_deref(),
         id: "0123456789abcdef",
-        name: asked.display_name(),
+        name: probed.display_name(),
         ip: [10, 0, 0, 1].into(),
-        port: asked.port().unwrap_or(8765),
+        port: probed.port().unwrap_or(8765),
         addresses: vec![[10, 0, 0, 1].into(); 3],
         clients: 1,
         auth: false,

@@ -1,22 +1,12 @@
 //! The servers that come with this program: raw TCP, and halloo in the roles that its examples do not play.
 
 mod halloo;
+mod role;
 mod tcp;
 
 use anyhow::Result;
 
-/// What a server does with a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Role {
-    /// Returns it.
-    Echo,
-    /// Sends it to all.
-    Fanout,
-    /// Returns text, sends binary to all.
-    Mixed,
-    /// Counts binary; answers text with the count.
-    Sink,
-}
+pub(crate) use role::Role;
 
 /// Which server, and who handles the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

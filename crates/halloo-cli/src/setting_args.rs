@@ -115,7 +115,7 @@ fn arg(setting: &'static Setting) -> Arg {
     match (setting.kind, default) {
         // An empty default would be shown as such.
         (Kind::Address, _) => arg,
-        (kind @ Kind::Bytes { .. }, default) => arg.default_value(default.describe(&kind).replace(' ', "")),
+        (kind @ Kind::Bytes { .. }, default) => arg.default_value(kind.describe(&default).replace(' ', "")),
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
         (_, default) => arg.default_value(default.to_string()),
     }

@@ -118,7 +118,7 @@ impl Subscriber for Lines {
         event.record(&mut sentence);
         let mut lines = lines();
         if lines.len() < WAITING {
-            lines.push_back((*event.metadata().level(), for_projects(&sentence.0)));
+            lines.push_back((*event.metadata().level(), sentence.0));
         } else {
             LEFT_OUT.fetch_add(1, Ordering::Relaxed);
         }
@@ -150,7 +150,4 @@ impl Visit for Sentence {
     }
 }
 
-/// The rules of access speak of the options of the program; in a game they are settings of the project.
-fn for_projects(sentence: &str) -> String {
-    sentence.replace("--allow-origin ", "halloo/allowed_origins: ").replace("--allow-host ", "halloo/allowed_hosts: ")
-}
+

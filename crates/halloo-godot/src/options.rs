@@ -86,7 +86,7 @@ impl Reader<'_> {
         let value = value_of(&given, setting.kind);
         if value.is_none_or(|value| setting.set(config, value).is_err()) {
             let given = halloo_proto::text::escape(&given.to_string(), 60);
-            let (allowed, default) = (allowed(setting.kind), setting.get(config).describe(&setting.kind));
+            let (allowed, default) = (allowed(setting.kind), setting.kind.describe(&setting.get(config)));
             let complaint = format!("halloo/{} is {given}, but must be {allowed}; {default} is used", setting.name);
             self.complaints.push(complaint);
         }

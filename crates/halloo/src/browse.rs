@@ -1,6 +1,8 @@
-//! The discovering side: ask who is there, and listen to who calls.
+//! Searching for servers: probes and beacons, a live list, a search that ends.
 
 mod browser;
+mod config;
+mod event;
 mod search;
 mod server_info;
 
@@ -9,7 +11,9 @@ mod check;
 mod driver;
 mod sockets;
 
-pub use browser::{Browser, BrowserConfig, BrowserEvent};
+pub use browser::Browser;
+pub use config::BrowserConfig;
+pub use event::BrowserEvent;
 pub use halloo_proto::browser::DiscoveryMethod;
 pub use search::{Search, discover, find};
 pub use server_info::ServerInfo;

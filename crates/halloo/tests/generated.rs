@@ -41,7 +41,7 @@ fn option(setting: &Setting) -> String {
 }
 
 fn default(setting: &Setting) -> String {
-    setting.default_value().describe(&setting.kind)
+    setting.kind.describe(&setting.default_value())
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn field_docs_state_the_default() {
             (Kind::Address, _) => "None".to_owned(),
             (Kind::Count { .. }, Value::Number(0)) => "None".to_owned(),
             (Kind::Flag, value) => value.to_string(),
-            (kind, value) => value.describe(&kind),
+            (kind, value) => kind.describe(&value),
         };
         let stated = docs.split_once("Default: ").map_or("", |(_, rest)| rest.trim_end_matches('.'));
         let plain = |text: &str| text.replace([' ', ',', '`', '[', ']'], "").replace("SlowClient::", "").to_lowercase();

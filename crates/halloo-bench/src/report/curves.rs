@@ -1,6 +1,6 @@
 //! How the figures grow with the number of clients: an SVG of small panels, written by hand.
 
-use super::plot::{COLOURS, text};
+use super::plot::{GROWTH, COLOURS, text};
 use super::summary::{Report, Row};
 use super::table::figure;
 
@@ -11,8 +11,6 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 30.0;
 
-/// The scenarios of a curve end with their number of clients.
-pub(super) const GROWTH: &str = "growth-";
 
 /// A panel for each figure, a line for each peer; `None` when growth was not measured.
 pub(crate) fn curves(report: &Report) -> Option<String> {

@@ -1,8 +1,10 @@
 //! The rates as bars in parts of raw TCP: an SVG written by hand, since bars are all there is.
 
-use super::curves::GROWTH;
 use super::summary::{LIMIT, Report, Row};
 use super::table::figure;
+
+/// The scenarios of a curve end with their number of clients.
+pub(super) const GROWTH: &str = "growth-";
 
 const WIDTH: f64 = 860.0;
 /// Where the bars begin, and what a ratio of one measures.

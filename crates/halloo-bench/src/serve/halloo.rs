@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::Result;
 use halloo::{Config, Event, Message, Server};
 
-use super::Role;
+use super::role::Role;
 
 /// The application is called on the reactor thread.
 pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {

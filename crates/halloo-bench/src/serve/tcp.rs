@@ -8,7 +8,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::Role;
+use super::role::Role;
 
 const LISTENER: Token = Token(usize::MAX);
 const READ_BUFFER: usize = 64 * 1024;

@@ -1,13 +1,13 @@
-//! When to ask everybody.
+//! When to probe all servers.
 
 use std::time::Duration;
 
 use crate::Time;
 
-/// After the first probe. A lost datagram costs a hundred milliseconds, then three hundred, and so on; with a third of
-/// all datagrams lost on either way, eight probes find a server that is silent in 99 of 100 cases, in 4 seconds. Never
-/// more than four a second, for a server answers each asker five; and as long as it takes a server to answer a
-/// thousand that all ask at once.
+/// Delays after the first probes. A lost datagram costs 100 ms, then 300 ms, and so on: with a third of all datagrams
+/// lost in either direction, eight probes find a silent server in 99 of 100 cases, within 4 seconds. Never more than four
+/// a second, because a server replies to each source five times a second; and for as long as a server takes to reply to a
+/// thousand browsers that all probe at once.
 const START: [Duration; 9] = [
     Duration::from_millis(100),
     Duration::from_millis(300),
@@ -20,90 +20,92 @@ const START: [Duration; 9] = [
     MODERATE,
 ];
 const MODERATE: Duration = Duration::from_millis(700);
-/// From then on, so that a server that appears silent, or vanishes without a word, is noticed.
-const STABLE_AFTER: Duration = Duration::from_secs(3);
-/// While some server is in doubt.
-const DOUBT: Duration = Duration::from_millis(500);
+/// The delay from then on, so that a server that appears or vanishes silently is noticed.
+const REGULAR: Duration = Duration::from_secs(3);
+/// The delay while a server is suspect.
+const SUSPECT: Duration = Duration::from_millis(500);
 
-/// One probe in so many, beginning with the first, also goes to the ports that a server falls back to. Few have to, and
-/// it is ten times the traffic.
-const WIDE: usize = 5;
+/// Every so many probes, beginning with the first, one also goes to the ports that a server falls back to. Few servers
+/// do, and it is ten times the traffic.
+const WIDE_EVERY: usize = 5;
 
-/// A probe that goes to everybody.
+/// The ports that a broadcast probe goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// To the discovery port.
+    /// The discovery port.
     Port,
-    /// And to the nine after it.
+    /// The discovery port and the nine after it.
     Range,
 }
 
-/// The rhythm of probes that go to everybody.
+/// The schedule of broadcast probes.
 #[derive(Debug)]
 pub(super) struct Schedule {
     next: Time,
     last: Option<Time>,
-    /// How many probes of the start were sent.
+    /// Scheduled probes sent since the start.
     sent: usize,
     random: u64,
 }
 
 impl Schedule {
+    /// Creates a schedule that begins at once; `seed` determines the jitter.
     pub(super) fn new(seed: u64) -> Schedule {
         Schedule { next: Time::ZERO, last: None, sent: 0, random: seed | 1 }
     }
 
+    /// Begins anew with the short delays.
     pub(super) fn restart(&mut self, now: Time) {
-        self.next = self.soon(now);
+        self.next = self.earliest(now);
         self.sent = 0;
     }
 
-    /// There is somebody to ask: the next probe comes soon.
+    /// Brings the next probe forward, because there is a server to probe.
     pub(super) fn hasten(&mut self, now: Time) {
-        self.next = self.next.min(self.soon(now));
+        self.next = self.next.min(self.earliest(now));
     }
 
-    /// The earliest moment for a probe beyond the rhythm, whatever happens on the network.
-    fn soon(&self, now: Time) -> Time {
-        self.last.map_or(now, |last| now.max(last + DOUBT))
+    /// Returns the earliest time for an extra probe, which bounds the rate on a network that changes all the time.
+    fn earliest(&self, now: Time) -> Time {
+        self.last.map_or(now, |last| now.max(last + SUSPECT))
     }
 
-    /// When the next probe is due.
-    pub(super) fn next(&self, doubt: bool) -> Time {
+    /// Returns when the next probe is due.
+    pub(super) fn next(&self, has_suspect: bool) -> Time {
         match self.last {
-            // The start is dense enough as it is.
-            Some(last) if doubt && self.sent > START.len() => self.next.min(last + DOUBT),
+            // The first delays are short enough as they are.
+            Some(last) if has_suspect && self.sent > START.len() => self.next.min(last + SUSPECT),
             _ => self.next,
         }
     }
 
-    /// The probe that is due, if one is; then the next one is scheduled.
-    pub(super) fn poll(&mut self, doubt: bool, now: Time) -> Option<Reach> {
-        if now < self.next(doubt) {
+    /// Returns the probe that is due, if there is one, and schedules the next.
+    pub(super) fn poll(&mut self, has_suspect: bool, now: Time) -> Option<Reach> {
+        if now < self.next(has_suspect) {
             return None;
         }
         let mut reach = Reach::Port;
-        // A probe that doubt brought about does not count as one of the rhythm.
+        // A probe because of a suspect server does not count as a scheduled one.
         if now >= self.next {
-            let wait = START.get(self.sent).copied().unwrap_or(STABLE_AFTER);
-            let wait = self.jittered(wait);
-            if self.sent.is_multiple_of(WIDE) {
+            let delay = START.get(self.sent).copied().unwrap_or(REGULAR);
+            let delay = self.jittered(delay);
+            if self.sent.is_multiple_of(WIDE_EVERY) {
                 reach = Reach::Range;
             }
             self.sent += 1;
-            self.next = now + wait;
+            self.next = now + delay;
         }
         self.last = Some(now);
         Some(reach)
     }
 
-    /// The wait give or take 5 %, so that many browsers do not ask in chorus (xorshift64).
-    fn jittered(&mut self, wait: Duration) -> Duration {
+    /// Returns the delay give or take 5 %, so that many browsers do not probe at the same time (xorshift64).
+    fn jittered(&mut self, delay: Duration) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         let share = (self.random % 1001) as u32;
-        wait * 95 / 100 + wait / 10 * share / 1000
+        delay * 95 / 100 + delay / 10 * share / 1000
     }
 }
 
@@ -111,21 +113,21 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    /// When probes are sent until `end`, in milliseconds.
-    fn run(schedule: &mut Schedule, doubt: bool, end: u64) -> Vec<u64> {
+    /// Returns when probes are sent until `end`, in milliseconds.
+    fn run(schedule: &mut Schedule, has_suspect: bool, end: u64) -> Vec<u64> {
         let mut sent = Vec::new();
         let mut now = Time::ZERO;
         while now < Time::from_micros(end * 1000) {
-            if schedule.poll(doubt, now).is_some() {
+            if schedule.poll(has_suspect, now).is_some() {
                 sent.push(now.as_micros() / 1000);
             }
-            now = schedule.next(doubt);
+            now = schedule.next(has_suspect);
         }
         sent
     }
 
     #[test]
-    fn an_hour_of_asking() {
+    fn delays_grow_to_three_seconds_with_jitter() {
         let sent = run(&mut Schedule::new(7), false, 3_600_000);
         for (sent, planned) in sent.iter().zip([0, 100, 400, 1000, 1700, 2400, 3100, 3800, 4500, 5200]) {
             assert!(sent.abs_diff(planned) <= planned / 20, "{sent} instead of {planned}");
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_in_five_goes_to_all_ports() {
+    fn every_fifth_probe_goes_to_all_ports() {
         let (mut schedule, mut now) = (Schedule::new(7), Time::ZERO);
         let mut reaches = Vec::new();
         for _ in 0..20 {
@@ -148,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn even_in_doubt_a_server_is_asked_less_often_than_it_answers() {
+    fn suspect_server_is_probed_less_often_than_it_may_reply() {
         let sent = run(&mut Schedule::new(7), true, 60_000);
         assert!(sent.windows(5).all(|five| five[4] - five[0] > 1000), "{sent:?}");
         assert!(sent.windows(2).all(|pair| pair[1] - pair[0] <= 735));
     }
 
     #[test]
-    fn a_network_that_changes_all_the_time_makes_no_flood() {
+    fn constant_restarts_do_not_exceed_two_probes_a_second() {
         let mut schedule = Schedule::new(7);
         let mut sent = 0;
         for millis in 0..10_000 {

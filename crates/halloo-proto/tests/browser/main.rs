@@ -1,6 +1,6 @@
-//! The browser on a simulated network: thousands of seconds, and no waiting.
+//! The browser on a simulated network with a virtual clock.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod forged;
 mod random;
@@ -17,22 +17,22 @@ const SECOND: Duration = Duration::from_secs(1);
 const MILLI: Duration = Duration::from_millis(1);
 
 #[test]
-fn two_servers_are_found_and_stay_for_an_hour() {
+fn two_servers_are_found_and_stay_known_for_an_hour() {
     let mut world = World::new(1, vec![Server::new("a", 1, false), Server::new("b", 2, true)]);
     world.run(5 * MILLI);
     assert_eq!(world.known().len(), 2);
     world.run(3600 * SECOND);
-    let mut told = world.told();
-    told.retain(|told| !told.starts_with("updated"));
-    told.sort();
-    assert_eq!(told, ["found a", "found b"]);
+    let mut changes = world.take_changes();
+    changes.retain(|change| !change.starts_with("updated"));
+    changes.sort();
+    assert_eq!(changes, ["found a", "found b"]);
     let rate = world.probes.len() as f64 / 3600.0;
     assert!((0.3..0.35).contains(&rate), "{rate} probes a second");
-    assert!(world.checks.is_empty(), "nobody is asked over TCP who answers");
+    assert!(world.checks.is_empty(), "a server that replies is not checked over TCP");
 }
 
 #[test]
-fn with_30_percent_loss_a_silent_server_is_found_in_four_seconds() {
+fn silent_server_is_found_in_four_seconds_with_30_percent_loss() {
     let mut times: Vec<Duration> = (1..=2000)
         .map(|seed| {
             let mut world = World::new(seed, vec![Server::new("a", 1, true)]);
@@ -48,44 +48,44 @@ fn with_30_percent_loss_a_silent_server_is_found_in_four_seconds() {
 }
 
 #[test]
-fn with_30_percent_loss_nobody_is_lost() {
-    // Twenty servers for an hour are one for a day.
+fn no_server_is_taken_for_lost_with_30_percent_loss() {
+    // Twenty servers for an hour are about one server for a day.
     let servers = (1..=20).map(|last| Server::new(&format!("s{last}"), last, last % 2 == 0)).collect();
     let mut world = World::new(3, servers);
     world.loss = 30;
     world.run(3600 * SECOND);
-    let lost = world.told().iter().filter(|told| told.starts_with("lost")).count();
+    let lost = world.take_changes().iter().filter(|change| change.starts_with("lost")).count();
     eprintln!("{lost} of 20 servers taken for lost in an hour");
     assert!(lost <= 1, "{lost} servers were taken for lost in an hour");
 }
 
 #[test]
-fn a_goodbye_is_believed_at_once_and_late_replies_are_not() {
+fn goodbye_removes_a_server_at_once_and_late_replies_are_ignored() {
     let mut world = World::new(1, vec![Server::new("a", 1, true)]);
     world.servers[0].addresses.push([192, 168, 1, 1].into());
     world.run(SECOND);
-    world.told();
-    // It leaves through the other interface, and the answer to a probe is overtaken.
+    world.take_changes();
+    // The goodbye leaves through the other interface and overtakes the reply to a probe.
     world.stop(0);
     world.run(MILLI);
-    world.hear(r#"{"service":"websocket_server_reply","nonce":"nonce","port":8765,"id":"a"}"#, [10, 0, 0, 1]);
+    world.receive(r#"{"service":"websocket_server_reply","nonce":"nonce","port":8765,"id":"a"}"#, [10, 0, 0, 1]);
     world.run(60 * SECOND);
-    assert_eq!(world.told(), ["lost a"]);
+    assert_eq!(world.take_changes(), ["lost a"]);
 }
 
 #[test]
-fn a_goodbye_may_leave_through_an_interface_that_was_never_heard_from() {
+fn goodbye_may_come_from_an_address_that_was_only_listed() {
     let mut world = World::new(1, Vec::new());
     let reply =
         r#"{"service":"websocket_server_reply","nonce":"nonce","port":8765,"id":"a","addresses":["192.168.1.1"]}"#;
-    world.hear(reply, [10, 0, 0, 1]);
-    world.hear(r#"{"service":"websocket_server_bye","id":"a"}"#, [192, 168, 1, 2]);
-    world.hear(r#"{"service":"websocket_server_bye","id":"a"}"#, [192, 168, 1, 1]);
-    assert_eq!(world.told(), ["found a", "lost a"]);
+    world.receive(reply, [10, 0, 0, 1]);
+    world.receive(r#"{"service":"websocket_server_bye","id":"a"}"#, [192, 168, 1, 2]);
+    world.receive(r#"{"service":"websocket_server_bye","id":"a"}"#, [192, 168, 1, 1]);
+    assert_eq!(world.take_changes(), ["found a", "lost a"]);
 }
 
 #[test]
-fn whoever_vanishes_is_lost_within_ten_seconds() {
+fn server_that_vanishes_is_lost_within_ten_seconds() {
     for (busy, unplugged, old) in
         [(true, false, false), (false, false, false), (true, true, false), (false, true, false), (false, false, true)]
     {
@@ -98,7 +98,7 @@ fn whoever_vanishes_is_lost_within_ten_seconds() {
             (world.servers[0].killed, world.servers[0].unplugged) = (true, unplugged);
             world.run(30 * SECOND);
             let lost = world.changes.iter().find(|(_, change)| matches!(change, Change::Lost(_))).unwrap().0 - killed;
-            // A refusal needs no second question.
+            // A refused connection needs no second check.
             let limit = if unplugged || old { 10 * SECOND } else { 6 * SECOND };
             assert!(lost <= limit, "{lost:?}, unplugged: {unplugged}, old: {old}");
             assert!(lost > MILLI, "silence alone removed it");
@@ -107,53 +107,57 @@ fn whoever_vanishes_is_lost_within_ten_seconds() {
 }
 
 #[test]
-fn a_restart_is_seen_at_once() {
+fn restart_is_seen_at_once() {
     let mut world = World::new(1, vec![Server::new("old", 1, true)]);
     world.run(20 * SECOND);
-    world.told();
+    world.take_changes();
     world.servers = vec![Server::new("new", 1, false)];
     world.run(3 * SECOND);
-    assert_eq!(world.changes[0].1.server().addresses.len(), 1, "where it was");
-    assert_eq!(world.told(), ["lost old", "found new", "updated new"], "a beacon tells no clients, the reply does");
+    assert_eq!(world.changes[0].1.server().addresses.len(), 1, "at the same address");
+    assert_eq!(
+        world.take_changes(),
+        ["lost old", "found new", "updated new"],
+        "a beacon has no number of clients, a reply has"
+    );
     world.run(1000 * SECOND);
     assert_eq!(world.known(), ["new"]);
 }
 
 #[test]
-fn a_script_without_id_is_known_by_its_address_and_stays_while_it_is_silent() {
+fn server_without_id_is_identified_by_its_address_and_stays_known_while_silent() {
     let mut script = Server::new("-", 1, false);
     script.old = true;
     let mut world = World::new(1, vec![script]);
     world.run(10 * SECOND);
-    assert_eq!(world.told(), ["found 10.0.0.1:8765"]);
+    assert_eq!(world.take_changes(), ["found 10.0.0.1:8765"]);
     let mut busy = Server::new("-", 1, true);
     busy.old = true;
     world.servers = vec![busy];
     world.run(3600 * SECOND);
-    assert_eq!(world.known(), ["10.0.0.1:8765"], "it still listens");
+    assert_eq!(world.known(), ["10.0.0.1:8765"], "it is still listening");
     let gaps = world.checks.windows(2).map(|pair| pair[1].0 - pair[0].0);
-    assert!(gaps.min().unwrap() >= 8 * SECOND, "an old server is asked more often than it is stale");
+    assert!(gaps.min().unwrap() >= 8 * SECOND, "an old server is checked more often than once per TTL");
     world.servers[0].killed = true;
     world.run(10 * SECOND);
-    assert_eq!(world.told(), ["lost 10.0.0.1:8765"]);
+    assert_eq!(world.take_changes(), ["lost 10.0.0.1:8765"]);
 }
 
 #[test]
-fn a_server_that_hears_no_probe_stays_while_it_answers_over_tcp() {
+fn server_that_receives_no_probe_stays_known_while_it_responds_over_tcp() {
     let mut world = World::new(1, vec![Server::new("a", 1, true), Server::new("b", 2, false)]);
     world.run(SECOND);
-    world.servers[0].deaf = true;
-    world.servers[1].deaf = true;
+    world.servers[0].ignores_probes = true;
+    world.servers[1].ignores_probes = true;
     world.run(3600 * SECOND);
     assert_eq!(world.known().len(), 2);
-    assert!(world.told().iter().all(|told| !told.starts_with("lost")));
+    assert!(world.take_changes().iter().all(|change| !change.starts_with("lost")));
     world.servers[0].killed = true;
     world.run(10 * SECOND);
-    assert_eq!(world.told(), ["lost a"]);
+    assert_eq!(world.take_changes(), ["lost a"]);
 }
 
 #[test]
-fn a_server_that_moves_is_found_where_it_is() {
+fn server_that_moves_is_found_at_its_new_address() {
     let mut world = World::new(1, vec![Server::new("a", 1, false)]);
     world.run(10 * SECOND);
     world.servers[0].addresses = vec![[10, 0, 0, 77].into()];
@@ -165,7 +169,7 @@ fn a_server_that_moves_is_found_where_it_is() {
 }
 
 #[test]
-fn several_networks_make_one_entry_and_loopback_is_not_preferred() {
+fn several_addresses_make_one_entry_with_loopback_last() {
     let mut server = Server::new("a", 1, false);
     server.addresses = vec![[127, 0, 0, 1].into(), [192, 168, 1, 1].into(), [10, 0, 0, 1].into()];
     let mut world = World::new(1, vec![server]);
@@ -177,20 +181,20 @@ fn several_networks_make_one_entry_and_loopback_is_not_preferred() {
 }
 
 #[test]
-fn what_changes_is_told_once() {
+fn each_update_is_reported_once() {
     let mut world = World::new(1, vec![Server::new("a", 1, true)]);
     world.run(10 * SECOND);
-    world.told();
+    world.take_changes();
     world.servers[0].clients = 5;
     world.servers[0].name = "other".into();
     world.run(100 * SECOND);
-    assert_eq!(world.told(), ["updated a"]);
+    assert_eq!(world.take_changes(), ["updated a"]);
     let server = world.browser.servers().next().unwrap();
     assert_eq!((server.clients, server.name.as_str()), (Some(5), "other"));
 }
 
 #[test]
-fn its_own_server_is_not_seen() {
+fn ignored_server_is_not_found() {
     let mut world = World::new(1, vec![Server::new("own", 1, false), Server::new("other", 2, false)]);
     world.browser = Browser::new(world::NONCE, 8766, Some("own".into()), 1);
     world.run(100 * SECOND);

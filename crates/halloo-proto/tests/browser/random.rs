@@ -1,18 +1,18 @@
-//! Whatever arrives, in whatever order: what is told fits together, and nothing grows.
+//! Random datagrams and check results: the changes are consistent, and the state stays bounded.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::browser::{Answer, Browser, CHECKS, Change, SERVERS, Server};
+use halloo_proto::browser::{Browser, Change, CheckResult, MAX_CHECKS, MAX_SERVERS, Server};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
     Datagram { kind: usize, id: Option<u8>, ip: u8, port: u16, listed: Vec<u8> },
-    Junk(Vec<u8>),
-    Answer(u8, usize),
+    Invalid(Vec<u8>),
+    CheckResult(u8, usize),
     Wait(u16),
 }
 
@@ -21,8 +21,8 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|(kind, id, ip, port, listed)| Step::Datagram { kind, id, ip, port, listed });
     prop_oneof![
         8 => datagram,
-        1 => prop::collection::vec(any::<u8>(), 0..80).prop_map(Step::Junk),
-        4 => (0..4_u8, 0..CHECKS).prop_map(|(kind, which)| Step::Answer(kind, which)),
+        1 => prop::collection::vec(any::<u8>(), 0..80).prop_map(Step::Invalid),
+        4 => (0..4_u8, 0..MAX_CHECKS).prop_map(|(kind, which)| Step::CheckResult(kind, which)),
         4 => (0..5000_u16).prop_map(Step::Wait),
     ]
 }
@@ -38,8 +38,8 @@ fn object(kind: usize, id: Option<u8>, port: u16, listed: &[u8]) -> String {
     format!(r#"{{"service":"{service}","nonce":"n","port":{port},"addresses":[{}]{id}}}"#, listed.join(","))
 }
 
-/// Applies what is told to what an application knows, which must make sense at every step.
-fn take(browser: &mut Browser, known: &mut BTreeMap<String, Server>) {
+/// Applies the changes to what an application knows, and asserts that each makes sense.
+fn apply_changes(browser: &mut Browser, known: &mut BTreeMap<String, Server>) {
     while let Some(change) = browser.poll_change() {
         let id = change.server().id.clone();
         match change {
@@ -55,59 +55,59 @@ fn take(browser: &mut Browser, known: &mut BTreeMap<String, Server>) {
 
 proptest! {
     #[test]
-    fn events_fit_together_and_nothing_grows(steps in prop::collection::vec(step(), 0..200)) {
+    fn changes_are_consistent_and_the_state_is_bounded(steps in prop::collection::vec(step(), 0..200)) {
         let mut browser = Browser::new("n", 8766, Some("id5".into()), 1);
-        let (mut known, mut asked, mut now) = (BTreeMap::new(), Vec::new(), Time::ZERO);
+        let (mut known, mut checking, mut now) = (BTreeMap::new(), Vec::new(), Time::ZERO);
         for step in steps {
             match step {
                 Step::Datagram { kind, id, ip: from, port, listed } => {
                     let from = SocketAddr::new(ip(from), 40000);
                     browser.handle_datagram(object(kind, id, port, &listed).as_bytes(), from, now);
                 }
-                Step::Junk(bytes) => browser.handle_datagram(&bytes, (ip(1), 1).into(), now),
-                Step::Answer(kind, which) if which < asked.len() => {
-                    let addr: SocketAddr = asked.swap_remove(which);
+                Step::Invalid(bytes) => browser.handle_datagram(&bytes, (ip(1), 1).into(), now),
+                Step::CheckResult(kind, which) if which < checking.len() => {
+                    let addr: SocketAddr = checking.swap_remove(which);
                     let body = object(1, Some(kind), addr.port(), &[]);
-                    let answers = [Answer::Body(body.as_bytes()), Answer::Odd, Answer::Refused, Answer::Silence];
-                    browser.handle_answer(addr, answers[usize::from(kind)], now);
+                    let results = [CheckResult::Body(body.as_bytes()), CheckResult::Unexpected, CheckResult::Refused, CheckResult::NoResponse];
+                    browser.handle_check_result(addr, results[usize::from(kind)], now);
                 }
-                Step::Answer(..) => {}
+                Step::CheckResult(..) => {}
                 Step::Wait(millis) => {
                     now = now + Duration::from_millis(millis.into());
                     browser.handle_timeout(now);
                 }
             }
             while browser.poll_probe(now).is_some() {}
-            asked.extend(std::iter::from_fn(|| browser.poll_check()));
-            prop_assert!(asked.len() <= CHECKS);
-            take(&mut browser, &mut known);
-            let servers: BTreeMap<String, Server> = browser.servers().map(|one| (one.id.clone(), one.clone())).collect();
+            checking.extend(std::iter::from_fn(|| browser.poll_check()));
+            prop_assert!(checking.len() <= MAX_CHECKS);
+            apply_changes(&mut browser, &mut known);
+            let servers: BTreeMap<String, Server> = browser.servers().map(|server| (server.id.clone(), server.clone())).collect();
             prop_assert_eq!(servers.len(), browser.servers().count());
-            prop_assert!(servers.len() <= SERVERS && !servers.contains_key("id5"));
-            // Two servers never share an address, and what was told last is how it stands.
+            prop_assert!(servers.len() <= MAX_SERVERS && !servers.contains_key("id5"));
+            // Two servers never share an address, and the last change of each server is its current state.
             let mut heard: Vec<SocketAddr> = Vec::new();
             for (id, server) in &servers {
                 prop_assert!((1..=8).contains(&server.addresses.len()));
-                let told = Server { heard: server.heard, ..known[id].clone() };
-                prop_assert_eq!(&told, server);
+                let last = Server { heard: server.heard, ..known[id].clone() };
+                prop_assert_eq!(&last, server);
                 heard.push(server.addresses[0]);
             }
             heard.sort();
             heard.dedup();
             prop_assert_eq!(heard.len(), servers.len());
         }
-        // Left alone and unanswered, everybody is lost in the end, and nothing is left to do at once.
+        // Without any response every server is lost in the end, and no timeout is overdue.
         for _ in 0..400 {
             now = now + Duration::from_millis(500);
             browser.handle_timeout(now);
             while browser.poll_probe(now).is_some() {}
-            asked.extend(std::iter::from_fn(|| browser.poll_check()));
-            for addr in asked.drain(..) {
-                browser.handle_answer(addr, Answer::Silence, now);
+            checking.extend(std::iter::from_fn(|| browser.poll_check()));
+            for addr in checking.drain(..) {
+                browser.handle_check_result(addr, CheckResult::NoResponse, now);
             }
             prop_assert!(browser.poll_timeout() > now);
         }
-        take(&mut browser, &mut known);
+        apply_changes(&mut browser, &mut known);
         prop_assert!(known.is_empty(), "{:?}", known);
     }
 }

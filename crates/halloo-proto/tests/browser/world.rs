@@ -1,4 +1,4 @@
-//! A simulated network: a browser, servers that behave as the real ones, datagrams that get lost, and its own time.
+//! A simulated network: a browser, servers that behave like real ones, lost datagrams, and a virtual clock.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,34 +7,33 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::announcement::{Beacon, Reply, goodbye};
 use halloo_proto::announcer::Announcer;
-use halloo_proto::browser::{Answer, Browser, Change, Probe};
+use halloo_proto::browser::{Browser, Change, CheckResult, Probe};
 use halloo_proto::responder::Responder;
 
 pub(crate) const NONCE: &str = "nonce";
-/// From one machine to another.
-const TRAVEL: Duration = Duration::from_micros(500);
-/// How long the driver waits for an answer over TCP.
-const PATIENCE: Duration = Duration::from_secs(2);
-const ASKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 250);
+/// The latency between two machines.
+const LATENCY: Duration = Duration::from_micros(500);
+/// How long the driver waits for a response over TCP.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+const BROWSER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 250);
 
-/// A server of this version on an address of its own.
+/// A server with an address of its own.
 pub(crate) struct Server {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) addresses: Vec<Ipv4Addr>,
     pub(crate) port: u16,
     pub(crate) clients: usize,
-    /// It does not exist any more, though its machine does.
+    /// The process is gone, but its machine is there.
     pub(crate) killed: bool,
-    /// Its machine is gone, too.
+    /// The machine is gone.
     pub(crate) unplugged: bool,
-    /// As the script: four keys, no answers.
+    /// It behaves like the reference script: beacons with four keys, no replies.
     pub(crate) old: bool,
-    /// Its firewall lets no datagram in.
-    pub(crate) deaf: bool,
+    /// Its firewall blocks incoming datagrams.
+    pub(crate) ignores_probes: bool,
     announcer: Announcer,
     responder: Responder,
-    asked: Vec<Time>,
 }
 
 impl Server {
@@ -50,14 +49,13 @@ impl Server {
             killed: false,
             unplugged: false,
             old: false,
-            deaf: false,
+            ignores_probes: false,
             announcer,
             responder: Responder::default(),
-            asked: Vec::new(),
         }
     }
 
-    fn is_there(&self) -> bool {
+    fn is_running(&self) -> bool {
         !self.killed && !self.unplugged
     }
 
@@ -82,26 +80,26 @@ impl Server {
 enum Delivery {
     Datagram(Vec<u8>, SocketAddr),
     ProbeTo(usize, Ipv4Addr),
-    Checked(SocketAddr, Tcp),
+    CheckResult(SocketAddr, Tcp),
 }
 
 enum Tcp {
     Body(Vec<u8>),
-    Odd,
+    Unexpected,
     Refused,
-    Silence,
+    NoResponse,
 }
 
 pub(crate) struct World {
     pub(crate) browser: Browser,
     pub(crate) servers: Vec<Server>,
     pub(crate) now: Time,
-    /// Of 100 datagrams, this many are lost.
+    /// The percentage of datagrams that are lost.
     pub(crate) loss: u64,
     pub(crate) changes: Vec<(Time, Change)>,
-    /// When probes were sent to everybody.
+    /// When broadcast probes were sent.
     pub(crate) probes: Vec<Time>,
-    /// Addresses asked over TCP.
+    /// Addresses checked over TCP.
     pub(crate) checks: Vec<(Time, SocketAddr)>,
     deliveries: BTreeMap<(Time, u64), Delivery>,
     sent: u64,
@@ -124,13 +122,13 @@ impl World {
         }
     }
 
-    /// Lets time pass, each side waking exactly when it asked to.
+    /// Lets time pass; each side wakes up exactly when it asked to.
     pub(crate) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
-            self.let_browser_act();
-            self.let_servers_act();
-            let beacons = self.servers.iter().filter(|server| server.is_there());
+            self.run_browser();
+            self.run_servers();
+            let beacons = self.servers.iter().filter(|server| server.is_running());
             let beacon = beacons.filter_map(|server| server.announcer.poll_timeout()).min().unwrap_or(Time::NEVER);
             let delivery = self.deliveries.keys().next().map_or(Time::NEVER, |&(at, _)| at);
             let next = beacon.min(delivery).min(self.browser.poll_timeout());
@@ -138,7 +136,7 @@ impl World {
                 self.now = end;
                 return;
             }
-            // To stand still would be a busy loop of the real driver.
+            // Without progress, the real driver would be in a busy loop.
             assert!(next > self.now || delivery <= self.now || beacon <= self.now, "the browser spins at {next:?}");
             self.now = self.now.max(next);
             while let Some(entry) = self.deliveries.first_entry().filter(|entry| entry.key().0 <= self.now) {
@@ -149,10 +147,10 @@ impl World {
         }
     }
 
-    /// A datagram reaches the browser now.
-    pub(crate) fn hear(&mut self, datagram: &str, from: [u8; 4]) {
+    /// Delivers a datagram to the browser now.
+    pub(crate) fn receive(&mut self, datagram: &str, from: [u8; 4]) {
         self.browser.handle_datagram(datagram.as_bytes(), (from, 40000).into(), self.now);
-        self.take_changes();
+        self.collect_changes();
     }
 
     /// Stops a server cleanly: three goodbyes through one of its interfaces.
@@ -161,25 +159,25 @@ impl World {
         let from = *self.servers[index].addresses.last().unwrap();
         let datagram = goodbye(&self.servers[index].id);
         for _ in 0..3 {
-            self.send(Delivery::Datagram(datagram.clone(), (from, 40000).into()), TRAVEL);
+            self.send(Delivery::Datagram(datagram.clone(), (from, 40000).into()), LATENCY);
         }
     }
 
-    /// The names of events so far, like `found a`, and forgets them.
-    pub(crate) fn told(&mut self) -> Vec<String> {
-        let told = self.changes.drain(..).map(|(_, change)| match change {
+    /// Takes the changes so far, such as `found a`.
+    pub(crate) fn take_changes(&mut self) -> Vec<String> {
+        let changes = self.changes.drain(..).map(|(_, change)| match change {
             Change::Found(server) => format!("found {}", server.id),
             Change::Updated(server) => format!("updated {}", server.id),
             Change::Lost(server) => format!("lost {}", server.id),
         });
-        told.collect()
+        changes.collect()
     }
 
     pub(crate) fn known(&self) -> Vec<&str> {
         self.browser.servers().map(|server| server.id.as_str()).collect()
     }
 
-    fn let_browser_act(&mut self) {
+    fn run_browser(&mut self) {
         while let Some(to) = self.browser.poll_probe(self.now) {
             let to_all = matches!(to, Probe::All | Probe::AllPorts);
             if to_all {
@@ -188,43 +186,43 @@ impl World {
             for index in 0..self.servers.len() {
                 for ip in self.servers[index].addresses.clone() {
                     if to_all || matches!(to, Probe::One(addr) if addr.ip() == IpAddr::V4(ip)) {
-                        self.send(Delivery::ProbeTo(index, ip), TRAVEL);
+                        self.send(Delivery::ProbeTo(index, ip), LATENCY);
                     }
                 }
             }
         }
         while let Some(addr) = self.browser.poll_check() {
             self.checks.push((self.now, addr));
-            // A segment is sent again after a second, so two tries fit into the driver's retry_limit.
+            // TCP retransmits after a second, so two attempts fit into the timeout.
             let arrives = (0..2).any(|_| !self.is_lost() && !self.is_lost());
-            let outcome = if arrives { self.ask(addr) } else { Tcp::Silence };
-            let after = if matches!(outcome, Tcp::Silence) { PATIENCE } else { 2 * TRAVEL };
-            self.send_surely(Delivery::Checked(addr, outcome), after);
+            let outcome = if arrives { self.check(addr) } else { Tcp::NoResponse };
+            let after = if matches!(outcome, Tcp::NoResponse) { CHECK_TIMEOUT } else { 2 * LATENCY };
+            self.send_reliably(Delivery::CheckResult(addr, outcome), after);
         }
-        self.take_changes();
+        self.collect_changes();
     }
 
-    /// What comes of a question over TCP that arrives.
-    fn ask(&self, addr: SocketAddr) -> Tcp {
+    /// Returns the result of a check that reaches the address.
+    fn check(&self, addr: SocketAddr) -> Tcp {
         let of_host = |server: &&Server| server.addresses.iter().any(|ip| IpAddr::V4(*ip) == addr.ip());
-        let listens = |server: &&Server| server.is_there() && server.port == addr.port();
+        let listens = |server: &&Server| server.is_running() && server.port == addr.port();
         match self.servers.iter().filter(of_host).find(listens) {
-            Some(server) if server.old => Tcp::Odd,
+            Some(server) if server.old => Tcp::Unexpected,
             Some(server) => Tcp::Body(server.reply(server.addresses[0], None)),
             None if self.servers.iter().filter(of_host).any(|server| !server.unplugged) => Tcp::Refused,
-            None => Tcp::Silence,
+            None => Tcp::NoResponse,
         }
     }
 
-    fn let_servers_act(&mut self) {
+    fn run_servers(&mut self) {
         for index in 0..self.servers.len() {
             let (now, server) = (self.now, &mut self.servers[index]);
-            if server.is_there() && server.announcer.poll_beacon(now) {
+            if server.is_running() && server.announcer.poll_beacon(now) {
                 let (old, addresses) = (server.old, server.addresses.clone());
                 for ip in addresses {
                     let server = &self.servers[index];
                     let beacon = Beacon { ip, port: server.port, timestamp: 1, id: &server.id, name: &server.name };
-                    self.send(Delivery::Datagram(beacon.encode(old), (ip, 40000).into()), TRAVEL);
+                    self.send(Delivery::Datagram(beacon.encode(old), (ip, 40000).into()), LATENCY);
                 }
             }
         }
@@ -233,40 +231,39 @@ impl World {
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Datagram(bytes, from) => self.browser.handle_datagram(&bytes, from, self.now),
-            Delivery::Checked(addr, outcome) => {
-                let answer = match &outcome {
-                    Tcp::Body(body) => Answer::Body(body),
-                    Tcp::Odd => Answer::Odd,
-                    Tcp::Refused => Answer::Refused,
-                    Tcp::Silence => Answer::Silence,
+            Delivery::CheckResult(addr, outcome) => {
+                let result = match &outcome {
+                    Tcp::Body(body) => CheckResult::Body(body),
+                    Tcp::Unexpected => CheckResult::Unexpected,
+                    Tcp::Refused => CheckResult::Refused,
+                    Tcp::NoResponse => CheckResult::NoResponse,
                 };
-                self.browser.handle_answer(addr, answer, self.now);
+                self.browser.handle_check_result(addr, result, self.now);
             }
-            Delivery::ProbeTo(index, ip) => self.answer(index, ip),
+            Delivery::ProbeTo(index, ip) => self.reply(index, ip),
         }
-        self.take_changes();
+        self.collect_changes();
     }
 
-    fn answer(&mut self, index: usize, ip: Ipv4Addr) {
+    fn reply(&mut self, index: usize, ip: Ipv4Addr) {
         let (now, server) = (self.now, &mut self.servers[index]);
-        if server.old || server.deaf || !server.is_there() {
+        if server.old || server.ignores_probes || !server.is_running() {
             return;
         }
-        server.asked.push(now);
-        if server.responder.allows(ASKER, now) {
-            server.responder.answered(ASKER, now);
+        if server.responder.allows(BROWSER, now) {
+            server.responder.answered(BROWSER, now);
             let reply = server.reply(ip, Some(NONCE));
-            self.send(Delivery::Datagram(reply, (ip, 8766).into()), TRAVEL);
+            self.send(Delivery::Datagram(reply, (ip, 8766).into()), LATENCY);
         }
     }
 
     fn send(&mut self, delivery: Delivery, after: Duration) {
         if !self.is_lost() {
-            self.send_surely(delivery, after);
+            self.send_reliably(delivery, after);
         }
     }
 
-    fn send_surely(&mut self, delivery: Delivery, after: Duration) {
+    fn send_reliably(&mut self, delivery: Delivery, after: Duration) {
         self.sent += 1;
         self.deliveries.insert((self.now + after, self.sent), delivery);
     }
@@ -278,7 +275,7 @@ impl World {
         (self.random >> 32) % 100 < self.loss
     }
 
-    fn take_changes(&mut self) {
+    fn collect_changes(&mut self) {
         while let Some(change) = self.browser.poll_change() {
             self.changes.push((self.now, change));
         }

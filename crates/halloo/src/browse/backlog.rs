@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::BrowserEvent;
+use super::event::BrowserEvent;
 use crate::event_queue::EventQueue;
 
 /// What happens in one turn, or while the queue is full, is merged to one event for each server, so that nothing grows

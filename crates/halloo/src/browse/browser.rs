@@ -6,68 +6,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use halloo_proto::defaults::DISCOVERY_PORT;
-
-use super::ServerInfo;
+use super::config::BrowserConfig;
+use super::event::BrowserEvent;
+use super::server_info::ServerInfo;
 use super::driver::{Driver, Shared};
 use crate::EventQueueLimits;
-use crate::event_queue::{EventQueue, Weigh};
+use crate::event_queue::EventQueue;
 use crate::event_receiver::EventReceiver;
-
-/// The settings of a [`Browser`]. Start from [`BrowserConfig::default`] and change what you need.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct BrowserConfig {
-    /// UDP port that probes are sent to and beacons are received on; the nine after it are tried when it cannot be
-    /// bound. Default: 8766.
-    pub discovery_port: u16,
-    /// Searches this machine only, and sends nothing to the network. Default: `false`.
-    pub local: bool,
-    /// Searches by multicast DNS, too, unless `local` is set. Default: `true`.
-    #[cfg(feature = "mdns")]
-    pub mdns: bool,
-    /// The id of a server to leave out: your own, as [`Server::id`](crate::Server::id) returns it.
-    pub ignore: Option<String>,
-    /// Events that wait for the application; beyond, they are merged into one per server. Default: 1,024.
-    pub max_events: usize,
-}
-
-impl Default for BrowserConfig {
-    fn default() -> BrowserConfig {
-        BrowserConfig {
-            discovery_port: DISCOVERY_PORT,
-            local: false,
-            #[cfg(feature = "mdns")]
-            mdns: true,
-            ignore: None,
-            // Each of the 256 servers that are remembered may come, change and go.
-            max_events: 1024,
-        }
-    }
-}
-
-/// A change on the network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BrowserEvent {
-    /// A server was found.
-    Found(ServerInfo),
-    /// A known server changed: its name, its number of clients, or an address.
-    Updated(ServerInfo),
-    /// A server stopped, restarted, or no longer answers.
-    Lost(ServerInfo),
-}
-
-impl Weigh for BrowserEvent {}
-
-impl BrowserEvent {
-    /// Returns the server that it is about.
-    pub fn server(&self) -> &ServerInfo {
-        match self {
-            BrowserEvent::Found(server) | BrowserEvent::Updated(server) | BrowserEvent::Lost(server) => server,
-        }
-    }
-}
 
 /// A live list of the servers on the local network: one thread that probes and listens until this is dropped.
 ///

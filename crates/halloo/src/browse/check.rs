@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use halloo_proto::browser::Answer;
+use halloo_proto::browser::CheckResult;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
@@ -35,12 +35,12 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    pub(super) fn as_answer(&self) -> Answer<'_> {
+    pub(super) fn as_result(&self) -> CheckResult<'_> {
         match self {
-            Outcome::Body(body) => Answer::Body(body),
-            Outcome::Odd => Answer::Odd,
-            Outcome::Refused => Answer::Refused,
-            Outcome::Silence => Answer::Silence,
+            Outcome::Body(body) => CheckResult::Body(body),
+            Outcome::Odd => CheckResult::Unexpected,
+            Outcome::Refused => CheckResult::Refused,
+            Outcome::Silence => CheckResult::NoResponse,
         }
     }
 }

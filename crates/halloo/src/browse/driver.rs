@@ -11,13 +11,15 @@ use halloo_proto::Time;
 #[cfg(feature = "mdns")]
 use halloo_proto::access::AccessRules;
 use halloo_proto::announcement::probe;
-use halloo_proto::browser::{Browser as Core, CHECKS, Change, Probe, SERVERS};
+use halloo_proto::browser::{Browser as Core, Change, MAX_CHECKS, MAX_SERVERS, Probe};
 use mio::{Events, Poll, Token, Waker};
 
 use super::backlog::Backlog;
 use super::check::{Check, Outcome};
 use super::sockets::Sockets;
-use super::{BrowserConfig, BrowserEvent, ServerInfo};
+use super::config::BrowserConfig;
+use super::event::BrowserEvent;
+use super::server_info::ServerInfo;
 use crate::event_queue::EventQueue;
 #[cfg(feature = "mdns")]
 use crate::{discovery::interfaces, mdns::ServiceSearch};
@@ -106,7 +108,7 @@ impl Driver {
             queue,
             probe: probe(&nonce),
             sockets,
-            checks: Vec::with_capacity(CHECKS),
+            checks: Vec::with_capacity(MAX_CHECKS),
             backlog: Backlog::default(),
             #[cfg(feature = "mdns")]
             _services: services(config, &shared),
@@ -154,7 +156,7 @@ impl Driver {
         self.checks.retain_mut(|check| match check.advance(instant) {
             Some(outcome) => {
                 tracing::trace!("asked {} over TCP: {outcome:?}", check.addr);
-                core.handle_answer(check.addr, outcome.as_answer(), now);
+                core.handle_check_result(check.addr, outcome.as_result(), now);
                 false
             }
             None => true,
@@ -175,7 +177,7 @@ impl Driver {
                 && !std::mem::replace(&mut refreshed, true)
                 && self.sockets.refresh(self.poll.registry())
             {
-                self.shared.browser().search_again(now);
+                self.shared.browser().rescan(now);
             }
             self.sockets.send(probe, &self.probe, self.poll.registry());
         }
@@ -191,7 +193,7 @@ impl Driver {
 
     fn fail(&self, addr: std::net::SocketAddr, outcome: &Outcome) {
         tracing::trace!("cannot ask {addr} over TCP: {outcome:?}");
-        self.shared.browser().handle_answer(addr, outcome.as_answer(), self.shared.now());
+        self.shared.browser().handle_check_result(addr, outcome.as_result(), self.shared.now());
     }
 
     /// Hands what changed to the application.
@@ -201,7 +203,7 @@ impl Driver {
             self.backlog.add(event(change, self.shared.epoch));
         }
         if core.left_out() > 0 && !std::mem::replace(&mut self.told_left_out, true) {
-            tracing::warn!("more servers call than the {SERVERS} that are remembered: are their beacons forged?");
+            tracing::warn!("more servers call than the {MAX_SERVERS} that are remembered: are their beacons forged?");
         }
         drop(core);
         self.backlog.flush(&self.queue);

@@ -10,7 +10,7 @@ use halloo_proto::ports::candidates;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 
-use super::BrowserConfig;
+use super::config::BrowserConfig;
 use crate::discovery::interfaces;
 
 /// Datagrams read from one socket in one turn, so that a flood on one does not hide what another one hears.

@@ -46,6 +46,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns a value as people read it: `1 MiB`, `5s`, `on`.
+    pub fn describe(&self, value: &Value) -> String {
+        match (value, self) {
+            (Value::Flag(flag), _) => if *flag { "on" } else { "off" }.into(),
+            (Value::Number(number), Kind::Bytes { .. }) => bytes(*number),
+            (Value::Text(text), Kind::Address) if text.is_empty() => "all addresses".into(),
+            (Value::List(list), _) if list.is_empty() => "none".into(),
+            _ => value.to_string(),
+        }
+        }
+
     /// Returns `value` if it is of this kind and in range.
     ///
     /// # Errors

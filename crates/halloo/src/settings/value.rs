@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use halloo_proto::text::escape;
 
-use super::Kind;
-use super::kind::bytes;
 use crate::SlowClient;
 
 /// A value of a setting.
@@ -33,19 +31,6 @@ pub struct SettingError {
     pub given: String,
     /// What is allowed.
     pub allowed: String,
-}
-
-impl Value {
-    /// Returns the value as people read it, in the unit of `kind`: `1 MiB`, `5s`, `on`.
-    pub fn describe(&self, kind: &Kind) -> String {
-        match (self, kind) {
-            (Value::Flag(flag), _) => if *flag { "on" } else { "off" }.into(),
-            (Value::Number(number), Kind::Bytes { .. }) => bytes(*number),
-            (Value::Text(text), Kind::Address) if text.is_empty() => "all addresses".into(),
-            (Value::List(list), _) if list.is_empty() => "none".into(),
-            _ => self.to_string(),
-        }
-    }
 }
 
 /// As it is given on the command line.

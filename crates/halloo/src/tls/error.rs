@@ -35,6 +35,6 @@ pub enum IdentityError {
     )]
     Mismatch(String),
     /// No certificate could be made.
-    #[error("cannot make a certificate: {0}; give `--cert` and `--key`")]
+    #[error("cannot make a certificate: {0}; provide a certificate and its key")]
     Generate(String),
 }

@@ -1,0 +1,59 @@
+//! What the browser knows about a server, and what it reports about it.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::Time;
+
+/// A server, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// The id, random for each start of a server; for a server that sends none, its address.
+    pub id: String,
+    /// The display name, without characters that could deceive; empty if the server sends none.
+    pub name: String,
+    /// The addresses to connect to, best first, at most eight: those it was heard from, then others that it lists.
+    pub addresses: Vec<SocketAddr>,
+    /// The number of connected clients, if the server sent it.
+    pub clients: Option<u32>,
+    /// Whether the server requires a token.
+    pub auth: bool,
+    /// Whether the server uses TLS.
+    pub tls: bool,
+    /// How the server was found.
+    pub via: DiscoveryMethod,
+    /// When the server was last heard.
+    pub heard: Time,
+}
+
+/// How a server was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DiscoveryMethod {
+    /// By a beacon, or by its reply to a probe.
+    Udp,
+    /// By DNS-SD, confirmed over TCP.
+    Mdns,
+}
+
+/// A change of the set of servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new server was found.
+    Found(Server),
+    /// A known server changed: what it says about itself, or its addresses.
+    Updated(Server),
+    /// A server is gone: it said goodbye, was replaced by its own restart, or no longer responds.
+    Lost(Server),
+}
+
+impl Change {
+    /// Returns the server that changed.
+    pub fn server(&self) -> &Server {
+        match self {
+            Change::Found(server) | Change::Updated(server) | Change::Lost(server) => server,
+        }
+    }
+}
