@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 use anyhow::{Context, bail};
 use halloo::{Delivery, Event, Server};
-use halloo_proto::announcement::NAME;
+use halloo_proto::announcement::MAX_NAME_CHARS;
 
 use crate::args::ServeArgs;
 use crate::input::{self, Line, next_line};
@@ -89,8 +89,8 @@ fn warn_about(arguments: &ServeArgs) {
     if arguments.settings.config.access.allowed_origins.iter().any(|origin| origin == "*") {
         tracing::warn!("`--allowed-origins '*'` lets every web page connect to this server");
     }
-    if arguments.settings.config.name.chars().count() > NAME {
-        tracing::warn!("the name is longer than {NAME} characters; other programs see it cut");
+    if arguments.settings.config.name.chars().count() > MAX_NAME_CHARS {
+        tracing::warn!("the name is longer than {MAX_NAME_CHARS} characters; other programs see it cut");
     }
 }
 

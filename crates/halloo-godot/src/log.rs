@@ -149,5 +149,3 @@ impl Visit for Sentence {
         }
     }
 }
-
-

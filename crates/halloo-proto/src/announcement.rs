@@ -1,4 +1,4 @@
-//! The datagrams of discovery.
+//! The datagrams of discovery (see `PROTOCOL.md`).
 
 use std::net::Ipv4Addr;
 
@@ -7,35 +7,35 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::text::is_harmful;
 
-/// Seconds after which a listener should take a server for stale.
+/// Seconds without a beacon after which a listener should consider a server stale.
 const TTL: u32 = 8;
-/// The name in a beacon, so that the datagram stays within 512 bytes even if every character is escaped.
-pub const NAME: usize = 64;
+/// Characters of a name, so that a beacon stays within 512 bytes even if every character is escaped.
+pub const MAX_NAME_CHARS: usize = 64;
 
-/// The most of an id that is kept; ours have 16 characters, a UUID without dashes 32.
-const ID: usize = 32;
+/// Characters of an id: a server of this crate sends 16, and a UUID without dashes has 32.
+const MAX_ID_CHARS: usize = 32;
 
-/// `text` without what does not belong in a list, and at most `limit` characters of it.
+/// Returns `text` without characters that could deceive in a list, cut to `limit` characters.
 pub fn clean(text: &str, limit: usize) -> String {
     text.chars().filter(|&character| !is_harmful(character)).take(limit).collect()
 }
 
-/// The periodic datagram of a server that nobody is connected to.
+/// The periodic datagram of a server without clients.
 #[derive(Clone, Debug)]
 pub struct Beacon<'a> {
-    /// The address to connect to, on the network that the datagram is sent to.
+    /// The IP address to connect to, on the network that the datagram is sent to.
     pub ip: Ipv4Addr,
     /// The WebSocket port.
     pub port: u16,
-    /// Whole seconds of Unix time.
+    /// The Unix time in whole seconds.
     pub timestamp: u64,
-    /// Random for each start of a server.
+    /// The id, random for each start of a server.
     pub id: &'a str,
-    /// What people call the server.
+    /// The display name of the server.
     pub name: &'a str,
 }
 
-/// The keys of the reference script, in its order.
+/// The keys of the reference script, in its order. They never change.
 #[derive(Serialize)]
 struct Contract<'a> {
     service: &'a str,
@@ -55,7 +55,7 @@ struct Extended<'a> {
 }
 
 impl Beacon<'_> {
-    /// The datagram, at most 512 bytes; `strict` leaves only the reference script's four keys.
+    /// Returns the datagram, at most 512 bytes; `strict` leaves only the four keys of the reference script.
     ///
     /// ```
     /// # use halloo_proto::announcement::Beacon;
@@ -71,59 +71,60 @@ impl Beacon<'_> {
         let encoded = if strict {
             serde_json::to_vec(&contract)
         } else {
-            let name = clean(self.name, NAME);
+            let name = clean(self.name, MAX_NAME_CHARS);
             serde_json::to_vec(&Extended { contract, v: 2, id: self.id, name, ttl: TTL })
         };
-        // Plain structs of numbers and strings always have a JSON form.
+        // Structs of numbers and strings can always be written as JSON.
         encoded.unwrap_or_default()
     }
 }
 
-/// The datagram of a server that stops.
+/// Returns the datagram of a server that stops.
 pub fn goodbye(id: &str) -> Vec<u8> {
     serde_json::json!({ "service": "websocket_server_bye", "v": 2, "id": id }).to_string().into_bytes()
 }
 
-/// Bytes of a probe: as many as the largest reply may have, so that nobody can use a server to amplify.
+/// Bytes of a probe: as many as the largest reply may have, so that a server cannot be used for amplification.
 pub const PROBE_SIZE: usize = 512;
 
-/// The datagram that asks who is there; replies repeat `nonce`.
+/// Returns the datagram that asks servers to reply; replies repeat `nonce`.
 pub fn probe(nonce: &str) -> Vec<u8> {
     let head = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"{nonce}","pad":""#);
     let padding = PROBE_SIZE.saturating_sub(head.len() + 2);
     format!(r#"{head}{}"}}"#, ".".repeat(padding)).into_bytes()
 }
 
-/// What a server tells about itself when it is asked, and on `/discovery.json`.
+/// The reply to a probe, and the body of `/discovery.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reply<'a> {
     /// Always `websocket_server_reply`.
     pub service: &'static str,
-    /// The version of this protocol.
+    /// The version of the protocol.
     pub v: u32,
-    /// The probe's nonce; left out on `/discovery.json`.
+    /// The nonce of the probe; left out on `/discovery.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
-    /// Random for each start of a server.
+    /// The id, random for each start of a server.
     pub id: &'a str,
-    /// What people call the server.
+    /// The display name of the server.
     pub name: String,
-    /// The address on the asker's network.
+    /// The IP address on the network of the browser.
     pub ip: Ipv4Addr,
     /// The WebSocket port.
     pub port: u16,
-    /// All addresses, best first.
+    /// All IP addresses, best first.
     pub addresses: Vec<Ipv4Addr>,
-    /// How many clients are connected.
+    /// The number of connected clients.
     pub clients: usize,
-    /// Whether a token is needed.
+    /// Whether a token is required.
     pub auth: bool,
-    /// Whether it speaks TLS.
+    /// Whether the server uses TLS.
     pub tls: bool,
 }
 
 impl Reply<'_> {
-    /// The datagram, at most `limit` bytes; addresses are left out from the last on until it fits.
+    /// Returns the datagram, or `None` if it does not fit into `limit` bytes even without `addresses`, which are left out
+    /// from the last on.
     pub fn encode(&self, limit: usize) -> Option<Vec<u8>> {
         let mut reply = self.clone();
         loop {
@@ -136,68 +137,69 @@ impl Reply<'_> {
     }
 }
 
-/// A datagram of discovery as it arrives: every key is optional, and passed over when it is unknown or, beyond those
-/// of the contract, of the wrong type.
+/// A received datagram of discovery. Every key is optional; unknown keys are ignored, and so are values of the wrong type
+/// in keys that the reference script does not send.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Announcement {
-    /// What kind of datagram it is.
+    /// The kind of datagram.
     pub service: String,
-    /// Of a probe, and of the replies to it.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// The nonce of a probe, and of the replies to it.
+    #[serde(deserialize_with = "or_none")]
     pub nonce: Option<String>,
-    /// Of a server since version 2.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// The id of the server; since version 2.
+    #[serde(deserialize_with = "or_none")]
     pub id: Option<String>,
-    /// What people call the server.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// The display name of the server.
+    #[serde(deserialize_with = "or_none")]
     pub name: Option<String>,
-    /// The WebSocket port; a float when a Godot script sent it.
+    /// The WebSocket port; a Godot script sends it as a float.
     pub port: Option<f64>,
-    /// How many clients are connected.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// The number of connected clients.
+    #[serde(deserialize_with = "or_none")]
     pub clients: Option<f64>,
-    /// Of a beacon: seconds without news after which the server is stale.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// Seconds without a beacon after which the server is stale; only in a beacon.
+    #[serde(deserialize_with = "or_none")]
     pub ttl: Option<f64>,
-    /// Of a reply: all addresses of the server, best first.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// All IP addresses of the server, best first; only in a reply.
+    #[serde(deserialize_with = "or_none")]
     pub addresses: Option<Vec<String>>,
-    /// Whether a token is needed.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// Whether a token is required.
+    #[serde(deserialize_with = "or_none")]
     pub auth: Option<bool>,
-    /// Whether the server speaks TLS.
-    #[serde(deserialize_with = "if_it_fits")]
+    /// Whether the server uses TLS.
+    #[serde(deserialize_with = "or_none")]
     pub tls: Option<bool>,
 }
 
 impl Announcement {
-    /// Reads a datagram; `None` for anything that is not one of ours.
+    /// Parses a datagram; `None` if it is not one of discovery.
     pub fn parse(bytes: &[u8]) -> Option<Announcement> {
         let announcement: Announcement = serde_json::from_slice(bytes).ok()?;
         announcement.service.starts_with("websocket_server").then_some(announcement)
     }
 
-    /// The port, when it is one.
+    /// Returns the port, if it is a valid one.
     pub fn port(&self) -> Option<u16> {
         let port = self.port?;
-        // The comparison leaves whole numbers in the range of a port, so the conversion loses nothing.
+        // The conversion is exact: only whole numbers in the range of a port are left.
         ((1.0..=65535.0).contains(&port) && port.fract() == 0.0).then_some(port as u16)
     }
 
-    /// The name, fit for display and at most 64 characters.
+    /// Returns the name without characters that could deceive, at most 64 characters.
     pub fn display_name(&self) -> String {
-        clean(self.name.as_deref().unwrap_or_default(), NAME)
+        clean(self.name.as_deref().unwrap_or_default(), MAX_NAME_CHARS)
     }
 
-    /// The id, fit for display and at most 32 bytes; `None` when there is none to tell servers apart by.
+    /// Returns the printable ASCII characters of the id, at most 32; `None` if there are none.
     pub fn clean_id(&self) -> Option<String> {
-        let id: String = self.id.as_deref()?.chars().filter(char::is_ascii_graphic).take(ID).collect();
+        let id: String = self.id.as_deref()?.chars().filter(char::is_ascii_graphic).take(MAX_ID_CHARS).collect();
         (!id.is_empty()).then_some(id)
     }
 }
 
-fn if_it_fits<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+/// Reads a value, or `None` if it has another type.
+fn or_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
 }
@@ -207,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_beacon_starts_with_the_contract_and_fits() {
+    fn beacon_begins_with_the_reference_keys_and_fits_into_512_bytes() {
         let name = "\u{1f600}\"\n".repeat(100);
         let id = "0123456789abcdef";
         let beacon = Beacon { ip: [255; 4].into(), port: 65535, timestamp: u64::MAX, id, name: &name };
@@ -219,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_never_larger_than_the_probe() {
+    fn reply_is_never_larger_than_the_probe() {
         let probe = probe("0123456789abcdef");
         assert_eq!(probe.len(), PROBE_SIZE);
-        let asked = Announcement::parse(&probe).unwrap();
+        let probed = Announcement::parse(&probe).unwrap();
         let reply = Reply {
             service: "websocket_server_reply",
             v: 2,
-            nonce: asked.nonce.as_deref(),
+            nonce: probed.nonce.as_deref(),
             id: "0123456789abcdef",
             name: "\u{1f600}".repeat(64),
             ip: [255; 4].into(),
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_and_odd_numbers() {
+    fn invalid_datagrams_and_ports_are_ignored() {
         for bytes in [&b"\xff"[..], b"", b"[]", b"{}", b"{\"service\":1}", b"{\"service\":\"other\"}"] {
             assert!(Announcement::parse(bytes).is_none());
         }

@@ -1,13 +1,13 @@
-//! When to call out: at once, then every two seconds, and never while somebody is connected.
+//! When to send beacons: at once, then every two seconds, and never while a client is connected.
 
 use std::time::Duration;
 
 use crate::Time;
 
-/// A lost datagram must not cost the two seconds to the next one, so every beginning is called three times.
+/// Delays after the first beacons of a burst: a lost datagram must not cost the two seconds to the next beacon.
 const BURST: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-/// However small the interval is set, the network is not flooded.
-pub const SHORTEST: Duration = Duration::from_millis(100);
+/// The shortest interval, so that no configuration floods the network.
+pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The schedule of beacons.
 #[derive(Debug)]
@@ -16,47 +16,47 @@ pub struct Announcer {
     clients: usize,
     interval: Duration,
     next: Time,
-    /// How many calls of the burst were made.
+    /// Beacons of the burst that were sent.
     burst: usize,
     random: u64,
 }
 
 impl Announcer {
-    /// A schedule that begins at once; `seed` decides the jitter.
+    /// Creates a schedule that begins at once; `seed` determines the jitter.
     pub fn new(enabled: bool, interval: Duration, seed: u64) -> Announcer {
         Announcer {
             enabled,
             clients: 0,
-            interval: interval.max(SHORTEST),
+            interval: interval.max(MIN_INTERVAL),
             next: Time::ZERO,
             burst: 0,
             random: seed | 1,
         }
     }
 
-    /// Whether discovery is on.
+    /// Returns whether discovery is on.
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
-    /// Whether beacons are sent now.
+    /// Returns whether beacons are sent now.
     pub fn is_active(&self) -> bool {
         self.enabled && self.clients == 0
     }
 
-    /// The number of clients is now `clients`.
+    /// Handles a change of the number of clients.
     pub fn handle_clients(&mut self, clients: usize, now: Time) {
         let left = self.clients > 0 && clients == 0;
         self.clients = clients;
         if left {
-            self.call(now);
+            self.announce(now);
         }
     }
 
-    /// The addresses of this machine are others now: who could not be reached before may be in reach.
-    pub fn handle_change(&mut self, now: Time) {
+    /// Announces the server again, because the addresses of this machine changed and other browsers may be in reach.
+    pub fn handle_network_change(&mut self, now: Time) {
         if self.clients == 0 {
-            self.call(now);
+            self.announce(now);
         }
     }
 
@@ -65,9 +65,9 @@ impl Announcer {
         if !self.enabled {
             self.enabled = true;
             if self.clients == 0 {
-                self.call(now);
+                self.announce(now);
             } else {
-                // Nothing was asked for: a call left over from before the stop is not made up for.
+                // A burst that was left over when discovery stopped is not resumed.
                 self.burst = BURST.len();
             }
         }
@@ -78,17 +78,17 @@ impl Announcer {
         self.enabled = false;
     }
 
-    /// Announces at once, even while clients are connected, when discovery is on.
+    /// Sends a beacon at once if discovery is on, even while clients are connected.
     pub fn broadcast_now(&mut self, now: Time) {
-        self.call(now);
+        self.announce(now);
     }
 
-    /// When the next beacon is due; `None` while silent.
+    /// Returns when the next beacon is due; `None` while no beacons are sent.
     pub fn poll_timeout(&self) -> Option<Time> {
         (self.enabled && (self.clients == 0 || self.burst == 0)).then_some(self.next)
     }
 
-    /// Whether a beacon is to be sent now; if so, the next one is scheduled.
+    /// Returns whether to send a beacon now. If so, the next one is scheduled.
     pub fn poll_beacon(&mut self, now: Time) -> bool {
         if self.poll_timeout().is_none_or(|next| now < next) {
             return false;
@@ -99,12 +99,13 @@ impl Announcer {
         true
     }
 
-    fn call(&mut self, now: Time) {
+    /// Begins a burst.
+    fn announce(&mut self, now: Time) {
         self.next = now;
         self.burst = 0;
     }
 
-    /// The interval give or take 5 %, so that many servers do not call in chorus (xorshift64).
+    /// Returns the interval give or take 5 %, so that many servers do not announce at the same time (xorshift64).
     fn jittered(&mut self) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -118,7 +119,7 @@ impl Announcer {
 mod tests {
     use super::*;
 
-    /// Runs until `end`, waking exactly when asked to, and answers when beacons were sent, in milliseconds.
+    /// Runs until `end`, waking up exactly when asked to, and returns when beacons were sent, in milliseconds.
     fn run(announcer: &mut Announcer, from: u64, end: u64) -> Vec<u64> {
         let mut now = at(from);
         let mut sent = Vec::new();
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_of_calling() {
+    fn interval_is_two_seconds_with_jitter_after_a_burst() {
         let sent = run(&mut announcer(), 0, 3_600_000);
         assert_eq!(sent[..3], [0, 100, 500]);
         let gaps: Vec<u64> = sent[2..].windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn silent_while_somebody_is_there() {
+    fn no_beacons_while_a_client_is_connected() {
         let mut announcer = announcer();
         run(&mut announcer, 0, 10_000);
         announcer.handle_clients(1, at(10_000));
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn stopped_started_and_asked() {
+    fn broadcast_now_sends_one_beacon_if_discovery_is_on() {
         let mut announcer = announcer();
         announcer.stop();
         announcer.broadcast_now(at(5));
@@ -177,26 +178,26 @@ mod tests {
         assert_eq!(run(&mut announcer, 7000, 7200), [7000, 7100]);
         announcer.handle_clients(1, at(7300));
         announcer.broadcast_now(at(8000));
-        assert_eq!(run(&mut announcer, 8000, 100_000), [8000], "asked for: once, although somebody is there");
+        assert_eq!(run(&mut announcer, 8000, 100_000), [8000], "once, although a client is connected");
     }
 
     #[test]
-    fn a_change_of_the_network_is_announced_unless_somebody_is_there_or_discovery_is_off() {
+    fn network_change_is_announced_unless_a_client_is_connected_or_discovery_is_off() {
         let mut announcer = announcer();
         run(&mut announcer, 0, 10_000);
-        announcer.handle_change(at(10_001));
+        announcer.handle_network_change(at(10_001));
         assert_eq!(run(&mut announcer, 10_001, 10_600), [10_001, 10_101, 10_501]);
         announcer.handle_clients(1, at(11_000));
-        announcer.handle_change(at(12_000));
+        announcer.handle_network_change(at(12_000));
         assert!(run(&mut announcer, 12_000, 100_000).is_empty());
         announcer.handle_clients(0, at(100_000));
         announcer.stop();
-        announcer.handle_change(at(100_001));
+        announcer.handle_network_change(at(100_001));
         assert!(run(&mut announcer, 100_001, 200_000).is_empty());
     }
 
     #[test]
-    fn started_while_somebody_is_there_it_stays_silent() {
+    fn start_while_a_client_is_connected_sends_no_beacon() {
         let mut announcer = Announcer::new(false, Duration::from_secs(2), 42);
         announcer.handle_clients(1, at(0));
         announcer.start(at(1000));

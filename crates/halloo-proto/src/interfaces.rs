@@ -1,34 +1,34 @@
-//! Which of a machine's addresses to announce, and in which order.
+//! The addresses of a machine to announce, in order of preference.
 
 use std::net::Ipv4Addr;
 
 /// One IPv4 address of an interface that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// The system's name of the interface.
+    /// The name that the system gives the interface.
     pub name: String,
     /// The address.
     pub addr: Ipv4Addr,
-    /// Whether the default route leaves from this address.
+    /// Whether the default route uses this address.
     pub default_route: bool,
 }
 
 impl Interface {
-    /// Where a broadcast on this interface goes to.
+    /// Returns the address for a broadcast on this interface.
     pub fn broadcast_to(&self) -> Ipv4Addr {
-        // Loopback carries no limited broadcast, but its own directed one.
+        // Loopback does not carry the limited broadcast address, only its directed one.
         if self.addr.is_loopback() { Ipv4Addr::new(127, 255, 255, 255) } else { Ipv4Addr::BROADCAST }
     }
 
-    /// Whether the name is that of a bridge, a virtual machine's or container's network, or a tunnel.
+    /// Returns whether the name is that of a bridge, of the network of a virtual machine or container, or of a tunnel.
     pub fn is_virtual(&self) -> bool {
         const PREFIXES: [&str; 9] =
             ["docker", "podman", "veth", "br-", "virbr", "vmnet", "vboxnet", "vEthernet", "VMware"];
         self.is_tunnel() || self.begins_with(&PREFIXES)
     }
 
-    /// Whether the name is that of a VPN or of a mobile network. Its neighbours are elsewhere, even where it has the
-    /// default route: what is in the same room is behind another interface.
+    /// Returns whether the name is that of a VPN or of a mobile network. Other devices of the local network are not
+    /// behind it, even if it has the default route.
     pub fn is_tunnel(&self) -> bool {
         const PREFIXES: [&str; 11] =
             ["tun", "tap", "utun", "wg", "ppp", "ipsec", "tailscale", "rmnet", "ccmni", "pdp_ip", "wwan"];
@@ -39,7 +39,7 @@ impl Interface {
         prefixes.iter().any(|prefix| self.name.starts_with(prefix))
     }
 
-    /// What its place among the others is due to, for people.
+    /// Returns why [`announced`] ranks the interface where it does, for people to read.
     ///
     /// ```
     /// use halloo_proto::interfaces::Interface;
@@ -59,9 +59,9 @@ impl Interface {
     }
 }
 
-/// The interfaces to announce on, best first: private ranges (192.168/16, 10/8, 172.16/12), then others, 169.254/16
-/// last; among equals tunnels last, then the default route, then physical interfaces. With none of them, and only then,
-/// loopback.
+/// Returns the interfaces to announce on, best first: private ranges (192.168/16, 10/8, 172.16/12), then others, then
+/// 169.254/16. Within a range, tunnels come last, the default route first, and physical interfaces before virtual ones.
+/// Loopback is returned only if there is nothing else.
 pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
     let mut usable: Vec<Interface> = interfaces
         .into_iter()
@@ -74,12 +74,12 @@ pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
     usable
 }
 
-/// The best address of an ordered list.
+/// Returns the best address of a list in this order; loopback if it is empty.
 pub fn local_ip(announced: &[Interface]) -> Ipv4Addr {
     announced.first().map_or(Ipv4Addr::LOCALHOST, |interface| interface.addr)
 }
 
-/// The private ranges are one class, then everything else; a self-assigned address works only between neighbours.
+/// Returns the rank of the address range. A self-assigned address reaches only devices on the same link.
 fn range(ip: Ipv4Addr) -> u8 {
     if ip.is_link_local() { 2 } else { u8::from(!ip.is_private()) }
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vpn_or_a_mobile_network_does_not_come_before_the_room_it_leads_out_of() {
+    fn vpn_and_mobile_network_rank_below_the_local_network() {
         let found = order(&[
             ("tun0", [10, 8, 0, 2], true),
             ("rmnet_data0", [10, 101, 7, 9], false),
@@ -121,7 +121,7 @@ mod tests {
         ]);
         let last_bytes: Vec<[u8; 4]> = found.iter().map(|ip| ip.octets()).collect();
         assert_eq!(last_bytes, [[192, 168, 1, 5], [172, 17, 0, 1], [10, 8, 0, 2], [10, 101, 7, 9]]);
-        // A switch of Hyper-V that the whole machine is behind has the default route, those of its guests have not.
+        // The Hyper-V switch that the machine itself uses has the default route; those of its guests have not.
         let found = order(&[
             ("vEthernet (Default Switch)", [172, 20, 0, 1], false),
             ("vEthernet (External)", [192, 168, 1, 5], true),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_only_when_there_is_nothing_else() {
+    fn loopback_only_if_there_is_nothing_else() {
         assert_eq!(order(&[("lo", [127, 0, 0, 1], false)]), [Ipv4Addr::LOCALHOST]);
         assert_eq!(order(&[]), [Ipv4Addr::LOCALHOST]);
     }

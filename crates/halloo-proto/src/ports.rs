@@ -1,7 +1,7 @@
-//! Which ports to try, and in which order.
+//! The ports that a server tries to bind.
 
-/// The ports to try for `base`: itself and the nine after it, only itself when `strict`, and only 0 (the system's
-/// choice) for 0. No port above 65535 is ever named.
+/// Returns the ports to try, in order: `base` and the nine after it, up to 65535. Returns only `base` if it is 0 (any free
+/// port) or if `strict`.
 ///
 /// ```
 /// use halloo_proto::ports::candidates;

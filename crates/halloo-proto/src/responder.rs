@@ -1,4 +1,4 @@
-//! How often probes are answered: enough for everybody, and of no use to whoever wants to flood a third party.
+//! The rate limit for replies to probes: high enough for a crowd of browsers, too low to flood a third party.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -6,45 +6,46 @@ use std::time::Duration;
 
 use crate::Time;
 
-/// Replies in any second, to all and to one source.
-const REPLIES: usize = 200;
-const REPLIES_TO_ONE: usize = 5;
+/// Replies in any second to all sources.
+const MAX_REPLIES: usize = 200;
+/// Replies in any second to one source.
+const MAX_REPLIES_TO_ONE: usize = 5;
 const SECOND: Duration = Duration::from_secs(1);
-/// When there were too many in the last second, it is a crowd that asks, and only those are answered that were not in
-/// this time: enough for a thousand to have their turn.
-const MEMORY: Duration = Duration::from_secs(6);
+/// After more than [`MAX_REPLIES`] probes in a second, only sources without a reply in this time get one: enough for a
+/// thousand browsers to have their turn.
+const CROWD_MEMORY: Duration = Duration::from_secs(6);
 
-/// Decides which probes are answered: in any second five of one source (loopback exempt), 200 of all.
+/// Decides which probes get a reply: in any second 5 for each source (loopback exempt), and 200 in total.
 #[derive(Debug, Default)]
 pub struct Responder {
-    /// The replies of the last second, oldest first: never more than [`REPLIES`].
+    /// The replies of the last second, oldest first: at most [`MAX_REPLIES`].
     last_second: VecDeque<(Time, Ipv4Addr)>,
-    /// Those before, as long as they are remembered: never more than [`REPLIES`] for each second.
+    /// Replies before that, as long as they matter: at most [`MAX_REPLIES`] for each second.
     earlier: VecDeque<(Time, Ipv4Addr)>,
-    /// Until then it is a crowd.
+    /// Until then, sources that had a reply lately get none.
     crowd_until: Time,
 }
 
 impl Responder {
-    /// Whether a probe from `source` may be answered now; [`Responder::answered`] counts the answer.
+    /// Returns whether to reply to a probe from `source` now. Call [`Responder::handle_reply`] when the reply is sent.
     pub fn allows(&mut self, source: Ipv4Addr, now: Time) -> bool {
         self.forget(now);
-        if self.last_second.len() >= REPLIES {
+        if self.last_second.len() >= MAX_REPLIES {
             self.crowd_until = now + SECOND;
             return false;
         }
-        // All programs of this machine share one address, and none of them is far away or forged.
+        // All programs of this machine share one address, which cannot be forged from the network.
         if source.is_loopback() {
             return true;
         }
         let to_source = |list: &VecDeque<(Time, Ipv4Addr)>| list.iter().filter(|(_, to)| *to == source).count();
         let lately = to_source(&self.last_second);
         let is_crowd = now < self.crowd_until;
-        if is_crowd { lately == 0 && to_source(&self.earlier) == 0 } else { lately < REPLIES_TO_ONE }
+        if is_crowd { lately == 0 && to_source(&self.earlier) == 0 } else { lately < MAX_REPLIES_TO_ONE }
     }
 
-    /// A reply goes to `source`. Only replies count, or probes that get none would silence the server.
-    pub fn answered(&mut self, source: Ipv4Addr, now: Time) {
+    /// Counts a reply to `source`. Probes do not count: otherwise a flood of probes would silence the server.
+    pub fn handle_reply(&mut self, source: Ipv4Addr, now: Time) {
         self.last_second.push_back((now, source));
     }
 
@@ -52,7 +53,7 @@ impl Responder {
         while self.last_second.front().is_some_and(|&(at, _)| now - at >= SECOND) {
             self.earlier.extend(self.last_second.pop_front());
         }
-        while self.earlier.front().is_some_and(|&(at, _)| now - at >= MEMORY) {
+        while self.earlier.front().is_some_and(|&(at, _)| now - at >= CROWD_MEMORY) {
             self.earlier.pop_front();
         }
     }
@@ -62,11 +63,11 @@ impl Responder {
 mod tests {
     use super::*;
 
-    fn ask(responder: &mut Responder, source: impl Into<Ipv4Addr>, now: Time) -> bool {
+    fn probe(responder: &mut Responder, source: impl Into<Ipv4Addr>, now: Time) -> bool {
         let source = source.into();
         let allowed = responder.allows(source, now);
         if allowed {
-            responder.answered(source, now);
+            responder.handle_reply(source, now);
         }
         allowed
     }
@@ -76,38 +77,38 @@ mod tests {
     }
 
     #[test]
-    fn five_a_second_for_one() {
+    fn one_source_gets_five_replies_a_second() {
         let mut responder = Responder::default();
-        assert_eq!((0..100).filter(|_| ask(&mut responder, [10, 0, 0, 1], at(7000))).count(), 5);
-        assert!(!ask(&mut responder, [10, 0, 0, 1], at(7999)));
-        assert!(ask(&mut responder, [10, 0, 0, 1], at(8000)));
+        assert_eq!((0..100).filter(|_| probe(&mut responder, [10, 0, 0, 1], at(7000))).count(), 5);
+        assert!(!probe(&mut responder, [10, 0, 0, 1], at(7999)));
+        assert!(probe(&mut responder, [10, 0, 0, 1], at(8000)));
     }
 
     #[test]
-    fn two_hundred_in_any_second_for_all() {
+    fn all_sources_get_200_replies_in_any_second() {
         let mut responder = Responder::default();
-        let mut count = |now| (0..=255).filter(|&last| ask(&mut responder, [10, 0, 1, last], now)).count();
+        let mut count = |now| (0..=255).filter(|&last| probe(&mut responder, [10, 0, 1, last], now)).count();
         assert_eq!(count(at(500)), 200);
-        assert_eq!(count(at(1000)), 0, "a second is any second, not one of the clock");
+        assert_eq!(count(at(1000)), 0, "the second slides");
         assert_eq!(count(at(10_500)), 200);
         let mut local = Responder::default();
-        assert_eq!((0..300).filter(|_| ask(&mut local, Ipv4Addr::LOCALHOST, at(0))).count(), 200);
+        assert_eq!((0..300).filter(|_| probe(&mut local, Ipv4Addr::LOCALHOST, at(0))).count(), 200);
     }
 
     #[test]
-    fn in_a_crowd_everybody_has_a_turn() {
+    fn every_browser_of_a_crowd_gets_a_reply() {
         let mut responder = Responder::default();
         let mut waiting: std::collections::BTreeSet<u16> = (0..1000).collect();
-        // All of them ask ten times a second, also those that had an answer.
+        // All of them probe ten times a second, also those that had a reply.
         for tenth in 0..50 {
             for number in 0..1000 {
                 let [high, low] = u16::to_be_bytes(number);
-                if ask(&mut responder, [10, 1, high, low], at(tenth * 100)) {
+                if probe(&mut responder, [10, 1, high, low], at(tenth * 100)) {
                     waiting.remove(&number);
                 }
             }
         }
-        assert!(waiting.is_empty(), "{} had no answer", waiting.len());
-        assert!(responder.earlier.len() <= 6 * REPLIES);
+        assert!(waiting.is_empty(), "{} had no reply", waiting.len());
+        assert!(responder.earlier.len() <= 6 * MAX_REPLIES);
     }
 }

@@ -1,6 +1,6 @@
-//! The datagrams of discovery, as anybody on the network may send them.
+//! Datagrams of discovery, valid and forged.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::net::Ipv4Addr;
 
@@ -31,13 +31,14 @@ fn reply<'a>(nonce: Option<&'a str>, name: &str, addresses: usize) -> Reply<'a> 
     }
 }
 
-/// What a server does with a datagram: the reply, if it is a probe.
-fn answer(datagram: &[u8]) -> Option<Vec<u8>> {
-    let asked = Announcement::parse(datagram).filter(|asked| asked.service == "websocket_server_probe")?;
-    reply(asked.nonce.as_deref(), "living room", 5).encode(datagram.len())
+/// Returns the reply of a server, if the datagram is a probe.
+fn reply_to(datagram: &[u8]) -> Option<Vec<u8>> {
+    let probe = Announcement::parse(datagram).filter(|probe| probe.service == "websocket_server_probe")?;
+    reply(probe.nonce.as_deref(), "living room", 5).encode(datagram.len())
 }
 
-/// Holds for whatever arrives: nothing of it panics, is harmful to show, or makes a server send more than it got.
+/// Asserts what holds for any datagram: it is parsed without a panic, its text is safe to display, and the reply is not
+/// larger.
 fn is_harmless(datagram: &[u8]) -> Result<(), TestCaseError> {
     if let Some(read) = Announcement::parse(datagram) {
         let name = read.display_name();
@@ -46,11 +47,11 @@ fn is_harmless(datagram: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!(id.is_none_or(|id| (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())));
         prop_assert!(read.port() != Some(0));
     }
-    prop_assert!(answer(datagram).is_none_or(|reply| reply.len() <= datagram.len()));
+    prop_assert!(reply_to(datagram).is_none_or(|reply| reply.len() <= datagram.len()));
     Ok(())
 }
 
-/// A change of some bytes: put there, taken away or written over.
+/// A change of some bytes.
 #[derive(Clone, Debug)]
 enum Mutation {
     Insert(Vec<u8>),
@@ -60,7 +61,7 @@ enum Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    // Pieces that mean something to a parser of JSON, besides any bytes.
+    // Tokens of JSON, besides random bytes.
     let token = prop::sample::select(vec![
         &b"\""[..],
         b"{",
@@ -125,7 +126,7 @@ proptest! {
     }
 
     #[test]
-    fn a_beacon_fits_and_keeps_the_contract_with_any_name(name in any::<String>(), strict in any::<bool>()) {
+    fn beacon_fits_and_keeps_the_contract_with_any_name(name in any::<String>(), strict in any::<bool>()) {
         let datagram = beacon(&name, strict);
         prop_assert!(datagram.len() <= 512, "{} bytes", datagram.len());
         let contract = br#"{"service":"websocket_server","ip":"192.168.1.5","port":8765,"timestamp":1726521140"#;
@@ -138,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reply_fits_or_is_not_sent(nonce in any::<String>(), name in any::<String>(), addresses in 0usize..80, limit in 0usize..2048) {
+    fn reply_fits_or_is_not_sent(nonce in any::<String>(), name in any::<String>(), addresses in 0usize..80, limit in 0usize..2048) {
         let Some(datagram) = reply(Some(&nonce), &name, addresses).encode(limit) else { return Ok(()) };
         prop_assert!(datagram.len() <= limit);
         let read = Announcement::parse(&datagram).unwrap();
@@ -147,7 +148,7 @@ proptest! {
 }
 
 #[test]
-fn an_optional_key_of_the_wrong_type_does_not_cost_the_datagram() {
+fn optional_key_of_the_wrong_type_does_not_invalidate_the_datagram() {
     let whole: Value = serde_json::from_slice(&beacon("den", false)).unwrap();
     let wrong =
         [json!(null), json!(true), json!(7), json!(-1.5), json!("x"), json!([1, "a"]), json!({"a": {"b": null}})];
@@ -156,7 +157,7 @@ fn an_optional_key_of_the_wrong_type_does_not_cost_the_datagram() {
             let mut beacon = whole.clone();
             beacon[key] = value.clone();
             let read = Announcement::parse(beacon.to_string().as_bytes());
-            let read = read.unwrap_or_else(|| panic!("{key} is {value}: the beacon was dropped"));
+            let read = read.unwrap_or_else(|| panic!("{key} is {value}: the beacon was ignored"));
             assert_eq!(read.port(), Some(8765), "{key} is {value}");
             if key != "name" {
                 assert_eq!(read.display_name(), "den", "{key} is {value}");

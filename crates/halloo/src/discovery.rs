@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use halloo_proto::Time;
-use halloo_proto::announcement::{Announcement, Beacon, NAME, Reply, clean, goodbye};
+use halloo_proto::announcement::{Announcement, Beacon, MAX_NAME_CHARS, Reply, clean, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::interfaces::{self as ranking, Interface};
 use halloo_proto::responder::Responder;
@@ -141,7 +141,7 @@ impl Announcing {
         if (self.networks.poll_look(now) || due) && self.networks.look() {
             self.publish();
             self.changed = true;
-            self.announcer.handle_change(now);
+            self.announcer.handle_network_change(now);
             due |= self.announcer.poll_beacon(now);
         }
         if due {
@@ -239,7 +239,7 @@ impl Announcing {
         reply.ip = interfaces::address_towards(*from.ip())?;
         reply.nonce = asked.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
-        self.responder.answered(*from.ip(), now);
+        self.responder.handle_reply(*from.ip(), now);
         Some(reply)
     }
 
@@ -250,7 +250,7 @@ impl Announcing {
             v: 2,
             nonce: None,
             id: &self.id,
-            name: clean(&self.shared.name, NAME),
+            name: clean(&self.shared.name, MAX_NAME_CHARS),
             ip: self.shared.local_ip(),
             port: self.shared.port,
             addresses: self.addresses(),

@@ -6,7 +6,7 @@ mod publication;
 mod search;
 
 #[cfg(not(feature = "mdns"))]
-#[path = "absent.rs"]
+#[path = "mdns/absent.rs"]
 mod publication;
 
 pub(crate) use publication::Publication;

@@ -10,11 +10,22 @@ const REFUSED: [&[&str]; 4] = [
     &[concat!("an", "swers"), "whether"],
 ];
 
-/// Files that may use them: released entries of the changelog are not reworded.
-const ALLOWED: [&str; 1] = ["CHANGELOG.md"];
+/// Where they are refused: files and directories whose text was reworded. Add a path when it is.
+const CHECKED: [&str; 10] = [
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "PROTOCOL.md",
+    "README.md",
+    "SECURITY.md",
+    "crates/halloo-adversary/",
+    "crates/halloo-proto/src/browser",
+    "crates/halloo-proto/src/connection.rs",
+    "crates/halloo/src/settings",
+    "xtask/",
+];
 
 pub(super) fn check(source: &Source) -> Vec<String> {
-    if ALLOWED.contains(&source.path.as_str()) {
+    if !CHECKED.iter().any(|checked| source.path.starts_with(checked)) {
         return Vec::new();
     }
     let words: Vec<(usize, String)> = words(&source.text).collect();
@@ -51,8 +62,8 @@ mod tests {
         for refused in REFUSED {
             let phrase = refused.join(" ");
             assert_eq!(
-                violations("a/b.md", &format!("One.\nThen {phrase}.")),
-                [format!("a/b.md:2: `{phrase}`: use plain technical English")]
+                violations("xtask/b.md", &format!("One.\nThen {phrase}.")),
+                [format!("xtask/b.md:2: `{phrase}`: use plain technical English")]
             );
         }
     }
@@ -60,15 +71,15 @@ mod tests {
     #[test]
     fn upper_case_identifiers_and_line_ends_do_not_hide_them() {
         let [word, ..] = REFUSED[2] else { unreachable!() };
-        assert_eq!(violations("a.rs", &format!("fn {word}_is_left() {{}}")).len(), 1);
-        assert_eq!(violations("a.py", &word.to_uppercase()).len(), 1);
+        assert_eq!(violations("xtask/a.rs", &format!("fn {word}_is_left() {{}}")).len(), 1);
+        assert_eq!(violations("xtask/a.py", &word.to_uppercase()).len(), 1);
         let wrapped = format!("/// It {}\n/// {} it is.", REFUSED[3][0], REFUSED[3][1]);
-        assert_eq!(violations("a.rs", &wrapped).len(), 1);
+        assert_eq!(violations("xtask/a.rs", &wrapped).len(), 1);
     }
 
     #[test]
-    fn other_words_and_the_changelog_pass() {
-        assert!(violations("a.md", "It answers the question whether the body of a request ends.").is_empty());
+    fn other_words_and_other_files_pass() {
+        assert!(violations("xtask/a.md", "It answers the question whether the body of a request ends.").is_empty());
         assert!(violations("CHANGELOG.md", REFUSED[0][0]).is_empty());
     }
 }

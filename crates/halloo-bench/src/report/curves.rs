@@ -1,6 +1,6 @@
 //! How the figures grow with the number of clients: an SVG of small panels, written by hand.
 
-use super::plot::{GROWTH, COLOURS, text};
+use super::plot::{COLOURS, GROWTH, text};
 use super::summary::{Report, Row};
 use super::table::figure;
 
@@ -10,7 +10,6 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 30.0;
-
 
 /// A panel for each figure, a line for each peer; `None` when growth was not measured.
 pub(crate) fn curves(report: &Report) -> Option<String> {

@@ -251,7 +251,7 @@ impl World {
             return;
         }
         if server.responder.allows(BROWSER, now) {
-            server.responder.answered(BROWSER, now);
+            server.responder.handle_reply(BROWSER, now);
             let reply = server.reply(ip, Some(NONCE));
             self.send(Delivery::Datagram(reply, (ip, 8766).into()), LATENCY);
         }

@@ -7,9 +7,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::config::BrowserConfig;
+use super::driver::{Driver, Shared};
 use super::event::BrowserEvent;
 use super::server_info::ServerInfo;
-use super::driver::{Driver, Shared};
 use crate::EventQueueLimits;
 use crate::event_queue::EventQueue;
 use crate::event_receiver::EventReceiver;

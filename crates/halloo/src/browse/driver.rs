@@ -16,10 +16,10 @@ use mio::{Events, Poll, Token, Waker};
 
 use super::backlog::Backlog;
 use super::check::{Check, Outcome};
-use super::sockets::Sockets;
 use super::config::BrowserConfig;
 use super::event::BrowserEvent;
 use super::server_info::ServerInfo;
+use super::sockets::Sockets;
 use crate::event_queue::EventQueue;
 #[cfg(feature = "mdns")]
 use crate::{discovery::interfaces, mdns::ServiceSearch};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use halloo_proto::announcement::{NAME, clean};
+use halloo_proto::announcement::{MAX_NAME_CHARS, clean};
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::text::escape;
 use halloo_proto::url::{Host, Url, UrlError};
@@ -144,7 +144,7 @@ impl Route {
     }
 
     fn to_server(name: String, id: Option<String>, found: Found, pinned: bool) -> Route {
-        let name = clean(name.trim(), NAME);
+        let name = clean(name.trim(), MAX_NAME_CHARS);
         // Without a name there is nothing to know it by after a restart.
         let lookup = if name.is_empty() { Lookup::Nothing } else { Lookup::Search(Wanted { name, id }) };
         let Found { addresses: known, tls } = found;

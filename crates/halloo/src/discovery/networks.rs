@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::announcer::SHORTEST;
+use halloo_proto::announcer::MIN_INTERVAL;
 use halloo_proto::interfaces::{Interface, announced};
 use mio::{Registry, Token};
 
@@ -29,7 +29,7 @@ pub(super) struct Networks {
 impl Networks {
     /// What there is now for a server that listens on `bind`; `token` wakes the poll when it changes.
     pub(super) fn new(config: &Config, registry: &Registry, token: Token) -> Networks {
-        let interval = config.discovery_interval.max(SHORTEST);
+        let interval = config.discovery_interval.max(MIN_INTERVAL);
         let bind = config.bind.filter(|ip| !ip.is_unspecified());
         let local = bind.is_some_and(|ip| ip.is_loopback());
         let watcher = if local { None } else { Watcher::open(registry, token).inspect_err(tell).ok() };

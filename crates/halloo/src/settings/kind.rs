@@ -55,7 +55,7 @@ impl Kind {
             (Value::List(list), _) if list.is_empty() => "none".into(),
             _ => value.to_string(),
         }
-        }
+    }
 
     /// Returns `value` if it is of this kind and in range.
     ///
