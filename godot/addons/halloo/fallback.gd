@@ -1,53 +1,52 @@
 extends Node
-## The documented contract of the WebSocket server in plain GDScript, and nothing beyond it.
+## The documented functions of the WebSocket server in plain GDScript, and nothing else.
 ##
-## [code]websocket_server.gd[/code] hands over to this node where there is no native library for the platform.
-## Everything happens in [method Node._process]: a client costs time in every frame, and nobody gets an answer
-## while the game is busy with something else.
+## [code]websocket_server.gd[/code] uses this node on platforms without a native library. Everything happens in
+## [method Node._process]: each client costs time in every frame, and no client gets a response while the game is busy.
 
-## A client has sent a message; whatever it was, it arrives as text.
+## Emitted for each message, text or binary. Binary data is decoded as UTF-8.
 signal model_data_received(data: String)
-## A client has finished its handshake. Numbers begin at 1 and are not used twice.
+## Emitted when a client has completed its handshake. Ids start at 1 and are never reused.
 signal client_joined(id: int)
-## A client has gone. [param code] is that of the close frame, 1006 when there was none.
+## Emitted when a client has left. [param code] is the code in its close frame, 1006 if there was none.
 signal client_left(id: int, code: int, reason: String)
 
-## A port and the nine after it are tried.
+## The number of ports to try: the given one and those after it.
 const PORTS_TO_TRY := 10
 const DISCOVERY_PORT := 8766
 ## Seconds between two beacons.
 const DISCOVERY_INTERVAL := 2.0
 const BROADCAST_ADDRESS := "255.255.255.255"
-## Milliseconds a connection may take to become a client.
-const HANDSHAKE_TIME := 5000
-## Characters of a message that are printed.
-const SHOWN := 200
+## Milliseconds in which a connection must complete its handshake.
+const HANDSHAKE_TIMEOUT := 5000
+## The number of characters of a message that are printed.
+const MAX_PRINTED := 200
 
-## Prints every message and every beacon as well.
+## Also print each message and each beacon.
 var verbose := false
 
 var tcp_server := TCPServer.new()
-## The connected clients: [WebSocketPeer]s by their number.
+## The connected clients: [WebSocketPeer]s by client id.
 var clients := {}
-## Whether discovery is wanted. It rests while somebody is connected.
+## Whether discovery is on. It pauses while clients are connected.
 var discovery_enabled := true
 
 var _discovery_timer := Timer.new()
-## Where the last beacon left from, to tell of a change only once.
+## The port from which the last beacon was sent; a change is printed once.
 var _discovery_port := DISCOVERY_PORT
-## What became of the last beacon, for the same reason.
+## The result of sending the last beacon; a change is printed once.
 var _broadcast_error := OK
-## When each connection that is not yet a client was accepted, by its [WebSocketPeer].
-var _newcomers := {}
+## The times when the connections were accepted whose handshake is not complete, by their [WebSocketPeer].
+var _pending := {}
 var _next_id := 1
 
 
 func _init() -> void:
 	name = "Fallback"
-	# A paused game goes on answering.
+	# The server also runs while the game is paused.
 	process_mode = PROCESS_MODE_ALWAYS
 	_discovery_timer.wait_time = DISCOVERY_INTERVAL
-	# Only from Godot 4.4 on: beacons come at their pace whatever the speed of the game.
+	# Beacons are independent of the speed of the game. The property is new in Godot 4.4, so it is set by name.
 	_discovery_timer.set(&"ignore_time_scale", true)
 	_discovery_timer.timeout.connect(_broadcast)
 	add_child(_discovery_timer)
@@ -56,9 +55,9 @@ func _init() -> void:
 func _process(_delta: float) -> void:
 	while tcp_server.is_connection_available():
 		_accept(tcp_server.take_connection())
-	for peer: WebSocketPeer in _newcomers.keys():
-		_welcome(peer)
-	# A handler of a signal may stop the server, so the table may change under way.
+	for peer: WebSocketPeer in _pending.keys():
+		_poll_pending(peer)
+	# A signal handler may stop the server, which changes the dictionary during the iteration.
 	for id: int in clients.keys():
 		if clients.has(id):
 			_poll(id, clients[id])
@@ -68,29 +67,29 @@ func _exit_tree() -> void:
 	stop_server()
 
 
-## Listens on [param port] or, when that is taken, on one of the nine after it, and announces the server.
-## A server that runs already is stopped first.
+## Listens on [param port] or, if it is in use, on one of the next nine ports, and starts discovery. If the server is running,
+## stops it first.
 func start_server(port := 8765) -> Error:
 	stop_server()
 	for candidate in range(port, port + PORTS_TO_TRY):
 		var error := tcp_server.listen(candidate)
 		if error == OK:
-			_say("listening on port %d" % tcp_server.get_local_port())
+			_log("listening on port %d" % tcp_server.get_local_port())
 			start_service_discovery()
 			return OK
 		if error != ERR_ALREADY_IN_USE:
 			push_error("[halloo] cannot listen on port %d: %s" % [candidate, error_string(error)])
 			return error
-		_say("port %d is in use" % candidate)
-	push_error("[halloo] ports %d to %d are all in use; close the program that has them or choose another port"
+		_log("port %d is in use" % candidate)
+	push_error("[halloo] no free port in %d-%d (port already in use); stop the program that uses one, or choose another port"
 			% [port, port + PORTS_TO_TRY - 1])
 	return ERR_ALREADY_IN_USE
 
 
-## Closes all connections and stops announcing.
+## Closes all connections with code 1001 and stops discovery.
 func stop_server() -> void:
 	_discovery_timer.stop()
-	_newcomers.clear()
+	_pending.clear()
 	var leaving := clients
 	clients = {}
 	for id: int in leaving:
@@ -98,10 +97,10 @@ func stop_server() -> void:
 		client_left.emit(id, 1001, "the server stops")
 	if tcp_server.is_listening():
 		tcp_server.stop()
-		_say("stopped")
+		_log("stopped")
 
 
-## Sends [param data] as text to every client whose connection is open.
+## Sends [param data] as a text message to every client whose connection is open.
 func send_to_all(data: String) -> Error:
 	var result := OK
 	var sent := 0
@@ -116,23 +115,23 @@ func send_to_all(data: String) -> Error:
 			result = error
 			push_error("[halloo] cannot send to client %d: %s" % [id, error_string(error)])
 	if verbose:
-		_say("sent to %d clients: %s" % [sent, _shown(data)])
+		_log("sent to %d clients: %s" % [sent, _printable(data)])
 	return result
 
 
-## Announces the server from now on, whenever nobody is connected.
+## Starts discovery: the server is announced while no client is connected.
 func start_service_discovery() -> void:
 	discovery_enabled = true
 	_resume_discovery()
 
 
-## Stops announcing until [method start_service_discovery] or [method start_server] is called.
+## Stops sending beacons until [method start_service_discovery] or [method start_server] is called.
 func stop_service_discovery() -> void:
 	discovery_enabled = false
 	_pause_discovery()
 
 
-## Announces the server once, even while somebody is connected; does nothing when discovery is stopped.
+## Sends a beacon now, also while clients are connected. Has no effect while discovery is stopped.
 func broadcast_now() -> void:
 	if discovery_enabled and tcp_server.is_listening():
 		_broadcast()
@@ -153,25 +152,25 @@ func _accept(connection: StreamPeerTCP) -> void:
 	connection.set_no_delay(true)
 	var peer := WebSocketPeer.new()
 	if peer.accept_stream(connection) == OK:
-		_newcomers[peer] = Time.get_ticks_msec()
+		_pending[peer] = Time.get_ticks_msec()
 
 
-## Makes a client of a connection that has finished its handshake, and forgets one that does not get there.
-func _welcome(peer: WebSocketPeer) -> void:
+## Turns a pending connection into a client when its handshake is complete, or drops it after a timeout or a failure.
+func _poll_pending(peer: WebSocketPeer) -> void:
 	peer.poll()
 	match peer.get_ready_state():
 		WebSocketPeer.STATE_OPEN:
-			_newcomers.erase(peer)
+			_pending.erase(peer)
 			var id := _next_id
 			_next_id += 1
 			clients[id] = peer
-			_say("client %d joined from %s" % [id, peer.get_connected_host()])
+			_log("client %d joined from %s" % [id, peer.get_connected_host()])
 			_pause_discovery()
 			client_joined.emit(id)
-		WebSocketPeer.STATE_CONNECTING when Time.get_ticks_msec() - _newcomers[peer] < HANDSHAKE_TIME:
+		WebSocketPeer.STATE_CONNECTING when Time.get_ticks_msec() - _pending[peer] < HANDSHAKE_TIMEOUT:
 			pass
 		_:
-			_newcomers.erase(peer)
+			_pending.erase(peer)
 
 
 func _poll(id: int, peer: WebSocketPeer) -> void:
@@ -179,12 +178,12 @@ func _poll(id: int, peer: WebSocketPeer) -> void:
 	while peer.get_available_packet_count() > 0:
 		var data := peer.get_packet().get_string_from_utf8()
 		if verbose:
-			_say("client %d sent: %s" % [id, _shown(data)])
+			_log("client %d sent: %s" % [id, _printable(data)])
 		model_data_received.emit(data)
 	if peer.get_ready_state() == WebSocketPeer.STATE_CLOSED and clients.erase(id):
 		var code := peer.get_close_code() if peer.get_close_code() >= 0 else 1006
 		var reason := peer.get_close_reason()
-		_say("client %d left, code %d%s" % [id, code, ": " + _shown(reason) if reason else ""])
+		_log("client %d left, code %d%s" % [id, code, ": " + _printable(reason) if reason else ""])
 		if clients.is_empty():
 			_resume_discovery()
 		client_left.emit(id, code, reason)
@@ -192,7 +191,7 @@ func _poll(id: int, peer: WebSocketPeer) -> void:
 
 func _resume_discovery() -> void:
 	if discovery_enabled and clients.is_empty() and tcp_server.is_listening() and _discovery_timer.is_stopped():
-		_say("announcing, as nobody is connected")
+		_log("announcing until a client connects")
 		_discovery_timer.start()
 		_broadcast()
 
@@ -200,10 +199,10 @@ func _resume_discovery() -> void:
 func _pause_discovery() -> void:
 	if not _discovery_timer.is_stopped():
 		_discovery_timer.stop()
-		_say("no longer announcing")
+		_log("no longer announcing")
 
 
-## Sends one beacon, through a fresh socket: the network may have changed since the last.
+## Sends a beacon from a new socket, because the network may have changed since the last one.
 func _broadcast() -> void:
 	var socket := PacketPeerUDP.new()
 	var port := _bind_discovery(socket)
@@ -214,32 +213,32 @@ func _broadcast() -> void:
 		"timestamp": int(Time.get_unix_time_from_system()),
 	}, "", false)
 	socket.set_broadcast_enabled(true)
-	# Listeners wait on the usual port; some follow the server to the one it had to take.
+	# Listeners use the default port; some follow the server to the port that it has fallen back to.
 	for destination: int in ([DISCOVERY_PORT] if port == DISCOVERY_PORT else [DISCOVERY_PORT, port]):
 		socket.set_dest_address(BROADCAST_ADDRESS, destination)
 		var error := socket.put_packet(beacon.to_utf8_buffer())
 		if error != _broadcast_error:
-			_say("cannot announce: %s; is there a network?" % error_string(error) if error else "announcing works again")
+			_log("cannot send a beacon: %s; check the network connection" % error_string(error) if error else "beacons are sent again")
 			_broadcast_error = error
 		if verbose and error == OK:
-			_say("announced on port %d: %s" % [destination, beacon])
+			_log("beacon sent to port %d: %s" % [destination, beacon])
 	socket.close()
 
 
-## The discovery port that [param socket] now has: the first that is free. It is held for one beacon only, so that
-## a client on this machine can listen there.
+## Binds [param socket] to the first free discovery port and returns the port. It is bound for one beacon only, so that a
+## client on this machine can listen on it.
 func _bind_discovery(socket: PacketPeerUDP) -> int:
 	for port in range(DISCOVERY_PORT, DISCOVERY_PORT + PORTS_TO_TRY):
 		if socket.bind(port, "0.0.0.0") == OK:
 			if port != _discovery_port:
-				_say("discovery now uses port %d" % port)
+				_log("discovery uses port %d" % port)
 				_discovery_port = port
 			return port
-	# Without a port of its own a socket can still send.
+	# A socket that is not bound can still send.
 	return DISCOVERY_PORT
 
 
-## The address others reach this machine at: one of a private network, else any that is not loopback.
+## Returns the address of this machine for other machines: a private one if possible, otherwise any other except loopback.
 func _local_ip() -> String:
 	var best := "127.0.0.1"
 	var best_rank := 0
@@ -263,16 +262,16 @@ func _rank(address: String) -> int:
 	return 1
 
 
-func _say(what: String) -> void:
-	print("[halloo] ", what)
+func _log(line: String) -> void:
+	print("[halloo] ", line)
 
 
-## Text from the network as it may be printed: cut, and without what could move the cursor or turn the line.
-func _shown(text: String) -> String:
-	var shown := ""
-	for character in text.left(SHOWN):
+## Returns text from the network in a form that is safe to print: truncated, with control and direction characters escaped.
+func _printable(text: String) -> String:
+	var printable := ""
+	for character in text.left(MAX_PRINTED):
 		var code := character.unicode_at(0)
 		if code < 32 or code in range(0x7f, 0xa0) or code in range(0x200b, 0x2070) or code == 0xfeff:
 			character = "\\u%04x" % code
-		shown += character
-	return shown if text.length() <= SHOWN else shown + "…"
+		printable += character
+	return printable if text.length() <= MAX_PRINTED else printable + "…"

@@ -1,6 +1,6 @@
 @tool
 extends EditorPlugin
-## What the addon adds to the editor: the autoload, the settings, and a dock that shows the server of the running game.
+## Adds to the editor: the autoload, the project settings, and a dock that shows the server of the running game.
 
 const AUTOLOAD := "WebSocketServer"
 const SCRIPT := "res://addons/halloo/websocket_server.gd"
@@ -19,7 +19,7 @@ func _enable_plugin() -> void:
 
 func _disable_plugin() -> void:
 	var registered := str(ProjectSettings.get_setting("autoload/" + AUTOLOAD, "")).trim_prefix("*")
-	# A script of the project's own under that name is not ours to remove.
+	# An autoload of this name with another script belongs to the project.
 	if registered == SCRIPT or registered == ResourceUID.id_to_text(ResourceLoader.get_resource_uid(SCRIPT)):
 		remove_autoload_singleton(AUTOLOAD)
 
@@ -29,7 +29,7 @@ func _enter_tree() -> void:
 	_dock = Dock.new()
 	_debugger = Debugger.new()
 	_debugger.status_received.connect(_dock.show_status)
-	_debugger.game_stopped.connect(_dock.show_nothing)
+	_debugger.game_stopped.connect(_dock.show_idle)
 	add_control_to_dock(DOCK_SLOT_RIGHT_BL, _dock)
 	add_debugger_plugin(_debugger)
 

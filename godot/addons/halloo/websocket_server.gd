@@ -1,40 +1,43 @@
 extends Node
 ## A WebSocket server for the local network, as the autoload [code]WebSocketServer[/code].
 ##
-## It starts by itself, announces itself until somebody connects, and tells with [signal model_data_received] what its
-## clients send. Every function can be called from anywhere:
+## The server starts with the game, announces itself until a client connects, and emits [signal model_data_received] for
+## each message. All functions are static and can be called from anywhere:
 ## [codeblock]
 ## func _ready():
 ##     WebSocketServer.connect_to_signal(self, _on_model_data_received)
 ##
 ## func _on_model_data_received(data: String):
-##     WebSocketServer.send_to_all("heard " + data)
+##     WebSocketServer.send_to_all("received " + data)
 ## [/codeblock]
-## The settings are in Project Settings > Halloo. The network is served on a thread of its own, also while the game is
-## busy or paused; signals are emitted once a frame. Where the native library is missing, [code]fallback.gd[/code] does
-## what is marked "always" here, and the rest answers [constant ERR_UNAVAILABLE].
+## The settings are in Project Settings > Halloo. The native library runs the server on its own thread, also while the game
+## is busy or paused; signals are emitted on the main thread, once per frame. On a platform without the native library,
+## [code]fallback.gd[/code] is used instead. What requires the native library is marked here; such a function then prints
+## an error and returns [constant ERR_UNAVAILABLE] or an empty value.
 
-## A client has sent a message, text or binary; binary arrives as UTF-8. Always.
+## Emitted for each message, text or binary. Binary data is decoded as UTF-8.
 signal model_data_received(data: String)
-## A client has finished its handshake. Numbers begin at 1 and are not used twice. Always.
+## Emitted when a client has completed its handshake. Ids start at 1 and are never reused.
 signal client_joined(id: int)
-## A client has gone: its close code, or 1006 when the connection just ended, and why. Always.
+## Emitted when a client has left, with its close code and reason. [param code] is 1006 if the connection ended without a
+## close frame.
 signal client_left(id: int, code: int, reason: String)
-## A client has sent a text.
+## Emitted for each text message, with the id of its sender. Requires the native library.
 signal message_received(id: int, text: String)
-## A client has sent bytes.
+## Emitted for each binary message, with the id of its sender. Requires the native library.
 signal binary_received(id: int, bytes: PackedByteArray)
-## All texts of one frame in order, with the numbers of their senders: much faster than one call for each. When somebody
-## joins or leaves in between, there is one call before and one after.
+## Emitted once per frame with all text messages of the frame, in order, and the ids of their senders: much faster than one
+## call per message. If a client joins or leaves in between, the messages before and after it are emitted separately.
+## Requires the native library.
 signal messages_received(ids: PackedInt64Array, texts: PackedStringArray)
-## Announcing has begun or paused.
+## Emitted when the server starts or stops announcing itself. Requires the native library.
 signal discovery_changed(active: bool)
-## Messages for a client that does not take them fast enough were dropped.
+## Emitted when messages to a client were dropped because it reads too slowly. Requires the native library.
 signal messages_dropped(id: int, count: int)
-## The server failed and no longer runs; [method start_server] starts it again.
+## Emitted when the server has failed and stopped; [method start_server] starts it again. Requires the native library.
 signal server_failed(message: String)
 
-## The settings that the server reads from [code]halloo/…[/code] of the project's settings.
+## The names of the project settings that the server reads, without [code]halloo/[/code].
 const SETTINGS: Array[String] = [
 	"token", "frame_budget_ms", "verbosity",
 	# Those of the server are written by `cargo xtask generate`.
@@ -50,8 +53,8 @@ const SETTINGS: Array[String] = [
 ]
 const NATIVE_CLASS := &"HallooServer"
 const EXTENSION := "res://addons/halloo/halloo.gdextension"
-## Where the editor keeps which extensions a project has.
-const EXTENSIONS_FOUND := "res://.godot/extension_list.cfg"
+## The editor's list of the extensions in a project.
+const EXTENSION_LIST := "res://.godot/extension_list.cfg"
 const MONITORS := {
 	"halloo/clients": &"_monitor_clients",
 	"halloo/messages in per second": &"_monitor_in",
@@ -60,12 +63,12 @@ const MONITORS := {
 	"halloo/messages dropped": &"_monitor_dropped",
 }
 
-## The server of the program; the one that came last when there are several.
+## The autoload. If several nodes have this script, the one that entered the tree last.
 static var instance: Node
 
 static var _instances: Array[Node] = []
 
-## Whether the native library serves.
+## [code]true[/code] if the native library runs the server, [code]false[/code] if [code]fallback.gd[/code] does.
 var is_native := false
 
 var _server: Node
@@ -94,14 +97,17 @@ func _notification(what: int) -> void:
 		_remove_monitors()
 
 
-## Starts the server, after stopping it if it runs. Without [param port] that of the project's settings is used. When it is
-## taken, the nine after it are tried; when all are, the answer is [constant ERR_ALREADY_IN_USE]. Always.
+## Starts the server; if it is running, stops it first. [param port] is 1 to 65535, 0 for any free port, or -1 for the port
+## in the project settings. If the port is in use, the next nine are tried.
+##
+## Returns [constant ERR_ALREADY_IN_USE] if all of them are in use, [constant ERR_INVALID_PARAMETER] if [param port] or the
+## token in the project settings is invalid, or another error if the server cannot listen.
 static func start_server(port := -1) -> Error:
-	var server := _anything("start_server")
+	var server := _any_server("start_server")
 	if server == null:
 		return ERR_UNCONFIGURED
 	if port < -1 or port > 65_535:
-		push_error("[halloo] start_server(%d): a port is a number from 1 to 65535, or 0 for any free one" % port)
+		push_error("[halloo] start_server(%d): invalid port; use 1 to 65535, or 0 for any free port" % port)
 		return ERR_INVALID_PARAMETER
 	var settings := _settings()
 	if port >= 0:
@@ -109,88 +115,97 @@ static func start_server(port := -1) -> Error:
 	if instance.is_native:
 		return server.start(settings)
 	if settings.get("token", ""):
-		push_error("[halloo] halloo/token needs the native library, which is missing for this platform; nothing is started")
+		push_error("[halloo] the server was not started: halloo/token requires the native library, which is missing for "
+				+ "this platform; add the library, or clear halloo/token")
 		return ERR_UNAVAILABLE
 	server.verbose = settings.get("verbosity", 1) >= 2
 	return server.start_server(settings.get("port", 8765))
 
 
-## Stops the server and closes all connections. Always.
+## Stops the server and closes all connections with code 1001. With the native library, waits for the clients to complete
+## the close handshake, at most one second.
 static func stop_server() -> void:
-	var server := _anything("stop_server")
+	var server := _any_server("stop_server")
 	if server != null:
 		server.call(&"stop" if instance.is_native else &"stop_server")
 
 
-## Sends a text to every client. That there is none is no error. Always.
+## Sends a text message to all clients. Returns [constant OK] also if there are none.
 static func send_to_all(data: String) -> Error:
-	var server := _anything("send_to_all")
+	var server := _any_server("send_to_all")
 	return ERR_UNCONFIGURED if server == null else server.send_to_all(data)
 
 
-## Sends a text to one client: [constant ERR_DOES_NOT_EXIST] when it has left, [constant ERR_BUSY] when too much waits to be
-## sent already.
+## Sends a text message to one client. Requires the native library.
+##
+## Returns [constant ERR_DOES_NOT_EXIST] if the client has left, [constant ERR_BUSY] if its outbox is full, or
+## [constant ERR_UNCONFIGURED] if the server is not running.
 static func send(id: int, text: String) -> Error:
-	var server := _native("send")
+	var server := _native_server("send")
 	return ERR_UNAVAILABLE if server == null else server.send(id, text)
 
 
-## Sends bytes to one client; answers as [method send].
+## Sends a binary message to one client. Returns the same errors as [method send]. Requires the native library.
 static func send_binary(id: int, bytes: PackedByteArray) -> Error:
-	var server := _native("send_binary")
+	var server := _native_server("send_binary")
 	return ERR_UNAVAILABLE if server == null else server.send_binary(id, bytes)
 
 
-## Sends bytes to every client.
+## Sends a binary message to all clients. Requires the native library.
 static func send_binary_to_all(bytes: PackedByteArray) -> Error:
-	var server := _native("send_binary_to_all")
+	var server := _native_server("send_binary_to_all")
 	return ERR_UNAVAILABLE if server == null else server.send_binary_to_all(bytes)
 
 
-## Disconnects a client. [param code] is 1000, or 3000 to 4999 for a meaning of your own; [param reason] has at most 123 bytes.
+## Closes the connection of a client. [param code] is 1000, or 3000 to 4999 for codes of the application; [param reason] is at
+## most 123 bytes long in UTF-8 (RFC 6455, sections 5.5 and 7.4.2). Requires the native library.
+##
+## Returns [constant ERR_INVALID_PARAMETER] if the code or the reason is invalid, [constant ERR_DOES_NOT_EXIST] if the client
+## has left, or [constant ERR_UNCONFIGURED] if the server is not running.
 static func disconnect_client(id: int, code := 1000, reason := "") -> Error:
-	var server := _native("disconnect_client")
+	var server := _native_server("disconnect_client")
 	return ERR_UNAVAILABLE if server == null else server.disconnect_client(id, code, reason)
 
 
-## Calls [param method], a Callable or the name of a method of [param receiver], with each message. Connecting twice is
-## harmless, and a receiver that is freed is disconnected. Always.
+## Connects [param method] to [signal model_data_received]. [param method] is a [Callable], or the name of a method of
+## [param receiver]. Connecting twice has no effect, and a receiver that is freed is disconnected.
 static func connect_to_signal(receiver: Object, method: Variant) -> Error:
-	if _anything("connect_to_signal") == null:
+	if _any_server("connect_to_signal") == null:
 		return ERR_UNCONFIGURED
 	var callable: Callable = method if method is Callable else Callable(receiver, StringName(str(method)))
 	if not callable.is_valid():
-		push_error("[halloo] connect_to_signal(): %s is no method of %s" % [method, receiver])
+		push_error("[halloo] connect_to_signal(): %s is not a method of %s" % [method, receiver])
 		return ERR_INVALID_PARAMETER
 	var received: Signal = instance.model_data_received
 	return OK if received.is_connected(callable) else received.connect(callable)
 
 
-## Announces the server now, unless discovery is stopped. Always.
+## Sends a beacon now, also while clients are connected. Has no effect while discovery is stopped.
 static func broadcast_now() -> void:
-	var server := _anything("broadcast_now")
+	var server := _any_server("broadcast_now")
 	if server != null:
 		server.broadcast_now()
 
 
-## Stops announcing, and answering those who search, until [method start_service_discovery]. Always.
+## Stops sending beacons and answering probes, until [method start_service_discovery] is called or the server is restarted.
 static func stop_service_discovery() -> void:
-	var server := _anything("stop_service_discovery")
+	var server := _any_server("stop_service_discovery")
 	if server != null:
 		server.stop_service_discovery()
 
 
-## Announces the server again whenever nobody is connected. Always.
+## Starts discovery again: the server is announced while no client is connected, and answers probes.
 static func start_service_discovery() -> void:
-	var server := _anything("start_service_discovery")
+	var server := _any_server("start_service_discovery")
 	if server != null:
 		server.start_service_discovery()
 
 
-## [code]server_running[/code], [code]server_port[/code], [code]connected_clients[/code], [code]discovery_enabled[/code],
-## [code]discovery_active[/code] and [code]local_ip[/code]. The native library adds counters under [code]halloo[/code]. Always.
+## Returns [code]server_running[/code], [code]server_port[/code], [code]connected_clients[/code],
+## [code]discovery_enabled[/code], [code]discovery_active[/code] and [code]local_ip[/code]. The native library adds
+## [code]halloo[/code], a dictionary with the server's version, name and counters.
 static func get_server_status() -> Dictionary:
-	var server := _anything("get_server_status")
+	var server := _any_server("get_server_status")
 	if server != null:
 		return server.get_status() if instance.is_native else server.get_server_status()
 	return {
@@ -199,25 +214,27 @@ static func get_server_status() -> Dictionary:
 	}
 
 
-## Each client: [code]id[/code], [code]address[/code], [code]latency_ms[/code] (-1 before the first heartbeat), and how many
-## messages are [code]waiting[/code] or were [code]dropped[/code].
+## Returns a dictionary for each client: [code]id[/code], [code]address[/code], [code]latency_ms[/code] (-1 before the first
+## heartbeat), and the numbers of messages that are [code]waiting[/code] in its outbox and were [code]dropped[/code].
+## Requires the native library.
 static func get_clients() -> Array[Dictionary]:
-	var server := _native("get_clients")
+	var server := _native_server("get_clients")
 	var none: Array[Dictionary] = []
 	return none if server == null else server.get_clients()
 
 
-## Every address of the server, such as [code]ws://192.168.1.5:8765[/code]: that of this machine alone first, then the best for
-## others.
+## Returns the URLs of the server, such as [code]ws://192.168.1.5:8765[/code]: first the loopback address, then the others,
+## the best one for other machines first. Empty if the server is not running. Requires the native library.
 static func get_urls() -> PackedStringArray:
-	var server := _native("get_urls")
+	var server := _native_server("get_urls")
 	return PackedStringArray() if server == null else server.get_urls()
 
 
-## A QR code for phones, [param pixels] wide and high at least: of the page that connects back to the server, or of [param text].
-## [code]null[/code] when the server does not run or the text is too long.
+## Returns a QR code of [param text], at least [param pixels] wide and high. Without [param text], it contains the
+## invitation: the link to the server's page with the token, if there is one, for phones to scan. Returns
+## [code]null[/code] if the server is not running or [param text] is too long. Requires the native library.
 static func get_qr_texture(text := "", pixels := 256) -> ImageTexture:
-	var server := _native("get_qr_texture")
+	var server := _native_server("get_qr_texture")
 	if server == null:
 		return null
 	var content: String = text if text else server.get_invitation()
@@ -226,24 +243,24 @@ static func get_qr_texture(text := "", pixels := 256) -> ImageTexture:
 		return null
 	var width := roundi(sqrt(modules.size()))
 	var image := Image.create_from_data(width, width, false, Image.FORMAT_L8, modules)
-	# Whole pixels for each module, or a camera sees it blurred.
+	# A module that is not a whole number of pixels wide looks blurred to a camera.
 	var side := width * ceili(float(pixels) / width)
 	image.resize(side, side, Image.INTERPOLATE_NEAREST)
 	return ImageTexture.create_from_image(image)
 
 
 func _make_server() -> void:
-	# The engine loads what the editor has found; a project that no editor has opened yet is a project, too.
+	# The engine loads the extensions in the editor's list, which does not exist until an editor has opened the project.
 	if not ClassDB.class_exists(NATIVE_CLASS) and FileAccess.file_exists(EXTENSION) \
-			and not FileAccess.file_exists(EXTENSIONS_FOUND):
+			and not FileAccess.file_exists(EXTENSION_LIST):
 		GDExtensionManager.load_extension(EXTENSION)
 	is_native = ClassDB.class_exists(NATIVE_CLASS)
 	if is_native:
 		_server = ClassDB.instantiate(NATIVE_CLASS)
 		_server.forward_to(self)
 	else:
-		push_warning(("[halloo] the native library for %s %s is missing, so the server runs in GDScript: slower, and with "
-				+ "the documented functions only. Put the addon's folder bin/ of a release next to halloo.gdextension.")
+		push_warning(("[halloo] the native library for %s %s is missing, so the server runs in GDScript: it is slower and has "
+				+ "fewer functions; copy the folder bin/ from a release of the addon next to halloo.gdextension")
 				% [OS.get_name(), Engine.get_architecture_name()])
 		_server = load("res://addons/halloo/fallback.gd").new()
 		_server.model_data_received.connect(model_data_received.emit)
@@ -252,7 +269,7 @@ func _make_server() -> void:
 	add_child(_server)
 
 
-## What the project's settings have; what they do not have, the server knows.
+## Returns the settings that are in the project; the server has defaults for the others.
 static func _settings() -> Dictionary:
 	var settings := {}
 	for key in SETTINGS:
@@ -263,19 +280,21 @@ static func _settings() -> Dictionary:
 	return settings
 
 
-## The server of [member instance], or [code]null[/code], said.
-static func _anything(function: String) -> Node:
+## Returns the server of [member instance]; prints an error and returns [code]null[/code] if there is no instance.
+static func _any_server(function: String) -> Node:
 	if is_instance_valid(instance):
 		return instance._server
-	push_error("[halloo] %s(): there is no WebSocketServer yet, or no more; call it after _ready() of the autoload" % function)
+	push_error("[halloo] %s(): there is no WebSocketServer; call it after _ready() of the autoload and before it is freed"
+			% function)
 	return null
 
 
-static func _native(function: String) -> Node:
-	var server := _anything(function)
+## As [method _any_server], and also an error if [code]fallback.gd[/code] runs the server.
+static func _native_server(function: String) -> Node:
+	var server := _any_server(function)
 	if server == null or instance.is_native:
 		return server
-	push_error("[halloo] %s() needs the native library, which is missing for this platform" % function)
+	push_error("[halloo] %s() requires the native library, which is missing for this platform" % function)
 	return null
 
 
@@ -311,7 +330,7 @@ static func _monitor_dropped() -> int:
 	return instance._server.get_status().get("halloo", {}).get("messages_dropped", 0)
 
 
-## Tells the dock in the editor, if one is listening, how the server is.
+## Sends the status to the dock once a second, if the game was started from the editor.
 func _report_to_editor() -> void:
 	if not EngineDebugger.is_active():
 		return
@@ -328,5 +347,5 @@ func _report() -> Dictionary:
 	var report: Dictionary = _server.get_status()
 	report.urls = _server.get_urls()
 	report.clients = _server.get_clients()
-	report.page = _server.get_invitation()
+	report.invitation = _server.get_invitation()
 	return report

@@ -1,6 +1,6 @@
 @tool
 extends EditorDebuggerPlugin
-## Hears what the server in the running game tells about itself, once a second.
+## Receives the status of the server in the running game, once a second.
 
 signal status_received(status: Dictionary)
 signal game_stopped

@@ -1,7 +1,6 @@
 @tool
 extends VBoxContainer
-## The dock: where the server of the running game is reached, who is connected, whether it is announcing, and why it is
-## not found.
+## The dock: shows the addresses, the discovery state and the clients of the server in the running game, and runs the doctor.
 
 const Doctor := preload("doctor.gd")
 const Qr := preload("qr.gd")
@@ -12,7 +11,7 @@ var _addresses := VBoxContainer.new()
 var _qr := TextureRect.new()
 var _clients := ItemList.new()
 var _doctor := Doctor.new()
-var _page := ""
+var _invitation := ""
 var _urls := PackedStringArray()
 
 
@@ -22,50 +21,51 @@ func _init() -> void:
 	_qr.stretch_mode = TextureRect.STRETCH_KEEP_ASPECT_CENTERED
 	_qr.expand_mode = TextureRect.EXPAND_FIT_HEIGHT_PROPORTIONAL
 	_qr.texture_filter = CanvasItem.TEXTURE_FILTER_NEAREST
-	_qr.tooltip_text = "Scan it with a phone in the same network."
+	_qr.tooltip_text = "Scan this with a phone on the same network."
 	_clients.size_flags_vertical = SIZE_EXPAND_FILL
 	_clients.custom_minimum_size.y = 80
 	for control: Control in [_state, _addresses, _qr, _clients, _doctor]:
 		add_child(control)
-	show_nothing()
+	show_idle()
 
 
-## Shows what the game has told: the documented keys, and [code]urls[/code], [code]page[/code] and [code]clients[/code]
-## where there is a native library to tell them.
+## Shows a status: the documented keys and, if the game uses the native library, [code]urls[/code],
+## [code]invitation[/code] and [code]clients[/code].
 func show_status(status: Dictionary) -> void:
-	_state.text = _sentence(status)
+	_state.text = _summary(status)
 	var running: bool = status.get("server_running", false)
 	_show_addresses(_urls_of(status) if running else PackedStringArray())
-	_show_page(str(status.get("page", "")) if running else "")
+	_show_invitation(str(status.get("invitation", "")) if running else "")
 	_show_clients(status.get("clients", []) if running else [])
 
 
-func show_nothing() -> void:
+## Shows that no game is running.
+func show_idle() -> void:
 	_state.text = IDLE
 	_show_addresses([])
-	_show_page("")
+	_show_invitation("")
 	_show_clients([])
 
 
-func _sentence(status: Dictionary) -> String:
+func _summary(status: Dictionary) -> String:
 	if not status.get("server_running", false):
-		return "The game runs, its server does not."
+		return "The game is running, but its server is not."
 	var count: int = status.get("connected_clients", 0)
 	var clients := "%d client%s" % [count, "" if count == 1 else "s"]
 	if status.get("discovery_active", false):
 		return "%s; announcing." % clients
 	if status.get("discovery_enabled", false):
-		return "%s; silent while somebody is connected." % clients
-	return "%s; discovery is switched off." % clients
+		return "%s; silent while clients are connected." % clients
+	return "%s; discovery is off." % clients
 
 
 func _urls_of(status: Dictionary) -> PackedStringArray:
-	var own := "ws://%s:%d" % [status.get("local_ip", "127.0.0.1"), status.get("server_port", 0)]
-	return status.get("urls", PackedStringArray([own]))
+	var url := "ws://%s:%d" % [status.get("local_ip", "127.0.0.1"), status.get("server_port", 0)]
+	return status.get("urls", PackedStringArray([url]))
 
 
 func _show_addresses(urls: PackedStringArray) -> void:
-	# Made anew only when they change, or nobody could click them.
+	# Rebuilt only when they change: a button that is replaced every second cannot be clicked.
 	if urls == _urls:
 		return
 	_urls = urls
@@ -79,10 +79,10 @@ func _show_addresses(urls: PackedStringArray) -> void:
 		_addresses.add_child(button)
 
 
-func _show_page(page: String) -> void:
-	if page != _page:
-		_page = page
-		_qr.texture = Qr.texture(page)
+func _show_invitation(invitation: String) -> void:
+	if invitation != _invitation:
+		_invitation = invitation
+		_qr.texture = Qr.texture(invitation)
 	_qr.visible = _qr.texture != null
 
 

@@ -1,21 +1,21 @@
 @tool
 extends VBoxContainer
-## The button "Why is it not found?", and below it what the native library finds out about this machine.
+## A button that runs [code]HallooDoctor[/code], and below it what the doctor has found.
 
 const NATIVE_CLASS := &"HallooDoctor"
-const LOOKING := "looking..."
-const BROKE_OFF := "It could not be found out; the console says why."
+const RUNNING := "Examining this machine…"
+const FAILED := "The examination failed; see the output for the reason."
 const COLORS := {"ok": Color.SEA_GREEN, "warn": Color.ORANGE, "fail": Color.INDIAN_RED}
 
 var _button := Button.new()
 var _report := RichTextLabel.new()
-## A [code]HallooDoctor[/code], which cannot be named here: there may be no native library.
+## A [code]HallooDoctor[/code]; the type does not exist without the native library.
 var _doctor: RefCounted
 
 
 func _init() -> void:
-	_button.text = "Why is it not found?"
-	_button.tooltip_text = "Examine this machine, best while the project runs: network, ports, firewall. It takes seconds."
+	_button.text = "Why is the server not found?"
+	_button.tooltip_text = "Examine the network, ports and firewall of this machine. Takes a few seconds; run the project first."
 	_button.pressed.connect(_examine)
 	_report.size_flags_vertical = SIZE_EXPAND_FILL
 	_report.custom_minimum_size.y = 160
@@ -44,7 +44,7 @@ func _examine() -> void:
 	size_flags_vertical = SIZE_EXPAND_FILL
 	_report.visible = true
 	_report.clear()
-	_report.add_text(LOOKING)
+	_report.add_text(RUNNING)
 	_button.disabled = true
 	_doctor.examine()
 	set_process(true)
@@ -52,7 +52,7 @@ func _examine() -> void:
 
 func _show(findings: Array, beyond: PackedStringArray) -> void:
 	_report.clear()
-	# What others have named may look like BBCode, so nothing is parsed.
+	# Names from the network may look like BBCode, so no text is parsed.
 	for finding: Dictionary in findings:
 		_report.push_color(COLORS[finding.severity])
 		_report.add_text("%s  " % finding.severity)
@@ -61,6 +61,6 @@ func _show(findings: Array, beyond: PackedStringArray) -> void:
 		if finding.todo:
 			_report.add_text("    -> %s\n" % finding.todo)
 	if findings.is_empty():
-		_report.add_text(BROKE_OFF)
+		_report.add_text(FAILED)
 	else:
-		_report.add_text("\nWhat cannot be seen from here:\n" + "\n".join(beyond))
+		_report.add_text("\nCannot be checked from this machine:\n" + "\n".join(beyond))
