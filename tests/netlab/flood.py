@@ -1,6 +1,6 @@
-"""Many browsers, or much noise, from one machine.
+"""Simulates many browsers, or sends random datagrams, from one machine.
 
-Usage: flood.py browsers COUNT         prints how many found a server, when the last did, and the replies of one second
+Usage: flood.py browsers COUNT         prints how many found a server, when the last one did, and the replies in a second
        flood.py noise COUNT ADDRESS    sends random datagrams, and prints how many bytes came back
 """
 
@@ -14,9 +14,9 @@ import sys
 import time
 
 PORT = 8766
-WAITS = [0.1, 0.3, 0.6, *[0.7] * 6, 3.0, 3.0]  # seconds between probes, as the browser of halloo asks
-JITTER = 0.05  # give or take
-END = 11
+WAITS = [0.1, 0.3, 0.6, *[0.7] * 6, 3.0, 3.0]  # seconds between probes, as the browser of halloo sends them
+JITTER = 0.05  # share of the wait by which it varies
+END = 11  # seconds
 SO_TIMESTAMPNS = 35
 
 
@@ -25,8 +25,8 @@ def probe(nonce):
     return (head + "." * (512 - len(head) - 2) + '"}').encode()
 
 
-def opened(address):
-    """A socket whose datagrams come with the moment at which the system had them."""
+def open_socket(address):
+    """Returns a socket whose datagrams have the time at which the system received them."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,18 +43,18 @@ def received(sock):
 
 
 def browsers(count):
-    """Each has an address of its own, for a server answers one address five times a second."""
+    """Each browser has its own address, since a server replies to one address five times per second."""
     selector = selectors.DefaultSelector()
-    sockets = [opened((f"10.1.{1 + number // 250}.{1 + number % 250}", 0)) for number in range(count)]
+    sockets = [open_socket((f"10.1.{1 + number // 250}.{1 + number % 250}", 0)) for number in range(count)]
     for number, sock in enumerate(sockets):
         selector.register(sock, selectors.EVENT_READ, number)
-    # One for all of them: a beacon that reaches one reaches all.
-    selector.register(opened(("", PORT)), selectors.EVENT_READ, None)
+    # One socket for all of them: a beacon that reaches one browser reaches all.
+    selector.register(open_socket(("", PORT)), selectors.EVENT_READ, None)
     start = time.time()
     found, replies = {}, []
     due = [(0.0, number, 0) for number in range(count)]
     while (now := time.time() - start) < END and (len(found) < count or now < 3):
-        # Also those that found one go on asking, for there may be others.
+        # Browsers that have found a server go on, since there may be more.
         while due and due[0][0] <= now:
             moment, number, sent = heapq.heappop(due)
             sockets[number].sendto(probe(f"n{number}"), ("255.255.255.255", PORT))
@@ -62,15 +62,15 @@ def browsers(count):
                 wait = WAITS[sent] * random.uniform(1 - JITTER, 1 + JITTER)
                 heapq.heappush(due, (moment + wait, number, sent + 1))
         for key, _ in selector.select(0.01):
-            told, moment = received(key.fileobj)
-            if key.data is None and told["service"] == "websocket_server":
+            datagram, moment = received(key.fileobj)
+            if key.data is None and datagram["service"] == "websocket_server":
                 for number in range(count):
                     found.setdefault(number, moment - start)
-            elif key.data is not None and told["nonce"] == f"n{key.data}":
+            elif key.data is not None and datagram["nonce"] == f"n{key.data}":
                 replies.append(moment - start)
                 found.setdefault(key.data, moment - start)
-    # Any second, not only those that begin with the clock's; a little less, for a server sends some replies up to
-    # a turn after the moment that it counts them at.
+    # Any second, not only whole ones of the clock; a little less, since a server sends some replies up to a turn later
+    # than it counts them.
     busiest = max(sum(1 for other in replies if 0 <= other - reply < 0.98) for reply in replies)
     print(json.dumps({"found": len(found), "last": max(found.values()), "busiest": busiest}), flush=True)
 
@@ -82,10 +82,10 @@ def noise(count, address):
     back = 0
     for number in range(count):
         junk = random.randbytes(random.randrange(0, 512))
-        # Half of them begin as a probe would.
+        # Half of them begin like a probe.
         sock.sendto((start if number % 2 else b"") + junk, (address, PORT))
         if number % 50 == 0:
-            time.sleep(0.001)  # so that the server reads them, rather than its socket losing them
+            time.sleep(0.001)  # so that the receive buffer of the server does not overflow
             try:
                 back += len(sock.recv(2048))
             except BlockingIOError:

@@ -1,6 +1,6 @@
-"""The laboratory: machines (network namespaces), cables between them, and the programs that run on them.
+"""Machines (network namespaces), cables between them, and the programs that run on them.
 
-Everything happens in a namespace of its own, from which nothing leaves this machine.
+Everything runs in a namespace from which no packet leaves this machine.
 """
 
 import contextlib
@@ -17,21 +17,21 @@ from pathlib import Path
 HALLOO = os.environ["HALLOO"]
 PEERS = Path(__file__).parent.parent / "python"
 LOSS = Path(__file__).with_name("loss.py")
-PATIENCE = 15  # seconds; no figure here comes near it
+TIMEOUT = 15  # seconds; much longer than any figure here
 
 
 def ip(arguments, machine=None):
-    """One `ip` command, on a machine."""
-    where = ["-n", machine] if machine else []
-    subprocess.run(["ip", *where, *arguments.split()], check=True)
+    """Runs an `ip` command on a machine."""
+    namespace = ["-n", machine] if machine else []
+    subprocess.run(["ip", *namespace, *arguments.split()], check=True)
 
 
 def wait_for_link(machine, interface):
-    """Until the system takes the interface for running."""
-    end = time.monotonic() + PATIENCE
-    while "LOWER_UP" not in (told := show(machine, interface)) or "state UP" not in told:
+    """Waits until the interface is up and has a link."""
+    end = time.monotonic() + TIMEOUT
+    while "LOWER_UP" not in (state := show(machine, interface)) or "state UP" not in state:
         if time.monotonic() > end:
-            sys.exit(f"no link: {told}")
+            sys.exit(f"no link: {state}")
         time.sleep(0.01)
 
 
@@ -41,7 +41,7 @@ def show(machine, interface):
 
 
 class Program:
-    """A program on a machine, and its lines with the moment at which each came."""
+    """A program on a machine, and the lines of its output with their times."""
 
     def __init__(self, machine, *arguments):
         command = ["ip", "netns", "exec", machine, *map(str, arguments)]
@@ -55,36 +55,32 @@ class Program:
             self.lines.put((time.monotonic(), line))
         self.lines.put((time.monotonic(), None))
 
-    def line(self, patience=PATIENCE):
-        """Moment and text of the next line; None at the end or when it does not come."""
+    def line(self, timeout=TIMEOUT):
+        """Returns the time and the text of the next line; None at the end of the output or after the timeout."""
         try:
-            moment, text = self.lines.get(timeout=patience)
+            moment, text = self.lines.get(timeout=timeout)
         except queue.Empty:
             return None
         return None if text is None else (moment, text)
 
-    def event(self, *kinds, patience=PATIENCE):
-        """Moment and content of the next JSON object of one of these kinds."""
-        end = time.monotonic() + patience
+    def event(self, *kinds, timeout=TIMEOUT):
+        """Returns the time and the content of the next event of one of these kinds."""
+        end = time.monotonic() + timeout
         while (got := self.line(max(0, end - time.monotonic()))) is not None:
             content = json.loads(got[1])
             if content.get("event") in kinds:
                 return got[0], content
         return None
 
-    def say(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def end(self, how=signal.SIGTERM):
+    def end(self, signal_number=signal.SIGTERM):
         if self.process.poll() is None:
-            self.process.send_signal(how)
+            self.process.send_signal(signal_number)
         self.process.wait()
         self.process.stdin.close()
 
 
 class Lab:
-    """Machines that vanish at the end of a case."""
+    """The machines of a case, which are removed at its end."""
 
     def __init__(self):
         self.stack = contextlib.ExitStack()
@@ -103,7 +99,7 @@ class Lab:
         return name
 
     def cable(self, one, other, net):
-        """A cable; `one` gets 10.NET.0.1, `other` 10.NET.0.2. Answers the names of its ends."""
+        """Adds a cable. `one` gets 10.NET.0.1, `other` gets 10.NET.0.2. Returns the names of its ends."""
         ends = self._ends(one, other)
         for machine, end, host in ((one, ends[0], 1), (other, ends[1], 2)):
             ip(f"addr add 10.{net}.0.{host}/16 dev {end}", machine)
@@ -113,18 +109,18 @@ class Lab:
         return ends
 
     def _ends(self, one, other):
-        """Both ends of a new cable."""
+        """Creates a cable and returns the names of its ends."""
         self.cables += 1
         ends = f"c{self.cables}a", f"c{self.cables}b"
-        # Where the two have the same number, Linux takes the cable for a device without a partner, and is up to a
-        # second late in telling that its link is up.
+        # If both ends have the same index, Linux takes the cable for a device without a peer and reports its link up to a
+        # second late.
         numbers = 100 + 2 * self.cables, 101 + 2 * self.cables
         ip(f"link add {ends[0]} index {numbers[0]} netns {one} type veth "
            f"peer name {ends[1]} index {numbers[1]} netns {other}")
         return ends
 
     def lossy_cable(self, one, other, net, there, back):
-        """The same, but so many of a hundred frames are lost on the way from `one` to `other`, and back."""
+        """Adds a cable that loses `there` % of the frames from `one` to `other`, and `back` % on the way back."""
         middle = self.machine("middle")
         ends = []
         for machine, host in ((one, 1), (other, 2)):
@@ -136,23 +132,23 @@ class Lab:
             ends.append(far)
         forwarder = self.run(middle, sys.executable, LOSS, *ends, there, back)
         if forwarder.line() is None:
-            sys.exit("the lossy cable does not work here")
+            sys.exit("cannot set up a lossy cable")
 
     def run(self, machine, *arguments):
         program = Program(machine, *arguments)
         self.stack.callback(program.end)
         return program
 
-    def serve(self, machine, *arguments, by=()):
-        """A server that listens; `by` is what starts it."""
-        server = self.run(machine, *by, HALLOO, "serve", "--json", "-q", *arguments)
+    def serve(self, machine, *arguments, prefix=()):
+        """Starts a server and waits until it listens. `prefix` is a command that starts it."""
+        server = self.run(machine, *prefix, HALLOO, "serve", "--json", "-q", *arguments)
         _, ready = server.event("ready")
         server.port = ready["port"]
         server.pid = server.process.pid
         return server
 
     def client(self, machine, url):
-        """Somebody who is connected."""
+        """Connects a client."""
         program = "import sys, time; from websockets.sync.client import connect; c = connect(sys.argv[1], proxy=None)\n"
         client = self.run(machine, sys.executable, "-c", program + "print('in', flush=True); time.sleep(600)", url)
         if client.line() is None:
@@ -161,7 +157,7 @@ class Lab:
 
 
 def discover(machine, *arguments):
-    """Seconds until a search found its first server, and what it told; None when it found none."""
+    """Runs a search. Returns the seconds until its first server, and the event; None if it found none."""
     program = Program(machine, HALLOO, "discover", "--json", *arguments)
     found = program.event("found")
     program.end()
@@ -169,19 +165,19 @@ def discover(machine, *arguments):
 
 
 def cpu(pid):
-    """Seconds of processor time that a process has used."""
+    """Returns the CPU time of a process in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid):
-    """KiB of memory that a process has."""
+    """Returns the resident size of a process in KiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
 def percentile(values, percent):
-    """The smallest value that so many of a hundred are not above."""
+    """Returns the smallest value that `percent` % of the values do not exceed."""
     ordered = sorted(values)
     return ordered[-(-len(ordered) * percent // 100) - 1]
 

@@ -1,4 +1,4 @@
-"""Passes frames between two interfaces, and loses so many of a hundred on the way there and back.
+"""Forwards frames between two interfaces and drops a share of them in each direction.
 
 Usage: loss.py ONE OTHER PERCENT_THERE PERCENT_BACK
 """
@@ -10,7 +10,7 @@ import sys
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 263, 15, 23
-VNET_HDR = 10  # bytes before the frame, which say that its checksum is yet to be filled in
+VNET_HDR = 10  # bytes before the frame, for checksums that are not computed yet
 
 
 def raw(interface):
@@ -29,7 +29,7 @@ def main():
     while True:
         for source in select.select([one, other], [], [])[0]:
             frame = source.recv(VNET_HDR + 65550)
-            # Whoever cannot even ask for the hardware address of the other has no discovery to measure.
+            # Without ARP, the machines could not talk at all.
             is_arp = frame[VNET_HDR + 12 : VNET_HDR + 14] == b"\x08\x06"
             if is_arp or random.randrange(100) >= loss[source]:
                 towards[source].send(frame)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures discovery in namespaces of this machine, and prints the table.
+"""Measures discovery in network namespaces and prints a table.
 
-`cargo xtask netlab` builds the program and runs this in a namespace of its own.
-Exit codes: 0 every limit is met, 1 one is not, 2 wrong usage.
+`cargo xtask netlab` builds `halloo` and runs this script in a namespace.
+Exit codes: 0 all limits are met, 1 a limit is not met, 2 invalid usage.
 """
 
 import argparse
@@ -27,9 +27,9 @@ CASES = [
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=200, help="searches in the first case; others scale with it")
+    parser.add_argument("--runs", type=int, default=200, help="searches in the first case; the other cases scale with it")
     names = [name for name, _ in CASES]
-    parser.add_argument("only", nargs="*", metavar="CASE", help=f"of {', '.join(names)}; all when none is named")
+    parser.add_argument("only", nargs="*", metavar="CASE", help=f"{', '.join(names)}; all cases if none is given")
     arguments = parser.parse_args()
     if unknown := set(arguments.only) - set(names):
         parser.error(f"no such case: {', '.join(unknown)}")

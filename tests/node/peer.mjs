@@ -1,5 +1,5 @@
-// Talks to an echoing server the way any program on Node.js would, with the library `ws` in the directory that
-// NODE_MODULES names: `node peer.mjs URL`. Prints OK, or ends with 1 and what was wrong.
+// Tests an echo server with the library `ws` in the directory NODE_MODULES: `node peer.mjs URL`. Prints OK, or ends with
+// exit code 1 and an error.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -7,17 +7,17 @@ import { createRequire } from "node:module";
 
 const { WebSocket } = createRequire(process.env.NODE_MODULES + "/")("ws");
 const MESSAGES = ["hello from node", Buffer.from([0, 1, 255]), "", "ü".repeat(100_000), Buffer.alloc(1024 * 1024, 7)];
-const PATIENCE = 20_000; // milliseconds
+const TIMEOUT = 20_000; // milliseconds
 
-setTimeout(() => { throw new Error("not done in time"); }, PATIENCE).unref();
+setTimeout(() => { throw new Error(`not finished within ${TIMEOUT} ms`); }, TIMEOUT).unref();
 const socket = new WebSocket(process.argv[2], { perMessageDeflate: false });
 await once(socket, "open");
 
 for (const message of MESSAGES) {
   socket.send(message);
-  const [answer, binary] = await once(socket, "message");
+  const [reply, binary] = await once(socket, "message");
   assert.equal(binary, typeof message !== "string");
-  assert.ok(answer.equals(Buffer.from(message)), `${message.length} went out, ${answer.length} other bytes came back`);
+  assert.ok(reply.equals(Buffer.from(message)), `${message.length} bytes were sent, ${reply.length} other bytes came back`);
 }
 
 // In three fragments, the middle one empty.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Talks to a server that compresses and sends every message to all; prints OK.
+"""Tests a server that compresses messages and sends each to all clients; prints OK.
 
-One connection offers what the library offers by itself, one a window so small that nothing is compressed for it, and one
-offers nothing. Exit codes: 0 everything came back, 1 something did not.
+One connection offers the default extension of the library, one a window so small that the server does not compress, and one
+no extension. Exit codes: 0 all messages arrived, 1 a message was wrong or missing.
 """
 
 import sys
@@ -10,13 +10,13 @@ import sys
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.sync.client import connect
 
-TIMEOUT = 10  # seconds for each step
+TIMEOUT = 10  # seconds per step
 
 MESSAGES = [
     "short",
     "",
     "wörds and wörds " * 10,
-    "wörds and wörds " * 10,  # again: whoever kept a window would refer to the first
+    "wörds and wörds " * 10,  # again: with context takeover, this would refer to the previous message
     b"\x00\x01" * 50_000,
     bytes(range(256)),
     "x" * (1024 * 1024),
@@ -28,22 +28,22 @@ def main():
     small = [ClientPerMessageDeflateFactory(server_max_window_bits=9, client_max_window_bits=9)]
     options = {"open_timeout": TIMEOUT, "close_timeout": TIMEOUT, "proxy": None, "max_size": None}
     with (
-        connect(url, **options) as usual,
-        connect(url, compression=None, extensions=small, **options) as modest,
+        connect(url, **options) as default,
+        connect(url, compression=None, extensions=small, **options) as small_window,
         connect(url, compression=None, **options) as plain,
     ):
-        agreed = [[extension.name for extension in peer.protocol.extensions] for peer in (usual, modest, plain)]
+        agreed = [[extension.name for extension in peer.protocol.extensions] for peer in (default, small_window, plain)]
         if agreed != [["permessage-deflate"], ["permessage-deflate"], []]:
-            raise ValueError(f"agreed on {agreed}")
-        for sender in (usual, modest, plain):
+            raise ValueError(f"the server agreed on {agreed}")
+        for sender in (default, small_window, plain):
             for message in MESSAGES:
                 sender.send(message)
-                for receiver in (usual, modest, plain):
+                for receiver in (default, small_window, plain):
                     if receiver.recv(timeout=TIMEOUT) != message:
-                        raise ValueError(f"something else came back than {message[:20]!r}")
-        usual.send(message[:500] for _ in range(3))
-        if usual.recv(timeout=TIMEOUT) != message[:1500]:
-            raise ValueError("the fragments did not come back whole")
+                        raise ValueError(f"another message arrived instead of {message[:20]!r}")
+        default.send(message[:500] for _ in range(3))
+        if default.recv(timeout=TIMEOUT) != message[:1500]:
+            raise ValueError("the fragmented message did not arrive complete")
     print("OK", flush=True)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Demonstrates two promises on a release build, on loopback: everybody gets everything, and the dead are noticed.
+"""Measures two promises on a release build on loopback: broadcasts reach all clients, and dead clients are noticed.
 
 Run from the root of the project, after `cargo build --release`:
     "$(cargo xtask python)" tests/python/figures.py
@@ -31,7 +31,7 @@ def start(*options):
     return server, json.loads(server.stdout.readline())["urls"][0]
 
 
-async def everybody_gets_everything():
+async def broadcasts_reach_all_clients():
     server, url = start("--no-discovery")
     clients = []
     while len(clients) < CLIENTS:
@@ -48,13 +48,13 @@ async def everybody_gets_everything():
         for number in range(MESSAGES):
             server.stdin.write((json.dumps({"cmd": "send_to_all", "text": f"{number:064d}"}) + "\n").encode())
 
-    begin = time.monotonic()
+    start_time = time.monotonic()
     await asyncio.gather(asyncio.to_thread(send), *map(read, clients))
-    print(f"{CLIENTS} clients got {MESSAGES} messages of 64 bytes in order, in {time.monotonic() - begin:.1f} s")
+    print(f"{CLIENTS} clients received {MESSAGES} messages of 64 bytes in order in {time.monotonic() - start_time:.1f} s")
     server.kill()
 
 
-def the_dead_are_noticed():
+def dead_clients_are_noticed():
     beacons = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     beacons.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "SO_REUSEPORT"):
@@ -66,7 +66,7 @@ def the_dead_are_noticed():
         event = json.loads(line)
         if event["event"] == "client_joined":
             os.kill(client.pid, signal.SIGSTOP)
-            begin = time.monotonic()
+            stopped = time.monotonic()
             beacons.setblocking(False)
             try:
                 while True:
@@ -74,9 +74,9 @@ def the_dead_are_noticed():
             except BlockingIOError:
                 beacons.settimeout(20)
         if event["event"] == "client_left":
-            left = time.monotonic() - begin
+            left = time.monotonic() - stopped
             beacons.recv(2048)
-            print(f"a stopped client left after {left:.2f} s, {time.monotonic() - begin - left:.2f} s before a beacon")
+            print(f"a stopped client left after {left:.2f} s, the next beacon came {time.monotonic() - stopped - left:.2f} s later")
             break
     client.kill()
     server.kill()
@@ -85,5 +85,5 @@ def the_dead_are_noticed():
 if __name__ == "__main__":
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    the_dead_are_noticed()
-    asyncio.run(everybody_gets_everything())
+    dead_clients_are_noticed()
+    asyncio.run(broadcasts_reach_all_clients())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what an idle client costs a release build of the server on loopback, in the clear and by TLS.
+"""Measures the memory per idle client of a release build of the server on loopback, without TLS and with it.
 
 Run from the root of the project, after `cargo build --release`:
     python3 tests/python/idle.py
@@ -32,7 +32,7 @@ def connect(port, context):
         stream = context.wrap_socket(stream)
     stream.sendall(REQUEST)
     if b" 101 " not in stream.recv(1000):
-        raise SystemExit("not let in")
+        raise SystemExit("the handshake was refused")
     return stream
 
 
@@ -42,11 +42,11 @@ def measure(tls, home):
     environment = {**os.environ, "HOME": home}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as server:
         port = json.loads(server.stdout.readline())["port"]
-        # Nobody need wait until what it tells later is read.
+        # So that the server never blocks on its output.
         threading.Thread(target=server.stdout.read, daemon=True).start()
         alone = resident(server)
         context = ssl._create_unverified_context() if tls else None
-        # The first ones also pay for what is allocated once.
+        # The first clients also cause one-time allocations.
         clients = [connect(port, context) for _ in range(100)]
         before = resident(server)
         for _ in range(CLIENTS):
@@ -54,7 +54,7 @@ def measure(tls, home):
         each = (resident(server) - before) / CLIENTS
         server.kill()
     name = "TLS" if tls else "plain"
-    print(f"{name}: {alone / 1024 / 1024:.1f} MiB without clients, {each:.0f} bytes for each idle one")
+    print(f"{name}: {alone / 1024 / 1024:.1f} MiB without clients, {each:.0f} bytes per idle client")
 
 
 def main():

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Waits for the beacon of a server on the local network and prints it.
 
-Written from the documented contract alone, with nothing but the standard library.
-Exit codes: 0 heard one, 1 heard none in time, 2 wrong usage or the port cannot be bound.
+Implements only the documented contract, with the standard library.
+Exit codes: 0 a beacon arrived, 1 no beacon arrived in time, 2 invalid usage or the port cannot be bound.
 """
 
 import argparse
@@ -15,7 +15,7 @@ CONTRACT = {"service": str, "ip": str, "port": int, "timestamp": int}
 
 
 def is_beacon(message):
-    """The four keys of the contract, first and in this order, with these types."""
+    """Returns whether the keys of the contract are there, first, in this order and with these types."""
     return (
         isinstance(message, dict)
         and list(message)[: len(CONTRACT)] == list(CONTRACT)
@@ -34,7 +34,7 @@ def open_socket(port):
 
 
 def listen(sock, timeout, server_port=None):
-    """The first beacon, or None; with `server_port`, only of the server on that port."""
+    """Returns the first beacon, with `server_port` only from that server; None after the timeout."""
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
         sock.settimeout(left)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Talks to an echoing server the way any Python program would, and prints OK.
+"""Tests an echo server with the library `websockets`; prints OK.
 
-Exit codes: 0 everything came back, 1 something did not, 2 wrong usage.
+Exit codes: 0 all messages came back, 1 a message was wrong or missing, 2 invalid usage.
 """
 
 import argparse
@@ -10,38 +10,38 @@ import sys
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
-TIMEOUT = 10  # seconds for each step
+TIMEOUT = 10  # seconds per step
 
 MESSAGES = [
     "hello from python",
     b"\x00\x01",
-    "x" * (200 * 1024),  # above the 64 KiB at which small receive buffers give up
+    "x" * (200 * 1024),  # larger than the receive buffers of 64 KiB in some servers
 ]
 
 
-def shown(message):
-    return f"{message[:20]!r} ({len(message)} long)"
+def describe(message):
+    return f"{message[:20]!r} (length {len(message)})"
 
 
-def talk(url):
+def test(url):
     with connect(url, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None) as websocket:
         for message in MESSAGES:
             websocket.send(message)
-            answer = websocket.recv(timeout=TIMEOUT)
-            if answer != message:
-                raise ValueError(f"sent {shown(message)}, got {shown(answer)}")
+            reply = websocket.recv(timeout=TIMEOUT)
+            if reply != message:
+                raise ValueError(f"sent {describe(message)}, got {describe(reply)}")
         if not websocket.ping().wait(TIMEOUT):
-            raise ValueError("no pong")
+            raise ValueError(f"no pong within {TIMEOUT} s")
         websocket.close(1000)
         if websocket.close_code != 1000:
-            raise ValueError(f"closed with {websocket.close_code}, not 1000")
+            raise ValueError(f"closed with {websocket.close_code} instead of 1000")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("url", help="for example ws://127.0.0.1:8765")
     try:
-        talk(parser.parse_args().url)
+        test(parser.parse_args().url)
     except (OSError, ValueError, WebSocketException) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

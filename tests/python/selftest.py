@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests the two peers against each other's library, so that a failure with halloo is not theirs."""
+"""Tests listener.py and peer.py without halloo, so that a failure with halloo is not a mistake in them."""
 
 import json
 import socket
@@ -27,17 +27,17 @@ def run_peer(handler):
 
 
 class Listener(unittest.TestCase):
-    def test_the_four_keys_and_more(self):
+    def test_beacons_have_the_four_keys_first(self):
         self.assertTrue(is_beacon(BEACON))
         self.assertTrue(is_beacon(BEACON | {"v": 2, "name": "desk"}))
 
-    def test_anything_else(self):
+    def test_other_messages_are_not_beacons(self):
         for wrong in [{"service": "other"}, {"port": "8765"}, {"port": True}, {"timestamp": 1.5}, {"ip": None}]:
             self.assertFalse(is_beacon(BEACON | wrong), wrong)
         self.assertFalse(is_beacon(dict(reversed(BEACON.items()))))
         self.assertFalse(is_beacon([]))
 
-    def test_hears_the_right_one_among_others(self):
+    def test_finds_the_beacon_of_a_server_port_among_others(self):
         with open_socket(0) as sock, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for datagram in [b"noise", b"\xff", json.dumps(BEACON | {"port": 1}).encode(), json.dumps(BEACON).encode()]:
                 sender.sendto(datagram, ("127.0.0.1", sock.getsockname()[1]))
@@ -46,7 +46,7 @@ class Listener(unittest.TestCase):
 
 
 class Peer(unittest.TestCase):
-    def test_an_echo_is_ok(self):
+    def test_an_echo_passes(self):
         def echo(websocket):
             for message in websocket:
                 websocket.send(message)
@@ -54,16 +54,16 @@ class Peer(unittest.TestCase):
         result = run_peer(echo)
         self.assertEqual((result.returncode, result.stdout), (0, "OK\n"), result.stderr)
 
-    def test_a_wrong_answer_is_not(self):
-        def answer_wrongly(websocket):
+    def test_a_wrong_reply_fails(self):
+        def reply_wrongly(websocket):
             for _ in websocket:
                 websocket.send("something else")
 
-        result = run_peer(answer_wrongly)
+        result = run_peer(reply_wrongly)
         self.assertEqual(result.returncode, 1)
         self.assertIn("sent 'hello from python'", result.stderr)
 
-    def test_nobody_there(self):
+    def test_a_refused_connection_fails(self):
         result = subprocess.run([sys.executable, PEER, "ws://127.0.0.1:9"], capture_output=True, text=True, timeout=60)
         self.assertEqual(result.returncode, 1)
         self.assertNotIn("Traceback", result.stderr)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An echoing server, written with the usual library, for the client of halloo to talk to.
+"""An echo server with the library `websockets`, for tests of the client of halloo.
 
-Prints its address, then one line for each connection that ended: its close code and reason. Refuses the path /refused,
-fragments what it echoes on /fragments, and closes with 4000 at the message "enough". Ends with its standard input.
+Prints its URL, then a line with close code and reason for each connection that ends. Refuses the path /refused, fragments
+what it echoes on /fragments, and closes with 4000 on the message "enough". Ends when its standard input ends.
 """
 
 import argparse
@@ -15,13 +15,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 
-def talk(websocket):
+def echo(websocket):
     fragments = websocket.request.path == "/fragments"
     first = True
     try:
         while True:
             message = websocket.recv()
-            # Not before: a client that says nothing may be gone again before it sees the ping.
+            # Not before the first message: a client that sends nothing may disconnect before it gets the ping.
             if first and not websocket.ping().wait(10):
                 raise TimeoutError("no pong")
             first = False
@@ -34,7 +34,7 @@ def talk(websocket):
     except ConnectionClosed:
         print(websocket.close_code, websocket.close_reason, flush=True)
     except Exception as error:
-        # A line in any case, for somebody waits for it.
+        # The test waits for a line in any case.
         print(f"failed: {error!r}", flush=True)
         raise
 
@@ -52,7 +52,7 @@ def main():
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if certificate else None
     if context:
         context.load_cert_chain(certificate)
-    with serve(talk, "127.0.0.1", 0, process_request=refuse, max_size=None, ssl=context) as server:
+    with serve(echo, "127.0.0.1", 0, process_request=refuse, max_size=None, ssl=context) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(f"{'wss' if context else 'ws'}://127.0.0.1:{server.socket.getsockname()[1]}", flush=True)
         sys.stdin.read()

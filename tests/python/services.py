@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Looks for a halloo server by DNS-SD and tells what it sees, one JSON object a line, until the server is gone.
+"""Searches for a halloo server with DNS-SD and prints events, one JSON object per line, until the server is gone.
 
-Uses the zeroconf library, which knows nothing of halloo.
-Exit codes: 0 seen and gone again, 1 not in time, 2 wrong usage.
+Uses the library `zeroconf`, which is independent of halloo.
+Exit codes: 0 the server was found and has gone, 1 timeout, 2 invalid usage.
 """
 
 import argparse
@@ -16,7 +16,7 @@ SERVICE = "_halloo._tcp.local."
 
 
 class Changes(ServiceListener):
-    """Puts what the browser tells into a queue."""
+    """Puts the events of the browser into a queue."""
 
     def __init__(self):
         self.queue = queue.Queue()
@@ -31,17 +31,17 @@ class Changes(ServiceListener):
         self.queue.put(("gone", name))
 
 
-def tell(**what):
-    print(json.dumps(what), flush=True)
+def report(**event):
+    print(json.dumps(event), flush=True)
 
 
-def describe(zc, name, patience):
-    """The service, and where its host is by a question of its own."""
-    info = zc.get_service_info(SERVICE, name, timeout=patience * 1000)
+def describe(zc, name, timeout):
+    """Prints the service, with the addresses of its host from a query of their own."""
+    info = zc.get_service_info(SERVICE, name, timeout=timeout * 1000)
     host = AddressResolverIPv4(info.server)
-    host.request(zc, patience * 1000)
+    host.request(zc, timeout * 1000)
     txt = {key.decode(): value.decode() for key, value in info.properties.items()}
-    tell(
+    report(
         event="found",
         name=name.removesuffix("." + SERVICE),
         port=info.port,
@@ -54,22 +54,22 @@ def describe(zc, name, patience):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("address", help="address of the interface to search through")
-    parser.add_argument("patience", type=int, help="seconds to wait for each step")
+    parser.add_argument("timeout", type=int, help="seconds to wait for each step")
     arguments = parser.parse_args()
     changes = Changes()
     with Zeroconf(interfaces=[arguments.address]) as zc:
         ServiceBrowser(zc, SERVICE, changes)
-        tell(event="searching")
+        report(event="searching")
         try:
             while True:
-                event, name = changes.queue.get(timeout=arguments.patience)
+                event, name = changes.queue.get(timeout=arguments.timeout)
                 if event == "found":
-                    describe(zc, name, arguments.patience)
+                    describe(zc, name, arguments.timeout)
                 elif event == "gone":
-                    tell(event="gone", name=name.removesuffix("." + SERVICE))
+                    report(event="gone", name=name.removesuffix("." + SERVICE))
                     return 0
         except queue.Empty:
-            print(f"nothing within {arguments.patience} s", file=sys.stderr)
+            print(f"no event within {arguments.timeout} s", file=sys.stderr)
             return 1
 
 

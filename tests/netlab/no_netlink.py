@@ -1,7 +1,7 @@
-"""blind.py PROGRAM ARGUMENT...: runs it where the system does not tell that a network has changed.
+"""no_netlink.py PROGRAM ARGUMENT...: runs a program as on a system that does not report network changes.
 
-Most systems have no such thing as Linux's route socket, or none that a program may open. A filter (seccomp(2)) refuses
-the one that halloo opens; listing the addresses of the machine, for which the C library opens another, still works.
+Most systems have nothing like the route socket of Linux, or none that a program may open. A seccomp(2) filter refuses the
+one that halloo opens. Listing the addresses of the machine, for which the C library opens another, still works.
 """
 
 import ctypes
@@ -12,9 +12,9 @@ import struct
 import sys
 
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # of linux/filter.h: BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ, BPF_RET
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # linux/filter.h: BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ, BPF_RET
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EPROTONOSUPPORT
-NUMBER, FIRST, SECOND = 0, 16, 24  # in struct seccomp_data: the call, and its arguments
+NUMBER, FIRST, SECOND = 0, 16, 24  # offsets in struct seccomp_data: the system call and its arguments
 SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
 AF_NETLINK, SOCK_RAW, SOCK_NONBLOCK, SOCK_CLOEXEC = 16, 3, 0o4000, 0o2000000
 
@@ -31,7 +31,7 @@ FILTER = [
 
 
 class Program(ctypes.Structure):
-    """struct sock_fprog"""
+    """struct sock_fprog of linux/filter.h."""
 
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
