@@ -1,13 +1,13 @@
 extends Node2D
-## Phones, browsers and other programs move players and collect stars. Each client gets a player of its own colour.
+## Phones, browsers and other programs move players and collect stars. Each client has a player with its own colour.
 
 const Player := preload("player.gd")
 const Star := preload("star.gd")
 const FIELD := Rect2(360, 24, 768, 552)
 
-## Whether the native library serves, which knows who sent what and draws QR codes.
+## Whether the native library is there, which reports the sender of a message and draws QR codes.
 var _is_native := ClassDB.class_exists(&"HallooServer")
-## The players by the number of their client.
+## The players by client id.
 var _players := {}
 var _star := Star.new()
 
@@ -19,12 +19,12 @@ func _ready() -> void:
 	if _is_native:
 		server.connect(&"message_received", _on_message_received)
 	else:
-		# In plain GDScript nobody knows who has sent a message, so it moves everybody.
+		# The fallback does not report the sender of a message, so each message moves all players.
 		WebSocketServer.connect_to_signal(self, _on_model_data_received)
-	$BeRemote.pressed.connect(get_tree().change_scene_to_file.bind("res://demo/remote.tscn"))
+	$OpenRemote.pressed.connect(get_tree().change_scene_to_file.bind("res://demo/remote.tscn"))
 	if not WebSocketServer.get_server_status().server_running:
 		WebSocketServer.start_server()
-	_invite()
+	_show_invitation()
 	_show_scores()
 	add_child(_star)
 	_move_star()
@@ -40,7 +40,7 @@ func _process(_delta: float) -> void:
 			_players[id].score += 1
 			_move_star()
 			_show_scores()
-			# Everybody hears of it, as text: halloo adds nothing to what you send.
+			# All clients receive this text as it is: the server adds nothing to it.
 			WebSocketServer.send_to_all(JSON.stringify({"player": id, "score": _players[id].score}))
 
 
@@ -62,21 +62,21 @@ func _on_client_left(id: int, _code: int, _reason: String) -> void:
 
 func _on_message_received(id: int, text: String) -> void:
 	if _players.has(id):
-		_players[id].obey(text)
+		_players[id].handle_message(text)
 
 
 func _on_model_data_received(text: String) -> void:
 	for id: int in _players:
-		_players[id].obey(text)
+		_players[id].handle_message(text)
 
 
-## Shows where to connect: as text, and as a code for the camera of a phone.
-func _invite() -> void:
+## Shows the address to connect to, as text and as a QR code for phones.
+func _show_invitation() -> void:
 	var status: Dictionary = WebSocketServer.get_server_status()
 	if status.server_running:
 		$Invitation/Address.text = "http://%s:%d" % [status.local_ip, status.server_port]
 	else:
-		$Invitation/Address.text = "The server does not run; see the output."
+		$Invitation/Address.text = "The server is not running; see the output."
 	if _is_native:
 		$Invitation/Code.texture = WebSocketServer.get_qr_texture()
 
@@ -90,4 +90,4 @@ func _show_scores() -> void:
 	var lines := PackedStringArray()
 	for id: int in _players:
 		lines.append("Player %d   %d ★" % [id, _players[id].score])
-	$Invitation/Scores.text = "\n".join(lines) if lines else "Nobody is here yet."
+	$Invitation/Scores.text = "\n".join(lines) if lines else "No players yet."

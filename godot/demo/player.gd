@@ -1,9 +1,9 @@
 extends Node2D
-## A player: a ball that goes where its client says.
+## A player: a ball that its client steers.
 
 const RADIUS := 26.0
 const SPEED := 260.0
-## Seconds that a word such as "left" lasts; a direction lasts until the next one.
+## Seconds for which a word such as "left" moves the player; a direction applies until the next message.
 const STEP := 0.4
 const JUMP_TIME := 0.5
 const WORDS := {
@@ -22,13 +22,13 @@ var _jump_left := 0.0
 
 func _init(id: int) -> void:
 	_id = id
-	# Neighbouring numbers get colours that are far apart.
+	# Consecutive ids get clearly different colours.
 	_color = Color.from_hsv(fposmod(id * 0.618, 1.0), 0.6, 0.95)
 
 
-## Does what a message says: a word, or a direction as [code]{"x": -1 to 1, "y": -1 to 1}[/code]. What makes no sense is
-## ignored, for anybody may send anything.
-func obey(text: String) -> void:
+## Handles a message from the client: a word, or a direction such as [code]{"x": 0.5, "y": -1}[/code] with values from -1
+## to 1. Ignores anything else, because clients may send anything.
+func handle_message(text: String) -> void:
 	var word := text.strip_edges().to_lower()
 	if WORDS.has(word):
 		_direction = WORDS[word]
@@ -38,10 +38,10 @@ func obey(text: String) -> void:
 	elif word == "stop":
 		_direction = Vector2.ZERO
 	elif word.begins_with("{"):
-		_follow(word)
+		_handle_direction(word)
 
 
-func _follow(text: String) -> void:
+func _handle_direction(text: String) -> void:
 	var json := JSON.new()
 	if json.parse(text) != OK or not json.data is Dictionary:
 		return

@@ -1,38 +1,39 @@
 extends Control
-## Finds the servers in the network, connects to the one that is chosen, and steers a player there: with the stick, the
-## arrow keys, and the space bar.
+## Lists the servers on the network, connects to the selected one, and steers a player there with the stick, the arrow keys
+## and the space bar.
 
-## Seconds between two directions that are sent; a finger changes faster than anybody sees.
+## Seconds between two directions that are sent. A finger moves more often than is visible in the game.
 const SEND_INTERVAL := 0.05
 
 var _browser: Node
 var _client: Node
-## What the browser has found, by the id of the server.
+## The servers that the browser has found, by their id.
 var _found := {}
-## The address of the server that was chosen.
-var _chosen := ""
+## The URL of the selected server.
+var _selected := ""
+## The last direction that was sent.
 var _sent := Vector2.ZERO
 var _since_sent := 0.0
 var _is_connected := false
 
 
 func _ready() -> void:
-	# Someone who looks for a party is not one.
+	# A remote control is not a server.
 	WebSocketServer.stop_server()
 	$Left/Host.pressed.connect(get_tree().change_scene_to_file.bind("res://demo/party.tscn"))
 	$Left/Servers.item_selected.connect(_on_server_selected)
 	$Jump.pressed.connect(_send.bind("jump"))
 	if not ClassDB.class_exists(&"HallooBrowser") or not ClassDB.class_exists(&"HallooClient"):
-		$Left/State.text = "This needs the native library of halloo, which is missing for this platform."
+		$Left/State.text = "This requires the native library of halloo, which is missing for this platform."
 		return
-	# By their names as texts, so that this script can be read where there is no library; in a game that always has
-	# it, write HallooBrowser.new().
+	# The classes are named by strings, so that this script also loads without the library. A game that always has the
+	# library can use HallooBrowser.new().
 	_browser = ClassDB.instantiate(&"HallooBrowser")
-	_browser.connect(&"server_found", _on_server_told)
-	_browser.connect(&"server_updated", _on_server_told)
+	_browser.connect(&"server_found", _on_server_changed)
+	_browser.connect(&"server_updated", _on_server_changed)
 	_browser.connect(&"server_lost", _on_server_lost)
 	add_child(_browser)
-	# It connects as soon as it is in the tree, so it waits for a choice outside.
+	# It connects when it enters the tree, so it is added when a server is selected.
 	_client = ClassDB.instantiate(&"HallooClient")
 	_client.connect(&"connected", _on_connected)
 	_client.connect(&"message_received", _on_message_received)
@@ -67,7 +68,7 @@ func _send(text: String) -> void:
 		_client.call(&"send", text)
 
 
-func _on_server_told(info: Dictionary) -> void:
+func _on_server_changed(info: Dictionary) -> void:
 	_found[info.id] = info
 	_show_servers()
 
@@ -82,51 +83,51 @@ func _show_servers() -> void:
 	servers.clear()
 	for id: String in _found:
 		var info: Dictionary = _found[id]
-		var guests := "   %d connected" % info.clients if info.clients > 0 else ""
-		var index := servers.add_item("%s   %s%s" % [info.name, info.url, guests])
+		var clients := "   %d connected" % info.clients if info.clients > 0 else ""
+		var index := servers.add_item("%s   %s%s" % [info.name, info.url, clients])
 		servers.set_item_metadata(index, info.url)
-		if info.url == _chosen:
+		if info.url == _selected:
 			servers.select(index)
 
 
 func _on_server_selected(index: int) -> void:
-	_chosen = $Left/Servers.get_item_metadata(index)
-	# From here on the arrow keys steer.
+	_selected = $Left/Servers.get_item_metadata(index)
+	# The arrow keys now steer the player.
 	$Left/Servers.release_focus()
-	$Left/State.text = "Connecting to %s …" % _chosen
+	$Left/State.text = "Connecting to %s …" % _selected
 	_is_connected = false
 	if _client.is_inside_tree():
-		_client.call(&"connect_to_server", _chosen)
+		_client.call(&"connect_to_server", _selected)
 	else:
-		_client.set(&"target", _chosen)
+		_client.set(&"target", _selected)
 		add_child(_client)
 
 
 func _on_connected(url: String) -> void:
 	_is_connected = true
-	# What is held down already is sent now.
+	# Send the direction that is held down already.
 	_sent = Vector2.ZERO
-	$Left/State.text = "Connected to %s: use the stick, the arrow keys, the space bar." % url
+	$Left/State.text = "Connected to %s: use the stick, the arrow keys and the space bar." % url
 
 
 func _on_message_received(text: String) -> void:
-	$Left/Heard.add_text(text.left(200) + "\n")
+	$Left/Messages.add_text(text.left(200) + "\n")
 
 
 func _on_disconnected(code: int, reason: String, retry_in: float) -> void:
 	_is_connected = false
-	var why := ": " + reason if reason else ""
-	$Left/State.text = "Disconnected, code %d%s. %s" % [code, why, _next(retry_in)]
+	var detail := ": " + reason if reason else ""
+	$Left/State.text = "Disconnected, code %d%s. %s" % [code, detail, _next_step(retry_in)]
 
 
 func _on_attempt_failed(reason: String, retry_in: float) -> void:
-	$Left/State.text = "Not connected: %s. %s" % [reason, _next(retry_in)]
+	$Left/State.text = "Not connected: %s. %s" % [reason, _next_step(retry_in)]
 
 
 func _on_gave_up(reason: String) -> void:
 	_is_connected = false
-	$Left/State.text = "Not connected: %s. Choose a server." % reason
+	$Left/State.text = "Not connected: %s. Select a server." % reason
 
 
-func _next(retry_in: float) -> String:
-	return "Choose a server." if retry_in < 0.0 else "Trying again in %.1f s …" % retry_in
+func _next_step(retry_in: float) -> String:
+	return "Select a server." if retry_in < 0.0 else "Next attempt in %.1f s …" % retry_in

@@ -1,19 +1,19 @@
 extends Control
-## A stick for a finger or a mouse. [member direction] is where it points, at most 1 long.
+## A joystick for touch or mouse. [member direction] is where it points, with a length of at most 1.
 
 var direction := Vector2.ZERO
 
 
 func _gui_input(event: InputEvent) -> void:
-	# A finger arrives as a mouse too, unless the project says otherwise.
+	# Touch input also arrives as mouse events, unless the project settings disable that.
 	if event is InputEventMouseButton and event.button_index == MOUSE_BUTTON_LEFT:
 		_point_to(event.position if event.pressed else size / 2)
 	elif event is InputEventMouseMotion and event.button_mask & MOUSE_BUTTON_MASK_LEFT:
 		_point_to(event.position)
 
 
-func _point_to(place: Vector2) -> void:
-	direction = ((place - size / 2) / _radius()).limit_length()
+func _point_to(point: Vector2) -> void:
+	direction = ((point - size / 2) / _radius()).limit_length()
 	queue_redraw()
 
 

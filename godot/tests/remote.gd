@@ -1,10 +1,10 @@
 extends SceneTree
-## Is the remote control in the demonstration, as a program of its own: chooses the first server it finds, steers to the
-## right until the party tells of a star, jumps, and stays until the party has gone and come back. Ends with 0 when all
-## of it happened.
+## Runs the remote control of the demo as a separate program: selects the first server in the list, steers to the right
+## until the party reports a star, jumps, and waits until the party has stopped and is back. The exit code is 0 if all of it
+## happened.
 
 ## Seconds for each step.
-const PATIENCE := 15.0
+const TEST_TIMEOUT := 15.0
 
 
 func _initialize() -> void:
@@ -16,30 +16,32 @@ func _initialize() -> void:
 
 func _play() -> bool:
 	var servers: ItemList = current_scene.get_node("Left/Servers")
-	var heard: RichTextLabel = current_scene.get_node("Left/Heard")
-	if not await _until(func(): return servers.item_count > 0, "a server is found"):
+	var messages: RichTextLabel = current_scene.get_node("Left/Messages")
+	if not await _until(func(): return servers.item_count > 0, "a server is in the list"):
 		return false
 	servers.select(0)
 	servers.item_selected.emit(0)
-	if not await _until(_says.bind("Connected"), "it connects"):
+	if not await _until(_shows.bind("Connected"), "the remote connects"):
 		return false
 	Input.action_press(&"ui_right")
-	if not await _until(func(): return heard.get_parsed_text().contains("\"score\":1"), "it hears of the star"):
+	if not await _until(func(): return messages.get_parsed_text().contains("\"score\":1"), "the party reports the star"):
 		return false
 	Input.action_release(&"ui_right")
 	current_scene.get_node("Jump").pressed.emit()
-	return await _until(_says.bind("code 1001"), "the party ends") and await _until(_says.bind("Connected"), "it is back")
+	if not await _until(_shows.bind("code 1001"), "the party stops"):
+		return false
+	return await _until(_shows.bind("Connected"), "the remote reconnects")
 
 
-func _says(what: String) -> bool:
-	return current_scene.get_node("Left/State").text.contains(what)
+func _shows(text: String) -> bool:
+	return current_scene.get_node("Left/State").text.contains(text)
 
 
 func _until(condition: Callable, what: String) -> bool:
-	var deadline := Time.get_ticks_msec() + int(PATIENCE * 1000)
+	var deadline := Time.get_ticks_msec() + int(TEST_TIMEOUT * 1000)
 	while not condition.call():
 		if Time.get_ticks_msec() > deadline:
-			printerr("remote: in vain: %s; it says: %s" % [what, current_scene.get_node("Left/State").text])
+			printerr("remote: timeout: %s; it shows: %s" % [what, current_scene.get_node("Left/State").text])
 			return false
 		await process_frame
 	return true

@@ -1,5 +1,5 @@
 extends "res://tests/suite.gd"
-## The scenes of the demonstration run, and players do what clients say.
+## The scenes of the demo run, and clients steer their players.
 
 const Player := preload("res://demo/player.gd")
 
@@ -12,40 +12,40 @@ func _player() -> Player:
 	return player
 
 
-## Where the player has gone a little later.
-func _after(player: Player, text: String) -> Vector2:
-	var before_it := player.position
-	player.obey(text)
+## Returns how far the player moves in 0.1 s after a message.
+func _movement_after(player: Player, text: String) -> Vector2:
+	var start := player.position
+	player.handle_message(text)
 	for i in 5:
 		player._process(0.02)
-	return player.position - before_it
+	return player.position - start
 
 
-func test_players_obey_words_and_directions() -> void:
+func test_words_and_directions_move_a_player() -> void:
 	var player := _player()
 	var directions := {
 		"left": Vector2.LEFT, " Right\n": Vector2.RIGHT, "up": Vector2.UP, "down": Vector2.DOWN,
 		"{\"x\": 1, \"y\": 0}": Vector2.RIGHT, "{\"x\": 0.0, \"y\": -0.5}": Vector2.UP, "{\"x\": -9, \"y\": 0}": Vector2.LEFT,
 	}
 	for text: String in directions:
-		check(_after(player, text).normalized().is_equal_approx(directions[text]), text)
-	equal(_after(player, "stop"), Vector2.ZERO, "stop")
-	check(_after(player, "{\"x\": 99, \"y\": 99}").length() < Player.SPEED * 0.11, "nobody is faster than the others")
+		check(_movement_after(player, text).normalized().is_equal_approx(directions[text]), text)
+	equal(_movement_after(player, "stop"), Vector2.ZERO, "stop")
+	check(_movement_after(player, "{\"x\": 99, \"y\": 99}").length() < Player.SPEED * 0.11, "the speed is limited")
 
 
-func test_players_ignore_what_makes_no_sense() -> void:
+func test_invalid_messages_do_not_move_a_player() -> void:
 	var player := _player()
 	for text in ["", "fly", "{", "{}", "[1]", "{\"x\": \"far\"}",
 			"{\"x\": null, \"y\": []}", "{\"x\": 1e999, \"y\": 0}", "\u0000"]:
-		player.obey("stop")
-		equal(_after(player, text), Vector2.ZERO, "moved by %s" % text)
+		player.handle_message("stop")
+		equal(_movement_after(player, text), Vector2.ZERO, "movement after %s" % text)
 
 
-func test_players_stay_on_the_field() -> void:
+func test_a_player_stays_on_the_field() -> void:
 	var player := _player()
-	player.obey("{\"x\": 1, \"y\": 1}")
+	player.handle_message("{\"x\": 1, \"y\": 1}")
 	player._process(100.0)
-	check(player.field.has_point(player.position), "it is at %s" % player.position)
+	check(player.field.has_point(player.position), "position %s" % player.position)
 
 
 func test_a_client_plays_at_the_party() -> void:
@@ -56,18 +56,18 @@ func test_a_client_plays_at_the_party() -> void:
 	var player: Player = party._players.values()[0]
 	party._star.position = player.position + Vector2(60, 0)
 	client.send("{\"x\": 1, \"y\": 0}")
-	await until(func(): return player.score == 1, "it collects the star")
-	await until(func(): return not client.received.is_empty(), "the client hears of it")
-	check(client.received[0].contains("\"score\":1"), "it hears: " + client.received[0])
+	await until(func(): return player.score == 1, "the player collects the star")
+	await until(func(): return not client.received.is_empty(), "the client is notified")
+	check(client.received[0].contains("\"score\":1"), "notification: " + client.received[0])
 	client.close()
-	await until(func(): return party._players.is_empty(), "its player leaves with it")
+	await until(func(): return party._players.is_empty(), "the player is removed when the client leaves")
 
 
-func test_the_remote_opens() -> void:
+func test_the_remote_stops_its_own_server() -> void:
 	var remote: Node = load("res://demo/remote.tscn").instantiate()
 	add_child(remote)
 	await seconds(0.2)
-	equal(WebSocketServer.get_server_status().server_running, false, "its own server is stopped")
+	equal(WebSocketServer.get_server_status().server_running, false, "server_running")
 	var text: String = remote.get_node("Left/State").text
 	var complete := ClassDB.class_exists("HallooBrowser") and ClassDB.class_exists("HallooClient")
-	equal(text.contains("missing"), not complete, "it says that the library is missing: " + text)
+	equal(text.contains("missing"), not complete, "it reports a missing library: " + text)
