@@ -1,8 +1,9 @@
 extends SceneTree
-## Measures the server in the engine; [code]cargo xtask godot-bench[/code] runs it with the native library and without.
+## Measures the server in the engine. [code]cargo xtask godot-bench[/code] runs it with and without the native library.
 ##
-## Prints lines [code]figure NAME: VALUE[/code]. The time of a frame is measured the same way for every implementation:
-## from the tree's signal that begins it, which this script hears first, to a node that is processed last.
+## Prints lines of the form [code]figure NAME: VALUE[/code]. The time of a frame is measured in the same way for both
+## implementations: from the tree's signal [signal SceneTree.process_frame], to which this script connects first, to a node
+## that is processed last.
 
 const IDLE_CLIENTS: Array[int] = [0, 1, 100, 500]
 const FPS := 60
@@ -12,20 +13,22 @@ const MESSAGE_SIZE := 60
 
 var _server: Node
 var _python := ""
+## The number of load generators started.
 var _loads := 0
-var _began := 0
-var _last := Probe.new()
-## Microseconds from one to the other, by the number of idle clients.
-var _times := {}
+## When the current frame began, in microseconds.
+var _frame_began := 0
+var _last_node := LastNode.new()
+## The time of a frame in microseconds, by the number of idle clients.
+var _frame_times := {}
 var _received := 0
 
 
-## Notes when it is processed.
-class Probe extends Node:
-	var at := 0
+## Records when it was processed, in microseconds.
+class LastNode extends Node:
+	var processed_at := 0
 
 	func _process(_delta: float) -> void:
-		at = Time.get_ticks_usec()
+		processed_at = Time.get_ticks_usec()
 
 
 func _initialize() -> void:
@@ -33,8 +36,8 @@ func _initialize() -> void:
 		if argument.begins_with("python="):
 			_python = argument.trim_prefix("python=")
 	Engine.max_fps = FPS
-	# Before the server enters the tree and listens to it, too.
-	process_frame.connect(func() -> void: _began = Time.get_ticks_usec())
+	# Connects before the server does, which is not in the tree yet.
+	process_frame.connect(func() -> void: _frame_began = Time.get_ticks_usec())
 	_run()
 
 
@@ -42,74 +45,74 @@ func _run() -> void:
 	await process_frame
 	_server = root.get_node("WebSocketServer")
 	_figure("native library", _server.is_native)
-	_figure("resident memory with no client, KiB", _resident())
-	_last.process_priority = 1000
-	root.add_child(_last)
+	_figure("resident memory without clients, KiB", _resident())
+	_last_node.process_priority = 1000
+	root.add_child(_last_node)
 	for count in IDLE_CLIENTS:
 		await _measure_idle(count)
 	await _measure_burst(500)
-	await _measure_late()
+	await _measure_connect_while_blocked()
 	_server.model_data_received.connect(_count)
-	await _measure_flood("messages/s, one call each")
+	await _measure_flood("messages/s, one call per message")
 	_server.model_data_received.disconnect(_count)
 	if _server.is_native:
 		_server.messages_received.connect(_count_batch)
-		await _measure_flood("messages/s, one call a frame")
+		await _measure_flood("messages/s, one call per frame")
 		Engine.max_fps = 0
-		await _measure_flood("messages/s, one call a frame, frames unbounded")
+		await _measure_flood("messages/s, one call per frame, frame rate unlimited")
 		Engine.max_fps = FPS
 		ProjectSettings.set_setting("halloo/frame_budget_ms", 8.0)
 		_server.start_server()
-		await _measure_flood("messages/s, one call a frame, budget of 8 ms")
-	await _tell_times()
+		await _measure_flood("messages/s, one call per frame, budget of 8 ms")
+	await _report_frame_times()
 	quit()
 
 
 func _measure_idle(count: int) -> void:
-	var load := await _started("idle", [str(count)])
+	var load := await _start_and_wait("idle", [str(count)])
 	while _server.get_server_status().connected_clients < count:
 		await process_frame
 	await create_timer(0.5).timeout
-	_times[count] = await _time_of_frame()
-	await _ended(load)
+	_frame_times[count] = await _median_frame_time()
+	await _end(load)
 
 
-## What is left when there is no server any more is no work of it.
-func _tell_times() -> void:
+## Reports the time of a frame less the same without a server.
+func _report_frame_times() -> void:
 	_server.free()
 	await create_timer(0.5).timeout
-	var without := await _time_of_frame()
-	for count: int in _times:
-		_figure("main thread per frame with %d idle clients, µs" % count, "%.1f" % (_times[count] - without))
+	var without := await _median_frame_time()
+	for count: int in _frame_times:
+		_figure("main thread per frame with %d idle clients, µs" % count, "%.1f" % (_frame_times[count] - without))
 
 
-## The median over many frames; a mean would mostly tell what else the machine did.
-func _time_of_frame() -> float:
+## Returns the median over many frames; a mean depends mostly on other programs on the machine.
+func _median_frame_time() -> float:
 	var times: Array[int] = []
 	for i in FRAMES:
-		# Of the last frame: this one has only begun.
-		var began := _began
+		# The next frame replaces it before the await returns.
+		var began := _frame_began
 		await process_frame
-		times.append(_last.at - began)
+		times.append(_last_node.processed_at - began)
 	times.sort()
-	# Whole microseconds are coarse, so the middle half is averaged.
+	# The resolution is a microsecond, so the middle half is averaged.
 	var middle := times.slice(FRAMES / 4, FRAMES * 3 / 4)
 	return float(middle.reduce(func(sum: int, time: int) -> int: return sum + time, 0)) / middle.size()
 
 
 func _measure_burst(count: int) -> void:
-	var load := await _started("burst", [str(count)])
-	_figure("%d clients at once, s" % count, load.said)
-	await _ended(load)
+	var load := await _start_and_wait("burst", [str(count)])
+	_figure("%d clients at once, s" % count, load.output)
+	await _end(load)
 
 
-func _measure_late() -> void:
+func _measure_connect_while_blocked() -> void:
 	var load := _start("late", [str(Time.get_unix_time_from_system() + 1.0)])
 	await create_timer(0.5).timeout
 	OS.delay_msec(2000)
-	await _heard(load)
-	_figure("a client connects while the main thread is blocked for 2 s, ms", "%.1f" % (float(load.said) * 1000))
-	await _ended(load)
+	await _wait_for_output(load)
+	_figure("a client connects while the main thread is blocked for 2 s, ms", "%.1f" % (float(load.output) * 1000))
+	await _end(load)
 
 
 func _measure_flood(what: String) -> void:
@@ -121,15 +124,15 @@ func _measure_flood(what: String) -> void:
 	var before := _received
 	var frames: Array[int] = []
 	while Time.get_ticks_usec() - start < FLOOD_SECONDS * 1e6:
-		var began := _began
+		var began := _frame_began
 		await process_frame
-		frames.append(_last.at - began)
+		frames.append(_last_node.processed_at - began)
 	var seconds := (Time.get_ticks_usec() - start) / 1e6
 	frames.sort()
 	_figure(what, roundi((_received - before) / seconds))
 	_figure(what + ": main thread per frame, median and longest, ms",
 			"%.1f, %.1f" % [frames[frames.size() / 2] / 1e3, frames[-1] / 1e3])
-	await _ended(load)
+	await _end(load)
 	_received = 0
 
 
@@ -143,30 +146,30 @@ func _count_batch(ids: PackedInt64Array, _texts: PackedStringArray) -> void:
 
 func _start(kind: String, arguments: Array) -> Dictionary:
 	_loads += 1
-	var output := OS.get_cache_dir().path_join("halloo-bench-%d-%d" % [OS.get_process_id(), _loads])
+	var path := OS.get_cache_dir().path_join("halloo-bench-%d-%d" % [OS.get_process_id(), _loads])
 	DirAccess.make_dir_recursive_absolute(OS.get_cache_dir())
-	OS.set_environment("HALLOO_BENCH_OUTPUT", output)
+	OS.set_environment("HALLOO_BENCH_OUTPUT", path)
 	var port: int = _server.get_server_status().server_port
 	var script := ProjectSettings.globalize_path("res://bench/load.py")
 	var pid := OS.create_process(_python, [script, kind, str(port)] + arguments)
-	return {"pid": pid, "output": output, "said": ""}
+	return {"pid": pid, "path": path, "output": ""}
 
 
-## Starts a load and waits until it says something.
-func _started(kind: String, arguments: Array) -> Dictionary:
+## Starts a load generator and waits for its output.
+func _start_and_wait(kind: String, arguments: Array) -> Dictionary:
 	var load := _start(kind, arguments)
-	await _heard(load)
+	await _wait_for_output(load)
 	return load
 
 
-func _heard(load: Dictionary) -> void:
-	while not FileAccess.file_exists(load.output):
+func _wait_for_output(load: Dictionary) -> void:
+	while not FileAccess.file_exists(load.path):
 		await process_frame
-	load.said = FileAccess.get_file_as_string(load.output).strip_edges()
-	DirAccess.remove_absolute(load.output)
+	load.output = FileAccess.get_file_as_string(load.path).strip_edges()
+	DirAccess.remove_absolute(load.path)
 
 
-func _ended(load: Dictionary) -> void:
+func _end(load: Dictionary) -> void:
 	if OS.is_process_running(load.pid):
 		OS.kill(load.pid)
 	while _server.get_server_status().connected_clients > 0:
@@ -175,7 +178,7 @@ func _ended(load: Dictionary) -> void:
 
 
 func _resident() -> int:
-	# Line by line, for the system says that this file is empty.
+	# Line by line, because the system reports a size of zero for this file.
 	var status := FileAccess.open("/proc/self/status", FileAccess.READ)
 	while status != null and not status.eof_reached():
 		var line := status.get_line()

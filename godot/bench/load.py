@@ -1,14 +1,14 @@
-"""Loads a server for bench.gd: clients that stay, clients that come at once, one that waits, one that floods.
+"""Generates load on a server for bench.gd.
 
-Only the standard library, and no WebSocket library: the messages are encoded before they are needed, so that the
-server is measured and not its client.
+Uses only the standard library and no WebSocket library: the messages are encoded in advance, so that the benchmark
+measures the server and not its client.
 
-    load.py idle  PORT COUNT             connects COUNT clients, prints "ready", stays until killed
-    load.py burst PORT COUNT             prints the seconds until COUNT clients that came at once are connected
-    load.py late  PORT UNIX_TIME         connects at that time, prints the seconds it took
-    load.py flood PORT SIZE SECONDS      sends texts of SIZE bytes as fast as they are taken
+    load.py idle  PORT COUNT             connects COUNT clients, outputs "ready", runs until it is killed
+    load.py burst PORT COUNT             connects COUNT clients at once, outputs the seconds until all are connected
+    load.py late  PORT UNIX_TIME         connects at the given time, outputs the seconds it took
+    load.py flood PORT SIZE SECONDS      sends text messages of SIZE bytes as fast as the server reads them
 
-What is printed goes to the file that HALLOO_BENCH_OUTPUT names, whole at once.
+The output goes to the file named by HALLOO_BENCH_OUTPUT, which appears with its full content.
 """
 
 import os
@@ -21,10 +21,10 @@ REQUEST = (
     "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-PATIENCE = 60
+TIMEOUT = 60  # seconds
 
 
-def say(text: object) -> None:
+def output(text: object) -> None:
     path = os.environ["HALLOO_BENCH_OUTPUT"]
     with open(path + ".part", "w") as file:
         file.write(f"{text}\n")
@@ -32,22 +32,22 @@ def say(text: object) -> None:
 
 
 def connect(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.sendall(REQUEST.format(port=port).encode())
-    answer = b""
-    while b"\r\n\r\n" not in answer:
+    response = b""
+    while b"\r\n\r\n" not in response:
         part = connection.recv(4096)
         if not part:
-            raise ConnectionError(f"refused: {answer!r}")
-        answer += part
-    if not answer.startswith(b"HTTP/1.1 101"):
-        raise ConnectionError(f"refused: {answer!r}")
+            raise ConnectionError(f"refused: {response!r}")
+        response += part
+    if not response.startswith(b"HTTP/1.1 101"):
+        raise ConnectionError(f"refused: {response!r}")
     return connection
 
 
 def burst(port: int, count: int) -> str:
-    """All at once; as soon as one is refused or is not let in within PATIENCE, how many were."""
+    """Returns the seconds until all are connected; after a refusal or a timeout, the number of those connected."""
     selector = selectors.DefaultSelector()
     start = time.monotonic()
     connections = []
@@ -59,8 +59,8 @@ def burst(port: int, count: int) -> str:
         connections.append(connection)
     waiting = count
     while waiting:
-        if time.monotonic() - start > PATIENCE:
-            return f"{count - waiting} after {PATIENCE}"
+        if time.monotonic() - start > TIMEOUT:
+            return f"{count - waiting} after {TIMEOUT}"
         for key, events in selector.select(1):
             connection = key.fileobj
             try:
@@ -78,7 +78,7 @@ def burst(port: int, count: int) -> str:
 
 
 def text_frame(size: int) -> bytes:
-    """A masked text frame; with a mask of zeros the bytes are those of the text."""
+    """Returns a masked text frame. With a mask of zeros, the payload stays as it is."""
     if size < 126:
         head = bytes([0x81, 0x80 | size])
     else:
@@ -99,8 +99,8 @@ def main() -> None:
     kind, port = sys.argv[1], int(sys.argv[2])
     if kind == "idle":
         connections = [connect(port) for _ in range(int(sys.argv[3]))]
-        say("ready")
-        # A pong is due for each ping of the heartbeat; whoever answers nothing is not idle but dead.
+        output("ready")
+        # Each ping needs a pong, or the server drops the client.
         selector = selectors.DefaultSelector()
         for connection in connections:
             selector.register(connection, selectors.EVENT_READ)
@@ -110,12 +110,12 @@ def main() -> None:
                     return
                 key.fileobj.sendall(b"\x8a\x80" + bytes(4))
     elif kind == "burst":
-        say(burst(port, int(sys.argv[3])))
+        output(burst(port, int(sys.argv[3])))
     elif kind == "late":
         time.sleep(max(0.0, float(sys.argv[3]) - time.time()))
         start = time.monotonic()
         connect(port)
-        say(time.monotonic() - start)
+        output(time.monotonic() - start)
     elif kind == "flood":
         flood(port, int(sys.argv[3]), float(sys.argv[4]))
 
