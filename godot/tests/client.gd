@@ -1,5 +1,5 @@
 extends Node
-## A client like any other: a [WebSocketPeer] that keeps what it receives.
+## A client of the tests: a [WebSocketPeer] that keeps the messages it receives.
 
 var peer := WebSocketPeer.new()
 var received: Array[String] = []

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Sends what the engine's own client cannot: fragments, NULs, bytes that are no text, and floods.
+"""Sends what the engine's client cannot send: fragments, NULs, invalid UTF-8, and floods.
 
-    odd_messages.py messages URL        messages that must arrive
-    odd_messages.py violations URL      connections that must be closed, each with its code
-    odd_messages.py flood URL COUNT     the numbers from 0, as fast as they are taken
+    odd_messages.py messages URL        sends messages that must arrive
+    odd_messages.py violations URL      breaks rules of the protocol, and checks the close code for each
+    odd_messages.py flood URL COUNT     sends the numbers from 0 as fast as the server reads them
 
-Exit codes: 0 all as it should be, 1 not.
+Exit codes: 0 success, 1 failure.
 """
 
 import sys
@@ -26,7 +26,7 @@ def messages(url: str) -> None:
         for text in ["a\0b", "\ufeffbom", "Grüße, 日本, 🎮", ""]:
             server.send(text)
         server.send("x" * 30_000 for _ in range(3))
-        # Each character in two frames: a frame may end anywhere.
+        # Each character is in two frames, which is allowed.
         server.send((byte.to_bytes(1) for byte in "üüü".encode()), text=True)
         for data in [b"a\0b", b"\xff\xfe", b""]:
             server.send(data)
@@ -34,13 +34,13 @@ def messages(url: str) -> None:
 
 def violations(url: str) -> None:
     bad = {
-        "bytes that are no text": (1007, [Frame(Opcode.TEXT, b"\xff")]),
-        "half a character": (1007, [Frame(Opcode.TEXT, "ü".encode()[:1])]),
-        "bytes that are no text, in a fragment": (1007, [Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.CONT, b"\xc3(")]),
-        "a fragment of nothing": (1002, [Frame(Opcode.CONT, b"a")]),
+        "invalid UTF-8": (1007, [Frame(Opcode.TEXT, b"\xff")]),
+        "an incomplete character": (1007, [Frame(Opcode.TEXT, "ü".encode()[:1])]),
+        "invalid UTF-8 in a fragment": (1007, [Frame(Opcode.TEXT, b"a", fin=False), Frame(Opcode.CONT, b"\xc3(")]),
+        "a continuation frame without a message": (1002, [Frame(Opcode.CONT, b"a")]),
         "a reserved bit": (1002, [b"\xc1\x81" + bytes(4) + b"a"]),
-        "a text without a mask": (1002, [b"\x81\x01a"]),
-        "fragments that are too large together": (
+        "an unmasked frame": (1002, [b"\x81\x01a"]),
+        "fragments whose total size is too large": (
             1009,
             [Frame(Opcode.BINARY, bytes(600_000), fin=False), Frame(Opcode.CONT, bytes(600_000))],
         ),
@@ -58,7 +58,7 @@ def violations(url: str) -> None:
         except OSError as error:
             raise ValueError(f"{what}: {error}") from error
         else:
-            raise ValueError(f"{what}: an answer")
+            raise ValueError(f"{what}: received a message instead of a close frame")
 
 
 def flood(url: str, count: int) -> None:

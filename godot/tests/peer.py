@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Finds a server by its beacon, as clients of the old script do, and talks to it; the server echoes.
+"""Finds a server by its beacon, like the clients of the script, and expects it to echo messages.
 
-    peer.py FILE                        makes FILE when it listens
+    peer.py FILE                        creates FILE when it listens
 
-Exit codes: 0 everything came back, 1 something did not.
+Exit codes: 0 all messages were echoed, 1 failure.
 """
 
 import json
@@ -33,9 +33,9 @@ def talk(url):
     with connect(url, open_timeout=TIMEOUT, close_timeout=TIMEOUT, proxy=None, compression=None) as websocket:
         for message in MESSAGES:
             websocket.send(message)
-            answer = websocket.recv(timeout=TIMEOUT)
-            if answer != message:
-                raise ValueError(f"sent {len(message)} characters, got {len(answer)} others")
+            response = websocket.recv(timeout=TIMEOUT)
+            if response != message:
+                raise ValueError(f"sent {len(message)} characters, received {len(response)} different ones")
         if not websocket.ping().wait(TIMEOUT):
             raise ValueError("no pong")
 

@@ -1,5 +1,5 @@
 extends SceneTree
-## Ends the game in the midst of traffic; how it ends is judged from outside.
+## Quits the game while messages arrive. The program that started it checks how it ends.
 
 const FLOODS := 3
 

@@ -1,6 +1,6 @@
 extends Node
-## The usage example of the script that this addon replaces, line for line. What stood outside a function there
-## stands in [method run].
+## The usage example of the script that this addon replaces, line by line. Statements that are outside of a function there
+## are in [method run].
 
 # In your autoload setup, add websocket_server.gd as "WebSocketServer"
 

@@ -67,8 +67,8 @@ func _exit_tree() -> void:
 	stop_server()
 
 
-## Listens on [param port] or, if it is in use, on one of the next nine ports, and starts discovery. If the server is running,
-## stops it first.
+## Listens on [param port] or, if it is in use, on one of the next nine ports, and starts discovery. If the server is
+## running, stops it first.
 func start_server(port := 8765) -> Error:
 	stop_server()
 	for candidate in range(port, port + PORTS_TO_TRY):
@@ -238,7 +238,7 @@ func _bind_discovery(socket: PacketPeerUDP) -> int:
 	return DISCOVERY_PORT
 
 
-## Returns the address of this machine for other machines: a private one if possible, otherwise any other except loopback.
+## Returns the address of this machine for others: a private one if possible, otherwise any except loopback.
 func _local_ip() -> String:
 	var best := "127.0.0.1"
 	var best_rank := 0

@@ -1,5 +1,5 @@
 extends "res://tests/suite.gd"
-## The usage example runs unchanged, with a client at the other end.
+## The documented usage example works unchanged with a client.
 
 
 class Example extends "res://tests/usage_example.gd":
@@ -10,22 +10,22 @@ class Example extends "res://tests/usage_example.gd":
 		handled.append(data)
 
 
-func test_runs_unchanged() -> void:
+func test_usage_example_runs_unchanged() -> void:
 	var client := await connected_client()
 	var example := Example.new()
 	add_child(example)
 	client.send("hello from a client")
-	await until(func(): return not example.handled.is_empty(), "the example hears the client")
-	equal(example.handled, ["hello from a client"] as Array[String], "what the example heard")
+	await until(func(): return not example.handled.is_empty(), "the example receives the message")
+	equal(example.handled, ["hello from a client"] as Array[String], "messages received by the example")
 	example.run()
-	await until(func(): return not client.received.is_empty(), "the client hears the example")
-	equal(client.received, ["Hello from server!"] as Array[String], "what the client heard")
+	await until(func(): return not client.received.is_empty(), "the client receives the message")
+	equal(client.received, ["Hello from server!"] as Array[String], "messages received by the client")
 
 
 func test_instance_is_the_autoload() -> void:
-	equal(WebSocketServer.instance, get_node("/root/WebSocketServer"), "the singleton")
-	check(WebSocketServer.instance.has_signal("model_data_received"), "it has the signal")
+	equal(WebSocketServer.instance, get_node("/root/WebSocketServer"), "instance")
+	check(WebSocketServer.instance.has_signal("model_data_received"), "the autoload has the signal")
 
 
-func test_implementation_is_the_one_asked_for() -> void:
-	equal(ClassDB.class_exists("HallooServer"), arguments.implementation == "native", "the native class is there")
+func test_the_expected_implementation_is_used() -> void:
+	equal(ClassDB.class_exists("HallooServer"), arguments.implementation == "native", "the native class exists")

@@ -1,10 +1,10 @@
 extends "res://tests/suite.gd"
-## Starting again, several servers, and handlers that take away what they are called from.
+## Restarts, several servers, and handlers that stop or free the server that calls them.
 
 const Server := preload("res://addons/halloo/websocket_server.gd")
 
 
-func wants(implementation: String) -> bool:
+func applies_to(implementation: String) -> bool:
 	return implementation == "native"
 
 
@@ -12,49 +12,49 @@ func after() -> void:
 	get_tree().paused = false
 
 
-func test_two_servers() -> void:
+func test_the_last_server_in_the_tree_is_the_instance() -> void:
 	var first: Node = WebSocketServer.instance
 	var second := Server.new()
 	add_child(second)
-	equal(WebSocketServer.instance, second, "the last one is the singleton")
-	equal(WebSocketServer.get_server_status().server_port, 8766, "it has the next port")
+	equal(WebSocketServer.instance, second, "instance is the second server")
+	equal(WebSocketServer.get_server_status().server_port, 8766, "port of the second server")
 	var client := await connected_client()
-	var heard: Array[String] = []
-	second.model_data_received.connect(heard.append)
+	var received: Array[String] = []
+	second.model_data_received.connect(received.append)
 	client.send("to the second")
-	await until(func(): return not heard.is_empty(), "the second hears its client")
+	await until(func(): return not received.is_empty(), "the second server receives the message")
 	second.free()
-	await until(client.is_closed, "its client is closed")
-	equal(WebSocketServer.instance, first, "the first is the singleton again")
-	equal(WebSocketServer.get_server_status().server_port, 8765, "port")
+	await until(client.is_closed, "the connection is closed")
+	equal(WebSocketServer.instance, first, "instance is the first server again")
+	equal(WebSocketServer.get_server_status().server_port, 8765, "port of the first server")
 	await connected_client()
 
 
-func test_numbers_go_on_after_a_restart() -> void:
+func test_ids_continue_after_a_restart() -> void:
 	var joined: Array[int] = []
 	var on_joined := func(id: int) -> void: joined.append(id)
 	WebSocketServer.instance.client_joined.connect(on_joined)
 	for i in 3:
 		await connected_client()
-		await until(func(): return joined.size() == i + 1, "the join is told")
-		await started()
+		await until(func(): return joined.size() == i + 1, "client_joined is emitted")
+		await start_server()
 	WebSocketServer.instance.client_joined.disconnect(on_joined)
-	equal(joined, [joined[0], joined[0] + 1, joined[0] + 2] as Array[int], "numbers")
+	equal(joined, [joined[0], joined[0] + 1, joined[0] + 2] as Array[int], "ids")
 
 
-func test_a_stop_tells_who_left() -> void:
+func test_stop_server_emits_client_left() -> void:
 	var left: Array[Array] = []
 	var on_left := func(id: int, code: int, _reason: String) -> void: left.append([id, code])
 	WebSocketServer.instance.client_left.connect(on_left)
 	await connected_client()
 	WebSocketServer.stop_server()
 	WebSocketServer.instance.client_left.disconnect(on_left)
-	equal(left.size(), 1, "told when stop_server() returns")
-	equal(left[0][1], 1001, "code")
+	equal(left.size(), 1, "client_left was emitted when stop_server() returns")
+	equal(left[0][1], 1001, "close code")
 	WebSocketServer.stop_server()
 
 
-func test_a_handler_may_start_anew() -> void:
+func test_a_handler_can_restart_the_server() -> void:
 	var client := await connected_client()
 	var restart := func(_data: String) -> void: WebSocketServer.start_server(8765)
 	WebSocketServer.instance.model_data_received.connect(restart, CONNECT_ONE_SHOT)
@@ -64,36 +64,36 @@ func test_a_handler_may_start_anew() -> void:
 	await connected_client()
 
 
-func test_a_handler_may_free_the_server() -> void:
+func test_a_handler_can_free_the_server() -> void:
 	var second := Server.new()
 	add_child(second)
 	var client := await connected_client()
-	var heard: Array[String] = []
+	var received: Array[String] = []
 	second.model_data_received.connect(func(data: String):
-		heard.append(data)
+		received.append(data)
 		second.queue_free())
 	for i in 1000:
 		client.send("free me")
-	await until(func(): return not is_instance_valid(second), "it is freed")
-	await until(client.is_closed, "its client is closed")
-	check(not heard.is_empty(), "it was heard")
+	await until(func(): return not is_instance_valid(second), "the server is freed")
+	await until(client.is_closed, "the connection is closed")
+	check(not received.is_empty(), "a message was received")
 
 
-## Freed at once, with what it hangs below; the engine itself refuses that only for the one that emits.
-func test_a_handler_may_free_what_holds_the_server() -> void:
-	var holder := Node.new()
-	add_child(holder)
+## The parent is freed at once. The engine refuses this only for the object that emits the signal.
+func test_a_handler_can_free_the_parent_of_the_server() -> void:
+	var parent := Node.new()
+	add_child(parent)
 	var second := Server.new()
-	holder.add_child(second)
+	parent.add_child(second)
 	var client := await connected_client()
-	second.model_data_received.connect(func(_data: String): holder.free())
+	second.model_data_received.connect(func(_data: String): parent.free())
 	for i in 100:
 		client.send("free me")
-	await until(client.is_closed, "its client is closed")
-	check(not is_instance_valid(second), "it is freed")
+	await until(client.is_closed, "the connection is closed")
+	check(not is_instance_valid(second), "the server is freed")
 
 
-func test_a_handler_may_take_the_server_out_of_the_tree() -> void:
+func test_a_handler_can_remove_the_server_from_the_tree() -> void:
 	var second := Server.new()
 	add_child(second)
 	var client := await connected_client()
@@ -102,31 +102,31 @@ func test_a_handler_may_take_the_server_out_of_the_tree() -> void:
 			remove_child(second))
 	for i in 100:
 		client.send("out")
-	await until(func(): return not second.is_inside_tree(), "it is out")
-	await until(client.is_closed, "its client is closed")
+	await until(func(): return not second.is_inside_tree(), "the server is outside the tree")
+	await until(client.is_closed, "the connection is closed")
 	second.free()
 
 
-func test_a_paused_game_goes_on_answering() -> void:
+func test_messages_are_handled_while_the_game_is_paused() -> void:
 	var client := await connected_client()
 	client.process_mode = PROCESS_MODE_ALWAYS
 	var echo := func(data: String) -> void: WebSocketServer.send_to_all(data)
 	WebSocketServer.instance.model_data_received.connect(echo)
 	get_tree().paused = true
 	client.send("are you there?")
-	await until(func(): return not client.received.is_empty(), "an answer")
+	await until(func(): return not client.received.is_empty(), "a response arrives")
 	WebSocketServer.instance.model_data_received.disconnect(echo)
 
 
-## The main thread does nothing for two seconds, and a client is let in meanwhile.
-func test_clients_are_let_in_while_the_game_is_busy() -> void:
+## The main thread is blocked for two seconds, and a client connects in that time.
+func test_clients_connect_while_the_game_is_busy() -> void:
 	var port: int = WebSocketServer.get_server_status().server_port
 	var connecting := Thread.new()
 	connecting.start(_connect_to.bind(port))
 	OS.delay_msec(2000)
-	check(not connecting.is_alive(), "the client has its answer before the main thread goes on")
-	equal(connecting.wait_to_finish(), true, "it is let in")
-	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "it has left")
+	check(not connecting.is_alive(), "the handshake completes before the main thread continues")
+	equal(connecting.wait_to_finish(), true, "the client is connected")
+	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "the client has left")
 
 
 ## Runs on a thread.

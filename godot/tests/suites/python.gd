@@ -1,9 +1,9 @@
 extends "res://tests/suite.gd"
-## A client in another language: it finds the server by its beacon and has its messages echoed.
+## A client in another language: it finds the server by its beacon and sends messages, which are echoed.
 
 
 func before() -> void:
-	await started()
+	await start_server()
 	WebSocketServer.instance.model_data_received.connect(_echo)
 
 
@@ -17,12 +17,12 @@ func _echo(data: String) -> void:
 
 func test_a_python_program_finds_and_uses_the_server() -> void:
 	if arguments.python.is_empty():
-		skipped = "there is no Python"
+		skipped = "Python is missing"
 		return
-	# The program listens on the discovery port, which the server must not have first.
+	# The program must bind the discovery port before the server does.
 	WebSocketServer.stop_server()
 	var listening := ProjectSettings.globalize_path("res://.godot/listening")
 	DirAccess.remove_absolute(listening)
 	await python("peer.py", [listening], func():
-		await until(func(): return FileAccess.file_exists(listening), "the program listens", 30.0)
-		await started())
+		await until(func(): return FileAccess.file_exists(listening), "the program is listening", 30.0)
+		await start_server())

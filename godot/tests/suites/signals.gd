@@ -1,12 +1,12 @@
 extends "res://tests/suite.gd"
-## connect_to_signal(): by Callable, String or StringName, harmless when repeated, undone when the receiver is gone.
+## connect_to_signal() accepts a Callable, String or StringName, ignores repetitions, and disconnects freed receivers.
 
 
 class Receiver extends Node:
-	var heard: Array[String] = []
+	var received: Array[String] = []
 
-	func hear(data: String) -> void:
-		heard.append(data)
+	func receive(data: String) -> void:
+		received.append(data)
 
 
 func _receiver() -> Receiver:
@@ -19,39 +19,39 @@ func _connections() -> int:
 	return WebSocketServer.instance.get_signal_connection_list("model_data_received").size()
 
 
-func test_every_kind_of_method() -> void:
+func test_callable_string_and_string_name_connect() -> void:
 	var receivers: Array[Receiver] = [_receiver(), _receiver(), _receiver()]
-	WebSocketServer.connect_to_signal(receivers[0], receivers[0].hear)
-	WebSocketServer.connect_to_signal(receivers[1], "hear")
-	WebSocketServer.connect_to_signal(receivers[2], &"hear")
+	WebSocketServer.connect_to_signal(receivers[0], receivers[0].receive)
+	WebSocketServer.connect_to_signal(receivers[1], "receive")
+	WebSocketServer.connect_to_signal(receivers[2], &"receive")
 	var client := await connected_client()
 	client.send("one")
 	client.send("two")
 	for receiver in receivers:
-		await until(func(): return receiver.heard.size() == 2, "it hears both")
-		equal(receiver.heard, ["one", "two"] as Array[String], "in order")
+		await until(func(): return receiver.received.size() == 2, "both messages arrive")
+		equal(receiver.received, ["one", "two"] as Array[String], "received messages")
 
 
-func test_twice_is_harmless() -> void:
+func test_connecting_twice_has_no_effect() -> void:
 	var receiver := _receiver()
-	for method: Variant in [receiver.hear, "hear", &"hear", receiver.hear]:
+	for method: Variant in [receiver.receive, "receive", &"receive", receiver.receive]:
 		equal(int(WebSocketServer.connect_to_signal(receiver, method)), OK, "connecting by %s" % [method])
 	var client := await connected_client()
 	client.send("once")
-	await until(func(): return not receiver.heard.is_empty(), "it hears")
+	await until(func(): return not receiver.received.is_empty(), "the message arrives")
 	await seconds(0.2)
-	equal(receiver.heard, ["once"] as Array[String], "only once")
+	equal(receiver.received, ["once"] as Array[String], "received messages")
 
 
 func test_a_freed_receiver_is_disconnected() -> void:
-	var before_it := _connections()
+	var count := _connections()
 	var receiver := _receiver()
-	WebSocketServer.connect_to_signal(receiver, receiver.hear)
-	equal(_connections(), before_it + 1, "connections")
+	WebSocketServer.connect_to_signal(receiver, receiver.receive)
+	equal(_connections(), count + 1, "connections")
 	receiver.free()
-	equal(_connections(), before_it, "connections after it was freed")
+	equal(_connections(), count, "connections after the receiver was freed")
 	var other := _receiver()
-	WebSocketServer.connect_to_signal(other, "hear")
+	WebSocketServer.connect_to_signal(other, "receive")
 	var client := await connected_client()
 	client.send("still working")
-	await until(func(): return other.heard == (["still working"] as Array[String]), "another receiver hears")
+	await until(func(): return other.received == (["still working"] as Array[String]), "another receiver gets the message")

@@ -15,7 +15,7 @@ var _doctor: RefCounted
 
 func _init() -> void:
 	_button.text = "Why is the server not found?"
-	_button.tooltip_text = "Examine the network, ports and firewall of this machine. Takes a few seconds; run the project first."
+	_button.tooltip_text = "Examine the network, ports and firewall of this machine for a few seconds. Run the project first."
 	_button.pressed.connect(_examine)
 	_report.size_flags_vertical = SIZE_EXPAND_FILL
 	_report.custom_minimum_size.y = 160
