@@ -1,4 +1,4 @@
-//! Request heads: more bytes change no verdict, and an answer is one head that nobody can split.
+//! Request heads: more bytes change no decision, and a response is one head that no input can split.
 
 #![no_main]
 
@@ -13,8 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     // The first byte says how much of the rest arrives first.
     let Some((&cut, bytes)) = bytes.split_first() else { return };
     let first = &bytes[..bytes.len() * usize::from(cut) / 255];
-    let (early, verdict) = (read(first), read(bytes));
-    match &verdict {
+    let (early, decision) = (read(first), read(bytes));
+    match &decision {
         Decision::Accept { head, response, deflate } => {
             assert!(bytes[..*head].ends_with(b"\n") && *head <= bytes.len());
             let mut response = response.clone();
@@ -30,11 +30,14 @@ fuzz_target!(|bytes: &[u8]| {
             let text = std::str::from_utf8(&response[end + 4..]).expect("text");
             assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
         }
-        Decision::Page { path, .. } => assert!(!path.contains(['?', '#', ' ', '\r', '\n'])),
+        Decision::Respond { head_only, .. } => {
+            let method: &[u8] = if *head_only { b"HEAD " } else { b"GET " };
+            assert!(position(bytes, method).is_some());
+        }
         Decision::Incomplete => assert_eq!(early, Decision::Incomplete),
     }
     if early != Decision::Incomplete {
-        assert_eq!(early, verdict, "decided too early");
+        assert_eq!(early, decision, "decided too early");
     }
 });
 

@@ -1,5 +1,7 @@
 //! HTTP responses.
 
+const CACHE_CONTROL: &str = "Cache-Control";
+
 /// Returns a whole HTTP/1.1 response that ends the connection (RFC 9112 section 6).
 ///
 /// The length is stated also when `head_only` leaves the body out (RFC 9110 section 9.3.2). With an `Upgrade` among the
@@ -28,15 +30,15 @@ pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[
         _ => "Error",
     };
     let upgrade = if extra.iter().any(|(name, _)| *name == "Upgrade") { ", upgrade" } else { "" };
+    let given = extra.iter().find(|(name, _)| *name == CACHE_CONTROL);
+    let cache_control = given.map_or("no-store", |(_, value)| *value);
     let mut head = format!(
         "HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
-         X-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n",
+         {CACHE_CONTROL}: {cache_control}\r\nX-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n",
         body.len()
     );
-    if !extra.iter().any(|(name, _)| *name == "Cache-Control") {
-        head.push_str("Cache-Control: no-store\r\n");
-    }
-    for (name, value) in extra.iter().filter(|(_, value)| !value.contains(char::is_control)) {
+    let is_extra = |(name, value): &&(&str, &str)| *name != CACHE_CONTROL && !value.contains(char::is_control);
+    for (name, value) in extra.iter().filter(is_extra) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
@@ -45,4 +47,21 @@ pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[
         response.extend_from_slice(body);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_have_a_fixed_order_whether_or_not_caching_is_given() {
+        let expected = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\
+                        X-Content-Type-Options: nosniff\r\nConnection: close\r\nVary: Origin\r\n\r\nhi";
+        for extra in [&[("Vary", "Origin")][..], &[("Vary", "Origin"), (CACHE_CONTROL, "no-store")]] {
+            assert_eq!(respond(200, "text/plain", extra, b"hi", false), expected.as_bytes());
+        }
+        let cached = respond(200, "text/plain", &[(CACHE_CONTROL, "max-age=60")], b"hi", false);
+        let cached = String::from_utf8(cached).unwrap();
+        assert!(cached.contains("max-age=60") && !cached.contains("no-store"), "{cached}");
+    }
 }
