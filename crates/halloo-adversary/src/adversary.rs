@@ -93,7 +93,7 @@ fn run_one(scenario: &Scenario, context: &Context, baseline: bool) -> Result<Fin
     Ok(finding)
 }
 
-/// Runs all attacks on a shared server at once. What each promises of memory and latency by itself is not judged here,
+/// Runs all attacks on a shared server at once. The memory and latency bounds of single scenarios are not judged here,
 /// only what happens to the baseline load.
 fn run_together(context: &Context) -> Result<Finding> {
     let mut server = context.server(&[])?;

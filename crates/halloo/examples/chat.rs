@@ -50,7 +50,7 @@ impl Room {
 
     fn named(&mut self, client: ClientId, name: String, hub: &mut Hub<'_>) {
         if name.starts_with('/') || self.names.values().any(|other| *other == name) {
-            hub.send(client, format!("{name} cannot be had. Another name?")).ok();
+            hub.send(client, format!("the name {name} is not available; choose another")).ok();
             return;
         }
         hub.send_to_all(format!("* {name} joined")).ok();

@@ -61,7 +61,7 @@ options! {
         /// client with the largest is closed with 1013. Default: 64 MiB.
         pub max_partial_bytes_total: usize = 64 * 1024 * 1024,
         /// Lets clients that offer it compress messages both ways (permessage-deflate, RFC 7692). Each message is compressed
-        /// by itself, so a connection takes no more memory and a broadcast is compressed once. Default: `false`.
+        /// independently, so a connection takes no more memory and a broadcast is compressed once. Default: `false`.
         // On a local network, compression mostly costs more time than it saves.
         pub compression: bool = false,
         /// Limits on what waits to be sent to one client, and what happens beyond.

@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::outboxes::{CORK, Outboxes};
 
 /// Broadcast bytes that are copied behind what is corked for one client, to be written together. More than that is
-/// written by itself and shared, or a thousand clients with a ping due would get a thousand copies.
+/// written separately and shared, or a thousand clients with a ping due would get a thousand copies.
 const MAX_COPIED: usize = 4 * 1024;
 
 /// The broadcasts of this turn, in the forms in which clients receive them.

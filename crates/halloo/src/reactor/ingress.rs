@@ -379,7 +379,7 @@ fn whole(incoming: Incoming<'_>) -> Option<Message<'_>> {
 
 fn evict(slot: usize, connections: &mut Connections) {
     connections.with(slot, |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
-    // Nobody works on a connection now, and the descriptor is needed.
+    // No caller holds a connection now, and the descriptor is needed.
     connections.reap();
 }
 
