@@ -6,8 +6,14 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
+/// The tables of dependencies in a manifest.
+const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
+
 /// The crates that must not depend on an async runtime.
 const WITHOUT_RUNTIME: [&str; 4] = ["halloo-proto", "halloo", "halloo-cli", "halloo-godot"];
+
+/// What the tests share. It needs `halloo`, and the tests of `halloo` need it.
+const TEST_SUPPORT: &str = "halloo-test-support";
 
 /// Crates that open sockets, which the pure core must not.
 const SOCKET_CRATES: [&str; 3] = ["mio", "socket2", "if-addrs"];
@@ -35,7 +41,16 @@ fn check_manifest(manifest: &Table, workspace: &Table) -> Vec<String> {
     let name = manifest.get("package").and_then(|package| package.get("name")).and_then(Value::as_str);
     let name = name.unwrap_or("unnamed crate");
     let mut violations = Vec::new();
-    for dependency in dependencies(manifest, workspace) {
+    if dependencies(manifest, workspace, &["dependencies", "build-dependencies"])
+        .iter()
+        .any(|name| name == TEST_SUPPORT)
+    {
+        violations.push(format!("{name}: {TEST_SUPPORT} is for tests: make it a dev-dependency"));
+    }
+    for dependency in dependencies(manifest, workspace, &KINDS) {
+        if dependency == TEST_SUPPORT && name != "halloo-proto" {
+            continue;
+        }
         let ours = dependency.starts_with("halloo") || dependency == "xtask";
         if ours && layer(&dependency) >= layer(name) {
             violations.push(format!("{name}: must not depend on {dependency}, which is not a lower layer"));
@@ -59,14 +74,14 @@ fn layer(name: &str) -> u8 {
     }
 }
 
-/// Returns the packages that a manifest depends on, of every kind and for every target.
-fn dependencies(manifest: &Table, workspace: &Table) -> Vec<String> {
+/// Returns the packages that a manifest depends on, of these kinds and for every target.
+fn dependencies(manifest: &Table, workspace: &Table, kinds: &[&str]) -> Vec<String> {
     let targets = manifest.get("target").and_then(Value::as_table);
     let targets = targets.into_iter().flat_map(|targets| targets.values()).filter_map(Value::as_table);
     let shared = workspace.get("workspace").and_then(|table| table.get("dependencies"));
     let mut names = Vec::new();
     for section in std::iter::once(manifest).chain(targets) {
-        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        for &kind in kinds {
             let entries = section.get(kind).and_then(Value::as_table);
             for (key, entry) in entries.into_iter().flatten() {
                 let inherited = shared.and_then(|shared| shared.get(key));
@@ -122,6 +137,16 @@ mod tests {
             }
         }
         assert!(violations("halloo-cluster", "[dependencies]\ntokio = \"1\"").is_empty());
+    }
+
+    #[test]
+    fn test_support_is_for_tests_above_the_core() {
+        assert!(violations("halloo", "[dev-dependencies]\nhalloo-test-support.workspace = true").is_empty());
+        for table in ["dependencies", "build-dependencies"] {
+            let found = violations("halloo-cli", &format!("[{table}]\nhalloo-test-support.workspace = true"));
+            assert_eq!(found, ["halloo-cli: halloo-test-support is for tests: make it a dev-dependency"]);
+        }
+        assert_eq!(violations("halloo-proto", "[dev-dependencies]\nhalloo-test-support.workspace = true").len(), 1);
     }
 
     #[test]

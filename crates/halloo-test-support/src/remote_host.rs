@@ -1,0 +1,93 @@
+//! Another machine on the network of a test: a namespace at the other end of a cable.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::ChildProcess;
+use crate::namespace::{TEST_VARIABLE, shell};
+use crate::remote_role::{MARKER, ROLE_VARIABLE};
+
+/// Another machine, connected to this one by a cable. Requires [`in_namespace`](crate::in_namespace).
+#[derive(Debug)]
+pub struct RemoteHost {
+    /// Lives as long as its standard input is open, and the namespace with it.
+    holder: Child,
+}
+
+impl RemoteHost {
+    /// Connects our new interface `name` with the address `ours` to `eth0` of a new host with the address `theirs`. Both
+    /// addresses have a prefix length.
+    pub fn new(name: &str, ours: &str, theirs: &str) -> RemoteHost {
+        // It prints a line once it is in its namespace; until then its process is still in ours.
+        let mut holder = Command::new("unshare");
+        holder.args(["-n", "sh", "-c", "echo ready; exec cat"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut host = RemoteHost { holder: holder.spawn().unwrap() };
+        let mut line = String::new();
+        BufReader::new(host.holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let pid = host.holder.id();
+        shell(&format!("ip link add {name} type veth peer name eth0 netns {pid}"));
+        host.shell(&format!("ip link set lo up; ip addr add {theirs} dev eth0; ip link set eth0 up"));
+        shell(&format!("ip addr add {ours} dev {name}; ip link set {name} up"));
+        host
+    }
+
+    /// Runs shell commands on the host.
+    ///
+    /// # Panics
+    /// If one of them fails.
+    pub fn shell(&self, commands: &str) {
+        assert!(self.command("sh").args(["-ec", commands]).status().unwrap().success(), "{commands}");
+    }
+
+    /// Returns a command that runs `program` on the host.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.holder.id().to_string(), "-n", program]);
+        command
+    }
+
+    /// Listens on the host for datagrams to `port`.
+    pub fn listen(&self, port: u16) -> DatagramListener {
+        DatagramListener { process: self.start_role(&format!("listen {port}"), "listening") }
+    }
+
+    /// Connects a client on the host to `url`. It reads, answers pings, and sends nothing else.
+    #[must_use = "the client ends when this is dropped"]
+    pub fn connect_client(&self, url: &str) -> ChildProcess {
+        self.start_role(&format!("connect {url}"), "connected")
+    }
+
+    /// Runs the current test program on the host, in which [`run_role`](crate::remote_role::run_role) plays `role`.
+    fn start_role(&self, role: &str, ready: &str) -> ChildProcess {
+        let mut command = self.command(std::env::current_exe().unwrap().to_str().unwrap());
+        command.args(["--exact", &std::env::var(TEST_VARIABLE).unwrap(), "--nocapture"]).env(ROLE_VARIABLE, role);
+        let mut process = ChildProcess::start(&mut command);
+        assert_eq!(process.next_line_after(MARKER), ready);
+        process
+    }
+}
+
+impl Drop for RemoteHost {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// A socket on a [`RemoteHost`].
+#[derive(Debug)]
+pub struct DatagramListener {
+    process: ChildProcess,
+}
+
+impl DatagramListener {
+    /// Returns the sender and the JSON of the next datagram.
+    ///
+    /// # Panics
+    /// If there is none within [`TEST_TIMEOUT`](crate::TEST_TIMEOUT).
+    pub fn next_datagram(&mut self) -> (String, serde_json::Value) {
+        let line = self.process.next_line_after(MARKER);
+        let (sender, datagram) = line.split_once(' ').unwrap();
+        (sender.to_owned(), serde_json::from_str(datagram).unwrap())
+    }
+}

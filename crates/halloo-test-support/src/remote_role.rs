@@ -1,0 +1,40 @@
+//! What the test program does in its processes on a [`RemoteHost`](crate::RemoteHost).
+
+use std::io::Read;
+use std::net::UdpSocket;
+
+/// The environment variable that is set in a process on a remote host, to its role.
+pub(crate) const ROLE_VARIABLE: &str = "HALLOO_TEST_ROLE";
+/// Precedes what such a process prints.
+pub(crate) const MARKER: &str = "role: ";
+
+/// Plays the role of a process on a remote host and exits, if this is one.
+#[allow(clippy::print_stdout, reason = "the test reads it")]
+pub(crate) fn run_role() {
+    let Ok(role) = std::env::var(ROLE_VARIABLE) else { return };
+    // The test holds the other end of standard input, so that this process ends with it even if it is killed.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    match role.split_once(' ').unwrap() {
+        ("listen", port) => {
+            let socket = UdpSocket::bind(("0.0.0.0", port.parse().unwrap())).unwrap();
+            println!("\n{MARKER}listening");
+            let mut buffer = [0; 2048];
+            loop {
+                let (length, sender) = socket.recv_from(&mut buffer).unwrap();
+                println!("{MARKER}{} {}", sender.ip(), String::from_utf8_lossy(&buffer[..length]));
+            }
+        }
+        (_, url) => {
+            let (mut client, _) = tungstenite::connect(url).unwrap();
+            println!("\n{MARKER}connected");
+            while client.read().is_ok() {}
+            // The socket stays open until the test ends.
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
