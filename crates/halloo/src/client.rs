@@ -1,17 +1,27 @@
-//! The handle of a running client.
+//! A client: a connection to a server that is established again whenever it breaks.
 
 mod config;
 mod event;
 mod target;
 
-mod line;
-mod locate;
+mod send_queue;
+mod shared;
+
+mod driver;
+
+mod connector;
+
+mod lookup;
+mod route;
+
+mod dial;
+mod opening_handshake;
 
 mod connection;
-mod dial;
-mod driver;
-mod greeting;
-mod keys;
+
+mod connected_socket;
+mod mask_keys;
+
 mod status;
 
 use std::collections::VecDeque;
@@ -32,9 +42,9 @@ use crate::event_queue::EventQueue;
 use crate::event_receiver::EventReceiver;
 use crate::{ConnectError, Delivery, Message, Stopped};
 use driver::{Driver, End};
-use line::Line;
+use shared::Shared;
 
-/// A connection to a server, which a thread of its own makes and restores until this is dropped.
+/// A connection to a server. A thread of its own establishes it again whenever it breaks, until this is dropped.
 ///
 /// ```
 /// use halloo::{Client, ClientEvent, Config, Server};
@@ -45,16 +55,16 @@ use line::Line;
 /// #     if let Event::MessageReceived { client, message } = event { hub.send(client, message).ok(); }
 /// # })?;
 /// # let target = server.url();
-/// let client = Client::connect(target)?; // an address, a server's name, or one that `discover` found
-/// client.send("hello")?; // waits until there is a connection
+/// let client = Client::connect(target)?; // an address, the name of a server, or a `ServerInfo`
+/// client.send("hello")?; // queued until the client is connected
 /// for event in client.events() {
 ///     match event {
 ///         ClientEvent::Connected { url, .. } => println!("connected to {url}"),
 ///         ClientEvent::MessageReceived { message, .. } => {
 ///             println!("Received: {message}");
-///             client.close(1000, "that was all");
+///             client.close(1000, "done");
 ///         }
-///         ClientEvent::Disconnected { reason, retry_in, .. } => println!("{reason}; again in {retry_in:?}"),
+///         ClientEvent::Disconnected { reason, retry_in, .. } => println!("disconnected: {reason}; retrying in {retry_in:?}"),
 ///         ClientEvent::GaveUp { reason, .. } => println!("gave up: {reason}"),
 ///         _ => {}
 ///     }
@@ -63,97 +73,85 @@ use line::Line;
 /// # }
 /// ```
 ///
-/// Messages are delivered in order and at most once. While there is no connection they wait in a bounded queue
-/// ([`ClientConfig::outbox`]). Messages that were on their way when a connection broke may be lost, and are never sent
-/// twice.
+/// Messages are delivered in order and at most once. Without a connection they are queued up to a limit
+/// ([`ClientConfig::outbox`]). Messages in transit when a connection breaks may be lost; none is sent twice.
 #[derive(Debug)]
 pub struct Client {
-    line: Arc<Line>,
+    shared: Arc<Shared>,
     receiver: EventReceiver<VecDeque<ClientEvent>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Client {
-    /// Connects to `target` and reconnects whenever the connection breaks. The target is a `&ServerInfo` as
-    /// [`discover`] returns it, an address such as `ws://192.168.1.5:8765`, or the name of a server, which is searched
-    /// for on the network.
+    /// Connects to `target`, and reconnects whenever the connection breaks. The target is a `&ServerInfo` from
+    /// [`discover`], an address such as `ws://192.168.1.5:8765`, or the name of a server to search for on the network.
     ///
-    /// Returns at once. The events, or [`Client::wait_connected`], report the outcome; messages may be sent before.
+    /// Returns immediately; messages can be sent from then on. Events and [`Client::wait_connected`] report whether the
+    /// client is connected.
     ///
     /// [`discover`]: crate::discover
     ///
     /// # Errors
-    /// [`ConnectError::Address`] when the address is invalid. A server that cannot be reached is an event, not an
-    /// error.
+    /// [`ConnectError::Address`] if the address is invalid, [`ConnectError::NoTls`] if it requires TLS and this build has
+    /// none, and [`ConnectError::System`] if the operating system refuses a resource. A failed attempt is an event.
     pub fn connect(target: impl Into<Target>) -> Result<Client, ConnectError> {
         Client::start(ClientConfig::new(target))
     }
 
-    /// Does the same with other settings.
+    /// Connects with these settings, like [`Client::connect`].
     ///
     /// # Errors
     /// As [`Client::connect`].
     pub fn start(config: ClientConfig) -> Result<Client, ConnectError> {
         let queue = Arc::new(EventQueue::new(config.event_queue));
-        let (mut driver, line) = Driver::new(config, Arc::clone(&queue))?;
-        let (thread_line, thread_queue) = (Arc::clone(&line), Arc::clone(&queue));
-        let run = move || {
-            let mut last = Vec::new();
-            let end = guarded(|| driver.run());
-            drop(driver);
-            thread_line.end(&mut last);
-            if let End::GaveUp(reason) = end {
-                tracing::debug!(reason, "the client gave up");
-                last.push(ClientEvent::GaveUp { reason });
-            }
-            thread_queue.push(&mut last.into());
-            thread_queue.close();
-        };
+        let (driver, shared) = Driver::new(config, Arc::clone(&queue))?;
+        let (thread_shared, thread_queue) = (Arc::clone(&shared), Arc::clone(&queue));
+        let run = move || run_to_end(driver, &thread_shared, &thread_queue);
         let builder = std::thread::Builder::new().name("halloo-client".into());
         let thread = builder.spawn(run).map_err(ConnectError::system("start the client's thread"))?;
-        let resume = Arc::clone(&line);
+        let resume = Arc::clone(&shared);
         let receiver = EventReceiver::new(queue, move || resume.resume());
-        Ok(Client { line, receiver, thread: Some(thread) })
+        Ok(Client { shared, receiver, thread: Some(thread) })
     }
 
-    /// Sends one message, now or once there is a connection again. Does not block.
+    /// Sends a message, or queues it until the client is connected again. Does not block.
     ///
-    /// Returns [`Delivery::Backpressure`] when the queue of [`ClientConfig::outbox`] is full.
+    /// Returns [`Delivery::Backpressure`] if the queue is full; see [`ClientConfig::outbox`].
     ///
     /// # Errors
-    /// [`Stopped`] when the client was closed or gave up.
+    /// [`Stopped`] if the client was closed or gave up.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
-        self.line.send(message.into().into_owned())
+        self.shared.send(message.into().into_owned())
     }
 
-    /// Sends what waits, then closes with a code (1000, or 3000 to 4999 for your own) and a reason of at most 123
-    /// bytes. The events end when the server has agreed, or after 3 s.
+    /// Sends the queued messages, then closes the connection with `code` (1000, or 3000 to 4999 for codes of the
+    /// application) and a reason of at most 123 bytes. The events end when the server confirms, at the latest after 3 s.
     ///
-    /// While messages wait and there is no connection, the client still tries to connect, within
-    /// [`ClientConfig::retry_limit`]. Drop the client to end at once.
+    /// With messages in the queue and no connection, the client goes on trying to connect within
+    /// [`ClientConfig::retry_limit`]. Use [`Client::stop`] or drop the client to end it at once.
     pub fn close(&self, code: impl Into<CloseCode>, reason: &str) {
-        self.line.close(code.into(), reason);
+        self.shared.close(code.into(), reason);
     }
 
-    /// Ends without sending what waits: closes with 1001 and emits no more events. Dropping the client does the same
-    /// and waits for it.
+    /// Closes the connection with 1001 without sending the queued messages. There are no more events. Dropping the client
+    /// does the same and waits for it.
     pub fn stop(&self) {
-        self.line.stop();
+        self.shared.stop();
     }
 
-    /// Waits at most `timeout` until at least half of the message queue is free, and returns whether it is. For
-    /// programs that would rather wait than lose messages. Returns early when the client has ended.
+    /// Blocks until at least half of the queue of messages is free, for at most `timeout`, and returns whether it is. Call
+    /// it after [`Delivery::Backpressure`] to wait instead of losing messages. Returns early if the client ends.
     pub fn wait_room(&self, timeout: Duration) -> bool {
-        self.line.wait_room(timeout)
+        self.shared.wait_room(timeout)
     }
 
-    /// Returns whether there is a connection.
+    /// Returns `true` if the client is connected.
     pub fn is_connected(&self) -> bool {
-        self.line.url().is_some()
+        self.shared.url().is_some()
     }
 
-    /// Waits at most `timeout` for a connection, and returns whether there is one. Returns early when the client gives
-    /// up, which the events explain.
+    /// Blocks until the client is connected, for at most `timeout`, and returns whether it is. Returns early if the client
+    /// gives up.
     ///
     /// ```
     /// # let server = halloo::Server::start(halloo::Config::local())?;
@@ -162,23 +160,23 @@ impl Client {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait_connected(&self, timeout: Duration) -> bool {
-        self.line.wait_connected(timeout)
+        self.shared.wait_connected(timeout)
     }
 
-    /// Returns the URL of the server it is connected to; `None` while it is not.
+    /// Returns the URL of the server that the client is connected to, or `None` if it is not connected.
     pub fn url(&self) -> Option<String> {
-        self.line.url()
+        self.shared.url()
     }
 
-    /// Returns the round trip of the last answered ping; `None` before the first.
+    /// Returns the round-trip time of the last ping, or `None` before the first pong.
     pub fn latency(&self) -> Option<Duration> {
-        self.line.latency()
+        self.shared.latency()
     }
 
-    /// Returns how many messages were not sent: refused with [`Delivery::Backpressure`], evicted by newer ones, or
-    /// lost with a connection before the system had accepted them.
+    /// Returns how many messages were dropped: refused with [`Delivery::Backpressure`], evicted by newer ones, or not yet
+    /// sent when a connection broke or the client ended.
     pub fn messages_dropped(&self) -> u64 {
-        self.line.messages_dropped()
+        self.shared.messages_dropped()
     }
 
     /// Returns the number of events that wait to be taken.
@@ -208,18 +206,36 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// Closes with 1001, and waits for the server to agree for at most a second.
+    /// Closes the connection with 1001 and waits for at most 1 s until the server confirms.
     fn drop(&mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {
-            // The thread catches its panics, so there is nothing to learn from its end.
+            // The thread catches its panics, so that there is no error to handle.
             let _ = thread.join();
         }
     }
 }
 
+/// Runs the client's thread, and then reports what was not sent and why the client ended.
+fn run_to_end(mut driver: Driver, shared: &Shared, queue: &EventQueue<VecDeque<ClientEvent>>) {
+    let end = catch_panic(|| driver.run());
+    drop(driver);
+    shared.end();
+    let mut last = VecDeque::new();
+    let messages = shared.take_unreported_drops();
+    if messages > 0 {
+        last.push_back(ClientEvent::MessagesDropped { messages });
+    }
+    if let End::GaveUp(reason) = end {
+        tracing::debug!(reason, "the client gave up");
+        last.push_back(ClientEvent::GaveUp { reason });
+    }
+    queue.push(&mut last);
+    queue.close();
+}
+
 /// Turns a panic into a reason to give up.
-fn guarded(run: impl FnOnce() -> End) -> End {
+fn catch_panic(run: impl FnOnce() -> End) -> End {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(end) => end,
         Err(panic) => End::GaveUp(panic_message("client", panic.as_ref())),
@@ -231,8 +247,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_a_reason_to_give_up_and_not_an_abort() {
-        let End::GaveUp(reason) = guarded(|| panic!("as the test wants")) else { panic!() };
-        assert!(reason.contains("as the test wants"), "{reason}");
+    fn a_panic_ends_the_client_and_is_reported() {
+        let End::GaveUp(reason) = catch_panic(|| panic!("a bug")) else { panic!() };
+        assert!(reason.contains("a bug"), "{reason}");
     }
 }

@@ -13,10 +13,10 @@ use halloo_proto::frame::{self, Opcode};
 use halloo_proto::outbox::{Frames, Outbox};
 use halloo_proto::read_pauses::ReadPauses;
 
-use super::ClientEvent;
-use super::dial::Reached;
-use super::keys::Keys;
-use super::line::Line;
+use super::connected_socket::ConnectedSocket;
+use super::event::ClientEvent;
+use super::mask_keys::MaskKeys;
+use super::shared::Shared;
 use crate::Message;
 use crate::writing::write_backlog;
 
@@ -30,8 +30,8 @@ const MAX_WAITING_CONTROLS: u32 = 100;
 pub(super) struct Turn<'a> {
     pub(super) pauses: ReadPauses,
     pub(super) config: &'a ConnectionConfig,
-    pub(super) line: &'a Line,
-    pub(super) keys: &'a mut Keys,
+    pub(super) shared: &'a Shared,
+    pub(super) mask_keys: &'a mut MaskKeys,
     pub(super) events: &'a mut VecDeque<ClientEvent>,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Ended {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    reached: Reached,
+    socket: ConnectedSocket,
     websocket: WebSocket,
     outbox: Outbox,
     memory: Arc<AtomicUsize>,
@@ -61,9 +61,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Returns a connection whose handshake is complete.
-    pub(super) fn new(reached: Reached, now: Time) -> Connection {
+    pub(super) fn new(socket: ConnectedSocket, now: Time) -> Connection {
         Connection {
-            reached,
+            socket,
             websocket: WebSocket::open(false, now),
             outbox: Outbox::default(),
             memory: Arc::default(),
@@ -99,16 +99,16 @@ impl Connection {
 
     /// Handles the readiness of the socket.
     pub(super) fn handle_ready(&mut self, event: &mio::event::Event, now: Time) -> Result<(), Ended> {
-        if event.token() != self.reached.token {
+        if event.token() != self.socket.token {
             return Ok(());
         }
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         if event.is_writable() {
-            self.reached.stream.handle_writable().map_err(|error| self.lost(&error))?;
+            self.socket.stream.handle_writable().map_err(|error| self.lost(&error))?;
         }
         if event.is_writable() && self.outbox.is_blocked() {
             let progress =
-                write_backlog(&mut self.reached.stream, &mut self.outbox).map_err(|error| self.lost(&error))?;
+                write_backlog(&mut self.socket.stream, &mut self.outbox).map_err(|error| self.lost(&error))?;
             if progress {
                 self.outbox.handle_blocked(now);
             }
@@ -123,7 +123,7 @@ impl Connection {
     /// Reads once and handles all of it.
     pub(super) fn read(&mut self, buffer: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
         let kept = self.websocket.restore(buffer);
-        match self.reached.stream.read(&mut buffer[kept..kept + TURN_BYTES]) {
+        match self.socket.stream.read(&mut buffer[kept..kept + TURN_BYTES]) {
             Ok(0) => Err(self.end(CloseCode::Abnormal, "the server closed the connection")),
             Ok(count) => {
                 self.websocket.handle_bytes(turn.pauses.now());
@@ -151,7 +151,7 @@ impl Connection {
         }
         let length = self.outbox.cork().len();
         if length > 0 {
-            let written = self.reached.stream.write_some(self.outbox.cork());
+            let written = self.socket.stream.write_some(self.outbox.cork());
             let written = written.map_err(|error| self.lost(&error))?;
             if written == length {
                 self.outbox.reset(CORK);
@@ -162,17 +162,17 @@ impl Connection {
         }
         if self.websocket.poll_shutdown(self.outbox.is_empty()) {
             // An error means that the server is gone already, which the next read finds out.
-            let _ = self.reached.stream.shutdown();
+            let _ = self.socket.stream.shutdown();
         }
         Ok(())
     }
 
     fn cork_messages(&mut self, turn: &mut Turn<'_>) -> Result<(), Ended> {
         let space = CORK.saturating_sub(self.outbox.bytes());
-        turn.line.take_messages(space, &mut self.batch);
+        turn.shared.take_messages(space, &mut self.batch);
         for message in self.batch.drain(..) {
             let opcode = if message.text().is_some() { Opcode::Text } else { Opcode::Binary };
-            let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
+            let key = turn.mask_keys.next().map_err(|error| Ended::lost(&error))?;
             frame::encode(self.outbox.cork(), opcode, message.bytes(), Some(key));
         }
         Ok(())
@@ -222,7 +222,7 @@ impl Connection {
                 Received::End(end) => return self.handle_end(end, turn),
             }
         }
-        turn.line.set_latency(self.websocket.latency_micros());
+        turn.shared.set_latency(self.websocket.latency_micros());
         Ok(())
     }
 
@@ -238,7 +238,7 @@ impl Connection {
     }
 
     fn send_close_frame(&mut self, code: CloseCode, reason: &str, turn: &mut Turn<'_>) -> Result<(), Ended> {
-        let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
+        let key = turn.mask_keys.next().map_err(|error| Ended::lost(&error))?;
         let mut bytes = Vec::new();
         frame::encode_close(&mut bytes, code, reason, Some(key));
         self.append(&bytes);
@@ -250,7 +250,7 @@ impl Connection {
             // The server does not read them now, and its next ping asks again.
             return Ok(());
         }
-        let key = turn.keys.next().map_err(|error| Ended::lost(&error))?;
+        let key = turn.mask_keys.next().map_err(|error| Ended::lost(&error))?;
         let mut bytes = Vec::new();
         frame::encode(&mut bytes, opcode, payload, Some(key));
         self.append(&bytes);

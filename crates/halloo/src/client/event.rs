@@ -1,4 +1,4 @@
-//! Events of a client.
+//! The events of a client.
 
 use std::time::Duration;
 
@@ -7,46 +7,46 @@ use halloo_proto::close::CloseCode;
 use crate::Message;
 use crate::event_queue::Weigh;
 
-/// An event of a client. The last one is [`ClientEvent::GaveUp`], or a [`ClientEvent::Disconnected`] that the
-/// application requested.
+/// An event of a [`Client`](crate::Client). The last one is [`ClientEvent::GaveUp`], or the
+/// [`ClientEvent::Disconnected`] of a connection that the application closed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ClientEvent {
-    /// The client is connected, for the first time or again.
+    /// The client connected, for the first time or again.
     Connected {
-        /// The server's URL.
+        /// The URL of the server.
         url: String,
     },
-    /// A whole message arrived.
+    /// A message was received.
     MessageReceived {
         /// The message.
         message: Message<'static>,
     },
     /// The connection ended.
     Disconnected {
-        /// The close code: the server's, ours, or 1006 when there was none.
+        /// The close code of the server or the client, or 1006 if the connection ended without one.
         code: CloseCode,
-        /// The reason of the close frame, or what broke the connection. It comes from the network: escape it before
-        /// you log it.
+        /// The reason in the close frame, or what broke the connection. It comes from the network: escape it before you
+        /// write it to a log.
         reason: String,
-        /// Time until the first attempt to reconnect; `None` when there will be none.
+        /// The pause before the next attempt to connect; `None` if there is none.
         retry_in: Option<Duration>,
     },
-    /// An attempt to connect failed, and another will be made.
+    /// An attempt to connect failed, and there will be another one.
     AttemptFailed {
-        /// Why, safe to log.
+        /// Why it failed, escaped for a log.
         reason: String,
-        /// Time until the next attempt.
+        /// The pause before the next attempt.
         retry_in: Duration,
     },
-    /// Messages were not sent: see [`Client::messages_dropped`](crate::Client::messages_dropped).
+    /// Messages were dropped; see [`Client::messages_dropped`](crate::Client::messages_dropped).
     MessagesDropped {
-        /// The number of messages.
+        /// How many.
         messages: u64,
     },
-    /// The client gave up; no event follows.
+    /// The client gave up. This is the last event.
     GaveUp {
-        /// Why, safe to log.
+        /// Why, escaped for a log.
         reason: String,
     },
 }

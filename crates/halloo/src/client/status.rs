@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use halloo_proto::text::escape;
 
-use super::ClientConfig;
-use super::locate;
-use super::target::Route;
+use super::config::ClientConfig;
+use super::route::Route;
 use crate::tls::Connector;
 use crate::{Status, StatusError};
 
@@ -33,7 +32,7 @@ const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
 pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     let mut route = Route::new(config.target.clone(), config.fingerprint.is_some())?;
     if route.known.is_empty() {
-        let found = locate::look(&route.lookup, &config.search).map_err(StatusError::Unreachable)?;
+        let found = route.lookup.run(&config.search).map_err(StatusError::Unreachable)?;
         let addresses = found.addresses.clone();
         route.learn(&found);
         route.known = addresses;

@@ -1,0 +1,103 @@
+//! The opening handshake on a connected socket.
+
+use std::io::{self, Read};
+
+use halloo_proto::Time;
+use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
+use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::token::Token;
+use halloo_proto::url::Url;
+
+use super::connected_socket::ConnectedSocket;
+
+/// An opening handshake (RFC 6455 section 4.1) whose response is incomplete.
+#[derive(Debug)]
+pub(super) struct OpeningHandshake {
+    pub(super) socket: ConnectedSocket,
+    pub(super) url: Url,
+    pub(super) deadline: Time,
+    handshake: Handshake,
+    /// The part of the request that is not written yet.
+    request: Vec<u8>,
+    response: Vec<u8>,
+}
+
+/// The result of an opening handshake.
+#[derive(Debug)]
+pub(super) enum HandshakeResult {
+    /// The server accepted; these bytes followed its response.
+    Accepted(Vec<u8>),
+    /// The server refused with this HTTP status and reason.
+    Refused(u16, String),
+    /// The peer is not a WebSocket server.
+    NotWebSocket(&'static str),
+    /// The peer broke the TLS protocol, or its certificate is not trusted.
+    TlsFailed(String),
+    /// The connection was lost, or the response took too long.
+    Lost(String),
+}
+
+impl OpeningHandshake {
+    pub(super) fn new(
+        socket: ConnectedSocket,
+        url: Url,
+        token: Option<&Token>,
+        nonce: [u8; 16],
+        now: Time,
+    ) -> OpeningHandshake {
+        // Otherwise short messages wait for an acknowledgement for up to 200 ms. It fails on a dead socket only.
+        let _ = socket.stream.socket().set_nodelay(true);
+        let handshake = Handshake::new(nonce);
+        let request = handshake.request(&url, token.or(url.token()));
+        let deadline = now + HANDSHAKE_TIMEOUT;
+        OpeningHandshake { socket, url, deadline, handshake, request, response: Vec::new() }
+    }
+
+    /// Writes and reads as far as the socket allows. Returns `None` while the response is incomplete. `buffer` is used
+    /// for reading.
+    pub(super) fn handle_ready(&mut self, buffer: &mut [u8]) -> Option<HandshakeResult> {
+        match self.exchange(buffer) {
+            Ok(result) => result,
+            // TLS reports what is wrong with the bytes from the peer by this kind.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Some(HandshakeResult::TlsFailed(error.to_string()))
+            }
+            Err(error) => Some(HandshakeResult::Lost(error.to_string())),
+        }
+    }
+
+    /// Ends the handshake if it takes too long.
+    pub(super) fn handle_timeout(&self, now: Time) -> Option<HandshakeResult> {
+        (now >= self.deadline).then(|| HandshakeResult::Lost("the opening handshake timed out".into()))
+    }
+
+    fn exchange(&mut self, buffer: &mut [u8]) -> io::Result<Option<HandshakeResult>> {
+        self.socket.stream.handle_writable()?;
+        let written = self.socket.stream.write_some(&self.request)?;
+        self.request.drain(..written);
+        loop {
+            let ended = match self.socket.stream.read(buffer) {
+                Ok(0) => true,
+                Ok(count) => {
+                    self.response.extend_from_slice(&buffer[..count]);
+                    false
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            match self.handshake.judge(&self.response, ended) {
+                Answer::Accepted { head } => {
+                    return Ok(Some(HandshakeResult::Accepted(self.response.split_off(head))));
+                }
+                Answer::Refused { status, text } => return Ok(Some(HandshakeResult::Refused(status, text))),
+                Answer::Broken(reason) => return Ok(Some(HandshakeResult::NotWebSocket(reason))),
+                Answer::Incomplete if ended => {
+                    let reason = "the server closed the connection during the opening handshake";
+                    return Ok(Some(HandshakeResult::Lost(reason.into())));
+                }
+                Answer::Incomplete => {}
+            }
+        }
+    }
+}
