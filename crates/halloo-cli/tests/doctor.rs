@@ -3,14 +3,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
-#[path = "../../halloo/tests/isolated/mod.rs"]
-mod isolated;
-
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use isolated::{inside, shell};
+use halloo_test_support::{in_namespace as inside, shell};
 use serde_json::{Value, json};
 
 const CABLE: &str = "ip link add near type veth peer name far; ip link set near up; ip link set far up; \

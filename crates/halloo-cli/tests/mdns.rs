@@ -3,14 +3,11 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
 
-#[path = "../../halloo/tests/isolated/mod.rs"]
-mod isolated;
-
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
-use isolated::{Neighbour, inside, shell};
+use halloo_test_support::{RemoteHost as Neighbour, in_namespace as inside, shell};
 use serde_json::{Value, json};
 
 /// A program, and the JSON it prints.
@@ -74,7 +71,7 @@ fn neighbour() -> Neighbour {
 /// Searches on the other machine.
 fn search(neighbour: &Neighbour) -> Program {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/services.py");
-    let mut command = neighbour.enter(python().unwrap().to_str().unwrap());
+    let mut command = neighbour.command(python().unwrap().to_str().unwrap());
     let mut search = Program::start(command.args([script, "192.168.77.2", "20"]));
     assert_eq!(search.next(), json!({"event": "searching"}));
     search
@@ -114,7 +111,7 @@ fn namesakes_are_told_apart() {
     let mut search = search(&neighbour);
     let _first = Program::serve("Living Room", &[]);
     assert_eq!(search.next()["host"], "living-room.local.");
-    let mut there = neighbour.enter(env!("CARGO_BIN_EXE_halloo"));
+    let mut there = neighbour.command(env!("CARGO_BIN_EXE_halloo"));
     let _second = Program::serve_by(&mut there, "Living Room", &[]);
     let found = search.next();
     assert_eq!((&found["name"], &found["host"]), (&json!("Living Room (2)"), &json!("living-room-2.local.")));
@@ -145,7 +142,7 @@ fn where_no_broadcast_gets_through_the_service_is_found() {
     let mut server = Program::serve("den", &["--discovery-port", "9000"]);
     server.say(r#"{"cmd":"status"}"#);
     let status = server.events.find(|event| event["event"] == "status").unwrap();
-    let mut search = neighbour.enter(env!("CARGO_BIN_EXE_halloo"));
+    let mut search = neighbour.command(env!("CARGO_BIN_EXE_halloo"));
     let mut search = Program::start(search.args(["discover", "--watch", "--json"]));
     let found = search.next();
     assert_eq!((&found["event"], &found["name"], &found["via"]), (&json!("found"), &json!("den"), &json!("mdns")));

@@ -1,7 +1,7 @@
 //! Events that must come.
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use halloo::{Browser, BrowserEvent, Client, ClientEvent, Event, Server};
 
@@ -36,6 +36,25 @@ pub trait ExpectEvent {
         loop {
             if let Some(picked) = pick(self.expect_event()) {
                 return picked;
+            }
+        }
+    }
+
+    /// Returns all events until the last one, after which no more can come.
+    ///
+    /// # Panics
+    /// If the events do not end.
+    #[track_caller]
+    fn remaining_events(&self) -> Vec<Self::Event> {
+        let mut events = Vec::new();
+        loop {
+            let start = Instant::now();
+            match self.event_within(TEST_TIMEOUT) {
+                Some(event) => events.push(event),
+                None => {
+                    assert!(start.elapsed() < TEST_TIMEOUT, "the events do not end");
+                    return events;
+                }
             }
         }
     }

@@ -13,7 +13,9 @@ mod echo_server;
 mod peer;
 mod raw_socket;
 
+mod client_events;
 mod mock_server;
+mod single_attempt;
 
 mod discovery;
 mod unused_port;
@@ -30,6 +32,9 @@ mod temp_dir;
 use std::time::Duration;
 
 pub use child_process::ChildProcess;
+pub use client_events::{
+    expect_connected, expect_failed_attempt, expect_final_disconnect, expect_gave_up, expect_message,
+};
 pub use discovery::{
     LOOPBACK_BROADCAST, announced_config, announced_server, broadcast, broadcast_socket, local_browser_config,
     local_search,
@@ -44,6 +49,7 @@ pub use raw_socket::{
     UPGRADE_REQUEST, connect_tcp, exchange, http_get, loopback, masked_frame, open_websocket, read_head, read_status,
 };
 pub use remote_host::{DatagramListener, RemoteHost};
+pub use single_attempt::single_attempt_client;
 pub use temp_dir::TempDir;
 pub use unused_port::{unused_discovery_port, unused_tcp_address, unused_udp_port};
 pub use wait_until::wait_until;

@@ -1,74 +1,53 @@
-//! The client against a server in another language.
+//! The client against a server in Python.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
-
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
 use halloo::{Client, ClientEvent};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn next(client: &Client) -> ClientEvent {
-    client.wait_event(PATIENCE).expect("an event")
-}
-
-fn received(client: &Client) -> halloo::Message<'static> {
-    match next(client) {
-        ClientEvent::MessageReceived { message } => message,
-        other => panic!("{other:?}"),
-    }
-}
+use halloo_test_support::{
+    ChildProcess, ExpectEvent, TEST_TIMEOUT, expect_connected, expect_final_disconnect, expect_gave_up, expect_message,
+    python,
+};
 
 #[test]
-fn python_serves() {
-    let Some(interpreter) = std::env::var_os("HALLOO_TEST_PYTHON") else {
-        eprintln!("SKIPPED: HALLOO_TEST_PYTHON is not set; `cargo xtask test` sets it");
-        return;
-    };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/server.py");
-    let mut server =
-        Command::new(interpreter).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let url = lines.next().unwrap();
+fn a_python_server_echoes_refuses_and_disconnects() {
+    let Some(mut command) = python("server.py") else { return };
+    let mut server = ChildProcess::start(&mut command);
+    let url = server.next_line();
 
     for path in ["", "/fragments"] {
         let client = Client::connect(format!("{url}{path}")).unwrap();
-        assert!(matches!(next(&client), ClientEvent::Connected { .. }));
+        expect_connected(&client);
         let texts = ["hällo".to_owned(), "ü".repeat(500_000)];
         for text in &texts {
             client.send(text).unwrap();
         }
         client.send(vec![255; 1024 * 1024]).unwrap();
         for text in &texts {
-            assert!(received(&client).text() == Some(text));
+            assert!(expect_message(&client).text() == Some(text));
         }
-        assert!(received(&client).bytes() == [255; 1024 * 1024]);
+        assert!(expect_message(&client).bytes() == [255; 1024 * 1024]);
         client.close(3001, "tschüß");
-        assert!(matches!(next(&client), ClientEvent::Disconnected { retry_in: None, .. }));
-        assert_eq!(lines.next().unwrap(), "3001 tschüß");
+        expect_final_disconnect(&client);
+        assert_eq!(server.next_line(), "3001 tschüß");
     }
 
     let client = Client::connect(&url).unwrap();
     client.send("enough").unwrap();
-    assert!(matches!(next(&client), ClientEvent::Connected { .. }));
-    assert!(matches!(next(&client), ClientEvent::Disconnected { reason, .. } if reason == "as you wish"));
-    assert!(matches!(next(&client), ClientEvent::GaveUp { .. }));
+    expect_connected(&client);
+    assert!(matches!(client.expect_event(), ClientEvent::Disconnected { reason, .. } if reason == "as you wish"));
+    expect_gave_up(&client);
 
     let client = Client::connect(format!("{url}/refused")).unwrap();
-    let ClientEvent::GaveUp { reason } = next(&client) else { panic!() };
+    let reason = expect_gave_up(&client);
     assert!(reason.contains("(403): not by this door"), "{reason}");
 
     let client = Client::connect(&url).unwrap();
-    assert!(client.wait_connected(PATIENCE));
+    assert!(client.wait_connected(TEST_TIMEOUT));
     drop(client);
-    // Of the one that was put out, and of the one that was dropped; each has a thread of its own there.
-    let mut ends: Vec<String> = lines.by_ref().take(2).collect();
+    // Of the client that was disconnected and of the one that was dropped, in any order, since each has a thread there.
+    let mut ends = [server.next_line(), server.next_line()];
     ends.sort();
-    // The answer to a close repeats its code, not its text.
+    // The response to a close frame repeats its code, not its reason.
     assert_eq!(ends, ["1001 ", "4000 "]);
-    drop(server.stdin.take());
-    assert!(server.wait().unwrap().success());
+    assert!(server.close().success());
 }

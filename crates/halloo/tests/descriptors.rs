@@ -1,172 +1,153 @@
-//! A server that has no descriptor left: in a process of its own, with 64 of them.
+//! A server that runs out of file descriptors, in a process that may have 64 of them.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
-#![allow(clippy::print_stdout, reason = "the child tells its parent what it counted")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
+#![allow(clippy::print_stdout, reason = "the test reads what the process prints")]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use halloo::{Config, Server};
+use halloo_test_support::{ChildProcess, TEST_TIMEOUT, connect_tcp, http_get, read_status};
 
-/// Long enough for a loaded machine; no test waits for it unless it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
-const VARIABLE: &str = "HALLOO_TEST_DESCRIPTORS";
+/// The environment variable with the limit of the process that runs the server.
+const LIMIT_VARIABLE: &str = "HALLOO_TEST_DESCRIPTORS";
+/// Precedes what that process prints.
+const MARKER: &str = "server: ";
+const STATUS_REQUEST: &[u8] = b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-struct Starved {
-    child: Child,
-    /// What the child waits for.
-    go: ChildStdin,
-    lines: Box<dyn Iterator<Item = String>>,
-    port: u16,
+/// A server in a process that may have 64 file descriptors.
+struct LimitedServer {
+    process: ChildProcess,
+    addr: SocketAddr,
 }
 
-impl Starved {
-    /// Runs [`served`] in a child, with the server's port.
-    fn start() -> Starved {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "served", "--nocapture", "--test-threads=1"])
-            .env(VARIABLE, "64")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut lines = Box::new(lines.filter_map(|line| Some(line.split_once("told: ")?.1.to_owned())));
-        let port = lines.next().unwrap().parse().unwrap();
-        Starved { go: child.stdin.take().unwrap(), child, lines, port }
+impl LimitedServer {
+    /// Runs [`limited_server_process`] in another process.
+    fn start() -> LimitedServer {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "limited_server_process", "--nocapture", "--test-threads=1"])
+            .env(LIMIT_VARIABLE, "64");
+        let mut process = ChildProcess::start(&mut command);
+        let port: u16 = process.next_line_after(MARKER).parse().unwrap();
+        LimitedServer { process, addr: ([127, 0, 0, 1], port).into() }
     }
 
-    fn socket(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    fn command(&mut self, command: &str) -> String {
+        self.process.write_line(command);
+        self.process.next_line_after(MARKER)
+    }
+
+    fn send_status_request(&self) -> TcpStream {
+        let mut stream = connect_tcp(self.addr);
+        stream.write_all(STATUS_REQUEST).unwrap();
         stream
     }
 
-    fn ask(&self) -> TcpStream {
-        let mut stream = self.socket();
-        write!(stream, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        stream
-    }
-
-    /// The share of one core that the child took since `before`, as [`Starved::processor`] answered then.
+    /// Returns the processor time that the process has used.
     #[cfg(target_os = "linux")]
-    fn processor(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+    fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        // The unit has been a hundredth of a second on every Linux of the last twenty years.
+        // A tick has been a hundredth of a second on every Linux of the last twenty years.
         Duration::from_millis(10 * ticks)
     }
 }
 
-impl Drop for Starved {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The child's part; alone, it has nothing to do.
+/// The process of a [`LimitedServer`]. As an ordinary test it does nothing.
 #[test]
-fn served() {
-    let Some(limit) = std::env::var_os(VARIABLE).and_then(|limit| limit.into_string().ok()?.parse().ok()) else {
-        return;
-    };
+fn limited_server_process() {
+    let limit = std::env::var(LIMIT_VARIABLE).ok().and_then(|limit| limit.parse().ok());
+    let Some(limit) = limit else { return };
     rlimit::Resource::NOFILE.set(limit, limit).unwrap();
     let server = Server::start(Config::local()).unwrap();
-    println!("told: {}", server.port());
-    let mut line = String::new();
-    while std::io::stdin().read_line(&mut line).unwrap() > 0 {
-        match line.trim() {
+    println!("{MARKER}{}", server.port());
+    let mut held: Vec<File> = Vec::new();
+    for command in std::io::stdin().lines() {
+        match command.unwrap().as_str() {
             take @ ("take all" | "take all but one") => {
-                let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+                held.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
                 if take != "take all" {
-                    files.pop();
+                    held.pop();
                 }
-                println!("told: {} taken", files.len());
-                line.clear();
-                std::io::stdin().read_line(&mut line).unwrap();
+                println!("{MARKER}{} taken", held.len());
             }
-            "count" => println!("told: {}", server.status().extras.clients_total),
+            "release" => {
+                held.clear();
+                println!("{MARKER}released");
+            }
+            "count" => println!("{MARKER}{}", server.status().extras.clients_total),
             other => panic!("{other}"),
         }
-        println!("told: done");
-        line.clear();
     }
 }
 
-fn answer(mut stream: TcpStream) -> String {
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+fn read_to_end(mut stream: TcpStream) -> String {
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 #[test]
-fn two_hundred_that_only_connect_keep_nobody_out_and_cost_nothing() {
-    let mut starved = Starved::start();
-    let begun = Instant::now();
-    let silent: Vec<TcpStream> = (0..200).map(|_| starved.socket()).collect();
-    // Behind all of them, and still let in.
-    let url = format!("ws://127.0.0.1:{}", starved.port);
-    let stream = starved.socket();
-    let (peer, _) = tungstenite::client(&url, stream).unwrap();
+fn two_hundred_silent_connections_make_room_for_a_client_and_use_little_processor_time() {
+    let mut server = LimitedServer::start();
+    let start = Instant::now();
+    let silent: Vec<TcpStream> = (0..200).map(|_| connect_tcp(server.addr)).collect();
+    // After all of them, and still accepted.
+    let (client, _) = tungstenite::client(format!("ws://{}", server.addr), connect_tcp(server.addr)).unwrap();
     for mut stream in silent {
-        assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "whoever does not speak is put out");
+        assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)), "silent connections are closed");
     }
     #[cfg(target_os = "linux")]
     {
-        let (share, whole) = (starved.processor(), begun.elapsed());
-        println!("{share:?} of the processor in {whole:?}");
-        assert!(share * 20 < whole, "{share:?} of {whole:?}");
+        let (used, elapsed) = (server.processor_time(), start.elapsed());
+        println!("{used:?} of processor time in {elapsed:?}");
+        assert!(used * 20 < elapsed, "{used:?} of {elapsed:?}");
     }
-    drop(peer);
-    assert!(answer(starved.ask()).starts_with("HTTP/1.1 200"), "and after that it is as before");
-    writeln!(starved.go, "count").unwrap();
-    assert_eq!(starved.lines.next().unwrap(), "1");
+    drop(client);
+    let response = http_get(server.addr, "/status", "");
+    assert!(response.starts_with("HTTP/1.1 200"), "afterwards the server works as before: {response}");
+    assert_eq!(server.command("count"), "1");
 }
 
 #[test]
-fn two_hundred_that_stay_after_their_answer_all_get_one() {
-    let starved = Starved::start();
-    // None of them closes before all have been answered.
-    let mut asked: Vec<TcpStream> = (0..200).map(|_| starved.ask()).collect();
-    for stream in &mut asked {
-        let mut status = [0; 12];
-        stream.read_exact(&mut status).unwrap();
-        assert_eq!(&status, b"HTTP/1.1 200");
+fn two_hundred_requests_whose_connections_stay_open_are_all_answered() {
+    let server = LimitedServer::start();
+    // None of them is closed before all are answered.
+    let mut streams: Vec<TcpStream> = (0..200).map(|_| server.send_status_request()).collect();
+    for stream in &mut streams {
+        assert_eq!(read_status(stream).unwrap(), 200);
     }
 }
 
 #[test]
-fn who_cannot_be_taken_in_is_told_why() {
-    let mut starved = Starved::start();
-    writeln!(starved.go, "take all").unwrap();
-    assert!(starved.lines.next().unwrap().ends_with("taken"));
+fn without_a_free_descriptor_requests_are_refused_with_the_reason() {
+    let mut server = LimitedServer::start();
+    assert!(server.command("take all").ends_with("taken"));
     for _ in 0..3 {
-        let refused = answer(starved.ask());
+        let refused = http_get(server.addr, "/status", "");
         assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("limit of open files"), "{refused}");
     }
-    writeln!(starved.go, "give back").unwrap();
-    assert_eq!(starved.lines.next().unwrap(), "done");
+    assert_eq!(server.command("release"), "released");
     let released = Instant::now();
-    assert!(answer(starved.ask()).starts_with("HTTP/1.1 200"));
+    assert!(http_get(server.addr, "/status", "").starts_with("HTTP/1.1 200"));
     assert!(released.elapsed() < Duration::from_secs(2), "{:?}", released.elapsed());
 }
 
 #[test]
-fn whoever_has_the_last_one_keeps_it_while_nobody_else_comes() {
-    let mut starved = Starved::start();
-    writeln!(starved.go, "take all but one").unwrap();
-    assert!(starved.lines.next().unwrap().ends_with("taken"));
-    let mut last = starved.socket();
-    // Longer than he would be left alone if somebody came.
+fn a_silent_connection_keeps_the_last_descriptor_until_another_one_arrives() {
+    let mut server = LimitedServer::start();
+    assert!(server.command("take all but one").ends_with("taken"));
+    let mut last = connect_tcp(server.addr);
+    // Longer than a silent connection is kept when another one arrives.
     last.set_read_timeout(Some(Duration::from_millis(1500))).unwrap();
-    assert!(last.read(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "he was put out");
-    write!(last, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    last.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert!(answer(last).starts_with("HTTP/1.1 200"));
+    assert!(last.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it was closed");
+    last.write_all(STATUS_REQUEST).unwrap();
+    last.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    assert!(read_to_end(last).starts_with("HTTP/1.1 200"));
 }

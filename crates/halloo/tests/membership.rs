@@ -1,107 +1,99 @@
-//! Who is counted is who is connected, in whatever order clients come, go, are thrown out or vanish.
+//! The server counts exactly the clients that are connected, in whatever order they join, leave, are disconnected or
+//! vanish.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use halloo::{ClientId, Config, Event, Server};
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{Opcode, encode, encode_close};
+use halloo_test_support::{
+    ExpectEvent, TEST_TIMEOUT, UPGRADE_REQUEST, connect_tcp, loopback, masked_frame, read_status,
+};
 use proptest::prelude::*;
+use proptest::sample::{Index, select};
 
-/// Long enough for a loaded machine; no test waits for it unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// So few that the scripts reach it.
+/// So few that most scripts reach it.
 const MAX_CLIENTS: usize = 4;
-/// More than the system keeps for a socket that nobody reads.
-const FLOOD: usize = 8 * 1024 * 1024;
-const KEY: Option<[u8; 4]> = Some([1, 2, 3, 4]);
+/// More than the system buffers for a socket that is not read.
+const FLOOD_SIZE: usize = 8 * 1024 * 1024;
 
-/// What happens to one of the sockets, chosen by its index.
+/// One step of a script. An index selects one of the clients.
 #[derive(Clone, Debug)]
 enum Step {
     Join,
-    /// A connection that is no client: silent, with half a request, with garbage, with a plain request.
-    Knock(&'static str),
-    Speak(prop::sample::Index),
-    /// Says goodbye and waits, or says it and is gone.
-    Close(prop::sample::Index, bool),
-    HangUp(prop::sample::Index),
-    HalfClose(prop::sample::Index),
-    Reset(prop::sample::Index),
-    Violate(prop::sample::Index),
-    Kick(prop::sample::Index),
-    /// The server sends more than the client takes.
-    Flood(prop::sample::Index),
+    /// Connects without a handshake and sends this: nothing, half a request, garbage, or a plain request.
+    ConnectWithout(&'static str),
+    Send(Index),
+    /// Sends a close frame, and then waits (`true`) or hangs up.
+    Close(Index, bool),
+    HangUp(Index),
+    HalfClose(Index),
+    Reset(Index),
+    Violate(Index),
+    Disconnect(Index),
+    /// The server sends more than the client reads.
+    Flood(Index),
     SendToAll,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let which = || any::<prop::sample::Index>();
-    let knock = prop::sample::select(vec![
-        "",
-        "GET / HT",
-        "\0\u{1}garbage\r\n\r\n",
-        "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    ]);
+    let client = || any::<Index>();
+    let start =
+        select(vec!["", "GET / HT", "\0\u{1}garbage\r\n\r\n", "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n"]);
     prop_oneof![
         16 => Just(Step::Join),
-        4 => knock.prop_map(Step::Knock),
-        4 => which().prop_map(Step::Speak),
-        4 => (which(), any::<bool>()).prop_map(|(index, stays)| Step::Close(index, stays)),
-        3 => which().prop_map(Step::HangUp),
-        3 => which().prop_map(Step::HalfClose),
-        3 => which().prop_map(Step::Reset),
-        3 => which().prop_map(Step::Violate),
-        3 => which().prop_map(Step::Kick),
-        1 => which().prop_map(Step::Flood),
+        4 => start.prop_map(Step::ConnectWithout),
+        4 => client().prop_map(Step::Send),
+        4 => (client(), any::<bool>()).prop_map(|(index, waits)| Step::Close(index, waits)),
+        3 => client().prop_map(Step::HangUp),
+        3 => client().prop_map(Step::HalfClose),
+        3 => client().prop_map(Step::Reset),
+        3 => client().prop_map(Step::Violate),
+        3 => client().prop_map(Step::Disconnect),
+        1 => client().prop_map(Step::Flood),
         2 => Just(Step::SendToAll),
     ]
 }
 
-/// The server, and the sockets on the other side of it.
-struct Stage {
+/// A server, and the sockets that are connected to it.
+struct World {
     server: Server,
-    open: Vec<TcpStream>,
-    /// Sockets that are no clients, or none any more, and were not closed either.
-    lingering: Vec<TcpStream>,
+    clients: Vec<TcpStream>,
+    /// Open sockets that never were clients or are none any more.
+    others: Vec<TcpStream>,
 }
 
-impl Stage {
-    fn new(heartbeat: Duration) -> Stage {
+impl World {
+    fn new(heartbeat: Duration) -> World {
         let mut config = Config::local();
         config.max_clients = Some(MAX_CLIENTS);
         config.heartbeat = heartbeat;
         config.outbox.max_bytes = 64 * 1024;
-        Stage { server: Server::start(config).unwrap(), open: Vec::new(), lingering: Vec::new() }
+        World { server: Server::start(config).unwrap(), clients: Vec::new(), others: Vec::new() }
     }
 
-    fn connect(&self, head: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.server.port())).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(head.as_bytes()).unwrap();
+    fn connect(&self, start: &str) -> TcpStream {
+        let mut stream = connect_tcp(loopback(&self.server));
+        stream.write_all(start.as_bytes()).unwrap();
         stream
     }
 
     fn join(&mut self) {
-        let mut stream = self.connect(
-            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        );
-        let mut status = [0; 12];
-        stream.read_exact(&mut status).unwrap();
-        match &status {
-            b"HTTP/1.1 101" => self.open.push(stream),
-            b"HTTP/1.1 503" => self.lingering.push(stream),
-            other => panic!("{}", String::from_utf8_lossy(other)),
+        let mut stream = self.connect(UPGRADE_REQUEST);
+        match read_status(&mut stream).unwrap() {
+            101 => self.clients.push(stream),
+            503 => self.others.push(stream),
+            other => panic!("{other}"),
         }
     }
 
-    fn take(&mut self, index: prop::sample::Index) -> Option<TcpStream> {
-        (!self.open.is_empty()).then(|| self.open.swap_remove(index.index(self.open.len())))
+    fn take(&mut self, index: Index) -> Option<TcpStream> {
+        (!self.clients.is_empty()).then(|| self.clients.swap_remove(index.index(self.clients.len())))
     }
 
     fn id(&self, stream: &TcpStream) -> Option<ClientId> {
@@ -109,37 +101,36 @@ impl Stage {
         status.extras.clients.iter().find(|client| client.addr == addr).map(|client| client.client)
     }
 
-    fn play(&mut self, step: &Step) {
+    fn run(&mut self, step: &Step) {
         let mut bytes = Vec::new();
         match *step {
             Step::Join => self.join(),
-            Step::Knock(head) => {
-                let stream = self.connect(head);
-                self.lingering.push(stream);
+            Step::ConnectWithout(start) => {
+                let stream = self.connect(start);
+                self.others.push(stream);
             }
             Step::SendToAll => assert!(self.server.send_to_all("to all").is_ok()),
-            Step::Speak(index) => {
-                encode(&mut bytes, Opcode::Text, b"hello", KEY);
-                encode(&mut bytes, Opcode::Ping, b"", KEY);
-                if !self.open.is_empty() {
-                    let index = index.index(self.open.len());
-                    // With a heartbeat it may have been thrown out meanwhile.
-                    let _ = self.open[index].write_all(&bytes);
+            Step::Send(index) => {
+                let frames = [masked_frame(Opcode::Text, b"hello"), masked_frame(Opcode::Ping, b"")].concat();
+                if !self.clients.is_empty() {
+                    let index = index.index(self.clients.len());
+                    // Fails if the heartbeat has ended the connection.
+                    let _ = self.clients[index].write_all(&frames);
                 }
             }
-            Step::Close(index, stays) => {
+            Step::Close(index, waits) => {
                 let Some(mut stream) = self.take(index) else { return };
-                encode_close(&mut bytes, CloseCode::Normal, "bye", KEY);
+                encode_close(&mut bytes, CloseCode::Normal, "bye", Some([1, 2, 3, 4]));
                 let _ = stream.write_all(&bytes);
-                if stays {
-                    self.lingering.push(stream);
+                if waits {
+                    self.others.push(stream);
                 }
             }
             Step::HangUp(index) => drop(self.take(index)),
             Step::HalfClose(index) => {
                 let Some(stream) = self.take(index) else { return };
                 let _ = stream.shutdown(Shutdown::Write);
-                self.lingering.push(stream);
+                self.others.push(stream);
             }
             Step::Reset(index) => {
                 let Some(stream) = self.take(index) else { return };
@@ -149,49 +140,49 @@ impl Stage {
                 let Some(mut stream) = self.take(index) else { return };
                 encode(&mut bytes, Opcode::Text, b"not masked", None);
                 let _ = stream.write_all(&bytes);
-                self.lingering.push(stream);
+                self.others.push(stream);
             }
-            Step::Kick(index) => {
+            Step::Disconnect(index) => {
                 let Some(stream) = self.take(index) else { return };
                 if let Some(client) = self.id(&stream) {
                     self.server.disconnect(client, 4000, "out").unwrap();
                 }
-                self.lingering.push(stream);
+                self.others.push(stream);
             }
             Step::Flood(index) => {
                 let Some(stream) = self.take(index) else { return };
                 for _ in 0..3 {
                     if let Some(client) = self.id(&stream) {
-                        self.server.send(client, vec![0; FLOOD]).unwrap();
+                        self.server.send(client, vec![0; FLOOD_SIZE]).unwrap();
                     }
                 }
-                self.lingering.push(stream);
+                self.others.push(stream);
             }
         }
     }
 
-    /// Waits until the server counts `expected` clients, which it must for good.
-    fn settle(&self, expected: usize) -> Result<(), TestCaseError> {
-        let begin = Instant::now();
+    /// Waits until the server counts `expected` clients, and checks that they are the right ones.
+    fn check_clients(&self, expected: usize) -> Result<(), TestCaseError> {
+        let start = Instant::now();
         while self.server.status().connected_clients != expected {
             let counted = self.server.status().connected_clients;
-            prop_assert!(begin.elapsed() < PATIENCE, "{counted} counted, {expected} connected");
+            prop_assert!(start.elapsed() < TEST_TIMEOUT, "{counted} counted, {expected} connected");
             std::thread::yield_now();
         }
         let status = self.server.status();
         prop_assert_eq!(status.connected_clients, expected);
         let counted: BTreeSet<_> = status.extras.clients.iter().map(|client| client.addr).collect();
-        let true_ones = self.open.iter().map(|stream| stream.local_addr().unwrap());
-        prop_assert_eq!(counted, true_ones.take(expected).collect::<BTreeSet<_>>());
+        let connected = self.clients.iter().map(|stream| stream.local_addr().unwrap());
+        prop_assert_eq!(counted, connected.take(expected).collect::<BTreeSet<_>>());
         Ok(())
     }
 
-    /// Stops the server under those who are still there, and checks what the application was told from the start.
+    /// Stops the server and checks all events since its start.
     fn check_events(self) -> Result<(), TestCaseError> {
         self.server.stop();
-        drop((self.open, self.lingering));
+        drop((self.clients, self.others));
         let (mut present, mut last) = (BTreeSet::new(), 0);
-        for event in self.server.events() {
+        for event in self.server.remaining_events() {
             match event {
                 Event::ClientJoined { client, clients, .. } => {
                     prop_assert!(client.0 > last, "{client} joined after {last}");
@@ -200,11 +191,11 @@ impl Stage {
                     prop_assert_eq!(clients, present.len());
                 }
                 Event::ClientLeft { client, clients, .. } => {
-                    prop_assert!(present.remove(&client), "{client} left twice or never came");
+                    prop_assert!(present.remove(&client), "{client} left twice or never joined");
                     prop_assert_eq!(clients, present.len());
                 }
                 Event::MessageReceived { client, .. } | Event::MessagesDropped { client, .. } => {
-                    prop_assert!(present.contains(&client), "{client} is not there");
+                    prop_assert!(present.contains(&client), "{client} is not connected");
                 }
                 Event::ServerFailed { message } => prop_assert!(false, "{message}"),
                 _ => {}
@@ -218,23 +209,23 @@ impl Stage {
 }
 
 proptest! {
-    // A failure is waited for each time, so the search for its smallest script is cut short.
+    // A failure may need the whole timeout each time, so that the search for its smallest script is cut short.
     #![proptest_config(ProptestConfig { cases: 64, max_shrink_time: 60_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn whoever_is_counted_is_connected(script in prop::collection::vec(step(), 1..40)) {
-        let mut stage = Stage::new(Duration::ZERO);
-        script.iter().for_each(|step| stage.play(step));
-        stage.settle(stage.open.len())?;
-        stage.check_events()?;
+    fn connected_clients_are_counted(script in prop::collection::vec(step(), 1..40)) {
+        let mut world = World::new(Duration::ZERO);
+        script.iter().for_each(|step| world.run(step));
+        world.check_clients(world.clients.len())?;
+        world.check_events()?;
     }
 
-    /// Nobody here answers pings, so everybody is thrown out in the end, whatever else befell him before.
+    /// No client here answers pings, so that all are disconnected in the end, whatever else happens before.
     #[test]
-    fn whoever_is_silent_is_not_counted_for_long(script in prop::collection::vec(step(), 1..20)) {
-        let mut stage = Stage::new(Duration::from_millis(10));
-        script.iter().for_each(|step| stage.play(step));
-        stage.settle(0)?;
-        stage.check_events()?;
+    fn silent_clients_are_not_counted_in_the_end(script in prop::collection::vec(step(), 1..20)) {
+        let mut world = World::new(Duration::from_millis(10));
+        script.iter().for_each(|step| world.run(step));
+        world.check_clients(0)?;
+        world.check_events()?;
     }
 }

@@ -1,21 +1,20 @@
-//! Several networks, and what happens when one of them goes away: with cables to neighbours in namespaces.
+//! Several networks, and what happens when one of them goes away: cables to remote hosts in network namespaces.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
-
-mod isolated;
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use halloo::{Config, Event, LeaveReason, Server, Severity};
-use isolated::{Heard, Neighbour, inside, shell};
+use halloo_proto::announcement::probe;
+use halloo_test_support::{
+    DatagramListener, ExpectEvent, LOOPBACK_BROADCAST, RemoteHost, TEST_TIMEOUT, broadcast_socket, in_namespace, shell,
+    wait_until,
+};
 
-/// Long enough for a loaded machine; no test waits for it unless it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server on every interface that calls often, and notices soon when somebody is gone.
-fn server() -> Server {
+/// Starts a server on all interfaces that announces itself often and soon notices a dead client.
+fn start_server() -> Server {
     let mut config = Config::default();
     config.port = 0;
     config.discovery_interval = Duration::from_millis(100);
@@ -23,177 +22,167 @@ fn server() -> Server {
     Server::start(config).unwrap()
 }
 
-/// Three beacons, each from `ip` and with it.
-fn hears(heard: &mut Heard, ip: &str) {
+/// Expects three beacons that come from `ip` and contain it.
+fn expect_beacons(listener: &mut DatagramListener, ip: &str) {
     for _ in 0..3 {
-        let (from, beacon) = heard.datagram();
-        assert_eq!((from.as_str(), beacon["ip"].as_str()), (ip, Some(ip)), "{beacon}");
+        let (sender, beacon) = listener.next_datagram();
+        assert_eq!((sender.as_str(), beacon["ip"].as_str()), (ip, Some(ip)), "{beacon}");
         assert_eq!(beacon["service"], "websocket_server");
     }
 }
 
-fn two_networks() -> (Neighbour, Neighbour) {
+fn two_networks() -> (RemoteHost, RemoteHost) {
     (
-        Neighbour::new("first", "192.168.77.1/24", "192.168.77.2/24"),
-        Neighbour::new("second", "10.77.0.1/16", "10.77.0.2/16"),
+        RemoteHost::new("first", "192.168.77.1/24", "192.168.77.2/24"),
+        RemoteHost::new("second", "10.77.0.1/16", "10.77.0.2/16"),
     )
 }
 
 #[test]
-fn each_network_hears_an_address_that_it_reaches() {
-    if !inside("each_network_hears_an_address_that_it_reaches", "") {
+fn beacons_on_each_network_contain_an_address_of_that_network() {
+    if !in_namespace("beacons_on_each_network_contain_an_address_of_that_network", "") {
         return;
     }
-    let (mut one, mut two) = two_networks();
-    let (mut at_one, mut at_two) = (one.listen(8766), two.listen(8766));
-    // There is no default route here, so nothing but the interfaces themselves tells where to send.
-    let server = server();
-    hears(&mut at_one, "192.168.77.1");
-    hears(&mut at_two, "10.77.0.1");
-    assert_eq!(server.local_ip().to_string(), "192.168.77.1", "of equals the first by the name of its interface");
+    let (first_host, second_host) = two_networks();
+    let (mut on_first, mut on_second) = (first_host.listen(8766), second_host.listen(8766));
+    // Without a default route, only the interfaces determine where beacons go.
+    let server = start_server();
+    expect_beacons(&mut on_first, "192.168.77.1");
+    expect_beacons(&mut on_second, "10.77.0.1");
+    assert_eq!(server.local_ip().to_string(), "192.168.77.1", "of equal interfaces the first by name");
     shell("ip route add default via 10.77.0.2");
     while server.local_ip().to_string() != "10.77.0.1" {
-        hears(&mut at_two, "10.77.0.1");
+        expect_beacons(&mut on_second, "10.77.0.1");
     }
-    hears(&mut at_one, "192.168.77.1");
-    one.connect(&format!("ws://192.168.77.1:{}", server.port()));
+    expect_beacons(&mut on_first, "192.168.77.1");
+    let _client = first_host.connect_client(&format!("ws://192.168.77.1:{}", server.port()));
 }
 
 #[test]
-fn a_network_that_goes_away_takes_nothing_with_it() {
-    if !inside("a_network_that_goes_away_takes_nothing_with_it", "") {
+fn losing_one_network_does_not_affect_the_other() {
+    if !in_namespace("losing_one_network_does_not_affect_the_other", "") {
         return;
     }
-    let (mut one, mut two) = two_networks();
-    let (mut at_one, mut at_two) = (one.listen(8766), two.listen(8766));
-    let server = server();
-    hears(&mut at_one, "192.168.77.1");
-    hears(&mut at_two, "10.77.0.1");
-    // Now there is a way out for whatever is not held to its interface.
+    let (first_host, second_host) = two_networks();
+    let (mut on_first, mut on_second) = (first_host.listen(8766), second_host.listen(8766));
+    let server = start_server();
+    expect_beacons(&mut on_first, "192.168.77.1");
+    expect_beacons(&mut on_second, "10.77.0.1");
+    // A datagram that is not bound to its interface would leave by this route.
     shell("ip route add default via 10.77.0.2");
-    for gone in ["ip link set first down", "ip link set first up", "ip link del first"] {
-        shell(gone);
-        // What left before is heard first; after that, nothing but the second network's own beacons may come here.
-        (0..3).for_each(|_| hears(&mut at_two, "10.77.0.1"));
-        if gone.ends_with("up") {
-            hears(&mut at_one, "192.168.77.1");
+    for change in ["ip link set first down", "ip link set first up", "ip link del first"] {
+        shell(change);
+        // After what was sent before the change, only beacons for the second network may arrive there.
+        (0..3).for_each(|_| expect_beacons(&mut on_second, "10.77.0.1"));
+        if change.ends_with("up") {
+            expect_beacons(&mut on_first, "192.168.77.1");
         }
     }
     assert!(server.status().server_running);
     shell("ip link del second");
-    let here = UdpSocket::bind("0.0.0.0:8766");
-    assert!(here.is_err(), "the server itself shares the port only with those who share it, too");
-    // A network that comes while the server runs is announced as well.
-    let mut three = Neighbour::new("third", "172.16.5.1/24", "172.16.5.2/24");
-    hears(&mut three.listen(8766), "172.16.5.1");
+    let exclusive = UdpSocket::bind("0.0.0.0:8766");
+    assert!(exclusive.is_err(), "the server shares its port only with sockets that share it, too");
+    // A network that appears while the server runs is announced as well.
+    let third_host = RemoteHost::new("third", "172.16.5.1/24", "172.16.5.2/24");
+    expect_beacons(&mut third_host.listen(8766), "172.16.5.1");
 }
 
 #[test]
-fn a_busy_server_knows_its_new_address() {
-    if !inside("a_busy_server_knows_its_new_address", "ip addr add 192.168.77.1/24 dev lo") {
+fn a_busy_server_reports_its_new_address() {
+    if !in_namespace("a_busy_server_reports_its_new_address", "ip addr add 192.168.77.1/24 dev lo") {
         return;
     }
     let mut config = Config::default();
-    // Without a heartbeat the client stays although nobody answers for it here.
+    // Without a heartbeat, since the client of this test does not answer pings.
     (config.port, config.heartbeat, config.discovery_interval) = (0, Duration::ZERO, Duration::from_millis(100));
     let server = Server::start(config).unwrap();
     let (_peer, _) = tungstenite::connect(format!("ws://127.0.0.1:{}", server.port())).unwrap();
     assert_eq!(server.status().local_ip, "192.168.77.1");
-    while server.status().discovery_active {
-        std::thread::yield_now();
-    }
+    wait_until(|| !server.status().discovery_active);
     shell("ip addr add 10.77.0.1/24 dev lo; ip addr del 192.168.77.1/24 dev lo");
-    let begin = Instant::now();
-    while server.status().local_ip != "10.77.0.1" {
-        assert!(begin.elapsed() < PATIENCE, "still {}", server.status().local_ip);
-        std::thread::yield_now();
-    }
+    wait_until(|| server.status().local_ip == "10.77.0.1");
 }
 
 #[test]
-fn a_server_for_this_machine_listens_to_nobody_else() {
-    if !inside("a_server_for_this_machine_listens_to_nobody_else", "") {
+fn a_server_on_loopback_is_not_reachable_from_the_network() {
+    if !in_namespace("a_server_on_loopback_is_not_reachable_from_the_network", "") {
         return;
     }
-    let _neighbour = Neighbour::new("first", "192.168.77.1/24", "192.168.77.2/24");
+    let _host = RemoteHost::new("first", "192.168.77.1/24", "192.168.77.2/24");
     let mut config = Config::local();
     config.discovery = true;
     let server = Server::start(config).unwrap();
     assert_eq!(server.discovery_port(), 8766);
-    // A socket that shares its port with nobody can be bound where the server does not listen, and only there.
+    // A socket that does not share its port can be bound only where the server does not listen.
     assert!(UdpSocket::bind("127.255.255.255:8766").is_err());
-    for elsewhere in ["192.168.77.1", "192.168.77.255", "255.255.255.255", "127.0.0.1"] {
-        UdpSocket::bind((elsewhere, 8766)).unwrap_or_else(|error| panic!("the server listens on {elsewhere}: {error}"));
+    for address in ["192.168.77.1", "192.168.77.255", "255.255.255.255", "127.0.0.1"] {
+        UdpSocket::bind((address, 8766)).unwrap_or_else(|error| panic!("the server listens on {address}: {error}"));
     }
-    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
-    asker.set_broadcast(true).unwrap();
-    asker.set_read_timeout(Some(PATIENCE)).unwrap();
-    asker.send_to(&halloo_proto::announcement::probe("n"), "127.255.255.255:8766").unwrap();
-    let (_, from) = asker.recv_from(&mut [0; 600]).expect("a reply");
-    assert_eq!(from.ip().to_string(), "127.0.0.1");
+    let sender = broadcast_socket(TEST_TIMEOUT);
+    sender.send_to(&probe("n"), (LOOPBACK_BROADCAST, 8766)).unwrap();
+    let (_, server_address) = sender.recv_from(&mut [0; 600]).expect("a reply");
+    assert_eq!(server_address.ip().to_string(), "127.0.0.1");
 }
 
 #[test]
-fn without_any_network_programs_of_this_machine_hear_it() {
-    if !inside("without_any_network_programs_of_this_machine_hear_it", "") {
+fn without_a_network_programs_of_this_machine_receive_beacons() {
+    if !in_namespace("without_a_network_programs_of_this_machine_receive_beacons", "") {
         return;
     }
-    let here = UdpSocket::bind("0.0.0.0:9766").unwrap();
-    here.set_read_timeout(Some(PATIENCE)).unwrap();
+    let listener = UdpSocket::bind("0.0.0.0:9766").unwrap();
+    listener.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let mut config = Config::default();
     (config.port, config.discovery_port) = (0, 9766);
-    // The server listens on the next port, and calls on that one as well.
+    // The server listens on the next port and sends beacons to both.
     let server = Server::start(config).unwrap();
     let mut buffer = [0; 600];
-    let (length, from) = here.recv_from(&mut buffer).unwrap();
+    let (length, sender) = listener.recv_from(&mut buffer).unwrap();
     let beacon: serde_json::Value = serde_json::from_slice(&buffer[..length]).unwrap();
-    assert_eq!((beacon["ip"].as_str(), from.ip().to_string()), (Some("127.0.0.1"), "127.0.0.1".to_owned()));
+    assert_eq!((beacon["ip"].as_str(), sender.ip().to_string()), (Some("127.0.0.1"), "127.0.0.1".to_owned()));
     assert_eq!(server.discovery_port(), 9767);
     assert_eq!(server.url(), format!("ws://127.0.0.1:{}", server.port()));
 }
 
 #[test]
-fn a_client_whose_link_dies_is_gone_and_the_server_calls_again() {
-    if !inside("a_client_whose_link_dies_is_gone_and_the_server_calls_again", "") {
+fn a_client_whose_link_fails_times_out_and_beacons_resume() {
+    if !in_namespace("a_client_whose_link_fails_times_out_and_beacons_resume", "") {
         return;
     }
-    let (mut one, mut two) = two_networks();
-    let server = server();
-    one.connect(&format!("ws://192.168.77.1:{}", server.port()));
-    let told = |wanted: fn(&Event<'_>) -> bool| {
-        std::iter::from_fn(|| server.wait_event(PATIENCE)).find(wanted).expect("an event")
-    };
-    told(|event| matches!(event, Event::ClientJoined { .. }));
-    told(|event| matches!(event, Event::DiscoveryChanged { active: false }));
-    let mut at_two = two.listen(8766);
-    // At the far end: nothing of this machine notices but by silence.
-    one.shell("ip link set eth0 down");
-    let Event::ClientLeft { reason, clients, .. } = told(|event| matches!(event, Event::ClientLeft { .. })) else {
-        unreachable!("looked for")
-    };
-    assert_eq!((reason, clients), (LeaveReason::TimedOut, 0));
-    hears(&mut at_two, "10.77.0.1");
+    let (first_host, second_host) = two_networks();
+    let server = start_server();
+    let _client = first_host.connect_client(&format!("ws://192.168.77.1:{}", server.port()));
+    server.expect_matching(|event| matches!(event, Event::ClientJoined { .. }).then_some(()));
+    server.expect_matching(|event| matches!(event, Event::DiscoveryChanged { active: false }).then_some(()));
+    let mut on_second = second_host.listen(8766);
+    // At the remote end, so that only silence tells this machine.
+    first_host.shell("ip link set eth0 down");
+    let left = server.expect_matching(|event| match event {
+        Event::ClientLeft { reason, clients, .. } => Some((reason, clients)),
+        _ => None,
+    });
+    assert_eq!(left, (LeaveReason::TimedOut, 0));
+    expect_beacons(&mut on_second, "10.77.0.1");
 }
 
 #[test]
-fn a_server_that_is_examined_finds_itself() {
-    if !inside("a_server_that_is_examined_finds_itself", "") {
+fn a_server_can_be_found_in_its_own_diagnosis() {
+    if !in_namespace("a_server_can_be_found_in_its_own_diagnosis", "") {
         return;
     }
-    let (_one, _two) = two_networks();
-    let (server, _other) = (server(), server());
-    let own = |server: &Server| {
+    let (_first_host, _second_host) = two_networks();
+    let (server, _other) = (start_server(), start_server());
+    let findings_about_itself = |server: &Server| {
         let findings = server.diagnose().findings.into_iter().filter(|finding| finding.text.starts_with("this server"));
         findings.map(|finding| (finding.severity, finding.text)).collect::<Vec<_>>()
     };
-    assert_eq!(own(&server), [(Severity::Ok, "this server answered a probe".to_owned())]);
+    assert_eq!(findings_about_itself(&server), [(Severity::Ok, "this server answered a probe".to_owned())]);
     let mut config = Config::default();
     (config.port, config.discovery_port) = (0, 9000);
     let elsewhere = Server::start(config).unwrap();
-    assert_eq!(own(&elsewhere)[0].0, Severity::Ok, "at whatever port it listens");
+    assert_eq!(findings_about_itself(&elsewhere)[0].0, Severity::Ok, "on whichever port it listens");
     server.stop_service_discovery();
-    assert_eq!(own(&server)[0].0, Severity::Warn);
+    assert_eq!(findings_about_itself(&server)[0].0, Severity::Warn);
     server.stop();
-    server.events().for_each(drop);
-    assert_eq!(own(&server)[0].0, Severity::Fail);
+    server.remaining_events();
+    assert_eq!(findings_about_itself(&server)[0].0, Severity::Fail);
 }

@@ -1,13 +1,13 @@
-//! 3: a reserved bit that no extension was agreed for ends the connection (RFC 6455 section 5.2).
+//! 3: a reserved bit without a negotiated extension closes the connection (RFC 6455 section 5.2).
 
-use crate::case::{play, refused};
-use crate::client::{FIN, TEXT, frame, ping, text};
+use crate::case::{refused, run};
+use crate::frame::{FIN, TEXT, frame, ping, text};
 
 #[test]
-fn every_combination_in_every_kind_of_frame() {
+fn reserved_bits_are_refused_in_every_kind_of_frame() {
     let kinds = [0x00, 0x01, 0x02, 0x08, 0x09, 0x0a];
     let bits = 1..=7;
-    play(bits.flat_map(|bits| {
+    run(bits.flat_map(|bits| {
         kinds.map(|kind| {
             let name = format!("bits {bits:03b} in opcode {kind}");
             refused(
@@ -21,8 +21,8 @@ fn every_combination_in_every_kind_of_frame() {
 }
 
 #[test]
-fn in_a_fragment() {
-    play((1..=7).map(|bits| {
+fn reserved_bits_are_refused_in_a_continuation() {
+    run((1..=7).map(|bits| {
         let sent = vec![frame(TEXT, "a"), frame(FIN | bits << 4, "b")];
         refused(format!("bits {bits:03b} in a continuation"), sent, vec![], 1002)
     }));

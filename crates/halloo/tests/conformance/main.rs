@@ -1,12 +1,14 @@
-//! RFC 6455 over real sockets, case by case: what a client sends, byte for byte, and what must come back.
+//! Conformance to RFC 6455 over real sockets: the bytes that a client sends, and the bytes that it must receive.
 //!
-//! The groups are numbered as in the Autobahn suite, which `cargo xtask autobahn` runs. Every case is played twice, in
-//! one write and in many small ones, against a server that echoes; each must end in a clean close.
+//! The groups have the numbers of the Autobahn suite, which `cargo xtask autobahn` runs. Every case runs twice, with its
+//! input in one write and in many small ones, against a server that echoes; each must end in a clean close.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
 mod case;
-mod client;
+
+mod frame;
+mod raw_client;
 
 mod g10_misc;
 mod g13_deflate;
