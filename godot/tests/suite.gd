@@ -3,6 +3,8 @@ extends Node
 ## which may await. Each test runs in a new instance of its suite, after [method before].
 
 const Client := preload("client.gd")
+## Seconds for one step of a test. Only a failing test waits this long.
+const STEP_TIMEOUT := 20.0
 
 ## The command-line arguments of the form [code]key=value[/code] after [code]--[/code].
 var arguments := {}
@@ -38,7 +40,7 @@ func equal(actual: Variant, expected: Variant, what: String) -> void:
 
 
 ## Waits until [param condition] holds. The test fails if it does not within [param timeout] seconds.
-func until(condition: Callable, what: String, timeout := 8.0) -> bool:
+func until(condition: Callable, what: String, timeout := STEP_TIMEOUT) -> bool:
 	var deadline := Time.get_ticks_msec() + int(timeout * 1000)
 	while not condition.call():
 		if Time.get_ticks_msec() > deadline:
@@ -47,6 +49,15 @@ func until(condition: Callable, what: String, timeout := 8.0) -> bool:
 		await get_tree().process_frame
 	checks += 1
 	return true
+
+
+## Blocks the main thread until [param condition] holds, so that no frame ends meanwhile. The test fails if it does not
+## within [constant STEP_TIMEOUT].
+func block_until(condition: Callable, what: String) -> void:
+	var deadline := Time.get_ticks_msec() + int(STEP_TIMEOUT * 1000)
+	while not condition.call() and Time.get_ticks_msec() < deadline:
+		OS.delay_msec(1)
+	check(condition.call(), "timeout after %.0f s: %s" % [STEP_TIMEOUT, what])
 
 
 func seconds(duration: float) -> void:

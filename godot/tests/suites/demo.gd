@@ -30,6 +30,8 @@ func test_words_and_directions_move_a_player() -> void:
 	for text: String in directions:
 		check(_movement_after(player, text).normalized().is_equal_approx(directions[text]), text)
 	equal(_movement_after(player, "stop"), Vector2.ZERO, "stop")
+	player.handle_message("jump")
+	check(player._jump_left > 0.0, "jump")
 	check(_movement_after(player, "{\"x\": 99, \"y\": 99}").length() < Player.SPEED * 0.11, "the speed is limited")
 
 
@@ -54,11 +56,13 @@ func test_a_client_plays_at_the_party() -> void:
 	var client := await connected_client()
 	await until(func(): return party._players.size() == 1, "the client has a player")
 	var player: Player = party._players.values()[0]
-	party._star.position = player.position + Vector2(60, 0)
+	var start := player.position.x
 	client.send("{\"x\": 1, \"y\": 0}")
-	await until(func(): return player.score == 1, "the player collects the star")
+	await until(func(): return player.position.x > start, "the player moves to the right")
+	party._star.position = player.position
+	await until(func(): return player.score > 0, "the player collects the star")
 	await until(func(): return not client.received.is_empty(), "the client is notified")
-	check(client.received[0].contains("\"score\":1"), "notification: " + client.received[0])
+	check(client.received[0].contains("\"score\":"), "notification: " + client.received[0])
 	client.close()
 	await until(func(): return party._players.is_empty(), "the player is removed when the client leaves")
 

@@ -118,13 +118,12 @@ func test_messages_are_handled_while_the_game_is_paused() -> void:
 	WebSocketServer.instance.model_data_received.disconnect(echo)
 
 
-## The main thread is blocked for two seconds, and a client connects in that time.
+## The main thread is blocked until a client has connected.
 func test_clients_connect_while_the_game_is_busy() -> void:
 	var port: int = WebSocketServer.get_server_status().server_port
 	var connecting := Thread.new()
 	connecting.start(_connect_to.bind(port))
-	OS.delay_msec(2000)
-	check(not connecting.is_alive(), "the handshake completes before the main thread continues")
+	block_until(func(): return not connecting.is_alive(), "the handshake completes while the main thread is blocked")
 	equal(connecting.wait_to_finish(), true, "the client is connected")
 	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "the client has left")
 

@@ -53,6 +53,10 @@ func _client_with_large_buffers() -> Client:
 	return client
 
 
+func _has_received(count: int) -> bool:
+	return WebSocketServer.get_server_status().halloo.messages_received == count
+
+
 func test_messages_up_to_the_limit_arrive() -> void:
 	var client := await _client_with_large_buffers()
 	for size: int in [65_535, 65_536, 100_000, MIB]:
@@ -119,9 +123,8 @@ func test_frame_budget_limits_the_handlers_of_a_frame() -> void:
 	WebSocketServer.instance.model_data_received.connect(slow)
 	for i in 100:
 		client.send(str(i))
-	# All messages are waiting when the next frame begins.
 	client.peer.poll()
-	OS.delay_msec(200)
+	block_until(_has_received.bind(100), "all messages are waiting when the next frame begins")
 	await until(func(): return _texts.size() == 100, "all messages arrive")
 	WebSocketServer.instance.model_data_received.disconnect(slow)
 	check(frames.values().max() <= 3, "at most 3 handlers of 1 ms in a budget of 2 ms: %s" % [frames.values()])
@@ -136,9 +139,8 @@ func test_a_budget_of_zero_handles_all_events_in_one_frame() -> void:
 	WebSocketServer.instance.model_data_received.connect(count)
 	for i in 2000:
 		client.send(str(i))
-	# All messages are waiting when the next frame begins.
 	client.peer.poll()
-	OS.delay_msec(500)
+	block_until(_has_received.bind(2000), "all messages are waiting when the next frame begins")
 	await until(func(): return _texts.size() == 2000, "all messages arrive")
 	WebSocketServer.instance.model_data_received.disconnect(count)
 	equal(frames.size(), 1, "frames")
