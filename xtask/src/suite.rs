@@ -31,6 +31,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
     report.step("lints", "fix the warnings of clippy above", || {
         check(&mut cargo(root, "clippy --workspace --all-targets --locked -- -D warnings"))
     })?;
+    report.step("fuzz targets", "make the programs in fuzz/fuzz_targets compile", || {
+        let mut command = cargo(root, "check --locked --manifest-path fuzz/Cargo.toml --target-dir target");
+        // Only a run links libFuzzer. With a path to it, the check needs no C++ compiler to build it.
+        check(command.env("CUSTOM_LIBFUZZER_PATH", "not-linked"))
+    })?;
     report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || {
         tidy::run(root).map(|()| Tally::PASSED)
     })?;
