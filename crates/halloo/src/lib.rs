@@ -62,7 +62,12 @@ pub use status::{ClientStatus, Extras, Status};
 #[cfg(feature = "tls")]
 pub use tls::{Identity, IdentityError};
 
-/// The examples of the README compile.
+/// The Rust examples of the documents compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../../docs/rust.md")]
+    struct Rust;
+}
