@@ -1,4 +1,4 @@
-//! What a certificate is known by.
+//! The fingerprint of a certificate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The SHA-256 hash of a certificate in DER: whoever knows it needs nobody else to vouch for the server.
+/// The SHA-256 hash of a certificate in DER form. A client that knows it needs no certificate authority.
 ///
-/// It is shown as `openssl x509 -fingerprint -sha256` and browsers do, in hexadecimal digits, but without the colons.
-/// With or without them it is read, and as the 43 characters of base64url that a link has.
+/// It is displayed in hexadecimal digits, as by `openssl x509 -fingerprint -sha256` and by browsers, but without colons.
+/// It is parsed with or without colons, and in the base64url form that links contain.
 ///
 /// ```
 /// use halloo_proto::fingerprint::Fingerprint;
@@ -23,13 +23,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// What was given is no fingerprint.
+/// A text is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a fingerprint has 64 hexadecimal digits, with or without colons; the server shows its own when it starts")]
+#[error(
+    "a fingerprint has 64 hexadecimal digits, with or without colons; copy the one that the server shows when it starts"
+)]
 pub struct FingerprintError;
 
 impl Fingerprint {
-    /// The form that links have: base64url, 43 characters.
+    /// Returns the form for links: 43 characters of base64url.
     pub fn short(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
     }
@@ -61,7 +63,7 @@ impl FromStr for Fingerprint {
             return Err(FingerprintError);
         }
         for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
-            // Two hexadecimal digits are a byte.
+            // Two hexadecimal digits fit into a byte.
             *byte = (pair[0] * 16 + pair[1]) as u8;
         }
         Ok(Fingerprint(hash))
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_it_is_read_and_no_other() {
+    fn every_form_is_parsed_and_no_other() {
         let fingerprint = Fingerprint(std::array::from_fn(|n| n as u8 * 7));
         let hex = fingerprint.to_string();
         let pairs: Vec<&str> = (0..32).map(|n| &hex[2 * n..2 * n + 2]).collect();

@@ -1,4 +1,4 @@
-//! When to try again, and when not to.
+//! When to reconnect.
 
 use std::time::Duration;
 
@@ -6,66 +6,66 @@ use crate::Time;
 use crate::close::CloseCode;
 use crate::defaults::{RETRY_FIRST, RETRY_LONGEST, STABLE_AFTER};
 
-/// How long a client goes on trying; without a limit it never gives up.
+/// When a client stops trying to connect; the default is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetryLimit {
-    /// Attempts without a steady connection (one that lived 10 s), the first included.
+    /// Attempts, including the first, without a stable connection, which is one that lasted 10 s.
     pub max_attempts: Option<u32>,
-    /// Time without a steady connection.
+    /// Time without a stable connection.
     pub max_elapsed: Option<Duration>,
 }
 
-/// The pauses between attempts: at random up to 100 ms, then up to 200 ms, and so on up to 5 s.
+/// The delays between attempts: a random one of at most 100 ms, then of at most 200 ms, and so on up to 5 s.
 ///
-/// The pause is drawn from the whole range ("full jitter"), so that a hundred clients whose server restarts do not
-/// come back in the same instant.
+/// The delay is drawn from the whole range ("full jitter"), so that a hundred clients whose server restarts do not all
+/// reconnect at the same time.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     retry_limit: RetryLimit,
     failures: u32,
-    /// The last moment at which there was reason for hope: the start, or the end of a steady connection.
+    /// The start, or the end of the last stable connection.
     since: Time,
     connected: Option<Time>,
 }
 
 impl Backoff {
-    /// The first attempt begins now.
+    /// Creates a backoff whose first attempt begins now.
     pub fn new(retry_limit: RetryLimit, now: Time) -> Backoff {
         Backoff { retry_limit, failures: 0, since: now, connected: None }
     }
 
-    /// The attempt led to a connection.
+    /// Handles that the attempt led to a connection.
     pub fn handle_connected(&mut self, now: Time) {
         self.connected = Some(now);
     }
 
-    /// The attempt failed, or the connection ended. Answers after which pause to try again; `None` is giving up.
-    /// `random` is any number, each as likely as the others.
+    /// Handles that the attempt failed or the connection ended. Returns the delay before the next attempt; `None` to give
+    /// up. `random` is uniformly distributed.
     pub fn handle_failure(&mut self, now: Time, random: u32) -> Option<Duration> {
-        // One that comes and goes at once is no better than one that does not come.
+        // A connection that ends at once counts as a failed attempt.
         if self.connected.take().is_some_and(|connected| now - connected >= STABLE_AFTER) {
             (self.failures, self.since) = (0, now);
         }
         let range = RETRY_FIRST.saturating_mul(1 << self.failures.min(16)).min(RETRY_LONGEST);
         self.failures = self.failures.saturating_add(1);
-        let pause = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
-        let out_of_tries = self.retry_limit.max_attempts.is_some_and(|tries| self.failures >= tries);
-        // An attempt that would begin too late is not waited for.
-        let out_of_time = self.retry_limit.max_elapsed.is_some_and(|time| now + pause - self.since >= time);
-        (!out_of_tries && !out_of_time).then_some(pause)
+        let delay = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
+        let out_of_attempts = self.retry_limit.max_attempts.is_some_and(|attempts| self.failures >= attempts);
+        // An attempt that would begin after the limit is not made.
+        let out_of_time = self.retry_limit.max_elapsed.is_some_and(|time| now + delay - self.since >= time);
+        (!out_of_attempts && !out_of_time).then_some(delay)
     }
 }
 
-/// Whether a connection closed with `code` stays closed, since the next one would end in the same way.
+/// Returns whether not to reconnect after a close with `code`, because the next connection would end in the same way.
 ///
-/// Final are broken rules (1002, 1003, 1007 to 1010) and the codes of applications (3000 to 4999): somebody decided
-/// that. An ordinary end, a restart, an overload or a lost connection is worth another try.
+/// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 to 4999) are final. After a normal
+/// closure, a restart, an overload or a lost connection, a client tries again.
 pub fn is_final_code(code: CloseCode) -> bool {
     matches!(code.number(), 1002 | 1003 | 1007..=1010 | 3000..=4999)
 }
 
-/// Whether a handshake refused with the HTTP `status` would be refused again: all but 408, 425, 429 and the server's
-/// own troubles (500 and up).
+/// Returns whether a handshake that was refused with the HTTP `status` would be refused again: all but 408, 425, 429 and
+/// server errors (500 and above).
 pub fn is_final_status(status: u16) -> bool {
     status < 500 && !matches!(status, 408 | 425 | 429)
 }
@@ -74,58 +74,58 @@ pub fn is_final_status(status: u16) -> bool {
 mod tests {
     use super::*;
 
-    const NEVER_ENDING: RetryLimit = RetryLimit { max_attempts: None, max_elapsed: None };
+    const UNLIMITED: RetryLimit = RetryLimit { max_attempts: None, max_elapsed: None };
 
     fn at(millis: u64) -> Time {
         Time::ZERO + Duration::from_millis(millis)
     }
 
-    /// The pauses with the largest and the smallest chance.
-    fn pauses(backoff: &Backoff, now: Time) -> (Option<Duration>, Option<Duration>) {
+    /// Returns the longest and the shortest delay.
+    fn delays(backoff: &Backoff, now: Time) -> (Option<Duration>, Option<Duration>) {
         (backoff.clone().handle_failure(now, u32::MAX), backoff.clone().handle_failure(now, 0))
     }
 
     #[test]
-    fn pauses_double_up_to_five_seconds_and_may_be_nothing() {
-        let mut backoff = Backoff::new(NEVER_ENDING, at(0));
+    fn delays_double_up_to_five_seconds_and_may_be_zero() {
+        let mut backoff = Backoff::new(UNLIMITED, at(0));
         for longest in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {
             assert_eq!(
-                pauses(&backoff, at(0)),
+                delays(&backoff, at(0)),
                 (Some(Duration::from_millis(longest)), Some(Duration::ZERO)),
                 "{longest}"
             );
             backoff.handle_failure(at(0), 7);
         }
         for _ in 0..100_000 {
-            let pause = backoff.handle_failure(at(0), u32::MAX).expect("without a limit it goes on");
-            assert!(pause <= RETRY_LONGEST);
+            let delay = backoff.handle_failure(at(0), u32::MAX).expect("no limit");
+            assert!(delay <= RETRY_LONGEST);
         }
     }
 
     #[test]
-    fn only_a_steady_connection_is_a_new_start() {
-        let mut backoff = Backoff::new(NEVER_ENDING, at(0));
+    fn only_a_stable_connection_resets_the_delays() {
+        let mut backoff = Backoff::new(UNLIMITED, at(0));
         for _ in 0..10 {
             backoff.handle_failure(at(0), 0);
         }
         backoff.handle_connected(at(1000));
-        assert_eq!(backoff.handle_failure(at(10_999), u32::MAX), Some(RETRY_LONGEST), "it lived too short");
+        assert_eq!(backoff.handle_failure(at(10_999), u32::MAX), Some(RETRY_LONGEST), "it ended too soon");
         backoff.handle_connected(at(20_000));
         assert_eq!(backoff.handle_failure(at(30_000), u32::MAX), Some(RETRY_FIRST));
         assert_eq!(backoff.handle_failure(at(60_000), u32::MAX), Some(2 * RETRY_FIRST), "counted once");
     }
 
     #[test]
-    fn patience_ends_by_tries_or_by_time() {
+    fn gives_up_after_max_attempts_or_max_elapsed() {
         let mut backoff = Backoff::new(RetryLimit { max_attempts: Some(3), max_elapsed: None }, at(0));
-        let tries = (0..10).filter(|_| backoff.handle_failure(at(0), 0).is_some()).count();
-        assert_eq!(tries, 2, "the third attempt was the last");
+        let attempts = (0..10).filter(|_| backoff.handle_failure(at(0), 0).is_some()).count();
+        assert_eq!(attempts, 2, "the third attempt was the last");
 
         let time = RetryLimit { max_attempts: None, max_elapsed: Some(Duration::from_secs(60)) };
         let mut backoff = Backoff::new(time, at(0));
         assert!(backoff.handle_failure(at(59_000), 0).is_some());
         backoff.handle_connected(at(59_000));
-        assert!(backoff.handle_failure(at(100_000), 0).is_some(), "the steady connection starts it anew");
+        assert!(backoff.handle_failure(at(100_000), 0).is_some(), "the stable connection resets the time");
         assert!(backoff.handle_failure(at(159_999), 0).is_some());
         assert_eq!(backoff.handle_failure(at(160_000), 0), None);
         let mut once = Backoff::new(RetryLimit { max_attempts: Some(1), max_elapsed: None }, at(0));
@@ -133,17 +133,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_clients_come_back_spread_out() {
+    fn hundred_clients_reconnect_at_different_times() {
         let times: std::collections::BTreeSet<Duration> = (0..100)
             .filter_map(|client: u32| {
-                Backoff::new(NEVER_ENDING, at(0)).handle_failure(at(0), client.wrapping_mul(0x9e37_79b9))
+                Backoff::new(UNLIMITED, at(0)).handle_failure(at(0), client.wrapping_mul(0x9e37_79b9))
             })
             .collect();
         assert!(times.len() > 90 && *times.last().expect("some") <= RETRY_FIRST);
     }
 
     #[test]
-    fn what_is_final() {
+    fn violations_application_codes_and_client_errors_are_final() {
         for code in [1000, 1001, 1005, 1006, 1011, 1012, 1013] {
             assert!(!is_final_code(code.into()), "{code}");
         }

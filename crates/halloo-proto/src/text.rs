@@ -1,8 +1,8 @@
-//! What came from the network, made fit for a log line.
+//! Escapes text from the network for logs and displays.
 
-/// `text` with control characters and marks of writing direction escaped.
+/// Returns `text` with control characters and invisible characters escaped, so that it cannot forge a log line.
 ///
-/// The result has at most `limit` bytes, and an ellipsis when something had to be cut; an escape is never cut in two.
+/// The result has at most `limit` bytes, and an ellipsis if the text was cut. An escape sequence is never cut.
 ///
 /// ```
 /// assert_eq!(halloo_proto::text::escape("a\r\n\u{202e}b", 100), "a\\r\\n\\u{202e}b");
@@ -17,7 +17,7 @@ pub fn escape(text: &str, limit: usize) -> String {
         } else {
             out.push(character)
         }
-        // Counted as shown: an escape has up to nine times the bytes of what it stands for.
+        // The escaped bytes count: an escape sequence has up to nine times the bytes of its character.
         if out.len() > limit {
             out.truncate(before);
             out.push('…');
@@ -27,15 +27,15 @@ pub fn escape(text: &str, limit: usize) -> String {
     out
 }
 
-/// Control characters, line separators, and what turns or hides text (Unicode's Bidi_Control, zero-width and tag
-/// characters, soft hyphens, blank letters).
+/// Returns whether a character could deceive when it is displayed: control characters, line separators, and characters
+/// that reverse or hide text (Unicode's Bidi_Control, zero-width and tag characters, soft hyphens, blank letters).
 pub fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200c}'
             | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
             | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
-        // Holds the parts of an emoji together, and is harmless elsewhere only when one sees it.
+        // The zero-width joiner holds the parts of an emoji together, but is invisible elsewhere.
         || character == '\u{200d}'
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::escape;
 
     #[test]
-    fn what_could_deceive_is_seen() {
+    fn harmful_characters_are_escaped() {
         for harmful in
             "\u{1b}\u{7f}\u{9b}\u{ad}\u{61c}\u{200b}\u{200f}\u{2028}\u{202e}\u{2069}\u{feff}\u{e0041}\r\n\t\0".chars()
         {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_what_is_shown() {
+    fn limit_counts_escaped_bytes() {
         for text in ["aé🎮\u{202e}b\n", "\u{202e}\u{202e}\u{202e}", "日本語日本語", "\r\r\r\r"] {
             let whole = escape(text, 100);
             for limit in 0..40 {

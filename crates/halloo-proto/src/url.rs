@@ -1,4 +1,4 @@
-//! The address of a server, as a person writes it.
+//! The URL of a server, as a person writes it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,13 +9,14 @@ use crate::fingerprint::{Fingerprint, FingerprintError};
 use crate::text::escape;
 use crate::token::{Token, TokenError};
 
-/// A `ws://` or `wss://` address (RFC 6455 section 3).
+/// A `ws://` or `wss://` URL (RFC 6455 section 3).
 ///
-/// Also accepted: `http://` and `https://`, as on a page or in a QR code, and a bare host, which becomes `ws://`. With a
-/// scheme the port is 80 or 443 unless one is given; without one it is halloo's own. A fragment, which RFC 6455 does
-/// not know, may hold what a server's QR code has: `#token=…&fp=…`.
+/// Also accepted are `http://` and `https://`, as in the address bar of a browser or in a QR code, and a host alone, which
+/// means `ws://`. With a scheme the default port is 80 or 443, without one it is 8765. A fragment, which RFC 6455 does not
+/// allow, may contain what an invitation contains: `#token=…&fp=…`.
 ///
-/// It is shown without its fragment, and without the value of a `token=` in its query: a token does not belong in a log.
+/// The URL is displayed without its fragment and without the value of `token=` in its query, so that no token gets into a
+/// log.
 ///
 /// ```
 /// use halloo_proto::url::Url;
@@ -34,101 +35,103 @@ pub struct Url {
     secure: bool,
     host: Host,
     port: u16,
-    /// Path and query, as they go into the request.
+    /// Path and query for the request line.
     resource: String,
     token: Option<Token>,
     fingerprint: Option<Fingerprint>,
 }
 
-/// Where a server is.
+/// The host of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// At this address.
+    /// An IP address.
     Ip(IpAddr),
-    /// At the addresses that this name stands for.
+    /// A name to resolve.
     Name(String),
 }
 
-/// What is wrong with an address.
+/// Why a URL is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Another scheme.
-    #[error("`{0}://` is no WebSocket address; use ws://HOST:PORT or wss://HOST:PORT")]
+    /// The scheme is not supported.
+    #[error("`{0}://` is not the scheme of a WebSocket URL; use ws://HOST:PORT or wss://HOST:PORT")]
     Scheme(String),
-    /// No host, or none that could be one.
-    #[error("`{0}` is no host; use an address like 192.168.1.5, [fe80::1] or a name of ASCII letters and digits")]
+    /// The host is missing or malformed.
+    #[error(
+        "`{0}` is not a valid host; use an address such as 192.168.1.5 or [fe80::1], or a name of ASCII letters and digits"
+    )]
     Host(String),
-    /// A port that is none.
-    #[error("`{0}` is no port; use a number from 1 to 65535")]
+    /// The port is invalid.
+    #[error("`{0}` is not a valid port; use a number from 1 to 65535")]
     Port(String),
-    /// A user name or password.
-    #[error("an address with `@` is not supported; leave user name and password out")]
+    /// The URL contains a user name or password.
+    #[error("a URL with a user name or password is not supported; remove the part up to `@`")]
     UserInfo,
-    /// A fragment that is not one of ours; not repeated, for it may be a token with a slip in it.
-    #[error("only `#token=…` and `&fp=…` may follow an address; leave out the rest")]
+    /// The fragment has an unknown key. The error does not contain it: it may be a token with a typing error.
+    #[error("a URL may only end in `#token=…` and `&fp=…`; remove the rest after `#`")]
     Fragment,
-    /// A token that is none.
+    /// The token in the fragment is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// A fingerprint that is none.
+    /// The fingerprint in the fragment is invalid.
     #[error(transparent)]
     Fingerprint(#[from] FingerprintError),
-    /// A fingerprint without TLS.
-    #[error("a fingerprint is of no use without TLS; write wss:// or https://, or leave `fp=` out")]
+    /// There is a fingerprint, but no TLS.
+    #[error("a fingerprint needs TLS; use wss:// or https://, or remove `fp=`")]
     PlainFingerprint,
-    /// A path or query that cannot stand in a request as it is.
-    #[error("`{0}` cannot stand in a path or query; write it percent-encoded")]
+    /// The path or query contains a character that a request cannot contain.
+    #[error("`{0}` is not allowed in a path or query; percent-encode it")]
     Resource(String),
 }
 
 impl Url {
-    /// The address of the root at `host` and `port`; `secure` for `wss://`.
+    /// Creates a URL with the path `/`; `secure` for `wss://`.
     pub fn new(secure: bool, host: Host, port: u16) -> Url {
         Url { secure, host, port, resource: "/".into(), token: None, fingerprint: None }
     }
 
-    /// Whether it is to be reached by TLS.
+    /// Returns whether the URL uses TLS.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// The same address by TLS; the port stays.
+    /// Returns the same URL with TLS and the same port.
     #[must_use]
     pub fn secured(mut self) -> Url {
         self.secure = true;
         self
     }
 
-    /// The token in its fragment. One in its query is a part of [`Url::resource`].
+    /// Returns the token in the fragment. A token in the query is part of [`Url::resource`].
     pub fn token(&self) -> Option<&Token> {
         self.token.as_ref()
     }
 
-    /// The fingerprint in its fragment.
+    /// Returns the fingerprint in the fragment.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
 
-    /// Where the server is.
+    /// Returns the host.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The TCP port.
+    /// Returns the TCP port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Path and query, for the request line.
+    /// Returns path and query, for the request line.
     pub fn resource(&self) -> &str {
         &self.resource
     }
 
-    /// The value of the `Host` header: without the port when it is the one of the scheme (RFC 6455 section 4.1).
+    /// Returns the value of the `Host` header, without the default port of the scheme (RFC 6455 section 4.1).
     pub fn authority(&self) -> String {
-        let usual = if self.secure { 443 } else { 80 };
-        if self.port == usual { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
+        let default_port = if self.secure { 443 } else { 80 };
+        if self.port == default_port { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 
@@ -142,7 +145,7 @@ impl FromStr for Url {
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
                 "ws" | "http" => (false, rest, 80),
                 "wss" | "https" => (true, rest, 443),
-                _ => return Err(UrlError::Scheme(shown(scheme))),
+                _ => return Err(UrlError::Scheme(escaped(scheme))),
             },
             None => (false, text, PORT),
         };
@@ -152,12 +155,12 @@ impl FromStr for Url {
             return Err(UrlError::UserInfo);
         }
         if let Some(wrong) = resource.chars().find(|character| !character.is_ascii_graphic()) {
-            return Err(UrlError::Resource(shown(&wrong.to_string())));
+            return Err(UrlError::Resource(escaped(&wrong.to_string())));
         }
         let (host, port) = split_port(authority)?;
         let port = match port {
             "" => default_port,
-            digits => port_number(digits).ok_or_else(|| UrlError::Port(shown(digits)))?,
+            digits => port_number(digits).ok_or_else(|| UrlError::Port(escaped(digits)))?,
         };
         let slash = if resource.starts_with('/') { "" } else { "/" };
         let (token, fingerprint) = read_fragment(fragment)?;
@@ -207,14 +210,14 @@ fn read_fragment(fragment: &str) -> Result<(Option<Token>, Option<Fingerprint>),
     Ok((token, fingerprint))
 }
 
-/// Host and port; a port that is left out is empty, and so is one that is only announced by its colon.
+/// Splits host and port. The port is empty if it is missing, also after a colon.
 fn split_port(authority: &str) -> Result<(&str, &str), UrlError> {
-    // An IPv6 address without its brackets has colons of its own, and no port.
+    // The colons of an IPv6 address without brackets do not begin a port.
     if authority.parse::<IpAddr>().is_ok() {
         return Ok((authority, ""));
     }
     let after_host = match authority.starts_with('[') {
-        true => authority.rfind(']').ok_or_else(|| UrlError::Host(shown(authority)))?,
+        true => authority.rfind(']').ok_or_else(|| UrlError::Host(escaped(authority)))?,
         false => 0,
     };
     match authority[after_host..].find(':') {
@@ -223,14 +226,14 @@ fn split_port(authority: &str) -> Result<(&str, &str), UrlError> {
     }
 }
 
-/// Only digits: the parser of numbers would take `+80`, too.
+/// Parses a port of digits only: the standard parser also accepts `+80`.
 fn port_number(digits: &str) -> Option<u16> {
     let number = digits.parse().ok().filter(|&port| port > 0);
     number.filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn read_host(text: &str) -> Result<Host, UrlError> {
-    let wrong = || UrlError::Host(shown(text));
+    let wrong = || UrlError::Host(escaped(text));
     if let Some(inside) = text.strip_prefix('[') {
         let inside = inside.strip_suffix(']').ok_or_else(wrong)?;
         return inside.parse().map(|ip| Host::Ip(IpAddr::V6(ip))).map_err(|_| wrong());
@@ -239,14 +242,14 @@ fn read_host(text: &str) -> Result<Host, UrlError> {
         return Ok(Host::Ip(ip));
     }
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    // The longest name that there can be has 253 characters (RFC 1035 section 3.1).
+    // The longest DNS name has 253 characters (RFC 1035 section 3.1).
     if text.is_empty() || text.len() > 253 || !text.bytes().all(fits) {
         return Err(wrong());
     }
     Ok(Host::Name(text.to_ascii_lowercase()))
 }
 
-fn shown(text: &str) -> String {
+fn escaped(text: &str) -> String {
     escape(text, 100)
 }
 
@@ -259,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write() {
-        for (written, meant) in [
+    fn urls_are_parsed_and_normalized() {
+        for (written, normalized) in [
             ("ws://192.168.1.5:8765", "ws://192.168.1.5:8765"),
             (" WS://Den.LOCAL:9/ ", "ws://den.local:9"),
             ("http://10.0.0.1:8765/", "ws://10.0.0.1:8765"),
@@ -274,13 +277,13 @@ mod tests {
             ("::1", "ws://[::1]:8765"),
             ("[::1]", "ws://[::1]:8765"),
         ] {
-            assert_eq!(parse(written).as_deref(), Ok(meant), "{written}");
-            assert_eq!(parse(meant).as_deref(), Ok(meant));
+            assert_eq!(parse(written).as_deref(), Ok(normalized), "{written}");
+            assert_eq!(parse(normalized).as_deref(), Ok(normalized));
         }
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_invalid_part() {
         let host = |text: &str| UrlError::Host(text.into());
         for (written, error) in [
             ("ftp://a", UrlError::Scheme("ftp".into())),
@@ -309,21 +312,21 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_brings_what_a_qr_code_has() {
+    fn fragment_of_an_invitation_contains_token_and_fingerprint() {
         let (token, fingerprint) = (Token::from([1; 16]), Fingerprint::from([2; 32]));
         let link = format!("https://10.0.0.1:8765/#token={}&fp={}", token.reveal(), fingerprint.short());
         let url: Url = link.parse().unwrap();
         assert_eq!((url.token(), url.fingerprint(), url.resource()), (Some(&token), Some(fingerprint), "/"));
         assert_eq!(parse(&link.replace("https", "http")), Err(UrlError::PlainFingerprint));
         let url: Url = "ws://10.0.0.1:8765/?a=b&token=secret-secret-se&c".parse().unwrap();
-        assert_eq!(url.resource(), "/?a=b&token=secret-secret-se&c", "for servers of others that have one there");
+        assert_eq!(url.resource(), "/?a=b&token=secret-secret-se&c", "other servers may take a token there");
         for shown in [url.to_string(), format!("{url:?}")] {
             assert!(shown.contains("/?a=b&token=…&c") && !shown.contains("secret"), "{shown}");
         }
     }
 
     #[test]
-    fn the_host_header_leaves_the_usual_port_out() {
+    fn host_header_leaves_out_the_default_port() {
         let authority = |text: &str| text.parse::<Url>().unwrap().authority();
         assert_eq!(authority("ws://[::1]"), "[::1]");
         assert_eq!(authority("ws://a:8765/x"), "a:8765");
