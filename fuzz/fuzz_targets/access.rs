@@ -1,4 +1,4 @@
-//! `Host` and `Origin`: whoever is let in is let in by a rule that is written down here a second time, more simply.
+//! `Host` and `Origin`: every request that is allowed is allowed by a second, simpler version of the rules.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 const EXTENSIONS: [&str; 3] = ["chrome-extension", "moz-extension", "safari-web-extension"];
 
 fuzz_target!(|text: &str| {
-    // A line that may be "near", a host and an origin.
+    // Three lines: "near" for a peer on loopback, a host and an origin.
     let mut lines = text.splitn(3, '\n');
     let near = lines.next() == Some("near");
     let (host, origin) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
@@ -18,13 +18,13 @@ fuzz_target!(|text: &str| {
     let mut rules = AccessRules::default();
     rules.own_host = Some("den".into());
     match rules.check_host(&[host]) {
-        Ok(same) => {
-            assert_eq!(same, host);
+        Ok(checked) => {
+            assert_eq!(checked, host);
             let name = name_of(host).to_ascii_lowercase();
             let name = name.strip_suffix('.').unwrap_or(&name);
             let local =
                 name == "den" || name == "localhost" || name.ends_with(".localhost") || name.ends_with(".local");
-            assert!(local || is_address(name), "{host:?} is not ours");
+            assert!(local || is_address(name), "{host:?} is not this server");
         }
         Err(denied) => assert!(!denied.to_string().chars().any(char::is_control)),
     }
@@ -46,7 +46,7 @@ fuzz_target!(|text: &str| {
 
 fn name_of(authority: &str) -> &str {
     match authority.strip_prefix('[') {
-        Some(rest) => &authority[..rest.find(']').expect("a bracket that closes") + 2],
+        Some(rest) => &authority[..rest.find(']').expect("a closing bracket") + 2],
         None => authority.split(':').next().unwrap_or_default(),
     }
 }
@@ -55,7 +55,7 @@ fn is_address(name: &str) -> bool {
     let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     inner.map_or_else(
         || name.parse::<Ipv4Addr>().is_ok(),
-        // With the interface of a link-local address, perhaps.
+        // A link-local address may have a zone.
         |inner| inner.split('%').next().unwrap_or_default().parse::<Ipv6Addr>().is_ok(),
     )
 }

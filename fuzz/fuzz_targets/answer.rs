@@ -1,4 +1,4 @@
-//! Answers to a client's handshake: nothing is accepted that does not fit the key, and nothing shown that could deceive.
+//! Responses to a handshake: only a response that matches the key is accepted, and the text of a refusal is escaped.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use halloo_proto::handshake::{Answer, Handshake};
 use halloo_proto::text::is_harmful;
 use libfuzzer_sys::fuzz_target;
 
-/// The nonce of RFC 6455 section 1.3, and what must come back for it.
+/// The nonce of RFC 6455 section 1.3, and the matching `Sec-WebSocket-Accept`.
 const NONCE: [u8; 16] = *b"the sample nonce";
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 

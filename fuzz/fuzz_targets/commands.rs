@@ -1,5 +1,5 @@
-//! The lines of JSON mode, with a server that does what they ask for: each is answered by whole lines that harm no
-//! terminal and say the same when they are read again, and no line takes the server down but the one that stops it.
+//! Commands of JSON mode, executed by a server: the output is whole lines of printable JSON, and only the command `stop`
+//! stops the server.
 
 #![no_main]
 #![allow(dead_code, reason = "the program needs more of the module than is needed here")]
@@ -13,7 +13,7 @@ use serde_json::Value;
 #[path = "../../crates/halloo-cli/src/json.rs"]
 mod json;
 
-/// Stands for the standard output of the program.
+/// Replaces the standard output of the program.
 mod output {
     use std::io;
     use std::sync::Mutex;
@@ -36,7 +36,7 @@ mod output {
 static SERVER: LazyLock<Mutex<Server>> = LazyLock::new(|| Mutex::new(start()));
 
 fn start() -> Server {
-    Server::start(Config::local()).expect("a port of this machine")
+    Server::start(Config::local()).expect("a free port")
 }
 
 fuzz_target!(|line: &str| {
@@ -45,24 +45,24 @@ fuzz_target!(|line: &str| {
     match json::obey(&server, line, &output) {
         Ok(()) => {}
         Err(error) => {
-            let said = check(json::line(&json::error(&error)).as_bytes());
-            assert_eq!(said["message"], error.as_str());
+            let printed = check(json::line(&json::error(&error)).as_bytes());
+            assert_eq!(printed["message"], error.as_str());
         }
     }
-    let answer = output.0.into_inner().expect("no panic before");
-    if !answer.is_empty() {
-        assert_eq!(check(&answer)["event"], "status");
+    let printed = output.0.into_inner().expect("no panic before");
+    if !printed.is_empty() {
+        assert_eq!(check(&printed)["event"], "status");
     }
     let stopped = serde_json::from_str::<Value>(line).is_ok_and(|command| command["cmd"] == "stop");
     if !server.summary().server_running || stopped {
-        assert!(stopped, "the server ended by itself");
+        assert!(stopped, "the server stopped without a command");
         *server = start();
     }
     let event = Event::MessageReceived { client: ClientId(1), message: Message::from(line) };
     assert_eq!(check(json::line(&json::event(&event)).as_bytes())["text"], line);
 });
 
-/// One line, of characters that can be shown.
+/// Parses one whole line of printable characters.
 fn check(line: &[u8]) -> Value {
     let line = std::str::from_utf8(line).expect("UTF-8").strip_suffix('\n').expect("a whole line");
     assert!(!line.contains(halloo_proto::text::is_harmful), "{line:?}");

@@ -1,4 +1,4 @@
-//! Request heads: more bytes change no decision, and a response is one head that no input can split.
+//! Request heads: more bytes do not change a decision, and a response is one head that no input can split.
 
 #![no_main]
 

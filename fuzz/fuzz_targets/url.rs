@@ -1,4 +1,4 @@
-//! Addresses: what is understood can be written and read again, and goes into a request without splitting it.
+//! URLs: a parsed URL survives a round trip, and does not split the request.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
-//! Who is let in: rules for the peer's address, for `Host`, for `Origin` and for the token.
+//! Access rules for the address of the peer, the `Host` and `Origin` headers, and the token.
 //!
-//! A web page on any site can open `ws://127.0.0.1:8765`, or reach a local address by rebinding its own name to it.
-//! The browser then says so in `Origin` and `Host`, and these rules refuse it.
+//! A web page of any site can open `ws://127.0.0.1:8765`, or reach a local address by DNS rebinding. The browser then
+//! reveals the site in `Origin` or `Host`, and these rules refuse the request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,7 +9,7 @@ use crate::setting_names::SettingNames;
 use crate::text::escape;
 use crate::token::Token;
 
-/// What is let in besides programs and our own page on private networks.
+/// What may connect, besides programs and the page of this server from private networks.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccessRules {
@@ -74,29 +74,34 @@ impl Denied {
 }
 
 impl AccessRules {
-    /// Whether a peer may connect at all: loopback, private and link-local addresses, 100.64/10, and whatever is on
-    /// an `attached` network (address and prefix length).
+    /// Returns whether a peer may connect: from loopback, private and link-local addresses, from 100.64/10, and from an
+    /// `attached` network (address and prefix length).
     pub fn lets_peer_in(&self, peer: IpAddr, attached: &[(IpAddr, u8)]) -> bool {
         let peer = peer.to_canonical();
         self.allow_public || is_private(peer) || attached.iter().any(|&(net, prefix)| same_network(peer, net, prefix))
     }
 
-    /// Checks the values of all `Host` headers of a request, and answers the one.
+    /// Checks the values of all `Host` headers of a request, and returns the only one.
     ///
     /// # Errors
     /// [`Denied::HostMissing`], [`Denied::Host`] or [`Denied::OddHost`].
     pub fn check_host<'a>(&self, hosts: &[&'a str]) -> Result<&'a str, Denied> {
         let &[host] = hosts else { return Err(Denied::HostMissing) };
-        let odd = || Denied::OddHost(escape(host, 100));
-        let (spelled, _) = split_host(host).ok_or_else(odd)?;
-        let name = spelled.to_ascii_lowercase();
+        let malformed = || Denied::OddHost(escape(host, 100));
+        let (original, _) = split_host(host).ok_or_else(malformed)?;
+        let name = original.to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
         let own = self.own_host.iter().chain(&self.allowed_hosts).any(|own| own.eq_ignore_ascii_case(name));
-        if own || is_literal(name) || name == "localhost" || is_below(name, ".localhost") || is_below(name, ".local") {
+        if own
+            || is_ip_literal(name)
+            || name == "localhost"
+            || is_subdomain(name, ".localhost")
+            || is_subdomain(name, ".local")
+        {
             return Ok(host);
         }
-        // The option takes the name alone: with the port it would match nothing.
-        if is_plain(spelled) { Err(Denied::Host(spelled.to_owned())) } else { Err(odd()) }
+        // The setting takes the name alone: with the port it would match nothing.
+        if is_plain(original) { Err(Denied::Host(original.to_owned())) } else { Err(malformed()) }
     }
 
     /// Checks the values of all `Origin` headers against the request's `host`, which passed [`Self::check_host`].
@@ -118,7 +123,7 @@ impl AccessRules {
         }
     }
 
-    /// Checks the tokens that came with a request; all of them have to be right, so that a request is one guess.
+    /// Checks the tokens of a request. All of them must be right, so that a request is a single guess.
     ///
     /// # Errors
     /// [`Denied::TokenMissing`] or [`Denied::TokenWrong`].
@@ -148,7 +153,7 @@ impl AccessRules {
     }
 }
 
-/// Splits `name[:port]`, the name of an IPv6 literal keeping its brackets; `None` when it is not of that form.
+/// Splits `name[:port]`; `None` if the text is malformed. The name of an IPv6 literal keeps its brackets.
 fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
     let (name, port) = host.split_at(end);
@@ -163,19 +168,19 @@ fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Whether `text` may stand in a command that people copy out of a log into their shell, and fits there whole: 253
-/// bytes is the longest name of DNS.
+/// Returns whether `text` is safe in a command that people copy from a log into their shell. 253 bytes is the longest
+/// DNS name.
 fn is_plain(text: &str) -> bool {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte);
     text.len() <= 253 && text.starts_with(|first: char| first != '-') && text.bytes().all(safe)
 }
 
-fn is_literal(name: &str) -> bool {
+fn is_ip_literal(name: &str) -> bool {
     let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     name.parse::<Ipv4Addr>().is_ok() || v6.is_some_and(|name| name.parse::<Ipv6Addr>().is_ok())
 }
 
-fn is_below(name: &str, suffix: &str) -> bool {
+fn is_subdomain(name: &str, suffix: &str) -> bool {
     name.strip_suffix(suffix).is_some_and(|label| !label.is_empty() && !label.ends_with('.'))
 }
 
@@ -184,7 +189,7 @@ fn is_loopback_name(name: &str) -> bool {
     let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).and_then(|name| name.parse().ok());
     let v4 = name.parse::<Ipv4Addr>().ok();
     name == "localhost"
-        || is_below(&name, ".localhost")
+        || is_subdomain(&name, ".localhost")
         || v4.is_some_and(|ip| ip.is_loopback())
         || v6.is_some_and(|ip: Ipv6Addr| ip.is_loopback())
 }
@@ -199,13 +204,13 @@ fn is_private(peer: IpAddr) -> bool {
     }
 }
 
-/// Whether `peer` lies in the network of `net` with `prefix` bits.
-pub(crate) fn same_network(peer: IpAddr, net: IpAddr, prefix: u8) -> bool {
+/// Returns whether `peer` is in the network of `net` with `prefix` bits.
+fn same_network(peer: IpAddr, net: IpAddr, prefix: u8) -> bool {
     let differing = match (peer, net) {
         (IpAddr::V4(peer), IpAddr::V4(net)) => (peer.to_bits() ^ net.to_bits()).leading_zeros(),
         (IpAddr::V6(peer), IpAddr::V6(net)) => (peer.to_bits() ^ net.to_bits()).leading_zeros(),
         _ => return false,
     };
-    // A prefix of zero would make the whole world a neighbour.
+    // A prefix of zero would include every address.
     prefix > 0 && differing >= u32::from(prefix)
 }

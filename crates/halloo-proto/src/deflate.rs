@@ -1,4 +1,4 @@
-//! The compression of RFC 7692: each message by itself, nothing kept from one to the next.
+//! The compression of RFC 7692, without context takeover: each message is compressed independently.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,20 +10,21 @@ use crate::defaults::COMPRESS_FROM;
 use crate::frame::{self, Opcode};
 use crate::message::Incoming;
 
-/// The window of what this end compresses, in bits: 4 KiB, the least that a common client (`websockets` for Python) asks
-/// for, so that one compressed form of a broadcast suits all.
+/// The window for compression, in bits: 4 KiB, the smallest that a common client (`websockets` for Python) requests, so
+/// that all clients can read the same compressed broadcast.
 pub const WINDOW_BITS: u8 = 12;
 
-/// What stands at the end of every flushed message and is not sent (RFC 7692 section 7.2.1).
+/// The end of every flushed message, which is not sent (RFC 7692 section 7.2.1).
 const FLUSHED: [u8; 4] = [0, 0, 0xff, 0xff];
-/// The same, and a last block that is empty: whoever reaches its end was at the end of a block before.
+/// The same, followed by an empty last block, so that the stream ends exactly if the message ended with a block.
 const END: [u8; 6] = [0, 0, 0xff, 0xff, 3, 0];
-/// Bytes that a buffer keeps when a larger message is done.
+/// Bytes that a buffer keeps after a larger message.
 const KEEP: usize = 64 * 1024;
-/// Streams that may end within one message. A sender that cannot flush ends one with each (RFC 7692 section 7.2.3.4).
-const STREAMS: usize = 64;
+/// DEFLATE streams that may end within one message. A sender that cannot flush ends one with each flush (RFC 7692 section
+/// 7.2.3.4).
+const MAX_STREAMS: usize = 64;
 
-/// Compresses messages for any number of connections.
+/// Compresses the messages of any number of connections.
 pub struct Deflater {
     raw: Compress,
     out: Vec<u8>,
@@ -36,7 +37,7 @@ impl Default for Deflater {
 }
 
 impl Deflater {
-    /// Appends `payload` to `out` as one frame of a server, compressed when that makes it smaller.
+    /// Appends `payload` to `out` as one frame of a server, compressed if that makes it smaller.
     pub fn encode(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
         match self.compress(payload) {
             Some(compressed) => frame::encode_compressed(out, opcode, compressed),
@@ -51,14 +52,14 @@ impl Deflater {
         self.raw.reset();
         self.out.clear();
         self.out.shrink_to(KEEP);
-        // Room for the worst: nine bits for a byte (RFC 1951 section 3.2.6), and the ends of blocks.
+        // The worst case: nine bits for a byte (RFC 1951 section 3.2.6), and the ends of blocks.
         self.out.reserve_exact(payload.len() + payload.len() / 8 + 1024);
         let outcome = self.raw.compress_vec(payload, &mut self.out, FlushCompress::Sync);
-        // Room that is left says that all was flushed.
+        // Unused capacity means that everything was flushed.
         let whole = self.raw.total_in() == payload.len() as u64 && self.out.len() < self.out.capacity();
         if outcome.is_err() || !whole {
-            // One that stopped halfway is of no further use: zlib-rs 0.6.8 keeps its place in a buffer past a reset, and
-            // panics when that is full.
+            // A compressor that stopped halfway cannot be used again: zlib-rs 0.6.8 keeps its position in a buffer across a
+            // reset, and panics when the buffer is full.
             self.raw = compressor();
             return None;
         }
@@ -67,7 +68,7 @@ impl Deflater {
     }
 }
 
-/// Inflates messages of any number of connections.
+/// Decompresses the messages of any number of connections.
 pub struct Inflater {
     raw: Decompress,
     out: Vec<u8>,
@@ -75,19 +76,19 @@ pub struct Inflater {
 
 impl Default for Inflater {
     fn default() -> Inflater {
-        // The largest window reads what was written with any.
+        // The largest window can read data that was written with any window.
         Inflater { raw: Decompress::new(false), out: Vec::new() }
     }
 }
 
 impl Inflater {
-    /// The message that a whole compressed `payload` stands for.
+    /// Decompresses the whole payload of a message.
     ///
     /// # Errors
-    /// 1009 as soon as there are more than `most` bytes, of which no more are kept; 1007 when the payload is damaged or
-    /// the text is not UTF-8.
-    pub fn message(&mut self, text: bool, payload: &[u8], most: usize) -> Result<Incoming<'_>, Violation> {
-        let bytes = self.inflate(payload, most)?;
+    /// Close code 1009 as soon as the output exceeds `max_bytes`, at most one byte more of which is stored; 1007 if the
+    /// payload is damaged or the text is not UTF-8.
+    pub fn message(&mut self, text: bool, payload: &[u8], max_bytes: usize) -> Result<Incoming<'_>, Violation> {
+        let bytes = self.inflate(payload, max_bytes)?;
         Ok(match text {
             true => {
                 Incoming::Text(Cow::Borrowed(simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::not_utf8())?))
@@ -96,12 +97,12 @@ impl Inflater {
         })
     }
 
-    /// Bytes of memory that the last message left behind: at most one more than its limit, or 64 KiB.
+    /// Returns the bytes of memory that are kept after the last message: at most its limit plus one, or 64 KiB.
     pub fn capacity(&self) -> usize {
         self.out.capacity()
     }
 
-    fn inflate(&mut self, payload: &[u8], most: usize) -> Result<&[u8], Violation> {
+    fn inflate(&mut self, payload: &[u8], max_bytes: usize) -> Result<&[u8], Violation> {
         self.raw.reset(false);
         self.out.clear();
         self.out.shrink_to(KEEP);
@@ -111,7 +112,7 @@ impl Inflater {
             loop {
                 if ended && !rest.is_empty() {
                     streams += 1;
-                    if streams > STREAMS {
+                    if streams > MAX_STREAMS {
                         return Err(damaged());
                     }
                     self.raw.reset(false);
@@ -121,12 +122,16 @@ impl Inflater {
                     self.raw.decompress_vec(rest, &mut self.out, FlushDecompress::Sync).map_err(|_| damaged())?;
                 rest = &rest[(self.raw.total_in() - taken) as usize..];
                 ended = status == Status::StreamEnd;
-                if self.out.len() > most {
-                    return Err(Violation::too_big(most));
+                if self.out.len() > max_bytes {
+                    return Err(Violation::too_big(max_bytes));
                 }
                 if self.out.len() == self.out.capacity() {
-                    // Doubles, to one byte beyond the limit and no further.
-                    let more = self.out.len().clamp(4096, KEEP.max(most)).min(most.saturating_add(1) - self.out.len());
+                    // The capacity doubles, up to one byte more than the limit.
+                    let more = self
+                        .out
+                        .len()
+                        .clamp(4096, KEEP.max(max_bytes))
+                        .min(max_bytes.saturating_add(1) - self.out.len());
                     self.out.reserve_exact(more);
                 } else if rest.is_empty() {
                     break;
@@ -151,12 +156,13 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Of the second level. The first is twice as fast and makes messages larger by a third; those above hardly make them
-/// smaller, and the thread that compresses is the one that serves all.
+/// Returns a compressor of level 2. Level 1 is twice as fast, but its output is a third larger; higher levels hardly reduce
+/// the output, and the thread that compresses also serves all connections.
 fn compressor() -> Compress {
     Compress::new_with_window_bits(Compression::new(2), false, WINDOW_BITS)
 }
 
+/// Returns the violation for a payload that cannot be decompressed.
 fn damaged() -> Violation {
     Violation::new(CloseCode::InvalidData, "the compressed message is damaged")
 }

@@ -1,25 +1,25 @@
-//! Extensions that a client offers (RFC 6455 section 9.1), of which one is known: permessage-deflate (RFC 7692).
+//! The extensions that a client offers (RFC 6455 section 9.1). Only permessage-deflate (RFC 7692) is supported.
 
 use crate::deflate::WINDOW_BITS;
 
 /// An offer of permessage-deflate that can be accepted.
 ///
-/// Neither side keeps its window from message to message, which the server may ask for unasked (RFC 7692 section 7.1.1):
-/// so a connection costs no memory, and a broadcast is compressed once for all.
+/// The server always requests that neither side keeps its window from one message to the next, which RFC 7692 section
+/// 7.1.1 allows. So a connection needs no memory for compression, and a broadcast is compressed once for all clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateOffer {
-    /// The largest window that the client takes, in bits, if it says so.
+    /// The largest window of the server that the client supports, in bits; `None` for any.
     server_window: Option<u8>,
 }
 
 impl DeflateOffer {
-    /// The first offer in the values of `Sec-WebSocket-Extensions` that can be accepted. One with a parameter that is
-    /// unknown, twice there or out of range is passed over (RFC 7692 section 7.1).
+    /// Returns the first offer in the values of `Sec-WebSocket-Extensions` that can be accepted. An offer with a parameter
+    /// that is unknown, repeated or out of range is skipped (RFC 7692 section 7.1).
     pub(crate) fn first_in(values: &[&str]) -> Option<DeflateOffer> {
-        values.iter().flat_map(|value| value.split(',')).find_map(DeflateOffer::read)
+        values.iter().flat_map(|value| value.split(',')).find_map(DeflateOffer::parse)
     }
 
-    fn read(offer: &str) -> Option<DeflateOffer> {
+    fn parse(offer: &str) -> Option<DeflateOffer> {
         let mut parts = offer.split(';').map(|part| part.trim_matches([' ', '\t']));
         if parts.next()? != "permessage-deflate" {
             return None;
@@ -45,7 +45,7 @@ impl DeflateOffer {
         Some(DeflateOffer { server_window })
     }
 
-    /// Accepts it in the answer to the handshake, behind whose last header stands an empty line.
+    /// Adds a header that accepts the offer to `response`, which must end in an empty line.
     pub fn accept_in(&self, response: &mut Vec<u8>) {
         let mut header = String::from(
             "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover",
@@ -58,14 +58,15 @@ impl DeflateOffer {
         response.splice(end..end, header.into_bytes());
     }
 
-    /// Whether the client's window is large enough for what a [`Deflater`](crate::deflate::Deflater) makes. To others
-    /// messages go uncompressed, as a sender may choose for each (RFC 7692 section 6).
+    /// Returns whether the window of the client is large enough for the output of a
+    /// [`Deflater`](crate::deflate::Deflater). Other clients get uncompressed messages, which a sender may always send (RFC
+    /// 7692 section 6).
     pub fn takes_compressed(&self) -> bool {
         self.server_window.is_none_or(|most| most >= WINDOW_BITS)
     }
 }
 
-/// A value without the quotes that it may have.
+/// Returns a value without quotes.
 fn unquoted(value: &str) -> Option<&str> {
     let value = value.trim_start_matches([' ', '\t']);
     match value.strip_prefix('"') {
@@ -74,7 +75,7 @@ fn unquoted(value: &str) -> Option<&str> {
     }
 }
 
-/// 8 to 15, written in decimal without leading zeros (RFC 7692 section 7.1.2).
+/// Parses 8 to 15, in decimal without leading zeros (RFC 7692 section 7.1.2).
 fn window(bits: &str) -> Option<u8> {
     let number: u8 = bits.parse().ok().filter(|number| (8..=15).contains(number))?;
     (number.to_string() == bits).then_some(number)

@@ -38,7 +38,7 @@ pub struct Token(String);
 pub enum TokenError {
     /// The token does not have 16 to 256 characters.
     #[error(
-        "a token needs {TOKEN_LENGTH} to {MAX_LENGTH} characters; use a longer one, or leave it out for a random one"
+        "a token needs {TOKEN_LENGTH} to {MAX_LENGTH} characters; choose another, or leave it out for a random one"
     )]
     Length,
     /// The token contains a character that needs escaping.

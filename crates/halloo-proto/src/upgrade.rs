@@ -1,4 +1,4 @@
-//! The request head: a WebSocket handshake, a page, or neither (RFC 6455 section 4.2).
+//! The request head, from the server's side: a WebSocket handshake (RFC 6455 section 4.2) or another HTTP request.
 
 use std::net::IpAddr;
 
@@ -15,40 +15,40 @@ use crate::limits::HandshakeLimits;
 use crate::routes::{self, Route};
 use crate::setting_names::SettingNames;
 
-/// Small clients draw the characters of their key at random, and leave bits set that encode nothing.
+/// Some clients make their key of random characters, which leaves trailing bits set that encode nothing.
 const KEY: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// No method that anybody sends is longer (the longest registered one has 17 letters).
-const LONGEST_METHOD: usize = 32;
+/// Bytes of the longest method; the longest registered one has 17.
+const MAX_METHOD_BYTES: usize = 32;
 
-/// The subprotocol that is chosen when it is offered. It stands for no more than plain messages.
+/// The subprotocol that is accepted if it is offered. It adds nothing to plain messages.
 pub const SUBPROTOCOL: &str = "halloo.v1";
-/// A subprotocol that begins so is no protocol but brings the token: a page can set no other header (the WHATWG's
-/// WebSocket constructor), and a URL is seen by more people. It is never the one that is chosen.
+/// The prefix of a subprotocol that contains the token. A page can set no other header (WebSocket constructor of the WHATWG
+/// HTML standard), and more people see a URL. Such a subprotocol is never accepted.
 const TOKEN_PREFIX: &str = "halloo.token.";
 
-/// Who sends a request.
+/// What is known about a request besides its bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestContext {
-    /// From which address.
+    /// The address of the peer.
     pub ip: IpAddr,
-    /// Whether a token of theirs is looked at ([`Guesses::allows`](crate::token::Guesses::allows)).
+    /// Whether to check a token in the request ([`Guesses::allows`](crate::token::Guesses::allows)).
     pub may_guess: bool,
 }
 
-/// What a request head asks for, and what it gets.
+/// What to do with a request.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decision {
     /// More bytes are needed.
     Incomplete,
-    /// A WebSocket handshake: send `response`; frames follow `head` bytes into the input.
+    /// A WebSocket handshake that passed the access rules: send `response`. Frames begin after `head` bytes of input.
     Accept {
-        /// Bytes of the head.
+        /// Bytes of the request head.
         head: usize,
-        /// The 101 answer.
+        /// The response with status 101.
         response: Vec<u8>,
-        /// The compression that the client offers: a server that wants it adds its own word to the answer.
+        /// The compression that the client offers; to accept it, add it to the response.
         deflate: Option<DeflateOffer>,
     },
     /// A `GET` or `HEAD` request that passed the access rules: send the response of `route` and close.
@@ -62,44 +62,44 @@ pub enum Decision {
     },
     /// Send `response` and close.
     Refuse {
-        /// Why, for the log and the peer.
+        /// Why the request is refused, for the log.
         reason: Refusal,
-        /// The answer.
+        /// The whole response, which contains the reason.
         response: Vec<u8>,
     },
 }
 
-/// Why a request got no for an answer.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Not HTTP at all.
-    #[error("this is not HTTP; connect with ws:// and any WebSocket client")]
+    /// The bytes are not HTTP.
+    #[error("this is not an HTTP request; connect with ws:// and a WebSocket client")]
     Garbage,
-    /// The first byte of TLS.
+    /// The bytes are TLS, which this server does not use.
     #[error("this port does not speak TLS; use ws:// or http:// instead of wss:// or https://")]
     Tls,
-    /// No TLS, where nothing else is spoken.
-    #[error("this port speaks TLS; use wss:// or https:// instead of ws:// or http://")]
+    /// The request came without TLS, which this server requires.
+    #[error("this port only speaks TLS; use wss:// or https:// instead of ws:// or http://")]
     Plain,
-    /// The head is too large.
-    #[error("the request head is larger than {size} bytes or {headers} headers")]
+    /// The request head is too large.
+    #[error("the request head has more than {size} bytes or {headers} headers; send fewer or shorter headers")]
     TooLarge {
-        /// Bytes that it may have.
+        /// The limit in bytes.
         size: usize,
-        /// Headers that it may have.
+        /// The limit in headers.
         headers: usize,
     },
-    /// Not `GET` or `HEAD`.
-    #[error("only GET and HEAD are answered")]
+    /// The method is neither `GET` nor `HEAD`.
+    #[error("the method is not supported; use GET or HEAD")]
     Method,
-    /// A handshake that breaks RFC 6455.
-    #[error("the WebSocket handshake is wrong: {0}")]
+    /// The handshake violates RFC 6455.
+    #[error("invalid WebSocket handshake: {0}")]
     Handshake(&'static str),
-    /// Another version than 13.
-    #[error("only WebSocket version 13 is spoken")]
+    /// The WebSocket version is not 13.
+    #[error("the WebSocket version is not supported; use version 13")]
     Version,
-    /// An access rule.
+    /// An access rule refuses the request.
     #[error(transparent)]
     Denied(#[from] Denied),
 }
@@ -114,7 +114,7 @@ impl Refusal {
         advice.map_or_else(|| self.to_string(), |advice| format!("{self}; {advice}"))
     }
 
-    /// The HTTP status that goes with it.
+    /// Returns the HTTP status of the response.
     pub fn status(&self) -> u16 {
         match self {
             Refusal::TooLarge { .. } => 431,
@@ -129,9 +129,9 @@ impl Refusal {
     }
 }
 
-/// Reads the request head at the start of `bytes`, sent by `context`.
+/// Parses the request head at the start of `bytes`, and decides what to do with the request.
 pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, limits: &HandshakeLimits) -> Decision {
-    judge(bytes, context, rules, limits).unwrap_or_else(|reason| {
+    decide(bytes, context, rules, limits).unwrap_or_else(|reason| {
         let extra: &[(&str, &str)] = match reason {
             Refusal::Version => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
             Refusal::Method => &[("Allow", "GET, HEAD")],
@@ -146,7 +146,7 @@ pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, lim
     })
 }
 
-fn judge(
+fn decide(
     bytes: &[u8],
     context: RequestContext,
     rules: &AccessRules,
@@ -155,7 +155,7 @@ fn judge(
     if bytes.first() == Some(&0x16) {
         return Err(Refusal::Tls);
     }
-    if bytes.len() > LONGEST_METHOD && !bytes[..LONGEST_METHOD].contains(&b' ') {
+    if bytes.len() > MAX_METHOD_BYTES && !bytes[..MAX_METHOD_BYTES].contains(&b' ') {
         return Err(Refusal::Garbage);
     }
     let size = limits.max_head_bytes;
@@ -179,7 +179,7 @@ fn judge(
             return Err(Refusal::Method);
         }
         if !request.all("sec-websocket-key")?.is_empty() {
-            return Err(Refusal::Handshake("`Upgrade: websocket` is missing; a proxy on the way may have dropped it"));
+            return Err(Refusal::Handshake("`Upgrade: websocket` is missing; a proxy may have removed it"));
         }
         let route = routes::find(request.path());
         if route.needs_token {
@@ -188,36 +188,36 @@ fn judge(
         let origin = origins.first().map(|&origin| origin.to_owned());
         return Ok(Decision::Respond { route, head_only: !get, origin });
     }
-    let wrong = |what| Err(Refusal::Handshake(what));
+    let invalid = |what| Err(Refusal::Handshake(what));
     if !get {
-        return wrong("its method must be GET");
+        return invalid("the method must be GET");
     }
     if request.inner.version != Some(1) {
-        return wrong("it needs HTTP/1.1");
+        return invalid("the version must be HTTP/1.1");
     }
     if !request.has_token("connection", "upgrade")? {
-        return wrong("`Connection: Upgrade` is missing");
+        return invalid("`Connection: Upgrade` is missing");
     }
     if request.all("sec-websocket-version")? != ["13"] {
         return Err(Refusal::Version);
     }
     let &[key] = request.all("sec-websocket-key")?.as_slice() else {
-        return wrong("it needs exactly one Sec-WebSocket-Key");
+        return invalid("exactly one Sec-WebSocket-Key is required");
     };
     if !KEY.decode(key).is_ok_and(|key| key.len() == 16) {
-        return wrong("Sec-WebSocket-Key must be 16 bytes in base64");
+        return invalid("Sec-WebSocket-Key must be 16 bytes in base64");
     }
     request.check_token(context, rules)?;
     let accept = accept_key(key);
-    // Only what was offered may be chosen, and a browser that offered something hangs up when nothing is.
+    // A server may only accept what was offered, and a browser that offered a subprotocol fails if none is accepted.
     let offered = request.all("sec-websocket-protocol")?;
-    let chosen = match offered.iter().flat_map(|list| list.split(',')).any(|item| item.trim() == SUBPROTOCOL) {
+    let subprotocol = match offered.iter().flat_map(|list| list.split(',')).any(|item| item.trim() == SUBPROTOCOL) {
         true => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
         false => String::new(),
     };
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n{chosen}\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n{subprotocol}\r\n"
     );
     let deflate = DeflateOffer::first_in(&request.all("sec-websocket-extensions")?);
     Ok(Decision::Accept { head, response: response.into_bytes(), deflate })
@@ -228,17 +228,17 @@ struct Request<'r, 'h, 'b> {
 }
 
 impl<'b> Request<'_, '_, 'b> {
-    /// The trimmed values of every header called `name`.
+    /// Returns the trimmed values of all headers called `name`.
     fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
         headers::all(self.inner.headers, name).ok_or(Refusal::Garbage)
     }
 
-    /// The path, without its query.
+    /// Returns the path without its query.
     fn path(&self) -> &'b str {
         self.inner.path.unwrap_or("/").split(['?', '#']).next().unwrap_or("/")
     }
 
-    /// Checks the tokens given in the query, as a subprotocol, or as RFC 6750 section 2.1 has it.
+    /// Checks the tokens in the query, in the subprotocols and in `Authorization` (RFC 6750 section 2.1).
     fn check_token(&self, context: RequestContext, rules: &AccessRules) -> Result<(), Refusal> {
         if rules.token.is_none() {
             return Ok(());
@@ -261,13 +261,13 @@ impl<'b> Request<'_, '_, 'b> {
         Ok(rules.check_token(&given)?)
     }
 
-    /// Whether a list of tokens, possibly over several headers, has `token`.
+    /// Returns whether a list of tokens, possibly in several headers, contains `token`.
     fn has_token(&self, name: &str, token: &str) -> Result<bool, Refusal> {
         headers::has_token(self.inner.headers, name, token).ok_or(Refusal::Garbage)
     }
 }
 
-/// The answer to a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+/// Returns the `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 pub fn accept_key(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key.as_bytes());

@@ -1,4 +1,4 @@
-//! Tables of the attacks on `Host` and `Origin`, each with the decision that must come out.
+//! Tables of `Host` and `Origin` headers, forged and genuine, each with the expected decision.
 
 use std::net::IpAddr;
 
@@ -8,7 +8,7 @@ use halloo_proto::upgrade::Refusal;
 
 const HERE: &str = "192.168.1.5:8765";
 
-fn neighbour() -> IpAddr {
+fn lan_peer() -> IpAddr {
     IpAddr::from([192, 168, 1, 9])
 }
 
@@ -21,16 +21,16 @@ fn origin_passes(origin: &str, host: &str, peer: IpAddr) -> bool {
 }
 
 #[test]
-fn sixty_origins_of_a_neighbour() {
+fn origins_from_another_machine() {
     let table = [
-        // Our own page, in every spelling of the same place.
+        // The page of this server, in every spelling.
         ("http://192.168.1.5:8765", true),
         ("https://192.168.1.5:8765", true),
         ("HTTP://192.168.1.5:8765", true),
         ("chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", true),
         ("moz-extension://1f6ee0a4-2f3a-4d6c-9f0f-0a3c8d2e1b11", true),
         ("safari-web-extension://AF60B2A8-7C6F-4B3C-8A40-5C2A6E1B9D3E", true),
-        // Nobody in particular.
+        // No particular site.
         ("null", false),
         ("NULL", false),
         ("", false),
@@ -43,7 +43,7 @@ fn sixty_origins_of_a_neighbour() {
         ("blob:http://192.168.1.5:8765", false),
         ("javascript://192.168.1.5:8765", false),
         ("undefined", false),
-        // Somebody else.
+        // Another site.
         ("http://evil.com", false),
         ("https://evil.com", false),
         ("http://evil.com:8765", false),
@@ -55,7 +55,7 @@ fn sixty_origins_of_a_neighbour() {
         ("http://１９２.168.1.5:8765", false),
         ("http://192。168。1。5:8765", false),
         ("http://evil.local:8765", false),
-        // Another port or none.
+        // Another port, or none.
         ("http://192.168.1.5", false),
         ("https://192.168.1.5", false),
         ("http://192.168.1.5:80", false),
@@ -68,7 +68,7 @@ fn sixty_origins_of_a_neighbour() {
         ("http://192.168.1.5:", false),
         ("http://192.168.1.5:8765:8765", false),
         ("http://192.168.1.5:0x223d", false),
-        // Ours as a part of theirs.
+        // The origin of this server as part of another.
         ("http://192.168.1.5:8765.evil.com", false),
         ("http://192.168.1.5.evil.com:8765", false),
         ("http://192.168.1.5:8765@evil.com", false),
@@ -83,7 +83,7 @@ fn sixty_origins_of_a_neighbour() {
         ("http://evil.com, http://192.168.1.5:8765", false),
         ("http://192.168.1.5:8765, http://evil.com", false),
         ("http://192.168.1.5:8765 http://evil.com", false),
-        // Not quite an origin.
+        // Not an origin.
         ("http://192.168.1.5:8765/", false),
         ("http://192.168.1.5:8765/x", false),
         ("http://192.168.1.5:8765?x", false),
@@ -100,7 +100,7 @@ fn sixty_origins_of_a_neighbour() {
         ("wss://192.168.1.5:8765", false),
         ("ftp://192.168.1.5:8765", false),
         ("httpx://192.168.1.5:8765", false),
-        // The same machine by another spelling is another place to a browser.
+        // Other spellings of the same address are other origins to a browser.
         ("http://3232235781:8765", false),
         ("http://0xc0a80105:8765", false),
         ("http://192.168.261:8765", false),
@@ -110,7 +110,7 @@ fn sixty_origins_of_a_neighbour() {
         ("http://127.0.0.1:8765", false),
         ("http://[::1]:8765", false),
         ("http://0.0.0.0:8765", false),
-        // Extensions must look like ones.
+        // Browser extensions, well-formed and malformed.
         ("chrome-extension://", false),
         ("chrome-extension://a/b", false),
         ("chrome-extension://a@b", false),
@@ -129,7 +129,7 @@ fn sixty_origins_of_a_neighbour() {
     ];
     assert!(table.len() >= 60);
     for (origin, expected) in table {
-        assert_eq!(origin_passes(origin, HERE, neighbour()), expected, "{origin:?}");
+        assert_eq!(origin_passes(origin, HERE, lan_peer()), expected, "{origin:?}");
     }
 }
 
@@ -165,7 +165,7 @@ fn origins_of_programs_on_this_machine() {
 }
 
 #[test]
-fn a_scheme_stands_for_its_port() {
+fn scheme_implies_its_default_port() {
     for (origin, host, expected) in [
         ("http://game.local", "game.local", true),
         ("http://game.local", "game.local:80", true),
@@ -178,17 +178,17 @@ fn a_scheme_stands_for_its_port() {
         ("http://[fe80::1]:8765", "[fe80::1]:8765", true),
         ("http://[fe80::1]:8765", "[fe80::2]:8765", false),
     ] {
-        assert_eq!(origin_passes(origin, host, neighbour()), expected, "{origin} at {host}");
+        assert_eq!(origin_passes(origin, host, lan_peer()), expected, "{origin} at {host}");
     }
 }
 
 #[test]
-fn forty_hosts() {
+fn host_headers() {
     let table = [
         ("127.0.0.1", true),
         ("127.0.0.1:8765", true),
         ("192.168.1.5:8765", true),
-        ("8.8.8.8:8765", true), // a literal cannot be rebound, whatever it is
+        ("8.8.8.8:8765", true), // an IP address cannot be rebound
         ("[::1]:8765", true),
         ("[FE80::1]", true),
         ("[::ffff:10.0.0.1]:8765", true),
@@ -282,7 +282,7 @@ fn forty_hosts() {
 }
 
 #[test]
-fn the_own_name_and_configured_ones() {
+fn own_and_configured_host_names() {
     let mut rules = AccessRules::default();
     rules.own_host = Some("annas-laptop".into());
     rules.allowed_hosts = vec!["game.example".into()];
@@ -314,13 +314,13 @@ fn configured_origins() {
         ("https://x.play.example", false),
         ("file://", false),
     ] {
-        assert_eq!(rules.check_origin(&[origin], HERE, neighbour()).is_ok(), expected, "{origin}");
+        assert_eq!(rules.check_origin(&[origin], HERE, lan_peer()).is_ok(), expected, "{origin}");
     }
     rules.allowed_origins = vec!["*".into()];
-    assert!(rules.check_origin(&["https://anything.example"], HERE, neighbour()).is_ok());
-    // Two origins are no origin, even for whoever lets everybody in.
-    assert!(rules.check_origin(&["http://a.example", "http://a.example"], HERE, neighbour()).is_err());
-    assert!(rules.check_origin(&[], HERE, neighbour()).is_ok());
+    assert!(rules.check_origin(&["https://anything.example"], HERE, lan_peer()).is_ok());
+    // Two origins are refused even if every origin is allowed.
+    assert!(rules.check_origin(&["http://a.example", "http://a.example"], HERE, lan_peer()).is_err());
+    assert!(rules.check_origin(&[], HERE, lan_peer()).is_ok());
 }
 
 /// The refusal as a command line describes it.
@@ -332,12 +332,12 @@ fn described(denied: Denied) -> String {
 fn refusal_names_the_option_that_would_allow_it() {
     let rules = AccessRules::default();
     for origin in ["http://play.example:3000", "https://[2001:db8::1]", "null", "file://"] {
-        let text = rules.check_origin(&[origin], HERE, neighbour()).map_err(described).unwrap_err();
+        let text = rules.check_origin(&[origin], HERE, lan_peer()).map_err(described).unwrap_err();
         assert!(text.contains(&format!("`--allowed-origins {origin}`")), "{text}");
     }
     let long = format!("https://{}.example", "a".repeat(180));
     assert!(
-        rules.check_origin(&[&long], HERE, neighbour()).map_err(described).unwrap_err().contains(&format!("{long}`"))
+        rules.check_origin(&[&long], HERE, lan_peer()).map_err(described).unwrap_err().contains(&format!("{long}`"))
     );
     let text = rules.check_host(&["Game.Example:8765"]).map_err(described).unwrap_err();
     assert!(text.contains("`--allowed-hosts Game.Example`"), "a port would not match: {text}");
@@ -356,7 +356,7 @@ fn refusal_never_suggests_what_a_shell_would_execute() {
         "http://x\ny",
         "-x",
     ] {
-        let origin = rules.check_origin(&[text], HERE, neighbour()).map_err(described).unwrap_err();
+        let origin = rules.check_origin(&[text], HERE, lan_peer()).map_err(described).unwrap_err();
         assert!(!origin.contains("--allowed-origins"), "{origin}");
         let host = rules.check_host(&[text]).map_err(described).unwrap_err();
         assert!(!host.contains("--allowed-hosts"), "{host}");
@@ -367,7 +367,7 @@ fn refusal_never_suggests_what_a_shell_would_execute() {
 }
 
 #[test]
-fn only_neighbours_connect() {
+fn only_local_peers_may_connect() {
     let rules = AccessRules::default();
     let attached = [("203.0.113.7".parse().unwrap(), 24), ("2001:db8:1::7".parse().unwrap(), 64)];
     for (peer, expected) in [

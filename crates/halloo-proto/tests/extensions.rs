@@ -1,6 +1,6 @@
-//! Which offers of compression are accepted, and with which words (RFC 7692 section 7.1).
+//! Offers of permessage-deflate and the responses to them (RFC 7692 section 7.1).
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::net::Ipv4Addr;
 
@@ -9,29 +9,29 @@ use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
-const OURS: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+const ACCEPTED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-/// The offer that a request with these headers makes, and the answer to it.
-fn ask(headers: &[&str]) -> (Option<DeflateOffer>, String) {
+/// Returns the offer that a request with these headers makes, and the response to it.
+fn negotiate(headers: &[&str]) -> (Option<DeflateOffer>, String) {
     let offers: String = headers.iter().map(|value| format!("Sec-WebSocket-Extensions: {value}\r\n")).collect();
     let request = format!(
         "GET / HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offers}\r\n"
     );
     let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
-    let verdict = read_head(request.as_bytes(), context, &AccessRules::default(), &HandshakeLimits::default());
-    let Decision::Accept { mut response, deflate, .. } = verdict else { panic!("{verdict:?}") };
+    let decision = read_head(request.as_bytes(), context, &AccessRules::default(), &HandshakeLimits::default());
+    let Decision::Accept { mut response, deflate, .. } = decision else { panic!("{decision:?}") };
     if let Some(offer) = deflate {
         offer.accept_in(&mut response);
     }
     let response = String::from_utf8(response).unwrap();
     assert!(response.ends_with("\r\n\r\n") && response.matches("\r\n\r\n").count() == 1, "{response:?}");
-    let answer = response.split("\r\n").find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
-    (deflate, answer.unwrap_or_default().to_owned())
+    let accepted = response.split("\r\n").find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    (deflate, accepted.unwrap_or_default().to_owned())
 }
 
 #[test]
-fn offers_that_are_accepted() {
+fn valid_offers_are_accepted() {
     let table: [(&[&str], &str, bool); 14] = [
         (&["permessage-deflate"], "", true),
         (&["permessage-deflate; client_max_window_bits"], "", true),
@@ -40,7 +40,7 @@ fn offers_that_are_accepted() {
         (&["permessage-deflate; server_max_window_bits=15"], "; server_max_window_bits=12", true),
         (&["permessage-deflate; server_max_window_bits=12"], "; server_max_window_bits=12", true),
         (&["permessage-deflate; server_max_window_bits=\"13\""], "; server_max_window_bits=12", true),
-        // A window so small is agreed to, and then nothing is compressed for it.
+        // A smaller window is accepted, but messages to this client are not compressed.
         (&["permessage-deflate; server_max_window_bits=11"], "; server_max_window_bits=11", false),
         (&["permessage-deflate; server_max_window_bits=8"], "; server_max_window_bits=8", false),
         (
@@ -58,14 +58,14 @@ fn offers_that_are_accepted() {
         (&["", "permessage-deflate; client_max_window_bits=15"], "", true),
     ];
     for (headers, more, takes_compressed) in table {
-        let (offer, answer) = ask(headers);
-        assert_eq!(answer, format!("{OURS}{more}"), "{headers:?}");
+        let (offer, accepted) = negotiate(headers);
+        assert_eq!(accepted, format!("{ACCEPTED}{more}"), "{headers:?}");
         assert_eq!(offer.unwrap().takes_compressed(), takes_compressed, "{headers:?}");
     }
 }
 
 #[test]
-fn offers_that_are_declined() {
+fn invalid_offers_are_declined() {
     let table = [
         "",
         ",",
@@ -90,6 +90,6 @@ fn offers_that_are_declined() {
         "permessage-deflate; client_max_window_bits; client_max_window_bits=12",
     ];
     for offer in table {
-        assert_eq!(ask(&[offer]), (None, String::new()), "{offer:?}");
+        assert_eq!(negotiate(&[offer]), (None, String::new()), "{offer:?}");
     }
 }

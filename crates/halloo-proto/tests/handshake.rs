@@ -1,6 +1,6 @@
-//! The handshake from the client's side: against our own server's side, and against answers that are wrong.
+//! The client's side of the handshake, against the server of this crate and against invalid responses.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,31 +14,31 @@ use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const VISITOR: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_guess: true };
+const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_guess: true };
 
-fn answer(text: &str) -> Answer {
+fn read(text: &str) -> Answer {
     Handshake::new(NONCE).judge(text.as_bytes(), false)
 }
 
-/// A right answer, with one line exchanged.
-fn changed(line: &str, by: &str) -> String {
+/// Returns a valid response with `line` replaced.
+fn response_with(line: &str, replacement: &str) -> String {
     let accept = accept_key(KEY);
-    let right = format!(
+    let valid = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     );
-    assert!(right.contains(line), "{line}");
-    right.replace(line, by)
+    assert!(valid.contains(line), "{line}");
+    valid.replace(line, replacement)
 }
 
 #[test]
-fn our_own_server_accepts_and_is_accepted() {
+fn client_and_server_of_this_crate_accept_each_other() {
     let handshake = Handshake::new(NONCE);
     let request = handshake.request(&"ws://192.168.1.5:8765/a?b=c".parse().unwrap(), None);
     let text = String::from_utf8(request.clone()).unwrap();
     assert!(text.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"), "{text}");
     assert!(text.contains(KEY) && !text.contains("Origin") && !text.contains("Authorization"), "{text}");
     let Decision::Accept { head, mut response, .. } =
-        read_head(&request, VISITOR, &AccessRules::default(), &HandshakeLimits::default())
+        read_head(&request, CONTEXT, &AccessRules::default(), &HandshakeLimits::default())
     else {
         panic!()
     };
@@ -50,37 +50,37 @@ fn our_own_server_accepts_and_is_accepted() {
     }
     assert_eq!(handshake.judge(&response, false), Answer::Accepted { head: whole });
     let other = Handshake::new([7; 16]);
-    assert!(matches!(other.judge(&response, false), Answer::Broken(why) if why.contains("does not fit the key")));
+    assert!(matches!(other.judge(&response, false), Answer::Broken(why) if why.contains("does not match the key")));
 }
 
 #[test]
-fn our_own_server_takes_our_token() {
+fn server_accepts_the_token_in_the_request() {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::from(NONCE));
     let request = |token: &Token| Handshake::new(NONCE).request(&"ws://127.0.0.1:8765".parse().unwrap(), Some(token));
-    let verdict = |token: &Token| read_head(&request(token), VISITOR, &rules, &HandshakeLimits::default());
-    assert!(matches!(verdict(&Token::from(NONCE)), Decision::Accept { .. }));
-    assert!(matches!(verdict(&Token::from([0; 16])), Decision::Refuse { reason, .. } if reason.status() == 401));
+    let decision = |token: &Token| read_head(&request(token), CONTEXT, &rules, &HandshakeLimits::default());
+    assert!(matches!(decision(&Token::from(NONCE)), Decision::Accept { .. }));
+    assert!(matches!(decision(&Token::from([0; 16])), Decision::Refuse { reason, .. } if reason.status() == 401));
 }
 
 #[test]
-fn spelling_and_lists_are_free() {
-    for (line, by) in [
+fn case_white_space_and_lists_are_accepted() {
+    for (line, replacement) in [
         ("Upgrade: websocket", "upgrade:  WebSocket "),
         ("Connection: Upgrade", "CONNECTION: keep-alive, uPGRADE"),
         ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade"),
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions:\r\n\r\n"),
         ("101 Switching Protocols", "101 "),
     ] {
-        assert!(matches!(answer(&changed(line, by)), Answer::Accepted { .. }), "{by}");
+        assert!(matches!(read(&response_with(line, replacement)), Answer::Accepted { .. }), "{replacement}");
     }
 }
 
 #[test]
-fn what_was_not_asked_for_is_not_taken() {
+fn invalid_responses_are_rejected() {
     let accept = format!("Sec-WebSocket-Accept: {}", accept_key(KEY));
     let twice = format!("{accept}\r\n{accept}");
-    for (line, by) in [
+    for (line, replacement) in [
         ("Upgrade: websocket\r\n", ""),
         ("Upgrade: websocket", "Upgrade: h2c"),
         ("Upgrade: websocket", "Upgrade: websocket, h2c"),
@@ -94,36 +94,39 @@ fn what_was_not_asked_for_is_not_taken() {
         ("HTTP/1.1", "HTTP/1.0"),
         ("HTTP/1.1", "SSH-2.0-x"),
     ] {
-        assert!(matches!(answer(&changed(line, by)), Answer::Broken(_)), "{line:?} by {by:?}");
+        assert!(
+            matches!(read(&response_with(line, replacement)), Answer::Broken(_)),
+            "{line:?} replaced by {replacement:?}"
+        );
     }
 }
 
 #[test]
-fn a_refusal_is_told_in_the_servers_own_words() {
+fn refusal_contains_the_text_of_the_response() {
     let refused = |status, text: &str| Answer::Refused { status, text: text.into() };
     let plain = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n";
     let whole = format!("{plain}Content-Length: 8\r\n\r\nnot you\n\x1b more");
-    assert_eq!(answer(&whole), refused(403, "not you"));
-    assert_eq!(answer(&whole[..whole.len() - 8]), Answer::Incomplete, "the sentence is not there yet");
+    assert_eq!(read(&whole), refused(403, "not you"));
+    assert_eq!(read(&whole[..whole.len() - 8]), Answer::Incomplete, "the text is incomplete");
     let without_length = format!("{plain}\r\nnot\x1b[31m you\u{202e}");
-    assert_eq!(answer(&without_length), Answer::Incomplete);
+    assert_eq!(read(&without_length), Answer::Incomplete);
     let handshake = Handshake::new(NONCE);
     let ended = handshake.judge(without_length.as_bytes(), true);
     assert_eq!(ended, refused(403, "not\\u{1b}[31m you\\u{202e}"));
     assert_eq!(handshake.judge(format!("{plain}\r\n").as_bytes(), true), refused(403, "Forbidden"));
     let page = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 99\r\n\r\n<html>";
-    assert_eq!(answer(page), refused(404, "Not Found"));
-    assert_eq!(answer("HTTP/1.1 200 OK\r\n\r\n"), refused(200, "OK"));
+    assert_eq!(read(page), refused(404, "Not Found"));
+    assert_eq!(read("HTTP/1.1 200 OK\r\n\r\n"), refused(200, "OK"));
 }
 
 #[test]
-fn an_answer_without_an_end_is_cut_off() {
+fn endless_responses_are_rejected() {
     let endless = format!("HTTP/1.1 101 X\r\nX: {}", "x".repeat(9000));
-    assert_eq!(answer(&endless[..8000]), Answer::Incomplete);
-    assert!(matches!(answer(&endless), Answer::Broken(why) if why.contains("large")));
+    assert_eq!(read(&endless[..8000]), Answer::Incomplete);
+    assert!(matches!(read(&endless), Answer::Broken(why) if why.contains("large")));
     let headers = format!("HTTP/1.1 101 X\r\n{}", "a: b\r\n".repeat(100));
-    assert!(matches!(answer(&headers), Answer::Broken(why) if why.contains("large")));
+    assert!(matches!(read(&headers), Answer::Broken(why) if why.contains("large")));
     let chatty = format!("HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n\r\n{}", "x".repeat(9000));
-    let Answer::Refused { status: 503, text } = answer(&chatty) else { panic!() };
+    let Answer::Refused { status: 503, text } = read(&chatty) else { panic!() };
     assert!(text.len() <= 303, "{}", text.len());
 }

@@ -1,4 +1,4 @@
-//! The request head as strangers send it: in pieces, broken, too large, or not HTTP at all.
+//! Request heads: in pieces, malformed, too large, or not HTTP at all.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,18 +11,19 @@ const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgra
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-const NEIGHBOUR: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
+const LAN_PEER: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
 
 fn read(bytes: impl AsRef<[u8]>) -> Decision {
-    read_head(bytes.as_ref(), NEIGHBOUR, &AccessRules::default(), &HandshakeLimits::default())
+    read_head(bytes.as_ref(), LAN_PEER, &AccessRules::default(), &HandshakeLimits::default())
 }
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The status and the whole text of a refusal, which must agree; 101 and 200 for what is let in, 0 for what is incomplete.
-fn answer(bytes: impl AsRef<[u8]>) -> (u16, String) {
+/// Returns the status and the whole response of a refusal, which must agree; 101 or 200 if the request is accepted, 0 if it
+/// is incomplete.
+fn respond(bytes: impl AsRef<[u8]>) -> (u16, String) {
     match read(bytes) {
         Decision::Incomplete => (0, String::new()),
         Decision::Accept { response, .. } => (101, text(&response)),
@@ -36,19 +37,19 @@ fn answer(bytes: impl AsRef<[u8]>) -> (u16, String) {
 }
 
 #[test]
-fn the_key_of_rfc_6455() {
+fn accept_key_of_rfc_6455_section_1_3() {
     assert_eq!(accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
 #[test]
-fn any_slicing_waits_for_the_whole_head() {
+fn head_in_pieces_is_incomplete_until_its_end() {
     for cut in 0..GOOD.len() {
         assert_eq!(read(&GOOD[..cut]), Decision::Incomplete, "cut at {cut}");
     }
 }
 
 #[test]
-fn nothing_is_negotiated_and_frames_follow_the_head() {
+fn unknown_subprotocols_and_extensions_are_not_negotiated_and_frames_follow_the_head() {
     let Decision::Accept { head, response, .. } = read(format!("{GOOD}\u{1}\u{2}")) else { panic!() };
     let response = String::from_utf8(response).unwrap();
     assert!(response.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
@@ -59,7 +60,7 @@ fn nothing_is_negotiated_and_frames_follow_the_head() {
 }
 
 #[test]
-fn variations_of_a_good_handshake() {
+fn variations_of_a_valid_handshake() {
     for (from, to, expected) in [
         ("Upgrade: websocket", "uPGRADE:WEBSOCKET", 101),
         ("Upgrade: websocket", "Upgrade: h2c, websocket", 101),
@@ -67,7 +68,7 @@ fn variations_of_a_good_handshake() {
         ("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade", 101),
         ("/play?room=1", "/", 101),
         ("/play?room=1", "/%e2%98%83/..//x?y=\\", 101),
-        // Characters drawn at random, with bits beyond the sixteenth byte.
+        // Random characters, with trailing bits after the sixteenth byte.
         ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR==", 101),
         ("Origin: http://192.168.1.5:8765", "X-Nothing: x", 101),
         ("Connection: Upgrade", "Connection: upgraded", 400),
@@ -103,20 +104,20 @@ fn variations_of_a_good_handshake() {
         ("Origin: http://192.168.1.5:8765", "Origin:", 403),
         ("Origin: ", "Origin: http://evil.com\r\nOrigin: ", 403),
         ("Origin: ", "Origin: http://192.168.1.5:8765\r\nORIGIN: ", 403),
-        // The rebound page: its origin is its host, but its host is not ours.
+        // DNS rebinding: the origin matches the host, but the host is not this server.
         ("192.168.1.5:8765\r\nUpgrade", "evil.com:8765\r\nOrigin: http://evil.com:8765\r\nUpgrade", 403),
     ] {
         let head = GOOD.replacen(from, to, 1);
         assert_ne!(head, GOOD, "{from}");
-        assert_eq!(answer(&head).0, expected, "{to:?}: {:?}", answer(&head));
+        assert_eq!(respond(&head).0, expected, "{to:?}: {:?}", respond(&head));
     }
     let rebound = GOOD.replace("192.168.1.5:8765", "evil.com:8765");
-    assert_eq!(answer(rebound).0, 403);
+    assert_eq!(respond(rebound).0, 403);
 }
 
 #[test]
-fn a_wrong_version_learns_the_right_one() {
-    let (status, text) = answer(GOOD.replace("Version: 13", "Version: 8"));
+fn refusal_of_a_version_names_version_13() {
+    let (status, text) = respond(GOOD.replace("Version: 13", "Version: 8"));
     assert_eq!(status, 426);
     for line in ["Sec-WebSocket-Version: 13", "Upgrade: websocket", "Connection: close, upgrade"] {
         assert!(text.contains(&format!("\r\n{line}\r\n")), "{line} is not in {text}");
@@ -124,7 +125,7 @@ fn a_wrong_version_learns_the_right_one() {
 }
 
 #[test]
-fn what_is_no_request_is_told_so_at_once() {
+fn bytes_that_are_not_http_are_refused_at_once() {
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00"[..],
         b"SSH-2.0-OpenSSH_9.9\r\n",
@@ -139,41 +140,41 @@ fn what_is_no_request_is_told_so_at_once() {
         b"GET / HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
         &[b'A'; 40],
     ] {
-        assert_eq!(answer(bytes).0, 400, "{:?}", String::from_utf8_lossy(bytes));
+        assert_eq!(respond(bytes).0, 400, "{:?}", String::from_utf8_lossy(bytes));
     }
-    assert!(answer(b"\x16").1.contains("ws:// or http:// instead of wss://"));
+    assert!(respond(b"\x16").1.contains("ws:// or http:// instead of wss://"));
     for beginning in ["G", "OPTIONS", "GET / HTTP/1.", "\r\n"] {
-        assert_eq!(answer(beginning).0, 0, "{beginning:?} may become a request");
+        assert_eq!(respond(beginning).0, 0, "{beginning:?} may be the beginning of a request");
     }
 }
 
 #[test]
-fn limits_hold_whatever_the_slicing() {
+fn heads_beyond_the_limits_are_refused() {
     let head = |lines: usize, length: usize| {
         let lines: String = (0..lines).map(|_| format!("A: {}\r\n", "b".repeat(length))).collect();
         format!("GET / HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
     };
-    assert_eq!(answer(head(63, 1)).0, 200);
-    assert_eq!(answer(head(64, 1)).0, 431);
-    assert_eq!(answer(head(10_000, 1)).0, 431);
-    assert_eq!(answer(head(1, 8000)).0, 200);
-    assert_eq!(answer(head(1, 8192)).0, 431);
-    assert_eq!(answer(&head(1, 20_000_000)[..65_536]).0, 431);
-    assert_eq!(answer(format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000))).0, 431);
-    assert_eq!(answer(format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65))).0, 431);
-    assert_eq!(answer("\r\n".repeat(5000)).0, 400);
+    assert_eq!(respond(head(63, 1)).0, 200);
+    assert_eq!(respond(head(64, 1)).0, 431);
+    assert_eq!(respond(head(10_000, 1)).0, 431);
+    assert_eq!(respond(head(1, 8000)).0, 200);
+    assert_eq!(respond(head(1, 8192)).0, 431);
+    assert_eq!(respond(&head(1, 20_000_000)[..65_536]).0, 431);
+    assert_eq!(respond(format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000))).0, 431);
+    assert_eq!(respond(format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65))).0, 431);
+    assert_eq!(respond("\r\n".repeat(5000)).0, 400);
 }
 
 #[test]
-fn the_answer_to_head_has_no_body() {
+fn response_to_head_has_no_body() {
     for head in ["HEAD / HTTP/1.1\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: evil.com\r\n\r\n"] {
-        assert!(answer(head).1.ends_with("\r\n\r\n"), "{head:?}");
+        assert!(respond(head).1.ends_with("\r\n\r\n"), "{head:?}");
     }
-    assert!(!answer("GET / HTTP/1.1\r\n\r\n").1.ends_with("\r\n\r\n"));
+    assert!(!respond("GET / HTTP/1.1\r\n\r\n").1.ends_with("\r\n\r\n"));
 }
 
 #[test]
-fn pages_obey_the_same_rules() {
+fn http_requests_are_subject_to_the_access_rules() {
     for (line, headers, expected) in [
         ("GET /status", "Host: localhost", 200),
         ("GET /", "Host: localhost\r\nUpgrade: h2c\r\nConnection: Upgrade", 200),
@@ -184,19 +185,19 @@ fn pages_obey_the_same_rules() {
         ("POST /status", "Host: localhost\r\nContent-Length: 3", 405),
         ("DELETE /", "Host: localhost", 405),
     ] {
-        assert_eq!(answer(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
+        assert_eq!(respond(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
     }
     let route = halloo_proto::routes::find("/status");
     let asked = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(asked, Decision::Respond { route, head_only: true, origin: None });
-    assert!(answer("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
+    assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
 }
 
 #[test]
-fn a_refusal_cannot_be_split_or_coloured() {
+fn refusal_contains_no_control_or_bidi_characters() {
     for origin in ["a\u{85}b", "http://x\u{202e}y", "http://x\ty", "\u{9b}31m"] {
         let head = GOOD.replace("Origin: http://192.168.1.5:8765", &format!("Origin: {origin}"));
-        let (status, text) = answer(head);
+        let (status, text) = respond(head);
         assert_eq!(status, 403);
         let harmful = |c: char| c != '\r' && c != '\n' && halloo_proto::text::is_harmful(c);
         assert!(!text.contains(harmful), "{text:?}");
@@ -205,7 +206,7 @@ fn a_refusal_cannot_be_split_or_coloured() {
 
 #[test]
 fn mutated_heads_never_panic() {
-    // Xorshift: the same 50,000 heads in every run, so that a failure can be repeated.
+    // Xorshift: the same 50,000 heads in every run, so that a failure can be reproduced.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |below: usize| {
         state ^= state << 13;
@@ -227,22 +228,22 @@ fn mutated_heads_never_panic() {
                 bytes.push(b'G');
             }
         }
-        let (status, _) = answer(&bytes);
+        let (status, _) = respond(&bytes);
         assert!([0, 101, 200, 400, 403, 405, 426, 431].contains(&status));
     }
     for length in 0..600 {
         let noise: Vec<u8> = (0..length).map(|_| next(256) as u8).collect();
-        let _ = answer(noise);
+        let _ = respond(noise);
     }
 }
 
 const TOKEN: &str = "a-token-of-22-letters.";
 
-/// What a head gets from a server that wants [`TOKEN`].
-fn answer_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
+/// The same for a server that requires [`TOKEN`].
+fn respond_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::new(TOKEN).expect("long enough"));
-    match read_head(head.as_ref(), RequestContext { may_guess, ..NEIGHBOUR }, &rules, &HandshakeLimits::default()) {
+    match read_head(head.as_ref(), RequestContext { may_guess, ..LAN_PEER }, &rules, &HandshakeLimits::default()) {
         Decision::Incomplete => (0, String::new()),
         Decision::Accept { response, .. } => (101, text(&response)),
         Decision::Respond { route, .. } => (200, route.path.to_owned()),
@@ -251,7 +252,7 @@ fn answer_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
 }
 
 #[test]
-fn a_token_is_given_in_three_ways() {
+fn token_is_accepted_in_the_query_the_authorization_and_the_subprotocols() {
     let protocol = "Sec-WebSocket-Protocol: chat";
     for (from, to, expected) in [
         ("GET /", format!("GET /?token={TOKEN}&"), 101),
@@ -273,36 +274,36 @@ fn a_token_is_given_in_three_ways() {
         ("Origin", format!("Cookie: token={TOKEN}\r\nOrigin"), 401),
         (protocol, format!("Sec-WebSocket-Protocol: {TOKEN}"), 401),
         (protocol, format!("Sec-WebSocket-Protocol: Halloo.Token.{TOKEN}"), 401),
-        // A request is one guess, however many tokens it brings.
+        // A request is a single guess, however many tokens it contains.
         ("room=1", format!("token=wrong&token={TOKEN}"), 401),
         ("Origin", format!("Authorization: Bearer {TOKEN}\r\nAuthorization: Bearer x\r\nOrigin"), 401),
-        // The token opens no door that the other rules keep shut.
+        // The token does not override the other rules.
         ("Host: 192.168.1.5:8765", format!("Host: evil.com\r\nAuthorization: Bearer {TOKEN}"), 403),
         ("Origin: http://192.168.1.5:8765", format!("Origin: http://evil.com\r\nAuthorization: Bearer {TOKEN}"), 403),
     ] {
         let head = GOOD.replacen(from, &to, 1);
-        assert_eq!(answer_with_token(&head, true).0, expected, "{to}");
-        assert!(!answer_with_token(&head, true).1.contains(TOKEN), "{to}");
+        assert_eq!(respond_with_token(&head, true).0, expected, "{to}");
+        assert!(!respond_with_token(&head, true).1.contains(TOKEN), "{to}");
     }
 }
 
 #[test]
-fn the_token_is_never_the_subprotocol_that_is_chosen() {
+fn subprotocol_with_the_token_is_never_accepted() {
     let offer = |offer: &str| {
         let head = GOOD.replace("Sec-WebSocket-Protocol: chat", &format!("Sec-WebSocket-Protocol: {offer}"));
-        let (status, response) = answer_with_token(head, true);
+        let (status, response) = respond_with_token(head, true);
         assert_eq!(status, 101, "{offer}");
         let line = response.lines().find(|line| line.starts_with("Sec-WebSocket-Protocol"));
         line.map(str::to_owned)
     };
-    let chosen = Some("Sec-WebSocket-Protocol: halloo.v1".to_owned());
-    assert_eq!(offer(&format!("halloo.token.{TOKEN},halloo.v1")), chosen);
+    let accepted = Some("Sec-WebSocket-Protocol: halloo.v1".to_owned());
+    assert_eq!(offer(&format!("halloo.token.{TOKEN},halloo.v1")), accepted);
     assert_eq!(offer(&format!("halloo.token.{TOKEN}")), None);
-    assert_eq!(offer(&format!("chat, Halloo.V1, halloo.token.{TOKEN}")), None, "names of subprotocols have a case");
+    assert_eq!(offer(&format!("chat, Halloo.V1, halloo.token.{TOKEN}")), None, "subprotocols are case-sensitive");
 }
 
 #[test]
-fn pages_that_tell_something_want_the_token() {
+fn only_public_routes_need_no_token() {
     for (path, expected) in [
         ("/", 200),
         ("/?token=x", 200),
@@ -316,7 +317,7 @@ fn pages_that_tell_something_want_the_token() {
         (&format!("/status?token={TOKEN}"), 200),
         ("/status?token=wrong", 401),
     ] {
-        let (status, text) = answer_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), true);
+        let (status, text) = respond_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), true);
         assert_eq!(status, expected, "{path}");
         if status == 401 {
             assert!(text.contains("\r\nWWW-Authenticate: Bearer\r\n") && text.contains("token"), "{text}");
@@ -325,15 +326,15 @@ fn pages_that_tell_something_want_the_token() {
 }
 
 #[test]
-fn who_has_guessed_too_often_learns_nothing() {
+fn tokens_are_not_checked_beyond_the_rate_limit() {
     for token in [TOKEN, "wrong"] {
         let head = GOOD.replace("room=1", &format!("token={token}"));
-        let (status, text) = answer_with_token(head, false);
+        let (status, text) = respond_with_token(head, false);
         assert_eq!(status, 429);
         assert!(text.contains("\r\nRetry-After: 10\r\n") && text.contains("wait"), "{text}");
     }
-    assert_eq!(answer_with_token(GOOD, false).0, 401, "that a token is missing is no guess");
-    assert_eq!(answer_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", false).0, 200);
+    assert_eq!(respond_with_token(GOOD, false).0, 401, "a missing token is not a guess");
+    assert_eq!(respond_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", false).0, 200);
 }
 
 #[test]
@@ -363,7 +364,7 @@ fn refusals_name_the_setting_that_allows_the_request_as_the_program_spells_it() 
         for (setting_names, advice) in names.into_iter().zip(advice) {
             let mut rules = AccessRules::default();
             rules.setting_names = setting_names;
-            match read_head(head.as_bytes(), NEIGHBOUR, &rules, &HandshakeLimits::default()) {
+            match read_head(head.as_bytes(), LAN_PEER, &rules, &HandshakeLimits::default()) {
                 Decision::Refuse { response, .. } => assert!(text(&response).contains(advice), "{}", text(&response)),
                 other => panic!("{other:?}"),
             }

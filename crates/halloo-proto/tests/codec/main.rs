@@ -1,11 +1,11 @@
-//! The codec against random traffic: however the bytes are cut, and in the eyes of another implementation.
+//! The codec on random traffic: in any pieces, and compared with another implementation.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod traffic;
 
-mod opinion;
 mod reading;
+mod reference;
 
-mod second_opinion;
+mod comparison;
 mod slicing;

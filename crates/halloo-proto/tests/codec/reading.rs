@@ -1,4 +1,4 @@
-//! What the codec makes of bytes in any pieces. The fuzzer of frames uses it, too.
+//! Reads bytes in pieces with the codec. The fuzz target `frames` uses it, too.
 
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
@@ -6,10 +6,10 @@ use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Role};
 use halloo_proto::limits::MessageLimits;
 use halloo_proto::message::{Incoming, Receiver};
 
-/// Small, so that random traffic meets it.
+/// Small, so that random traffic reaches the limit.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 400;
 
-/// What a reader made of a piece of traffic.
+/// What a reader found in the traffic.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seen {
     Text(String),
@@ -17,11 +17,11 @@ pub(crate) enum Seen {
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
-    /// A broken rule, by the code to close with; nothing is read behind it.
+    /// A violation, with its close code; nothing is read after it.
     Refused(u16, String),
 }
 
-/// Without limits on rates, which are not a matter of bytes.
+/// Returns limits without rate limits, which do not depend on the bytes.
 pub(crate) fn limits() -> MessageLimits {
     MessageLimits {
         max_message_bytes: MAX_MESSAGE_BYTES,
@@ -30,7 +30,7 @@ pub(crate) fn limits() -> MessageLimits {
     }
 }
 
-/// Reads `pieces` as the reactor does: each behind what was kept of the one before. Ends at a close or a broken rule.
+/// Reads `pieces` like the reactor, each after what was kept of the previous one, up to a close frame or a violation.
 pub(crate) fn read<'a>(role: Role, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
     let (limits, now) = (limits(), Time::ZERO);
     let mut receiver = Receiver::default();
@@ -44,7 +44,7 @@ pub(crate) fn read<'a>(role: Role, pieces: impl IntoIterator<Item = &'a [u8]>) -
             seen.push(match receiver.next(&mut input, role, false, &limits, now) {
                 Ok(Some(Incoming::Text(text))) => Seen::Text(text.into_owned()),
                 Ok(Some(Incoming::Binary(bytes))) => Seen::Binary(bytes.into_owned()),
-                Ok(Some(compressed @ Incoming::Compressed { .. })) => panic!("not agreed on: {compressed:?}"),
+                Ok(Some(compressed @ Incoming::Compressed { .. })) => panic!("not negotiated: {compressed:?}"),
                 Ok(Some(Incoming::Ping(payload))) => Seen::Ping(payload.to_vec()),
                 Ok(Some(Incoming::Pong(payload))) => Seen::Pong(payload.to_vec()),
                 Ok(Some(Incoming::Close(code, reason))) => {

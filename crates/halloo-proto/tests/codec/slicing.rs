@@ -1,12 +1,12 @@
-//! The bytes of a connection mean the same however the network cuts them.
+//! Traffic is read alike in any pieces.
 
 use halloo_proto::frame::Role;
 use proptest::prelude::*;
 
 use crate::reading::{Seen, read};
-use crate::traffic::{Frame, broken, role, sound, wire};
+use crate::traffic::{Frame, malformed, role, valid, wire};
 
-/// `bytes` in pieces that end at `cuts`; a piece may be empty.
+/// Returns `bytes` in pieces that end at `cuts`; a piece may be empty.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     cuts.sort_unstable();
@@ -31,7 +31,7 @@ fn for_role<T: std::fmt::Debug>(
 
 proptest! {
     #[test]
-    fn sound_traffic((role, frames, cuts) in for_role(|role| sound(role).boxed())) {
+    fn valid_traffic_is_read_alike_in_pieces((role, frames, cuts) in for_role(|role| valid(role).boxed())) {
         let frames: Vec<Frame> = frames;
         let seen = same_in_pieces(role, &wire(&frames), &cuts)?;
         let refused = seen.iter().any(|seen| matches!(seen, Seen::Refused(..)));
@@ -39,12 +39,12 @@ proptest! {
     }
 
     #[test]
-    fn broken_traffic((role, bytes, cuts) in for_role(|role| broken(role).boxed())) {
+    fn malformed_traffic_is_read_alike_in_pieces((role, bytes, cuts) in for_role(|role| malformed(role).boxed())) {
         same_in_pieces(role, &bytes, &cuts)?;
     }
 
     #[test]
-    fn any_bytes((role, bytes, cuts) in for_role(|_| prop::collection::vec(any::<u8>(), 0..300).boxed())) {
+    fn random_bytes_are_read_alike_in_pieces((role, bytes, cuts) in for_role(|_| prop::collection::vec(any::<u8>(), 0..300).boxed())) {
         same_in_pieces(role, &bytes, &cuts)?;
     }
 }

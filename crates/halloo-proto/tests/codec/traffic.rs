@@ -1,4 +1,4 @@
-//! Random traffic of one peer, whole or broken.
+//! Random traffic of one peer, valid or malformed.
 
 use halloo_proto::frame::{MAX_CONTROL, Role};
 use proptest::collection::vec;
@@ -14,13 +14,13 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// One frame as it stands on the wire, built here by hand so that it may be wrong in any way.
+/// One frame, encoded here so that it can be malformed in any way.
 #[derive(Clone, Debug)]
 pub(crate) struct Frame {
     first: u8,
     payload: Vec<u8>,
     key: Option<[u8; 4]>,
-    /// Announces this length instead of the true one, in the given form.
+    /// The length to announce instead of the real one, with the 7-bit length field.
     length: Option<(u8, u64)>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn wire(frames: &[Frame]) -> Vec<u8> {
     out
 }
 
-/// Both ends of a connection, as readers.
+/// Either role of the reader.
 pub(crate) fn role() -> impl Strategy<Value = Role> {
     prop_oneof![Just(Role::Server), Just(Role::Client)]
 }
@@ -62,25 +62,25 @@ fn frame(role: Role, first: u8, payload: Vec<u8>) -> impl Strategy<Value = Frame
     })
 }
 
-/// What a peer that keeps every rule sends to a reader in `role`.
-pub(crate) fn sound(role: Role) -> impl Strategy<Value = Vec<Frame>> {
+/// Frames of a peer that follows RFC 6455, for a reader in `role`.
+pub(crate) fn valid(role: Role) -> impl Strategy<Value = Vec<Frame>> {
     let piece = prop_oneof![4 => message(role), 1 => control(role).prop_map(|frame| vec![frame])];
     let end = prop::option::weighted(0.3, close(role));
     (vec(piece, 0..8), end).prop_map(|(pieces, end)| pieces.into_iter().flatten().chain(end).collect())
 }
 
-/// The same with one thing wrong somewhere, and perhaps cut off.
-pub(crate) fn broken(role: Role) -> impl Strategy<Value = Vec<u8>> {
+/// The same with one violation, some changed bytes, and perhaps cut off.
+pub(crate) fn malformed(role: Role) -> impl Strategy<Value = Vec<u8>> {
     let damage = prop_oneof![
-        3 => offence(role).prop_map(Some),
+        3 => violation(role).prop_map(Some),
         1 => Just(None),
     ];
     let flips = vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
-    (sound(role), damage, any::<prop::sample::Index>(), flips, prop::option::of(any::<prop::sample::Index>())).prop_map(
+    (valid(role), damage, any::<prop::sample::Index>(), flips, prop::option::of(any::<prop::sample::Index>())).prop_map(
         |(mut frames, damage, at, flips, cut)| {
-            if let Some(offence) = damage {
+            if let Some(violation) = damage {
                 let at = at.index(frames.len() + 1);
-                frames.splice(at..at, offence);
+                frames.splice(at..at, violation);
             }
             let mut bytes = wire(&frames);
             for (at, flip) in flips {
@@ -100,7 +100,7 @@ pub(crate) fn broken(role: Role) -> impl Strategy<Value = Vec<u8>> {
 /// One message in one to five frames, with control frames between them. Text is cut anywhere, also within a character.
 fn message(role: Role) -> impl Strategy<Value = Vec<Frame>> {
     let text = "\\PC{0,60}".prop_map(|text| (TEXT, text.into_bytes()));
-    // The lengths on both sides of the forms 7, 16 and 64 bits; the last is beyond the limit of most tests here.
+    // Lengths around the limits of the 7-bit and 16-bit forms.
     let size = prop_oneof![0usize..20, 120usize..132, 250usize..MAX_MESSAGE_BYTES];
     let binary = size.prop_flat_map(|size| vec(any::<u8>(), size)).prop_map(|bytes| (BINARY, bytes));
     let cuts = vec(any::<prop::sample::Index>(), 0..5);
@@ -142,8 +142,8 @@ fn close(role: Role) -> impl Strategy<Value = Frame> {
     prop_oneof![Just(Vec::new()), with_code].prop_flat_map(move |payload| frame(role, FIN | CLOSE, payload))
 }
 
-/// Frames that break one rule of RFC 6455.
-fn offence(role: Role) -> impl Strategy<Value = Vec<Frame>> {
+/// Frames that violate one rule of RFC 6455.
+fn violation(role: Role) -> impl Strategy<Value = Vec<Frame>> {
     let bytes = || vec(any::<u8>(), 0..20);
     let any_first = (any::<u8>(), bytes()).prop_flat_map(move |(first, payload)| frame(role, first, payload));
     let bad_text = vec(any::<u8>(), 1..20).prop_flat_map(move |payload| frame(role, FIN | TEXT, payload));

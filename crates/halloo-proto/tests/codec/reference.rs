@@ -1,13 +1,14 @@
-//! A second reader, `tungstenite`, and whether the two agree. The fuzzer of frames uses it, too.
+//! The reference reader, `tungstenite`, and its comparison with the codec. The fuzz target `frames` uses it, too.
 //!
-//! Both readers must agree on every message, and on every refusal that RFC 6455 demands, but for five differences:
-//! 1. A length not in its shortest form: refused here, for section 5.2 says that the shortest must be used.
-//! 2. A header that breaks a rule and announces too much, or a length with its top bit set: 1002 here, which section
-//!    5.2 demands, too large there, which is judged first.
-//! 3. Close code 1014: registered with IANA after the RFC, so let through here, and not there.
-//! 4. A close code that may not be sent with a reason that is not UTF-8: 1002 here, 1007 there, either being right.
-//! 5. This crate judges by the header, and by the first bytes that cannot become UTF-8; the other when the frame is
-//!    there. So it may refuse while the other still waits.
+//! Both readers must agree on every message, and on every violation that RFC 6455 requires to be refused, with five
+//! exceptions:
+//! 1. A length that is not in its shortest form is refused here, because section 5.2 requires the shortest form.
+//! 2. A header that violates a rule and announces too many bytes, or a length with its top bit set, is 1002 here, as section
+//!    5.2 requires; the reference checks the size first.
+//! 3. Close code 1014, which was registered with IANA after the RFC, is accepted here, but not by the reference.
+//! 4. A forbidden close code with a reason that is not UTF-8 is 1002 here and 1007 there; both are correct.
+//! 5. This crate decides by the header, and by the first bytes that are not UTF-8; the reference when the frame is
+//!    complete. So this crate may refuse while the reference still waits.
 
 use std::io::{self, Read, Write};
 
@@ -17,7 +18,7 @@ use tungstenite::{Error, Message, WebSocket, protocol};
 
 use crate::reading::{MAX_MESSAGE_BYTES, Seen};
 
-/// A connection without a network: reads what is there, then would block, and keeps what is written.
+/// A connection without a network: reads return the given bytes and then would block, writes are stored.
 #[derive(Default)]
 pub(crate) struct Wire {
     incoming: io::Cursor<Vec<u8>>,
@@ -56,8 +57,8 @@ pub(crate) fn socket(role: Role, incoming: &[u8]) -> WebSocket<Wire> {
     WebSocket::from_raw_socket(wire, role, Some(limits))
 }
 
-/// What tungstenite reads in `bytes`, up to a close or a refusal.
-pub(crate) fn opinion(role: Role, bytes: &[u8]) -> Vec<Seen> {
+/// Reads `bytes` with `tungstenite`, up to a close frame or a violation.
+pub(crate) fn read_with_reference(role: Role, bytes: &[u8]) -> Vec<Seen> {
     let mut socket = socket(role, bytes);
     let mut seen = Vec::new();
     loop {
@@ -75,7 +76,7 @@ pub(crate) fn opinion(role: Role, bytes: &[u8]) -> Vec<Seen> {
                 }));
                 return seen;
             }
-            Ok(Message::Frame(_)) => unreachable!("only ever written"),
+            Ok(Message::Frame(_)) => unreachable!("only for writing"),
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return seen,
             Err(error) => {
                 let code = match error {
@@ -91,10 +92,10 @@ pub(crate) fn opinion(role: Role, bytes: &[u8]) -> Vec<Seen> {
     }
 }
 
-/// Whether the two readings agree but for the differences named above.
+/// Returns whether the two results agree, apart from the exceptions above.
 pub(crate) fn agree(ours: &[Seen], theirs: &[Seen]) -> bool {
-    let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
-    match (&ours[same..], &theirs[same..]) {
+    let common = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+    match (&ours[common..], &theirs[common..]) {
         ([], []) => true,
         ([Seen::Refused(1002, why)], _) if why.contains("shortest form") => true,
         // A short control frame with its length in a long form.

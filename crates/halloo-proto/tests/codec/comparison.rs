@@ -1,4 +1,4 @@
-//! What `tungstenite` makes of the same bytes: of what this crate writes, of what it writes itself, and of damage.
+//! Compares the codec with `tungstenite`: each reads what the other writes, and both read malformed traffic.
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{Opcode, Role, encode, encode_close};
@@ -6,15 +6,15 @@ use proptest::prelude::*;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Bytes, Message};
 
-use crate::opinion::{agree, opinion, socket};
 use crate::reading::{MAX_MESSAGE_BYTES, Seen, read};
-use crate::traffic::{Frame, broken, role, sound, wire};
+use crate::reference::{agree, read_with_reference, socket};
+use crate::traffic::{Frame, malformed, role, valid, wire};
 
 fn with_role<T: std::fmt::Debug>(traffic: impl Fn(Role) -> BoxedStrategy<T>) -> impl Strategy<Value = (Role, T)> {
     role().prop_flat_map(move |role| (Just(role), traffic(role)))
 }
 
-/// A message of either kind or a control frame.
+/// A text or binary message, or a control frame.
 fn content() -> impl Strategy<Value = (Opcode, Vec<u8>)> {
     let size = prop_oneof![0usize..20, 120usize..132, 250usize..=MAX_MESSAGE_BYTES];
     prop_oneof![
@@ -36,7 +36,7 @@ fn seen((opcode, payload): &(Opcode, Vec<u8>)) -> Seen {
 
 proptest! {
     #[test]
-    fn what_we_write_is_read_as_it_was_meant(
+    fn reference_reads_what_we_write(
         role in role(),
         contents in prop::collection::vec((content(), any::<[u8; 4]>()), 0..8),
         (code, reason) in (prop_oneof![1000u16..=1003, 1007u16..=1013, 3000u16..=4999], "\\PC{0,80}"),
@@ -47,16 +47,16 @@ proptest! {
             encode(&mut bytes, *opcode, payload, key(*mask));
         }
         encode_close(&mut bytes, CloseCode::from(code), &reason, key([1, 2, 3, 4]));
-        let theirs = opinion(role, &bytes);
-        let meant: Vec<Seen> = contents.iter().map(|(content, _)| seen(content)).collect();
-        prop_assert_eq!(&theirs[..meant.len()], &meant[..]);
-        let [Seen::Close(Some(told), why)] = &theirs[meant.len()..] else { panic!("{theirs:?}") };
-        prop_assert!(*told == code && reason.starts_with(why.as_str()), "{why}");
+        let theirs = read_with_reference(role, &bytes);
+        let written: Vec<Seen> = contents.iter().map(|(content, _)| seen(content)).collect();
+        prop_assert_eq!(&theirs[..written.len()], &written[..]);
+        let [Seen::Close(Some(theirs_code), why)] = &theirs[written.len()..] else { panic!("{theirs:?}") };
+        prop_assert!(*theirs_code == code && reason.starts_with(why.as_str()), "{why}");
         prop_assert_eq!(read(role, [&bytes[..]]), theirs);
     }
 
     #[test]
-    fn what_they_write_is_read_as_it_was_meant(role in role(), contents in prop::collection::vec(content(), 0..8)) {
+    fn we_read_what_the_reference_writes(role in role(), contents in prop::collection::vec(content(), 0..8)) {
         let writer = match role {
             Role::Server => Role::Client,
             Role::Client => Role::Server,
@@ -73,27 +73,27 @@ proptest! {
         }
         let close = CloseFrame { code: 4001.into(), reason: "enough".into() };
         socket.close(Some(close)).unwrap();
-        let mut meant: Vec<Seen> = contents.iter().map(seen).collect();
-        meant.push(Seen::Close(Some(4001), "enough".into()));
-        prop_assert_eq!(read(role, [&socket.get_ref().written[..]]), meant);
+        let mut written: Vec<Seen> = contents.iter().map(seen).collect();
+        written.push(Seen::Close(Some(4001), "enough".into()));
+        prop_assert_eq!(read(role, [&socket.get_ref().written[..]]), written);
     }
 
     #[test]
-    fn sound_traffic((role, frames) in with_role(|role| sound(role).boxed())) {
+    fn valid_traffic_is_read_alike((role, frames) in with_role(|role| valid(role).boxed())) {
         let frames: Vec<Frame> = frames;
         let bytes = wire(&frames);
-        prop_assert_eq!(read(role, [&bytes[..]]), opinion(role, &bytes));
+        prop_assert_eq!(read(role, [&bytes[..]]), read_with_reference(role, &bytes));
     }
 
     #[test]
-    fn broken_traffic((role, bytes) in with_role(|role| broken(role).boxed())) {
-        let (ours, theirs) = (read(role, [&bytes[..]]), opinion(role, &bytes));
+    fn malformed_traffic_is_refused_alike((role, bytes) in with_role(|role| malformed(role).boxed())) {
+        let (ours, theirs) = (read(role, [&bytes[..]]), read_with_reference(role, &bytes));
         prop_assert!(agree(&ours, &theirs), "{ours:?}\n{theirs:?}");
     }
 
     #[test]
-    fn any_bytes((role, bytes) in with_role(|_| prop::collection::vec(any::<u8>(), 0..200).boxed())) {
-        let (ours, theirs) = (read(role, [&bytes[..]]), opinion(role, &bytes));
+    fn random_bytes_are_read_alike((role, bytes) in with_role(|_| prop::collection::vec(any::<u8>(), 0..200).boxed())) {
+        let (ours, theirs) = (read(role, [&bytes[..]]), read_with_reference(role, &bytes));
         prop_assert!(agree(&ours, &theirs), "{ours:?}\n{theirs:?}");
     }
 }
