@@ -1,27 +1,51 @@
-//! The pure core of halloo: bytes and times in, bytes and decisions out.
+//! The core of halloo without input and output: bytes and times in, bytes and decisions out.
 //!
-//! Nothing here opens a socket, starts a thread or asks for the time, so every rule of the protocol can be
-//! tested with a virtual clock and any slicing of the bytes. The crate `halloo` drives it.
+//! Nothing here opens a socket, starts a thread or reads a clock, so every rule of the protocol can be tested on a virtual
+//! clock and with the bytes in any pieces. The crate `halloo` drives it.
+//!
+//! - Settings: [`limits`], each with its default; [`defaults`] for what cannot be set; [`setting_names`] for advice.
+//! - A WebSocket connection: [`connection`] is its state machine for both roles. It uses [`message`] and [`frame`] to
+//!   read, [`keepalive`] and [`read_pauses`] to detect a dead peer, and [`close`] to close. [`outbox`] holds what waits
+//!   for a slow peer, [`deflate`] compresses messages.
+//! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], the offers of
+//!   [`extensions`], and the HTTP [`routes`] of the same port. [`handshake`] is the client's side, with [`url`] and
+//!   [`fingerprint`]; [`reconnect`] decides when to connect again.
+//! - Discovery: [`announcement`] has the datagrams. A server sends beacons as [`announcer`] says and replies within the
+//!   limits of [`responder`]; [`browser`] finds servers. [`interfaces`] and [`ports`] order what to announce and to bind.
+//!
+//! ```
+//! use halloo_proto::Time;
+//! use halloo_proto::frame::{self, Opcode, Role};
+//! use halloo_proto::limits::MessageLimits;
+//! use halloo_proto::message::{Incoming, Receiver};
+//!
+//! let mut bytes = Vec::new();
+//! frame::encode(&mut bytes, Opcode::Text, b"hello", None);
+//! let (mut receiver, limits) = (Receiver::default(), MessageLimits::default());
+//! let message = receiver.next(&mut &mut bytes[..], Role::Client, false, &limits, Time::ZERO).expect("no violation");
+//! assert!(matches!(message, Some(Incoming::Text(text)) if text == "hello"));
+//! ```
 
 pub mod defaults;
 pub mod limits;
 pub mod options;
+pub mod setting_names;
 pub mod time;
 
 pub mod close;
-pub mod connection;
 pub mod frame;
 pub mod keepalive;
 pub mod message;
-pub mod outbox;
 pub mod read_pauses;
+
+pub mod connection;
+pub mod outbox;
 
 pub mod deflate;
 pub mod extensions;
 
 pub mod access;
 pub mod fingerprint;
-pub mod setting_names;
 pub mod token;
 
 mod headers;
