@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::text::is_harmful;
 use libfuzzer_sys::fuzz_target;
 
@@ -12,17 +12,17 @@ const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 fuzz_target!(|input: &[u8]| {
     let Some((&ended, bytes)) = input.split_first() else { return };
-    match Handshake::new(NONCE).judge(bytes, ended & 1 == 1) {
-        Answer::Accepted { head } => {
+    match Handshake::new(NONCE).read_response(bytes, ended & 1 == 1) {
+        Response::Accepted { head } => {
             assert!(bytes[..head].ends_with(b"\n"));
             assert!(bytes.starts_with(b"HTTP/1.1 101"));
             assert!(bytes[..head].windows(ACCEPT.len()).any(|window| window == ACCEPT));
         }
-        Answer::Refused { status, text } => {
+        Response::Refused { status, text } => {
             assert!(status != 101 && text.len() <= 300 + '…'.len_utf8());
             assert!(!text.chars().any(is_harmful), "{text:?}");
         }
-        Answer::Incomplete => assert!(bytes.len() <= 8 * 1024),
-        Answer::Broken(_) => {}
+        Response::Incomplete => assert!(bytes.len() <= 8 * 1024),
+        Response::Invalid(_) => {}
     }
 });

@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn read(bytes: &[u8]) -> Decision {
-    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_guess: true };
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_try_token: true };
     read_head(bytes, context, &AccessRules::default(), &HandshakeLimits::default())
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use halloo::{Config, Event, Server};
 use halloo_proto::frame::{self, Opcode};
-use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::url::Url;
 use serde::Serialize;
 
@@ -185,9 +185,9 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
             0 => bail!("the server closed the connection during the handshake"),
             count => response.extend_from_slice(&bytes[..count]),
         }
-        match handshake.judge(&response, false) {
-            Answer::Incomplete => {}
-            Answer::Accepted { head } if head == response.len() => return Ok(stream),
+        match handshake.read_response(&response, false) {
+            Response::Incomplete => {}
+            Response::Accepted { head } if head == response.len() => return Ok(stream),
             answer => bail!("the handshake failed: {answer:?}"),
         }
     }

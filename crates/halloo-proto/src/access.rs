@@ -33,41 +33,41 @@ pub struct AccessRules {
 pub enum Denied {
     /// There is no `Host` header, or more than one.
     #[error("a request needs exactly one Host header")]
-    HostMissing,
+    MissingHost,
     /// The name in `Host` is not one of this server: a sign of DNS rebinding.
     #[error("{0} is not a name of this server")]
-    Host(String),
+    UnknownHost(String),
     /// The `Host` header is malformed.
     #[error("the Host header {0} is not a name or an address with an optional port")]
-    OddHost(String),
+    MalformedHost(String),
     /// The web page belongs to another origin.
     #[error("pages from {0} may not connect")]
-    Origin(String),
+    ForeignOrigin(String),
     /// The `Origin` header is not of the form that browsers send.
     #[error("the Origin header {0} is not of the form scheme://host:port")]
-    OddOrigin(String),
+    MalformedOrigin(String),
     /// There is more than one `Origin` header.
     #[error("a request has at most one Origin header")]
-    OriginRepeated,
+    RepeatedOrigin,
     /// A token is required.
     #[error(
         "this server requires a token; open its invitation link, scan its QR code, or send the token with the request"
     )]
-    TokenMissing,
+    MissingToken,
     /// The token is not that of the server.
     #[error("wrong token; the server may have a new one since its restart, so get its invitation link again")]
-    TokenWrong,
+    WrongToken,
     /// The token was not checked, after many wrong ones from the same address.
     #[error("too many wrong tokens from your address; wait ten seconds")]
-    TooManyGuesses,
+    TooManyWrongTokens,
 }
 
 impl Denied {
     /// Returns what to set on the server to allow the request, if a setting does. The value is safe to paste into a shell.
     pub fn advice(&self, names: SettingNames) -> Option<String> {
         match self {
-            Denied::Host(host) => Some(format!("to allow it, {}", names.add("allowed_hosts", host))),
-            Denied::Origin(origin) => Some(format!("to allow them, {}", names.add("allowed_origins", origin))),
+            Denied::UnknownHost(host) => Some(format!("to allow it, {}", names.add("allowed_hosts", host))),
+            Denied::ForeignOrigin(origin) => Some(format!("to allow them, {}", names.add("allowed_origins", origin))),
             _ => None,
         }
     }
@@ -76,7 +76,7 @@ impl Denied {
 impl AccessRules {
     /// Returns whether a peer may connect: from loopback, private and link-local addresses, from 100.64/10, and from an
     /// `attached` network (address and prefix length).
-    pub fn lets_peer_in(&self, peer: IpAddr, attached: &[(IpAddr, u8)]) -> bool {
+    pub fn allows_peer(&self, peer: IpAddr, attached: &[(IpAddr, u8)]) -> bool {
         let peer = peer.to_canonical();
         self.allow_public || is_private(peer) || attached.iter().any(|&(net, prefix)| same_network(peer, net, prefix))
     }
@@ -84,10 +84,10 @@ impl AccessRules {
     /// Checks the values of all `Host` headers of a request, and returns the only one.
     ///
     /// # Errors
-    /// [`Denied::HostMissing`], [`Denied::Host`] or [`Denied::OddHost`].
+    /// [`Denied::MissingHost`], [`Denied::UnknownHost`] or [`Denied::MalformedHost`].
     pub fn check_host<'a>(&self, hosts: &[&'a str]) -> Result<&'a str, Denied> {
-        let &[host] = hosts else { return Err(Denied::HostMissing) };
-        let malformed = || Denied::OddHost(escape(host, 100));
+        let &[host] = hosts else { return Err(Denied::MissingHost) };
+        let malformed = || Denied::MalformedHost(escape(host, 100));
         let (original, _) = split_host(host).ok_or_else(malformed)?;
         let name = original.to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
@@ -101,38 +101,38 @@ impl AccessRules {
             return Ok(host);
         }
         // The setting takes the name alone: with the port it would match nothing.
-        if is_plain(original) { Err(Denied::Host(original.to_owned())) } else { Err(malformed()) }
+        if is_plain(original) { Err(Denied::UnknownHost(original.to_owned())) } else { Err(malformed()) }
     }
 
     /// Checks the values of all `Origin` headers against the request's `host`, which passed [`Self::check_host`].
     ///
     /// # Errors
-    /// [`Denied::Origin`], [`Denied::OddOrigin`] or [`Denied::OriginRepeated`].
+    /// [`Denied::ForeignOrigin`], [`Denied::MalformedOrigin`] or [`Denied::RepeatedOrigin`].
     pub fn check_origin(&self, origins: &[&str], host: &str, peer: IpAddr) -> Result<(), Denied> {
         let &[origin] = origins else {
-            return if origins.is_empty() { Ok(()) } else { Err(Denied::OriginRepeated) };
+            return if origins.is_empty() { Ok(()) } else { Err(Denied::RepeatedOrigin) };
         };
         let listed = |allowed: &String| allowed == "*" || allowed.trim_end_matches('/').eq_ignore_ascii_case(origin);
         if self.allowed_origins.iter().any(listed) || self.is_trusted(origin, host, peer) {
             return Ok(());
         }
         if is_plain(origin) {
-            Err(Denied::Origin(origin.to_owned()))
+            Err(Denied::ForeignOrigin(origin.to_owned()))
         } else {
-            Err(Denied::OddOrigin(escape(origin, 100)))
+            Err(Denied::MalformedOrigin(escape(origin, 100)))
         }
     }
 
     /// Checks the tokens of a request. All of them must be right, so that a request is a single guess.
     ///
     /// # Errors
-    /// [`Denied::TokenMissing`] or [`Denied::TokenWrong`].
+    /// [`Denied::MissingToken`] or [`Denied::WrongToken`].
     pub fn check_token(&self, given: &[&str]) -> Result<(), Denied> {
         match &self.token {
             None => Ok(()),
-            Some(_) if given.is_empty() => Err(Denied::TokenMissing),
+            Some(_) if given.is_empty() => Err(Denied::MissingToken),
             Some(token) if given.iter().all(|given| token.matches(given)) => Ok(()),
-            Some(_) => Err(Denied::TokenWrong),
+            Some(_) => Err(Denied::WrongToken),
         }
     }
 

@@ -12,14 +12,14 @@ pub const DISCOVERY_PORT: u16 = 8766;
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Characters of the shortest token that a person may choose: random ones have 22, and a few words have as many.
-pub const TOKEN_LENGTH: usize = 16;
+pub const MIN_TOKEN_LENGTH: usize = 16;
 /// Wrong tokens from one address that are checked in a row (loopback exempt): mistyping takes three.
-pub const TOKEN_GUESSES: u32 = 10;
+pub const MAX_WRONG_TOKENS: u32 = 10;
 /// Time after which one more is checked.
-pub const TOKEN_GUESS_TIME: Duration = Duration::from_secs(1);
+pub const WRONG_TOKEN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Bytes of the smallest message that is compressed: a shorter one fits into one packet anyway, and repeats little.
-pub const COMPRESS_FROM: usize = 128;
+pub const MIN_COMPRESSED_BYTES: usize = 128;
 
 /// Commands of other threads that wait for the reactor before `send` returns `Backpressure`.
 pub const COMMAND_QUEUE: usize = 65_536;
@@ -54,9 +54,9 @@ pub const TURN_RESPONSES: usize = 4;
 /// clients where a server has thousands.
 pub const CLIENT_MAX_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// The longest delay before the first attempt to reconnect: a restarted program is there sooner.
-pub const RETRY_FIRST: Duration = Duration::from_millis(100);
+pub const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The longest delay between attempts: a person who waits sees it reconnect at once.
-pub const RETRY_LONGEST: Duration = Duration::from_secs(5);
+pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 /// A connection that lasted this long was stable: delays start anew.
 pub const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// Delay before the next address of a server is tried beside the last one (RFC 8305 section 5).

@@ -6,7 +6,7 @@ use std::fmt;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use crate::close::{CloseCode, Violation};
-use crate::defaults::COMPRESS_FROM;
+use crate::defaults::MIN_COMPRESSED_BYTES;
 use crate::frame::{self, Opcode};
 use crate::message::Incoming;
 
@@ -46,7 +46,7 @@ impl Deflater {
     }
 
     fn compress(&mut self, payload: &[u8]) -> Option<&[u8]> {
-        if payload.len() < COMPRESS_FROM {
+        if payload.len() < MIN_COMPRESSED_BYTES {
             return None;
         }
         self.raw.reset();

@@ -21,12 +21,12 @@ const MAX_REFUSAL_BYTES: usize = 300;
 /// One handshake: the request contains a key, and the response must contain its hash.
 ///
 /// ```
-/// use halloo_proto::handshake::{Answer, Handshake};
+/// use halloo_proto::handshake::{Handshake, Response};
 ///
 /// let handshake = Handshake::new(*b"the sample nonce"); // use random bytes instead
 /// let request = handshake.request(&"ws://192.168.1.5:8765".parse()?, None);
 /// assert!(request.starts_with(b"GET / HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"));
-/// assert_eq!(handshake.judge(b"HTTP/1.1 101 Switching", false), Answer::Incomplete);
+/// assert_eq!(handshake.read_response(b"HTTP/1.1 101 Switching", false), Response::Incomplete);
 /// # Ok::<(), halloo_proto::url::UrlError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Handshake {
 
 /// The state of the server's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Response {
     /// More bytes are needed.
     Incomplete,
     /// The server accepted. Frames begin after `head` bytes of input.
@@ -52,7 +52,7 @@ pub enum Answer {
         text: String,
     },
     /// The response is not a valid WebSocket handshake.
-    Broken(&'static str),
+    Invalid(&'static str),
 }
 
 impl Handshake {
@@ -78,14 +78,14 @@ impl Handshake {
     /// Parses the bytes received so far; `ended` if the server closed its side.
     ///
     /// At most 8 KiB are needed. The text of a refusal is read to its end.
-    pub fn judge(&self, bytes: &[u8], ended: bool) -> Answer {
+    pub fn read_response(&self, bytes: &[u8], ended: bool) -> Response {
         let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut fields);
         let head = match response.parse(bytes) {
             Ok(httparse::Status::Complete(head)) if head <= MAX_HEAD_BYTES => head,
-            Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Answer::Incomplete,
-            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Answer::Broken("its response head is too large"),
-            Err(_) => return Answer::Broken("it does not speak HTTP"),
+            Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Response::Incomplete,
+            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Response::Invalid("its response head is too large"),
+            Err(_) => return Response::Invalid("it does not speak HTTP"),
         };
         let status = response.code.unwrap_or_default();
         if status != 101 {
@@ -94,11 +94,11 @@ impl Handshake {
             return refusal(status, phrase, response.headers, &bytes[head..], more);
         }
         if response.version != Some(1) {
-            return Answer::Broken("its response is not HTTP/1.1");
+            return Response::Invalid("its response is not HTTP/1.1");
         }
         match self.check(response.headers) {
-            Ok(()) => Answer::Accepted { head },
-            Err(what) => Answer::Broken(what),
+            Ok(()) => Response::Accepted { head },
+            Err(what) => Response::Invalid(what),
         }
     }
 
@@ -124,15 +124,15 @@ impl Handshake {
     }
 }
 
-fn refusal(status: u16, phrase: &str, fields: &[Header<'_>], body: &[u8], more: bool) -> Answer {
+fn refusal(status: u16, phrase: &str, fields: &[Header<'_>], body: &[u8], more: bool) -> Response {
     let first = |name| headers::all(fields, name).and_then(|values| values.first().copied());
     let has_text = first("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/plain"))
         && first("transfer-encoding").is_none();
     let length = first("content-length").and_then(|length| length.parse().ok()).unwrap_or(usize::MAX);
     if has_text && more && body.len() < length {
-        return Answer::Incomplete;
+        return Response::Incomplete;
     }
     let text = String::from_utf8_lossy(&body[..body.len().min(length)]);
     let text = if has_text && !text.trim().is_empty() { text.trim() } else { phrase.trim() };
-    Answer::Refused { status, text: escape(text, MAX_REFUSAL_BYTES) }
+    Response::Refused { status, text: escape(text, MAX_REFUSAL_BYTES) }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::close::CloseCode;
-use crate::defaults::{RETRY_FIRST, RETRY_LONGEST, STABLE_AFTER};
+use crate::defaults::{FIRST_RETRY_DELAY, MAX_RETRY_DELAY, STABLE_AFTER};
 
 /// When a client stops trying to connect; the default is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Backoff {
         if self.connected.take().is_some_and(|connected| now - connected >= STABLE_AFTER) {
             (self.failures, self.since) = (0, now);
         }
-        let range = RETRY_FIRST.saturating_mul(1 << self.failures.min(16)).min(RETRY_LONGEST);
+        let range = FIRST_RETRY_DELAY.saturating_mul(1 << self.failures.min(16)).min(MAX_RETRY_DELAY);
         self.failures = self.failures.saturating_add(1);
         let delay = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
         let out_of_attempts = self.retry_limit.max_attempts.is_some_and(|attempts| self.failures >= attempts);
@@ -98,7 +98,7 @@ mod tests {
         }
         for _ in 0..100_000 {
             let delay = backoff.handle_failure(at(0), u32::MAX).expect("no limit");
-            assert!(delay <= RETRY_LONGEST);
+            assert!(delay <= MAX_RETRY_DELAY);
         }
     }
 
@@ -109,10 +109,10 @@ mod tests {
             backoff.handle_failure(at(0), 0);
         }
         backoff.handle_connected(at(1000));
-        assert_eq!(backoff.handle_failure(at(10_999), u32::MAX), Some(RETRY_LONGEST), "it ended too soon");
+        assert_eq!(backoff.handle_failure(at(10_999), u32::MAX), Some(MAX_RETRY_DELAY), "it ended too soon");
         backoff.handle_connected(at(20_000));
-        assert_eq!(backoff.handle_failure(at(30_000), u32::MAX), Some(RETRY_FIRST));
-        assert_eq!(backoff.handle_failure(at(60_000), u32::MAX), Some(2 * RETRY_FIRST), "counted once");
+        assert_eq!(backoff.handle_failure(at(30_000), u32::MAX), Some(FIRST_RETRY_DELAY));
+        assert_eq!(backoff.handle_failure(at(60_000), u32::MAX), Some(2 * FIRST_RETRY_DELAY), "counted once");
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
                 Backoff::new(UNLIMITED, at(0)).handle_failure(at(0), client.wrapping_mul(0x9e37_79b9))
             })
             .collect();
-        assert!(times.len() > 90 && *times.last().expect("some") <= RETRY_FIRST);
+        assert!(times.len() > 90 && *times.last().expect("some") <= FIRST_RETRY_DELAY);
     }
 
     #[test]

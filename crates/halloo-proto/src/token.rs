@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
 use crate::Time;
-use crate::defaults::{TOKEN_GUESS_TIME, TOKEN_GUESSES, TOKEN_LENGTH};
+use crate::defaults::{MAX_WRONG_TOKENS, MIN_TOKEN_LENGTH, WRONG_TOKEN_INTERVAL};
 
 /// Characters of the longest token: several tokens fit into a request head.
 const MAX_LENGTH: usize = 256;
@@ -38,7 +38,7 @@ pub struct Token(String);
 pub enum TokenError {
     /// The token does not have 16 to 256 characters.
     #[error(
-        "a token needs {TOKEN_LENGTH} to {MAX_LENGTH} characters; choose another, or leave it out for a random one"
+        "a token needs {MIN_TOKEN_LENGTH} to {MAX_LENGTH} characters; choose another, or leave it out for a random one"
     )]
     Length,
     /// The token contains a character that needs escaping.
@@ -58,7 +58,7 @@ impl Token {
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
             return Err(TokenError::Character);
         }
-        if (TOKEN_LENGTH..=MAX_LENGTH).contains(&text.len()) { Ok(Token(text)) } else { Err(TokenError::Length) }
+        if (MIN_TOKEN_LENGTH..=MAX_LENGTH).contains(&text.len()) { Ok(Token(text)) } else { Err(TokenError::Length) }
     }
 
     /// Returns the secret. Do not log it.
@@ -108,20 +108,20 @@ const MAX_ADDRESSES: usize = 1024;
 /// without checking their token, so that guessing faster does not help. Loopback is exempt, because all programs of a
 /// machine share that address, and one that guesses would lock out the others.
 #[derive(Debug, Default)]
-pub struct Guesses {
+pub struct TokenRateLimiter {
     /// Addresses with the time when their last wrong token is forgotten, least recent first.
     addresses: VecDeque<(IpAddr, Time)>,
 }
 
-impl Guesses {
+impl TokenRateLimiter {
     /// Returns whether to check a token from `ip` now.
     pub fn allows(&self, ip: IpAddr, now: Time) -> bool {
         let until = self.addresses.iter().find(|(address, _)| *address == ip).map_or(now, |&(_, until)| until);
-        until <= now + TOKEN_GUESS_TIME * (TOKEN_GUESSES - 1)
+        until <= now + WRONG_TOKEN_INTERVAL * (MAX_WRONG_TOKENS - 1)
     }
 
     /// Counts a wrong token from `ip`.
-    pub fn handle_wrong(&mut self, ip: IpAddr, now: Time) {
+    pub fn handle_wrong_token(&mut self, ip: IpAddr, now: Time) {
         if ip.to_canonical().is_loopback() {
             return;
         }
@@ -130,7 +130,7 @@ impl Guesses {
         while self.addresses.len() >= MAX_ADDRESSES || self.addresses.front().is_some_and(|&(_, until)| until <= now) {
             self.addresses.pop_front();
         }
-        self.addresses.push_back((ip, until + TOKEN_GUESS_TIME));
+        self.addresses.push_back((ip, until + WRONG_TOKEN_INTERVAL));
     }
 }
 
@@ -153,40 +153,40 @@ mod tests {
 
     #[test]
     fn ten_wrong_tokens_are_checked_at_once_and_then_one_a_second() {
-        let (mut guesses, ip) = (Guesses::default(), IpAddr::from([10, 0, 0, 1]));
-        let is_checked = |guesses: &mut Guesses, at: Time| {
-            let allowed = guesses.allows(ip, at);
+        let (mut limiter, ip) = (TokenRateLimiter::default(), IpAddr::from([10, 0, 0, 1]));
+        let is_checked = |limiter: &mut TokenRateLimiter, at: Time| {
+            let allowed = limiter.allows(ip, at);
             if allowed {
-                guesses.handle_wrong(ip, at);
+                limiter.handle_wrong_token(ip, at);
             }
             allowed
         };
         let start = Time::ZERO + Duration::from_secs(100);
-        let at_once = (0..10_000).filter(|_| is_checked(&mut guesses, start)).count();
+        let at_once = (0..10_000).filter(|_| is_checked(&mut limiter, start)).count();
         assert_eq!(at_once, 10);
         let in_a_minute =
-            (0..10_000).filter(|n| is_checked(&mut guesses, start + Duration::from_millis(6 * n))).count();
+            (0..10_000).filter(|n| is_checked(&mut limiter, start + Duration::from_millis(6 * n))).count();
         assert_eq!(in_a_minute, 59);
-        assert!(guesses.allows(IpAddr::from([10, 0, 0, 2]), start), "other addresses are not limited");
-        assert!(guesses.allows(ip, start + Duration::from_secs(62)), "the limit expires");
+        assert!(limiter.allows(IpAddr::from([10, 0, 0, 2]), start), "other addresses are not limited");
+        assert!(limiter.allows(ip, start + Duration::from_secs(62)), "the limit expires");
     }
 
     #[test]
     fn loopback_is_not_limited() {
-        let (mut guesses, now) = (Guesses::default(), Time::ZERO);
+        let (mut limiter, now) = (TokenRateLimiter::default(), Time::ZERO);
         for ip in ["127.0.0.1", "::1", "::ffff:127.0.0.1"].map(|ip| ip.parse().unwrap()) {
-            (0..100).for_each(|_| guesses.handle_wrong(ip, now));
-            assert!(guesses.allows(ip, now));
+            (0..100).for_each(|_| limiter.handle_wrong_token(ip, now));
+            assert!(limiter.allows(ip, now));
         }
     }
 
     #[test]
     fn addresses_are_forgotten_and_bounded() {
-        let (mut guesses, now) = (Guesses::default(), Time::ZERO);
-        (0..5000_u32).for_each(|n| guesses.handle_wrong(IpAddr::from(n.to_be_bytes()), now));
-        assert_eq!(guesses.addresses.len(), MAX_ADDRESSES);
-        let later = now + TOKEN_GUESS_TIME;
-        guesses.handle_wrong(IpAddr::from([10, 0, 0, 1]), later);
-        assert_eq!(guesses.addresses.len(), 1);
+        let (mut limiter, now) = (TokenRateLimiter::default(), Time::ZERO);
+        (0..5000_u32).for_each(|n| limiter.handle_wrong_token(IpAddr::from(n.to_be_bytes()), now));
+        assert_eq!(limiter.addresses.len(), MAX_ADDRESSES);
+        let later = now + WRONG_TOKEN_INTERVAL;
+        limiter.handle_wrong_token(IpAddr::from([10, 0, 0, 1]), later);
+        assert_eq!(limiter.addresses.len(), 1);
     }
 }

@@ -33,8 +33,8 @@ const TOKEN_PREFIX: &str = "halloo.token.";
 pub struct RequestContext {
     /// The address of the peer.
     pub ip: IpAddr,
-    /// Whether to check a token in the request ([`Guesses::allows`](crate::token::Guesses::allows)).
-    pub may_guess: bool,
+    /// Whether to check a token in the request ([`TokenRateLimiter::allows`](crate::token::TokenRateLimiter::allows)).
+    pub may_try_token: bool,
 }
 
 /// What to do with a request.
@@ -75,13 +75,13 @@ pub enum Decision {
 pub enum Refusal {
     /// The bytes are not HTTP.
     #[error("this is not an HTTP request; connect with ws:// and a WebSocket client")]
-    Garbage,
+    NotHttp,
     /// The bytes are TLS, which this server does not use.
     #[error("this port does not speak TLS; use ws:// or http:// instead of wss:// or https://")]
-    Tls,
+    UnexpectedTls,
     /// The request came without TLS, which this server requires.
     #[error("this port only speaks TLS; use wss:// or https:// instead of ws:// or http://")]
-    Plain,
+    TlsRequired,
     /// The request head is too large.
     #[error("the request head has more than {size} bytes or {headers} headers; send fewer or shorter headers")]
     TooLarge {
@@ -92,13 +92,13 @@ pub enum Refusal {
     },
     /// The method is neither `GET` nor `HEAD`.
     #[error("the method is not supported; use GET or HEAD")]
-    Method,
+    UnsupportedMethod,
     /// The handshake violates RFC 6455.
     #[error("invalid WebSocket handshake: {0}")]
-    Handshake(&'static str),
+    InvalidHandshake(&'static str),
     /// The WebSocket version is not 13.
     #[error("the WebSocket version is not supported; use version 13")]
-    Version,
+    UnsupportedVersion,
     /// An access rule refuses the request.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -118,11 +118,11 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Refusal::TooLarge { .. } => 431,
-            Refusal::Method => 405,
-            Refusal::Version => 426,
-            Refusal::Denied(Denied::HostMissing) => 400,
-            Refusal::Denied(Denied::TokenMissing | Denied::TokenWrong) => 401,
-            Refusal::Denied(Denied::TooManyGuesses) => 429,
+            Refusal::UnsupportedMethod => 405,
+            Refusal::UnsupportedVersion => 426,
+            Refusal::Denied(Denied::MissingHost) => 400,
+            Refusal::Denied(Denied::MissingToken | Denied::WrongToken) => 401,
+            Refusal::Denied(Denied::TooManyWrongTokens) => 429,
             Refusal::Denied(_) => 403,
             _ => 400,
         }
@@ -133,10 +133,10 @@ impl Refusal {
 pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, limits: &HandshakeLimits) -> Decision {
     decide(bytes, context, rules, limits).unwrap_or_else(|reason| {
         let extra: &[(&str, &str)] = match reason {
-            Refusal::Version => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
-            Refusal::Method => &[("Allow", "GET, HEAD")],
-            Refusal::Denied(Denied::TokenMissing | Denied::TokenWrong) => &[("WWW-Authenticate", "Bearer")],
-            Refusal::Denied(Denied::TooManyGuesses) => &[("Retry-After", "10")],
+            Refusal::UnsupportedVersion => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+            Refusal::UnsupportedMethod => &[("Allow", "GET, HEAD")],
+            Refusal::Denied(Denied::MissingToken | Denied::WrongToken) => &[("WWW-Authenticate", "Bearer")],
+            Refusal::Denied(Denied::TooManyWrongTokens) => &[("Retry-After", "10")],
             _ => &[],
         };
         let body = format!("{}\n", reason.describe(rules.setting_names));
@@ -153,10 +153,10 @@ fn decide(
     limits: &HandshakeLimits,
 ) -> Result<Decision, Refusal> {
     if bytes.first() == Some(&0x16) {
-        return Err(Refusal::Tls);
+        return Err(Refusal::UnexpectedTls);
     }
     if bytes.len() > MAX_METHOD_BYTES && !bytes[..MAX_METHOD_BYTES].contains(&b' ') {
-        return Err(Refusal::Garbage);
+        return Err(Refusal::NotHttp);
     }
     let size = limits.max_head_bytes;
     let mut headers = vec![httparse::EMPTY_HEADER; limits.max_headers];
@@ -167,7 +167,7 @@ fn decide(
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
             return Err(Refusal::TooLarge { size, headers: limits.max_headers });
         }
-        Err(_) => return Err(Refusal::Garbage),
+        Err(_) => return Err(Refusal::NotHttp),
     };
     let request = Request { inner: &request };
     let host = rules.check_host(&request.all("host")?)?;
@@ -176,10 +176,10 @@ fn decide(
     let get = request.inner.method == Some("GET");
     if !request.has_token("upgrade", "websocket")? {
         if !get && request.inner.method != Some("HEAD") {
-            return Err(Refusal::Method);
+            return Err(Refusal::UnsupportedMethod);
         }
         if !request.all("sec-websocket-key")?.is_empty() {
-            return Err(Refusal::Handshake("`Upgrade: websocket` is missing; a proxy may have removed it"));
+            return Err(Refusal::InvalidHandshake("`Upgrade: websocket` is missing; a proxy may have removed it"));
         }
         let route = routes::find(request.path());
         if route.needs_token {
@@ -188,7 +188,7 @@ fn decide(
         let origin = origins.first().map(|&origin| origin.to_owned());
         return Ok(Decision::Respond { route, head_only: !get, origin });
     }
-    let invalid = |what| Err(Refusal::Handshake(what));
+    let invalid = |what| Err(Refusal::InvalidHandshake(what));
     if !get {
         return invalid("the method must be GET");
     }
@@ -199,7 +199,7 @@ fn decide(
         return invalid("`Connection: Upgrade` is missing");
     }
     if request.all("sec-websocket-version")? != ["13"] {
-        return Err(Refusal::Version);
+        return Err(Refusal::UnsupportedVersion);
     }
     let &[key] = request.all("sec-websocket-key")?.as_slice() else {
         return invalid("exactly one Sec-WebSocket-Key is required");
@@ -230,7 +230,7 @@ struct Request<'r, 'h, 'b> {
 impl<'b> Request<'_, '_, 'b> {
     /// Returns the trimmed values of all headers called `name`.
     fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
-        headers::all(self.inner.headers, name).ok_or(Refusal::Garbage)
+        headers::all(self.inner.headers, name).ok_or(Refusal::NotHttp)
     }
 
     /// Returns the path without its query.
@@ -255,15 +255,15 @@ impl<'b> Request<'_, '_, 'b> {
                 _ => {}
             }
         }
-        if !given.is_empty() && !context.may_guess {
-            return Err(Denied::TooManyGuesses.into());
+        if !given.is_empty() && !context.may_try_token {
+            return Err(Denied::TooManyWrongTokens.into());
         }
         Ok(rules.check_token(&given)?)
     }
 
     /// Returns whether a list of tokens, possibly in several headers, contains `token`.
     fn has_token(&self, name: &str, token: &str) -> Result<bool, Refusal> {
-        headers::has_token(self.inner.headers, name, token).ok_or(Refusal::Garbage)
+        headers::has_token(self.inner.headers, name, token).ok_or(Refusal::NotHttp)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use halloo_proto::access::AccessRules;
-use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
@@ -14,10 +14,10 @@ use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_guess: true };
+const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_try_token: true };
 
-fn read(text: &str) -> Answer {
-    Handshake::new(NONCE).judge(text.as_bytes(), false)
+fn read(text: &str) -> Response {
+    Handshake::new(NONCE).read_response(text.as_bytes(), false)
 }
 
 /// Returns a valid response with `line` replaced.
@@ -46,11 +46,13 @@ fn client_and_server_of_this_crate_accept_each_other() {
     let whole = response.len();
     response.extend_from_slice(b"\x81\x01a");
     for cut in 0..whole {
-        assert_eq!(handshake.judge(&response[..cut], false), Answer::Incomplete, "cut at {cut}");
+        assert_eq!(handshake.read_response(&response[..cut], false), Response::Incomplete, "cut at {cut}");
     }
-    assert_eq!(handshake.judge(&response, false), Answer::Accepted { head: whole });
+    assert_eq!(handshake.read_response(&response, false), Response::Accepted { head: whole });
     let other = Handshake::new([7; 16]);
-    assert!(matches!(other.judge(&response, false), Answer::Broken(why) if why.contains("does not match the key")));
+    assert!(
+        matches!(other.read_response(&response, false), Response::Invalid(why) if why.contains("does not match the key"))
+    );
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn case_white_space_and_lists_are_accepted() {
         ("\r\n\r\n", "\r\nSec-WebSocket-Extensions:\r\n\r\n"),
         ("101 Switching Protocols", "101 "),
     ] {
-        assert!(matches!(read(&response_with(line, replacement)), Answer::Accepted { .. }), "{replacement}");
+        assert!(matches!(read(&response_with(line, replacement)), Response::Accepted { .. }), "{replacement}");
     }
 }
 
@@ -95,7 +97,7 @@ fn invalid_responses_are_rejected() {
         ("HTTP/1.1", "SSH-2.0-x"),
     ] {
         assert!(
-            matches!(read(&response_with(line, replacement)), Answer::Broken(_)),
+            matches!(read(&response_with(line, replacement)), Response::Invalid(_)),
             "{line:?} replaced by {replacement:?}"
         );
     }
@@ -103,17 +105,17 @@ fn invalid_responses_are_rejected() {
 
 #[test]
 fn refusal_contains_the_text_of_the_response() {
-    let refused = |status, text: &str| Answer::Refused { status, text: text.into() };
+    let refused = |status, text: &str| Response::Refused { status, text: text.into() };
     let plain = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n";
     let whole = format!("{plain}Content-Length: 8\r\n\r\nnot you\n\x1b more");
     assert_eq!(read(&whole), refused(403, "not you"));
-    assert_eq!(read(&whole[..whole.len() - 8]), Answer::Incomplete, "the text is incomplete");
+    assert_eq!(read(&whole[..whole.len() - 8]), Response::Incomplete, "the text is incomplete");
     let without_length = format!("{plain}\r\nnot\x1b[31m you\u{202e}");
-    assert_eq!(read(&without_length), Answer::Incomplete);
+    assert_eq!(read(&without_length), Response::Incomplete);
     let handshake = Handshake::new(NONCE);
-    let ended = handshake.judge(without_length.as_bytes(), true);
+    let ended = handshake.read_response(without_length.as_bytes(), true);
     assert_eq!(ended, refused(403, "not\\u{1b}[31m you\\u{202e}"));
-    assert_eq!(handshake.judge(format!("{plain}\r\n").as_bytes(), true), refused(403, "Forbidden"));
+    assert_eq!(handshake.read_response(format!("{plain}\r\n").as_bytes(), true), refused(403, "Forbidden"));
     let page = "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 99\r\n\r\n<html>";
     assert_eq!(read(page), refused(404, "Not Found"));
     assert_eq!(read("HTTP/1.1 200 OK\r\n\r\n"), refused(200, "OK"));
@@ -122,11 +124,11 @@ fn refusal_contains_the_text_of_the_response() {
 #[test]
 fn endless_responses_are_rejected() {
     let endless = format!("HTTP/1.1 101 X\r\nX: {}", "x".repeat(9000));
-    assert_eq!(read(&endless[..8000]), Answer::Incomplete);
-    assert!(matches!(read(&endless), Answer::Broken(why) if why.contains("large")));
+    assert_eq!(read(&endless[..8000]), Response::Incomplete);
+    assert!(matches!(read(&endless), Response::Invalid(why) if why.contains("large")));
     let headers = format!("HTTP/1.1 101 X\r\n{}", "a: b\r\n".repeat(100));
-    assert!(matches!(read(&headers), Answer::Broken(why) if why.contains("large")));
+    assert!(matches!(read(&headers), Response::Invalid(why) if why.contains("large")));
     let chatty = format!("HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n\r\n{}", "x".repeat(9000));
-    let Answer::Refused { status: 503, text } = read(&chatty) else { panic!() };
+    let Response::Refused { status: 503, text } = read(&chatty) else { panic!() };
     assert!(text.len() <= 303, "{}", text.len());
 }

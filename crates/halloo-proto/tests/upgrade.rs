@@ -11,7 +11,7 @@ const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgra
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-const LAN_PEER: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_guess: true };
+const LAN_PEER: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_try_token: true };
 
 fn read(bytes: impl AsRef<[u8]>) -> Decision {
     read_head(bytes.as_ref(), LAN_PEER, &AccessRules::default(), &HandshakeLimits::default())
@@ -240,10 +240,10 @@ fn mutated_heads_never_panic() {
 const TOKEN: &str = "a-token-of-22-letters.";
 
 /// The same for a server that requires [`TOKEN`].
-fn respond_with_token(head: impl AsRef<[u8]>, may_guess: bool) -> (u16, String) {
+fn respond_with_token(head: impl AsRef<[u8]>, may_try_token: bool) -> (u16, String) {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::new(TOKEN).expect("long enough"));
-    match read_head(head.as_ref(), RequestContext { may_guess, ..LAN_PEER }, &rules, &HandshakeLimits::default()) {
+    match read_head(head.as_ref(), RequestContext { may_try_token, ..LAN_PEER }, &rules, &HandshakeLimits::default()) {
         Decision::Incomplete => (0, String::new()),
         Decision::Accept { response, .. } => (101, text(&response)),
         Decision::Respond { route, .. } => (200, route.path.to_owned()),

@@ -29,7 +29,7 @@ fn a_refusal_is_final_and_reports_the_servers_reason() {
 fn an_invalid_response_is_final() {
     type Response = fn(&str) -> String;
     let cases: [(Response, &str); 4] = [
-        (|_| switching_protocols("another key"), "does not fit the key"),
+        (|_| switching_protocols("another key"), "does not match the key"),
         (|_| "SSH-2.0-OpenSSH_9.9\r\n".into(), "does not speak HTTP"),
         (|_| format!("HTTP/1.1 101 X\r\nX: {}", "x".repeat(20_000)), "too large"),
         (|_| "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".into(), "200"),

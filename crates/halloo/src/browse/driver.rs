@@ -225,7 +225,7 @@ fn services(config: &BrowserConfig, shared: &Arc<Shared>) -> Option<ServiceSearc
     let shared = Arc::clone(shared);
     let sighted = move |addr: std::net::SocketAddr| {
         // Multicasts cross no router, so an address further away is forged, and is not to be asked.
-        if AccessRules::default().lets_peer_in(addr.ip(), &interfaces::networks()) {
+        if AccessRules::default().allows_peer(addr.ip(), &interfaces::networks()) {
             shared.browser().handle_service(addr);
             shared.wake();
         }

@@ -138,7 +138,7 @@ impl Sockets {
         if self.local {
             return from.is_loopback() || self.networks.iter().any(|&(own, _)| own == from);
         }
-        AccessRules::default().lets_peer_in(from, &self.networks)
+        AccessRules::default().allows_peer(from, &self.networks)
     }
 }
 

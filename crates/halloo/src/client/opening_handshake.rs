@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use halloo_proto::Time;
 use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
-use halloo_proto::handshake::{Answer, Handshake};
+use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::token::Token;
 use halloo_proto::url::Url;
 
@@ -86,17 +86,17 @@ impl OpeningHandshake {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            match self.handshake.judge(&self.response, ended) {
-                Answer::Accepted { head } => {
+            match self.handshake.read_response(&self.response, ended) {
+                Response::Accepted { head } => {
                     return Ok(Some(HandshakeResult::Accepted(self.response.split_off(head))));
                 }
-                Answer::Refused { status, text } => return Ok(Some(HandshakeResult::Refused(status, text))),
-                Answer::Broken(reason) => return Ok(Some(HandshakeResult::NotWebSocket(reason))),
-                Answer::Incomplete if ended => {
+                Response::Refused { status, text } => return Ok(Some(HandshakeResult::Refused(status, text))),
+                Response::Invalid(reason) => return Ok(Some(HandshakeResult::NotWebSocket(reason))),
+                Response::Incomplete if ended => {
                     let reason = "the server closed the connection during the opening handshake";
                     return Ok(Some(HandshakeResult::Lost(reason.into())));
                 }
-                Answer::Incomplete => {}
+                Response::Incomplete => {}
             }
         }
     }

@@ -54,7 +54,7 @@ impl Admission {
 
     /// Returns why a socket from `ip` is not accepted; `None` when it is.
     pub(super) fn refuse_socket(&self, ip: IpAddr, access: &AccessRules, connections: &Connections) -> Option<String> {
-        if !access.lets_peer_in(ip, &attached_networks(ip)) {
+        if !access.allows_peer(ip, &attached_networks(ip)) {
             return Some(format!("its address is public; {} allows it", self.names.name("allow_public")));
         }
         let most = self.max_clients.saturating_add(self.handshakes.max_pending);
@@ -144,7 +144,7 @@ fn oldest_pending(connections: &Connections, among: impl Fn(&Connection) -> bool
 
 /// Returns the networks of this machine, which are looked up only for a peer that is not on a private one anyway.
 fn attached_networks(peer: IpAddr) -> Vec<(IpAddr, u8)> {
-    if AccessRules::default().lets_peer_in(peer, &[]) {
+    if AccessRules::default().allows_peer(peer, &[]) {
         return Vec::new();
     }
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();

@@ -9,7 +9,7 @@ use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::text::escape;
-use halloo_proto::token::Guesses;
+use halloo_proto::token::TokenRateLimiter;
 use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
 
 use super::connection::Connection;
@@ -30,7 +30,7 @@ pub(super) struct Handshakes {
     /// Present when TLS is required.
     tls: Option<Acceptor>,
     /// The addresses that sent wrong tokens lately.
-    guesses: Guesses,
+    token_rate_limiter: TokenRateLimiter,
 }
 
 /// What a request head leads to.
@@ -54,7 +54,7 @@ impl Handshakes {
             limits: config.handshakes,
             compression: config.compression,
             tls: Acceptor::of(config),
-            guesses: Guesses::default(),
+            token_rate_limiter: TokenRateLimiter::default(),
         }
     }
 
@@ -73,11 +73,11 @@ impl Handshakes {
         if let Some(tls) = self.tls.as_ref().filter(|_| is_plain && bytes.first() == Some(&TLS)) {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
-        let context = RequestContext { ip: peer.ip(), may_guess: self.guesses.allows(peer.ip(), now) };
+        let context = RequestContext { ip: peer.ip(), may_try_token: self.token_rate_limiter.allows(peer.ip(), now) };
         match read_head(bytes, context, &self.access, &self.limits) {
             decision if is_plain && requires_tls(&decision) => {
-                tracing::warn!("{peer} was refused: {}", Refusal::Plain);
-                HeadOutcome::Refuse(respond(400, TEXT, &[], format!("{}\n", Refusal::Plain).as_bytes(), false))
+                tracing::warn!("{peer} was refused: {}", Refusal::TlsRequired);
+                HeadOutcome::Refuse(respond(400, TEXT, &[], format!("{}\n", Refusal::TlsRequired).as_bytes(), false))
             }
             Decision::Incomplete => {
                 if let Some(pending) = connection.pending() {
@@ -102,11 +102,11 @@ impl Handshakes {
         let text = escape(&reason.describe(self.access.setting_names), 300);
         match reason {
             // The guesses before it were logged as warnings.
-            Refusal::Denied(Denied::TooManyGuesses) => tracing::debug!("{peer} was refused: {text}"),
+            Refusal::Denied(Denied::TooManyWrongTokens) => tracing::debug!("{peer} was refused: {text}"),
             _ => tracing::warn!("{peer} was refused: {text}"),
         }
-        if *reason == Refusal::Denied(Denied::TokenWrong) {
-            self.guesses.handle_wrong(peer.ip(), now);
+        if *reason == Refusal::Denied(Denied::WrongToken) {
+            self.token_rate_limiter.handle_wrong_token(peer.ip(), now);
         }
     }
 }
