@@ -1,4 +1,4 @@
-//! The whole comparison: choose, run, print, write.
+//! `compare`: chooses peers and scenarios, runs them, prints a table and writes the report.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,35 +12,35 @@ use crate::report::{Report, curves, document, plot, table};
 use crate::scenario::{self, Measure, Pace, Scenario};
 use crate::{machine, runner};
 
-/// What a quick run compares; the others are slower by far and would only take time.
+/// The peers of a quick run. The others are much slower and would only take time.
 const QUICK: [&str; 5] = ["tcp", "halloo", "halloo-events", "uwebsockets", "bun"];
-/// Takes part in a quick run only where the application's thread matters.
+/// The peer that takes part in a quick run only if the thread of the application matters.
 const EVENTS: &str = "halloo-events";
 
-/// Rounds of a run that is late.
+/// The number of rounds once a run is late.
 const LATE_ROUNDS: usize = 3;
 
-/// What to measure, and where to put it.
+/// What to measure, and where to write the report.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The list of peers that was prepared
+    /// The list of peers that `cargo xtask bench` prepared
     #[arg(long, default_value = "target/bench/peers.json")]
     prepared: PathBuf,
-    /// Everything, with more and longer runs: up to twenty minutes
+    /// Run every scenario, more often and longer; up to 20 minutes
     #[arg(long)]
     full: bool,
-    /// Only scenarios whose name begins so, several with commas between
+    /// Run only scenarios whose name begins with one of these, separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only these peers, with commas between
+    /// Compare only these peers, separated by commas
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
-    /// Directory for benchmarks.md, benchmarks.json, benchmarks.svg and growth.svg
+    /// The directory for benchmarks.md, benchmarks.json, benchmarks.svg and growth.svg
     #[arg(long, default_value = "target/bench/report")]
     output: PathBuf,
 }
 
-/// Measures and reports. An error when halloo itself failed in any scenario.
+/// Measures and reports. Returns an error if halloo itself failed in a scenario.
 pub(crate) fn compare(options: &Options) -> Result<()> {
     let prepared = peer::read(&options.prepared)?;
     let peers = choose_peers(&prepared, options)?;
@@ -59,11 +59,8 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
         notes: Vec::new(),
     };
     let start = Instant::now();
-    if let Some(busy) = machine::wait_until_quiet(pace.first_patience) {
-        eprintln!(
-            "NOT QUIET: {:.0} % of the machine are busy with something else; measuring all the same",
-            100.0 * busy
-        );
+    if let Some(busy) = machine::wait_until_quiet(pace.first_quiet_timeout) {
+        eprintln!("warning: other processes use {:.0} % of the machine; measuring anyway", 100.0 * busy);
     }
     let mut failed = Vec::new();
     for (number, scenario) in scenarios.iter().enumerate() {
@@ -75,7 +72,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
         let taking_part: Vec<&Peer> = peers.iter().filter(takes_part).copied().collect();
         if start.elapsed() > pace.late && pace.rounds > LATE_ROUNDS {
             pace.rounds = LATE_ROUNDS;
-            report.notes.push(format!("the run was late: {LATE_ROUNDS} rounds from {} on", scenario.name));
+            report.notes.push(format!("the run was late: only {LATE_ROUNDS} rounds from {} on", scenario.name));
         }
         let outcome = runner::run(scenario, &taking_part, &pace);
         eprintln!("{:>2}/{} {:4.1} s  {}", number + 1, scenarios.len(), outcome.took.as_secs_f64(), scenario.title);
@@ -97,7 +94,7 @@ fn choose_peers<'a>(prepared: &'a Prepared, options: &Options) -> Result<Vec<&'a
     for name in &options.peers {
         if !all.iter().any(|peer| peer.name == *name) {
             let known: Vec<&str> = all.iter().map(|peer| peer.name.as_str()).collect();
-            bail!("no peer is called {name}; there are {}", known.join(", "));
+            bail!("no peer is called {name}; choose from {}", known.join(", "));
         }
     }
     let chosen = |peer: &&Peer| match options.peers.is_empty() {
@@ -107,7 +104,7 @@ fn choose_peers<'a>(prepared: &'a Prepared, options: &Options) -> Result<Vec<&'a
     Ok(all.iter().filter(chosen).collect())
 }
 
-/// What is to be measured, and what of it this machine cannot measure.
+/// Returns the scenarios to measure, and those that this machine cannot measure.
 fn choose_scenarios(options: &Options) -> Result<(Vec<Scenario>, Vec<LeftOut>)> {
     let mut scenarios = scenario::all();
     match options.only.is_empty() {
@@ -116,9 +113,9 @@ fn choose_scenarios(options: &Options) -> Result<(Vec<Scenario>, Vec<LeftOut>)> 
     }
     if scenarios.is_empty() {
         let known: Vec<&str> = scenario::all().iter().map(|scenario| scenario.name).collect();
-        bail!("no scenario begins with {}; there are {}", options.only.join(" or "), known.join(", "));
+        bail!("no scenario begins with {}; choose from {}", options.only.join(" or "), known.join(", "));
     }
-    // Last, so that its long rest does not stand between loads that are compared.
+    // Last, so that its long pause is not between loads that are compared.
     scenarios.sort_by_key(|scenario| matches!(scenario.measure, Measure::Processor { .. }));
     let mut impossible = Vec::new();
     scenarios.retain(|scenario| {
@@ -138,15 +135,15 @@ fn sizes(prepared: &Prepared) -> Result<std::collections::BTreeMap<String, u64>>
     prepared.files.iter().map(size).collect()
 }
 
-/// Why this machine cannot measure it.
+/// Returns why this machine cannot measure a scenario.
 fn obstacle(scenario: &Scenario) -> Option<String> {
     let strace = || Command::new("strace").arg("--version").output().is_ok();
     let files = scenario.open_files();
     let possible = machine::descriptors().unwrap_or(u64::MAX);
     match scenario.measure {
-        _ if files > possible => Some(format!("needs {files} open files, and may have {possible}")),
+        _ if files > possible => Some(format!("needs {files} open files, but the limit is {possible}")),
         Measure::Memory { .. } | Measure::Growth { .. } | Measure::Processor { .. } if !cfg!(target_os = "linux") => {
-            Some("needs /proc of Linux".into())
+            Some("needs /proc, which only Linux has".into())
         }
         Measure::SystemCalls { .. } if !strace() => Some("needs the program strace".into()),
         _ => None,
@@ -158,7 +155,7 @@ fn left_out(prepared: &Prepared, peers: &[&Peer], impossible: Vec<LeftOut>) -> V
     left_out.extend(impossible);
     for peer in &prepared.peers {
         if !peers.iter().any(|chosen| chosen.name == peer.name) {
-            left_out.push(LeftOut { name: peer.name.clone(), why: "not asked for in this run".into() });
+            left_out.push(LeftOut { name: peer.name.clone(), why: "not part of this run".into() });
         }
     }
     left_out

@@ -1,11 +1,4 @@
-//! The load generator: one thread, everything framed before the clock starts, every answer compared byte by byte.
-
-mod ring;
-mod wire;
-
-mod client;
-mod connect;
-mod crowd;
+//! The load generator: one thread, all frames built before the clock starts, and every reply compared byte by byte.
 
 pub(crate) mod echo;
 pub(crate) mod fanout;
@@ -14,22 +7,20 @@ pub(crate) mod idle;
 pub(crate) mod ingest;
 pub(crate) mod roundtrip;
 
+mod target;
+
+mod client;
+mod connect;
+mod pool;
+
+mod ring;
+mod wire;
+
 mod meter;
 
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
-
 pub(crate) use connect::connect;
 pub(crate) use meter::Usage;
-pub(crate) use ring::Protocol;
-
-/// Who is measured.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Target {
-    pub(crate) addr: SocketAddr,
-    pub(crate) protocol: Protocol,
-    /// Whose processor time is taken; `None` when it is a thread of ours.
-    pub(crate) pid: Option<u32>,
-}
+pub(crate) use target::{Protocol, Target};

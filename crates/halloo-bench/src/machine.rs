@@ -1,6 +1,6 @@
-//! The machine: who runs on which core, what a process costs, whether anybody else works.
+//! The machine: CPU pinning, the resources that a process uses, and whether other processes are busy.
 //!
-//! Where the system has no `/proc`, what it would tell is left out.
+//! On systems without `/proc`, the figures from there are missing.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use core_affinity::CoreId;
 
-/// A part of the machine that others may use without spoiling a measurement.
-const QUIET: f64 = 0.05;
+/// The share of the machine that other processes may use without disturbing a measurement.
+const MAX_BUSY: f64 = 0.05;
 const SAMPLE: Duration = Duration::from_millis(250);
 
-/// The cores that this process was started on; asked for once, since pinning narrows the answer.
+/// The cores that this process was started on. They are read once, since pinning changes them.
 static CORES: OnceLock<Vec<CoreId>> = OnceLock::new();
 
-/// Binds this thread, and every process it starts from now on, to one core. `false` where that is not possible.
+/// Pins this thread, and every process that it starts from now on, to a core. Returns `false` if that is not possible.
 pub(crate) fn pin(core: usize) -> bool {
     core_ids().get(core).is_some_and(|&core| core_affinity::set_for_current(core))
 }
 
-/// How many cores this process may use.
+/// Returns how many cores this process may use.
 pub(crate) fn cores() -> usize {
     core_ids().len()
 }
@@ -29,16 +29,16 @@ fn core_ids() -> &'static [CoreId] {
     CORES.get_or_init(|| core_affinity::get_core_ids().unwrap_or_default())
 }
 
-/// As many open files as the system lets this process and its children have.
+/// Raises the limit on open files of this process and its children as far as the system allows.
 pub(crate) fn raise_descriptors() {
     #[cfg(unix)]
     if let Ok((_, hard)) = rlimit::Resource::NOFILE.get() {
-        // When it fails, a scenario with many clients fails and says so.
+        // If this fails, a scenario with many clients reports it.
         let _ = rlimit::Resource::NOFILE.set(hard, hard);
     }
 }
 
-/// How many files this process may have open; `None` where there is no such limit.
+/// Returns the limit on open files; `None` on systems without one.
 pub(crate) fn descriptors() -> Option<u64> {
     #[cfg(unix)]
     return rlimit::Resource::NOFILE.get_soft().ok();
@@ -46,7 +46,7 @@ pub(crate) fn descriptors() -> Option<u64> {
     None
 }
 
-/// Processor time of all threads of a process, finer than a clock tick.
+/// Returns the CPU time of all threads of a process, with a finer resolution than a clock tick.
 pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
     let mut nanos = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
@@ -56,23 +56,23 @@ pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
     Some(Duration::from_nanos(nanos))
 }
 
-/// Resident bytes of a process.
+/// Returns the resident size of a process in bytes.
 pub(crate) fn resident(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
 }
 
-/// Waits, at most `patience`, until the machine has nothing else to do. Answers the part of it that others use in the
-/// end, when that is too much.
-pub(crate) fn wait_until_quiet(patience: Duration) -> Option<f64> {
-    let end = Instant::now() + patience;
+/// Waits until the rest of the machine is idle, at most for `timeout`. If it is still busy then, returns the share of it
+/// that other processes use.
+pub(crate) fn wait_until_quiet(timeout: Duration) -> Option<f64> {
+    let end = Instant::now() + timeout;
     loop {
         let before = times()?;
         std::thread::sleep(SAMPLE);
         let after = times()?;
         let busy = 1.0 - (after.idle - before.idle) as f64 / (after.all - before.all).max(1) as f64;
-        if busy <= QUIET {
+        if busy <= MAX_BUSY {
             return None;
         }
         if Instant::now() >= end {
@@ -81,13 +81,13 @@ pub(crate) fn wait_until_quiet(patience: Duration) -> Option<f64> {
     }
 }
 
-/// The name of the processor and of the system, for the report.
+/// Returns the name of the CPU and of the system for the report.
 pub(crate) fn description() -> String {
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("unknown processor", |(_, name)| name).trim().to_owned();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // The release without the builder's own suffix.
+    // The release without the suffix of the distribution.
     let release: Vec<&str> = kernel.trim().split(['.', '-']).take(2).collect();
     format!("{model}, {} cores, {} {}", cores(), std::env::consts::OS, release.join("."))
 }
@@ -97,11 +97,11 @@ struct Times {
     all: u64,
 }
 
-/// Clock ticks of all cores since the start of the machine.
+/// Reads the clock ticks of all cores since the machine was started.
 fn times() -> Option<Times> {
     let text = fs::read_to_string("/proc/stat").ok()?;
     let ticks = text.lines().next()?.split_whitespace().skip(1).map(|field| field.parse().unwrap_or(0));
-    // The last two fields, time of guests, are contained in the first two.
+    // The last two fields, guest time, are included in the first two.
     let ticks: Vec<u64> = ticks.take(8).collect();
     Some(Times { idle: ticks.get(3)? + ticks.get(4)?, all: ticks.iter().sum() })
 }

@@ -1,6 +1,7 @@
-//! Measures halloo beside raw TCP and other WebSocket servers; `cargo xtask bench` prepares them and runs this.
+//! Compares the speed of halloo with raw TCP and with other WebSocket servers. `cargo xtask bench` prepares the servers and
+//! runs this program.
 
-#![allow(clippy::print_stdout, reason = "printing is what this program is for")]
+#![allow(clippy::print_stdout, reason = "the program prints its results")]
 
 mod compare;
 
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Measures halloo beside raw TCP and other WebSocket servers.
+/// Compares the speed of halloo with raw TCP and with other WebSocket servers.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -32,22 +33,22 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure the servers that were prepared, and report
+    /// Measure the prepared servers and write a report
     Compare(compare::Options),
-    /// Serve until killed: one of the servers that are measured
+    /// Run one of the servers to compare until it is killed
     Serve {
-        /// Which server
+        /// The server to run
         kind: serve::Kind,
         /// What it does with a message
         role: serve::Role,
         /// The port on 127.0.0.1
         port: u16,
     },
-    /// Do a known amount of work, for counting instructions
+    /// Process a known number of messages, so that instructions per message can be counted
     Work {
-        /// Which part of the server
+        /// The part of the server that works
         part: work::Part,
-        /// How many messages
+        /// The number of messages
         messages: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! From a scenario and a running server to figures.
+//! Runs a scenario against a server and computes its figures.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use crate::peer::Running;
 use crate::scenario::{Measure, Pace, Scenario};
 use crate::strace::calls_per_message;
 
-/// Bytes of payload where the scenario does not say another size.
+/// Bytes of payload, unless the scenario sets another size.
 const SIZE: usize = 64;
-/// A core that is used less was taken by somebody else.
+/// If a process uses less than this share of its core, other processes have used the rest.
 const BUSY: f64 = 0.85;
 
-/// What a figure says.
+/// The meaning of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
@@ -36,22 +36,22 @@ const fn less(name: &'static str) -> Metric {
     Metric { name, more_is_better: false }
 }
 
-/// One run.
+/// The figures of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) figures: Vec<(Metric, f64)>,
-    /// Neither the server nor the generator had its core for itself.
+    /// Whether neither the server nor the generator had its core to itself.
     pub(crate) disturbed: bool,
 }
 
 impl Scenario {
-    /// Whether every run needs a new process.
+    /// Returns whether every run needs a new server process.
     pub(crate) fn needs_fresh_server(&self) -> bool {
         matches!(self.measure, Measure::Memory { .. } | Measure::Growth { .. } | Measure::Start)
     }
 }
 
-/// Runs `scenario` once against a server that plays its role.
+/// Runs `scenario` once against a server in its role.
 pub(crate) fn measure(scenario: &Scenario, server: &Running, pace: &Pace) -> Result<Figures> {
     let target = &server.target;
     let (warm_up, time) = (pace.warm_up, pace.time);
@@ -110,7 +110,7 @@ pub(crate) fn measure(scenario: &Scenario, server: &Running, pace: &Pace) -> Res
                     true => fan_out(target, &FanOut { clients, in_flight, size: SIZE, warm_up, time })?.0,
                     false => echo(target, &Echo { clients, in_flight, size: SIZE, warm_up, time })?,
                 };
-                Ok(usage.in_all)
+                Ok(usage.total)
             };
             let name = if fans_out { "calls/delivery" } else { "calls/message" };
             single(less(name), calls_per_message(server, time, load)?)
@@ -133,7 +133,7 @@ fn rate(usage: &Usage, rate: Metric, cost: Metric) -> Figures {
 
 fn percentiles(mut times: Vec<Duration>, ranks: &[(Metric, f64)]) -> Result<Vec<(Metric, f64)>> {
     times.sort_unstable();
-    let last = times.len().checked_sub(1).context("nothing came in the measured time")?;
+    let last = times.len().checked_sub(1).context("no message arrived in the measured time")?;
     let at = |rank: f64| times[((last as f64) * rank).round() as usize];
     Ok(ranks.iter().map(|&(metric, rank)| (metric, 1e6 * at(rank).as_secs_f64())).collect())
 }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_the_sorted_times() {
+    fn percentiles_are_taken_from_sorted_times() {
         let times = (1..=101).rev().map(Duration::from_micros).collect();
         let found = percentiles(times, &[(less("p50"), 0.5), (less("p99"), 0.99)]).unwrap();
         assert!((found[0].1 - 51.0).abs() < 1e-6 && (found[1].1 - 100.0).abs() < 1e-6);

@@ -1,4 +1,4 @@
-//! The servers that are measured: who they are, and how one is started.
+//! The servers to compare, and how they are started.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -12,19 +12,19 @@ use serde::Deserialize;
 
 use crate::load::{self, Protocol, Target};
 
-/// A server that does not accept by then is taken as broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take until it accepts connections.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What `cargo xtask bench` prepared, and what it could not prepare.
+/// The list that `cargo xtask bench` prepared.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Prepared {
     pub(crate) peers: Vec<Peer>,
     pub(crate) left_out: Vec<LeftOut>,
-    /// Files whose size is told.
+    /// Files whose size is reported, by what they are.
     pub(crate) files: BTreeMap<String, PathBuf>,
 }
 
-/// A server, and the command that starts it; role and port are appended.
+/// A server, and the command that starts it; its role and port are appended.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -35,7 +35,7 @@ pub(crate) struct Peer {
     env: BTreeMap<String, String>,
 }
 
-/// A server that is not measured.
+/// A peer or a scenario that is left out of the report.
 #[derive(Clone, Debug, Deserialize, serde::Serialize)]
 pub(crate) struct LeftOut {
     pub(crate) name: String,
@@ -48,21 +48,21 @@ pub(crate) fn read(path: &Path) -> Result<Prepared> {
     serde_json::from_str(&text).with_context(|| format!("{} is not a list of peers", path.display()))
 }
 
-/// A running server; killed when this is dropped.
+/// A running server, which is killed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
     pub(crate) target: Target,
-    /// From its start until it shook hands with the first client.
+    /// The time from its start to the end of its first handshake.
     pub(crate) started_in: Duration,
 }
 
 impl Peer {
-    /// Starts the server on the core of this thread and waits until it accepts.
+    /// Starts the server on the core of this thread and waits until it accepts connections.
     pub(crate) fn start(&self, role: &str) -> Result<Running> {
         let port = free_port()?;
         let mut words = self.command.iter();
-        let mut command = Command::new(words.next().context("a peer without a command")?);
+        let mut command = Command::new(words.next().context("the command of a peer is empty")?);
         command.args(words).args([role, &port.to_string()]).envs(&self.env);
         command.stdin(Stdio::null()).stdout(log(&self.name)?).stderr(log(&self.name)?);
         let start = Instant::now();
@@ -78,13 +78,13 @@ impl Peer {
 
 impl Running {
     fn wait_until_accepting(&mut self) -> Result<()> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(self.target.addr).is_err() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("it ended with {status}; its output is in {}", log_directory().display());
+                bail!("the server ended with {status}; its output is in {}", log_directory().display());
             }
             if Instant::now() > end {
-                bail!("it accepts nobody");
+                bail!("the server did not accept a connection within {START_TIMEOUT:?}");
             }
             std::thread::sleep(Duration::from_micros(100));
         }
@@ -94,7 +94,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself, which whoever measured it has noticed.
+        // It may have ended before, which the measurement has noticed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,10 +1,13 @@
-//! What is printed and kept of a run.
+//! The report of a run: a table for the terminal, and the files that are kept.
 
-mod curves;
 mod document;
-mod plot;
 mod summary;
 mod table;
+
+mod curves;
+mod plot;
+
+mod svg;
 
 pub(crate) use curves::curves;
 pub(crate) use document::document;

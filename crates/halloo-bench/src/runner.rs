@@ -1,4 +1,4 @@
-//! Every server in turn, again and again, so that a machine that changes its speed does so for all.
+//! Runs every peer in turn, in several rounds, so that a change in the speed of the machine affects all of them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -11,25 +11,25 @@ use crate::measure::{Figures, Metric, measure};
 use crate::peer::{Peer, Running};
 use crate::scenario::{Measure, Pace, Scenario};
 
-/// A run that takes longer was the peer's last in its scenario, or a few slow servers would keep all others waiting.
+/// A peer whose run takes longer gets no more rounds in the scenario, so that a few slow servers do not delay the rest.
 const SLOW: Duration = Duration::from_secs(8);
 
-/// All that was found out about one scenario.
+/// The results of a scenario.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) scenario: Scenario,
-    /// Values by metric and peer, one for each round; metrics in the order in which they were found.
+    /// Values by metric and peer, one for each round; metrics in the order of the first run.
     pub(crate) metrics: Vec<(Metric, BTreeMap<String, Vec<f64>>)>,
-    /// What went wrong, by peer.
+    /// Errors by peer.
     pub(crate) failures: BTreeMap<String, String>,
     pub(crate) notes: Vec<String>,
     pub(crate) took: Duration,
 }
 
-/// A peer that still takes part in the scenario.
-struct Contestant<'a> {
+/// A peer that takes part in a scenario.
+struct Participant<'a> {
     peer: &'a Peer,
-    /// Running all the time, unless every run needs a new process.
+    /// The running server, unless every run needs a new process.
     server: Option<Running>,
 }
 
@@ -55,22 +55,22 @@ pub(crate) fn run(scenario: &Scenario, peers: &[&Peer], pace: &Pace) -> Outcome 
     let start = Instant::now();
     let (metrics, failures, notes) = Default::default();
     let mut outcome = Outcome { scenario: scenario.clone(), metrics, failures, notes, took: Duration::ZERO };
-    if let Some(busy) = machine::wait_until_quiet(pace.patience) {
-        outcome.notes.push(format!("the machine was not quiet: {:.0} % of it were busy before", 100.0 * busy));
+    if let Some(busy) = machine::wait_until_quiet(pace.quiet_timeout) {
+        outcome.notes.push(format!("other processes used {:.0} % of the machine before", 100.0 * busy));
     }
-    let mut contestants = Vec::new();
+    let mut participants = Vec::new();
     for &peer in peers {
         let server = if scenario.needs_fresh_server() { Ok(None) } else { start_server(peer, scenario.role).map(Some) };
         match server {
-            Ok(server) => contestants.push(Contestant { peer, server }),
+            Ok(server) => participants.push(Participant { peer, server }),
             Err(error) => outcome.fail(peer, &error),
         }
     }
     match scenario.measure {
-        // Ten thousand clients of each at the same time would be more open files than most systems let a program have.
-        Measure::Processor { .. } if scenario.growth => in_turn(scenario, contestants, 1, pace, &mut outcome),
-        Measure::Processor { .. } => all_at_once(scenario, &contestants, pace, &mut outcome),
-        _ => in_turn(scenario, contestants, pace.rounds, pace, &mut outcome),
+        // Ten thousand clients of each peer at the same time would exceed the limit on open files of most systems.
+        Measure::Processor { .. } if scenario.growth => in_turn(scenario, participants, 1, pace, &mut outcome),
+        Measure::Processor { .. } => all_at_once(scenario, &participants, pace, &mut outcome),
+        _ => in_turn(scenario, participants, pace.rounds, pace, &mut outcome),
     }
     outcome.took = start.elapsed();
     outcome
@@ -78,69 +78,71 @@ pub(crate) fn run(scenario: &Scenario, peers: &[&Peer], pace: &Pace) -> Outcome 
 
 fn in_turn(
     scenario: &Scenario,
-    mut contestants: Vec<Contestant<'_>>,
+    mut participants: Vec<Participant<'_>>,
     rounds: usize,
     pace: &Pace,
     outcome: &mut Outcome,
 ) {
     let (mut runs, mut disturbed) = (0, 0);
     for _ in 0..rounds {
-        contestants.retain_mut(|contestant| {
+        participants.retain_mut(|participant| {
             let start = Instant::now();
-            let figures = match run_once(scenario, contestant, pace) {
+            let figures = match run_once(scenario, participant, pace) {
                 Ok(figures) => figures,
                 Err(error) => {
-                    outcome.fail(contestant.peer, &error);
+                    outcome.fail(participant.peer, &error);
                     return false;
                 }
             };
             runs += 1;
             disturbed += usize::from(figures.disturbed);
-            outcome.add(contestant.peer, figures);
+            outcome.add(participant.peer, figures);
             let took = start.elapsed();
             if took > SLOW {
-                let name = &contestant.peer.name;
-                outcome.notes.push(format!("{name} had no more rounds after one of {:.0} s", took.as_secs_f64()));
+                let name = &participant.peer.name;
+                outcome
+                    .notes
+                    .push(format!("{name} got no more rounds after one that took {:.0} s", took.as_secs_f64()));
             }
             took <= SLOW
         });
-        // Not always the same neighbour before it.
-        if !contestants.is_empty() {
-            contestants.rotate_left(1);
+        // So that a peer does not always follow the same one.
+        if !participants.is_empty() {
+            participants.rotate_left(1);
         }
     }
     if disturbed > 0 {
         outcome.notes.push(format!(
-            "{disturbed} of {runs} runs were disturbed: neither the server nor the generator had its core for itself"
+            "{disturbed} of {runs} runs were disturbed: neither the server nor the generator had its core to itself"
         ));
     }
 }
 
-fn run_once(scenario: &Scenario, contestant: &Contestant<'_>, pace: &Pace) -> Result<Figures> {
-    match &contestant.server {
+fn run_once(scenario: &Scenario, participant: &Participant<'_>, pace: &Pace) -> Result<Figures> {
+    match &participant.server {
         Some(server) => measure(scenario, server, pace),
-        None => measure(scenario, &start_server(contestant.peer, scenario.role)?, pace),
+        None => measure(scenario, &start_server(participant.peer, scenario.role)?, pace),
     }
 }
 
-/// Servers that do nothing do not disturb each other.
-fn all_at_once(scenario: &Scenario, contestants: &[Contestant<'_>], pace: &Pace, outcome: &mut Outcome) {
+/// Measures all servers at the same time: idle servers do not disturb each other.
+fn all_at_once(scenario: &Scenario, participants: &[Participant<'_>], pace: &Pace, outcome: &mut Outcome) {
     let outcome = Mutex::new(outcome);
     std::thread::scope(|scope| {
-        for contestant in contestants {
+        for participant in participants {
             scope.spawn(|| {
-                let figures = run_once(scenario, contestant, pace);
+                let figures = run_once(scenario, participant, pace);
                 let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 match figures {
-                    Ok(figures) => outcome.add(contestant.peer, figures),
-                    Err(error) => outcome.fail(contestant.peer, &error),
+                    Ok(figures) => outcome.add(participant.peer, figures),
+                    Err(error) => outcome.fail(participant.peer, &error),
                 }
             });
         }
     });
 }
 
-/// Starts a server on the first core; this thread stays on the last.
+/// Starts a server on the first core. This thread stays on the last one.
 fn start_server(peer: &Peer, role: &str) -> Result<Running> {
     machine::pin(0);
     let server = peer.start(role);

@@ -1,23 +1,23 @@
-//! What is measured.
+//! The scenarios of the benchmark.
 
 use std::time::Duration;
 
 use crate::load::roundtrip::Beside;
 
-/// One load on one kind of server.
+/// A load on a server in a role.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
-    /// For `--only`, which takes every scenario whose name begins so.
+    /// The name for `--only`, which selects by prefix.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
     pub(crate) role: &'static str,
     pub(crate) measure: Measure,
     /// Whether it is part of the quick run.
     pub(crate) quick: bool,
-    /// Whether messages are passed from one client to others or to the application, where it matters which thread
-    /// of the application handles them.
+    /// Whether messages go to other clients or to the application, so that it matters on which thread the application
+    /// handles them.
     pub(crate) through_application: bool,
-    /// Whether it is a point of the curves of growth, for which the peers of a quick run are enough.
+    /// Whether it is a point on the growth curves, which only the peers of a quick run have.
     pub(crate) growth: bool,
 }
 
@@ -44,11 +44,11 @@ pub(crate) enum Measure {
     Memory {
         clients: usize,
     },
-    /// Of all servers at the same time, unless it is a point of a curve: a core is hardly used.
+    /// CPU time of all servers at the same time, unless it is a point on a curve: idle servers hardly use a core.
     Processor {
         clients: usize,
     },
-    /// Memory, round trip beside idle clients and echo with as many.
+    /// Memory per client, round trips beside idle clients, and an echo with as many.
     Growth {
         clients: usize,
     },
@@ -60,13 +60,13 @@ pub(crate) enum Measure {
 }
 
 impl Scenario {
-    /// Descriptors that the generator needs, and a server at most.
+    /// Returns how many descriptors the generator needs, which is at least as many as a server needs.
     pub(crate) fn open_files(&self) -> u64 {
         const OTHERS: u64 = 100;
         let sockets = match self.measure {
             Measure::Echo { clients, .. } | Measure::FanOut { clients, .. } | Measure::Growth { clients } => clients,
             Measure::Memory { clients } | Measure::SystemCalls { clients, .. } => clients,
-            // Two handles each.
+            // Two descriptors each.
             Measure::Ingest { clients } => 2 * clients,
             Measure::Processor { clients } if self.growth => clients,
             // All servers at the same time.
@@ -78,7 +78,7 @@ impl Scenario {
     }
 }
 
-/// Everything there is, in the order of the report.
+/// Returns every scenario, in the order of the report.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     for (name, title, clients, size, in_flight, quick) in ECHOES {
@@ -152,28 +152,30 @@ const fn calls(in_flight: usize) -> Measure {
     Measure::SystemCalls { clients: 100, in_flight }
 }
 
-/// How long everything takes.
+/// How long the parts of a run take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
-    /// Runs of every server in every scenario.
+    /// The number of runs of every server in every scenario.
     pub(crate) rounds: usize,
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
-    /// For [`Measure::Processor`]: whole heartbeats. The second is for a point of a curve.
+    /// The time for [`Measure::Processor`], which covers whole heartbeats.
     pub(crate) idle_time: Duration,
+    /// The same for a point on a growth curve.
     pub(crate) idle_time_of_growth: Duration,
-    /// When a run that goes on longer is late: what is left then gets fewer rounds.
+    /// When a run is late: the remaining scenarios then get fewer rounds.
     pub(crate) late: Duration,
-    /// How long to wait for a quiet machine before the first scenario, and before each.
-    pub(crate) first_patience: Duration,
-    pub(crate) patience: Duration,
+    /// How long to wait for an idle machine before the first scenario.
+    pub(crate) first_quiet_timeout: Duration,
+    /// How long to wait for an idle machine before each scenario.
+    pub(crate) quiet_timeout: Duration,
 }
 
 impl Pace {
     pub(crate) fn new(full: bool) -> Pace {
         let millis = Duration::from_millis;
         let (warm_up, time, idle_time) = if full { (100, 400, 30_000) } else { (50, 200, 5_000) };
-        let (first_patience, patience) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
+        let (first_quiet_timeout, quiet_timeout) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
         Pace {
             rounds: 5,
             warm_up: millis(warm_up),
@@ -181,8 +183,8 @@ impl Pace {
             idle_time: millis(idle_time),
             idle_time_of_growth: Duration::from_secs(5),
             late: Duration::from_secs(if full { 15 * 60 } else { 90 }),
-            first_patience: millis(first_patience),
-            patience: millis(patience),
+            first_quiet_timeout: millis(first_quiet_timeout),
+            quiet_timeout: millis(quiet_timeout),
         }
     }
 }

@@ -1,25 +1,26 @@
-//! The servers that come with this program: raw TCP, and halloo in the roles that its examples do not play.
+//! The servers in this program: raw TCP, and halloo in the roles of the benchmark.
 
 mod halloo;
-mod role;
 mod tcp;
+
+mod role;
 
 use anyhow::Result;
 
 pub(crate) use role::Role;
 
-/// Which server, and who handles the messages.
+/// The server to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// No WebSocket at all: what the kernel can do.
+    /// Raw TCP without WebSocket: the limit of what the kernel can do.
     Tcp,
-    /// A handler on the reactor thread.
+    /// halloo with a handler on the reactor thread.
     Halloo,
-    /// The application takes events on a thread of its own, and sends from there.
+    /// halloo with an application that receives events on a thread of its own and sends from there.
     HallooEvents,
 }
 
-/// Serves until killed.
+/// Serves until the process is killed.
 pub(crate) fn serve(kind: Kind, role: Role, port: u16) -> Result<()> {
     match kind {
         Kind::Tcp => tcp::serve(role, port),

@@ -1,4 +1,4 @@
-//! Counting the system calls of a running server.
+//! Counts the system calls of a running server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,18 @@ use anyhow::{Context, Result, bail};
 
 use crate::peer::Running;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long `strace` may take to attach.
+const ATTACH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// System calls for each of the messages of `load`, which answers how many there were when it ran for a time.
+/// Returns the system calls per message of `load`, which runs for the given time and returns the number of its messages.
 ///
-/// The load runs twice, the first time without any time: what connecting costs drops out.
+/// The load runs twice, the first time for no time at all, so that the cost of connecting is left out.
 pub(crate) fn calls_per_message(
     server: &Running,
     time: Duration,
     load: impl Fn(Duration) -> Result<u64>,
 ) -> Result<f64> {
-    let pid = server.target.pid.context("a server of its own is needed")?;
+    let pid = server.target.pid.context("the server must be a process of its own")?;
     let path = PathBuf::from("target/bench/logs/strace");
     let count = |time| -> Result<(u64, u64)> {
         let tracer = Tracer::attach(pid, &path)?;
@@ -29,12 +30,12 @@ pub(crate) fn calls_per_message(
     let (few, calls_for_few) = count(Duration::ZERO)?;
     let (many, calls_for_many) = count(time)?;
     if many <= few {
-        bail!("no message came in time; strace slows too much on this machine");
+        bail!("no message arrived in time, because strace slows the server down");
     }
     Ok(calls_for_many.saturating_sub(calls_for_few) as f64 / (many - few) as f64)
 }
 
-/// A running `strace`, which lets go of the server when it is killed.
+/// A running `strace`, which detaches from the server when it is killed.
 struct Tracer {
     strace: Child,
 }
@@ -45,10 +46,12 @@ impl Tracer {
         command.args(["-f", "-c", "-p", &pid.to_string(), "-o"]).arg(path);
         let strace = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut tracer = Tracer { strace: strace.context("cannot start strace; is it installed?")? };
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + ATTACH_TIMEOUT;
         while !is_traced(pid) {
             if tracer.strace.try_wait()?.is_some() || Instant::now() > end {
-                bail!("strace may not attach to the server; root may, or kernel.yama.ptrace_scope=0");
+                bail!(
+                    "strace cannot attach to the server; run as root, or set the sysctl kernel.yama.ptrace_scope to 0"
+                );
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -56,22 +59,22 @@ impl Tracer {
     }
 
     fn detach(mut self, path: &Path) -> Result<u64> {
-        // It writes its table when it is interrupted.
+        // It writes its table when it gets SIGINT.
         Command::new("kill").args(["-INT", &self.strace.id().to_string()]).status().context("cannot run kill")?;
         self.strace.wait()?;
-        total_calls(&fs::read_to_string(path)?).context("strace tells no total")
+        total_calls(&fs::read_to_string(path)?).context("strace printed no total")
     }
 }
 
 impl Drop for Tracer {
     fn drop(&mut self) {
-        // After `detach` it has ended already.
+        // After `detach`, it has already ended.
         let _ = self.strace.kill();
         let _ = self.strace.wait();
     }
 }
 
-/// Whether every thread of the process has a tracer.
+/// Returns whether every thread of the process is traced.
 fn is_traced(pid: u32) -> bool {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     tasks.flatten().all(|task| {
@@ -80,7 +83,7 @@ fn is_traced(pid: u32) -> bool {
     })
 }
 
-/// The number of calls in the last line of `strace -c`.
+/// Parses the number of calls in the last line of `strace -c`.
 fn total_calls(table: &str) -> Option<u64> {
     let total = table.lines().rev().find(|line| line.trim_end().ends_with("total"))?;
     total.split_whitespace().nth(3)?.parse().ok()
@@ -91,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_is_found() {
+    fn the_total_is_parsed() {
         let table = "% time     seconds  usecs/call     calls    errors syscall\n\
                      ------ ----------- ----------- --------- --------- ----------------\n\
                      60.00    0.000100           1       700           write\n\

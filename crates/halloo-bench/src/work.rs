@@ -1,4 +1,4 @@
-//! Work of a known amount, for counting instructions: what they cost is the same on a busy machine.
+//! A known number of messages, for counting instructions, which are the same on a busy machine.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,27 +12,27 @@ use halloo_proto::message::{Incoming, Receiver};
 
 use crate::load::{Protocol, Target, connect};
 
-/// Messages that arrive with one read.
+/// Messages per read.
 const PIPELINED: usize = 16;
-/// Leaves the bytes as they are when the receiver unmasks them where they lie, so that they can be received again.
+/// A masking key that changes nothing: the receiver unmasks in place, and the same bytes are received again.
 const KEY: [u8; 4] = [0; 4];
 
-/// Which part of the server works.
+/// The part of the server that works.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(crate) enum Part {
-    /// Text of 64 bytes is decoded, checked and encoded again.
+    /// Decodes, checks and encodes text of 64 bytes
     Small,
-    /// The same with 1 KiB.
+    /// Decodes, checks and encodes text of 1 KiB
     Large,
-    /// The whole server returns text of 64 bytes from its handler, sixteen messages with each turn.
+    /// The whole server returns text of 64 bytes from its handler, sixteen messages per turn
     Turn,
-    /// The whole server hands text of 64 bytes to its handler, which keeps none.
+    /// The whole server passes text of 64 bytes to its handler, which drops it
     Sink,
-    /// The whole server hands text of 64 bytes to the application, as events.
+    /// The whole server passes text of 64 bytes to the application as events
     Events,
 }
 
-/// Does the work for `messages`, rounded up to whole batches.
+/// Processes `messages`, rounded up to whole batches.
 pub(crate) fn work(part: Part, messages: usize) -> Result<()> {
     let batches = messages.div_ceil(PIPELINED);
     match part {
@@ -55,16 +55,16 @@ fn batch(size: usize) -> Vec<u8> {
 fn codec(size: usize, batches: usize) -> Result<()> {
     let mut bytes = batch(size);
     let length = bytes.len() - 4 * PIPELINED;
-    let mut answer = Vec::new();
+    let mut replies = Vec::new();
     let mut receiver = Receiver::default();
     let limits = MessageLimits::default();
     for _ in 0..batches {
-        answer.clear();
+        replies.clear();
         let mut input = &mut bytes[..];
         while let Some(Incoming::Text(text)) = receiver.next(&mut input, Role::Server, false, &limits, Time::ZERO)? {
-            frame::encode(&mut answer, Opcode::Text, text.as_bytes(), None);
+            frame::encode(&mut replies, Opcode::Text, text.as_bytes(), None);
         }
-        anyhow::ensure!(answer.len() == length, "not every message came back");
+        anyhow::ensure!(replies.len() == length, "not every message was encoded");
     }
     Ok(())
 }
@@ -76,43 +76,43 @@ fn turns(batches: usize) -> Result<()> {
         }
     })?;
     let mut client = client(&server)?;
-    let question = batch(64);
-    let mut answer = vec![0; question.len() - 4 * PIPELINED];
+    let messages = batch(64);
+    let mut replies = vec![0; messages.len() - 4 * PIPELINED];
     for _ in 0..batches {
-        client.write_all(&question)?;
-        client.read_exact(&mut answer)?;
+        client.write_all(&messages)?;
+        client.read_exact(&mut replies)?;
     }
     Ok(())
 }
 
 fn sink(batches: usize) -> Result<()> {
     let (done, all_taken) = std::sync::mpsc::channel();
-    let mut taken = 0;
+    let mut received = 0;
     let server = Server::start_with(Config::local(), move |event, _| {
         if let Event::MessageReceived { .. } = event {
-            taken += 1;
-            if taken == batches * PIPELINED {
-                // Whoever waits for it is there.
+            received += 1;
+            if received == batches * PIPELINED {
+                // The receiver waits below.
                 let _ = done.send(());
             }
         }
     })?;
     let mut client = client(&server)?;
-    let question = batch(64);
-    (0..batches).try_for_each(|_| client.write_all(&question))?;
-    all_taken.recv().context("the server ended first")
+    let messages = batch(64);
+    (0..batches).try_for_each(|_| client.write_all(&messages))?;
+    all_taken.recv().context("the server ended before it had received all messages")
 }
 
 fn events(batches: usize) -> Result<()> {
     let server = Server::start(Config::local())?;
     let mut client = client(&server)?;
-    let question = batch(64);
-    // It stays open until all is taken: to close it would throw away what was not read yet.
+    let messages = batch(64);
+    // The connection stays open until all messages are received: closing it would discard those that are not read yet.
     let sender =
-        std::thread::spawn(move || (0..batches).try_for_each(|_| client.write_all(&question)).map(|()| client));
-    let messages = server.events().filter(|event| matches!(event, Event::MessageReceived { .. }));
-    let taken = messages.take(batches * PIPELINED).count();
-    anyhow::ensure!(taken == batches * PIPELINED, "only {taken} messages arrived");
+        std::thread::spawn(move || (0..batches).try_for_each(|_| client.write_all(&messages)).map(|()| client));
+    let received = server.events().filter(|event| matches!(event, Event::MessageReceived { .. }));
+    let received = received.take(batches * PIPELINED).count();
+    anyhow::ensure!(received == batches * PIPELINED, "only {received} messages arrived");
     sender.join().map_err(|_| anyhow::anyhow!("the sender panicked"))?.context("cannot send").map(drop)
 }
 

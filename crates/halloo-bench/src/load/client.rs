@@ -1,89 +1,91 @@
-//! One connection of the generator.
+//! A connection of the load generator.
 
 use std::io::{self, Read, Write};
 
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
 
-use super::ring::{Protocol, Ring};
+use super::ring::Ring;
+use super::target::Protocol;
 use super::wire;
 
-/// Sends what it owes, and compares what comes with what must come.
+/// Sends requests from a ring, and compares the replies with what the ring expects.
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: TcpStream,
-    /// Where in the circle of requests it writes on.
-    writing_at: usize,
-    /// Bytes of requests that the socket has not taken yet.
-    owed: usize,
-    /// Where in the circle of answers it reads on.
-    reading_at: usize,
-    /// Messages asked for, and bytes of answers to them.
+    /// The position in the ring of requests at which writing continues.
+    write_at: usize,
+    /// Bytes of requests that the socket has not accepted yet.
+    unsent: usize,
+    /// The position in the ring of replies at which reading continues.
+    read_at: usize,
+    /// Messages sent.
     pub(super) sent: u64,
-    answered: u64,
-    /// The beginning of a control frame whose end has not come.
+    /// Bytes of replies received.
+    received_bytes: u64,
+    /// The beginning of a control frame that is not complete yet.
     control: Vec<u8>,
-    /// Pongs that are to go out.
+    /// Pongs to send.
     pongs: Vec<u8>,
 }
 
 impl Client {
-    /// A connected client that begins with message `first` of the circle.
+    /// Creates a connected client that begins with message `first` of the ring.
     pub(super) fn new(stream: TcpStream, ring: &Ring, first: usize) -> Client {
         let first = first % ring.messages;
         Client {
             stream,
-            writing_at: first * ring.request_length,
-            owed: 0,
-            reading_at: first * ring.answer_length,
+            write_at: first * ring.request_length,
+            unsent: 0,
+            read_at: first * ring.reply_length,
             sent: 0,
-            answered: 0,
+            received_bytes: 0,
             control: Vec::new(),
             pongs: Vec::new(),
         }
     }
 
-    /// Messages that came back whole.
+    /// Returns the number of complete replies.
     pub(super) fn received(&self, ring: &Ring) -> u64 {
-        self.answered / ring.answer_length as u64
+        self.received_bytes / ring.reply_length as u64
     }
 
-    /// Sends `messages` more; at most the circle may be on its way.
+    /// Sends more messages. At most as many as the ring has may be in flight.
     pub(super) fn send(&mut self, ring: &Ring, messages: usize) -> Result<()> {
         self.sent += messages as u64;
-        self.owed += messages * ring.request_length;
+        self.unsent += messages * ring.request_length;
         self.write(ring)
     }
 
-    /// Writes until nothing is owed or the socket takes no more; also when it takes more again.
+    /// Writes until nothing is unsent or the socket accepts no more. Also called when the socket is writable again.
     pub(super) fn write(&mut self, ring: &Ring) -> Result<()> {
-        while self.owed > 0 {
-            match self.stream.write(ring.requests(self.writing_at, self.owed)) {
-                Ok(taken) => {
-                    self.owed -= taken;
-                    self.writing_at = (self.writing_at + taken) % ring.requests_length();
+        while self.unsent > 0 {
+            match self.stream.write(ring.requests(self.write_at, self.unsent)) {
+                Ok(count) => {
+                    self.unsent -= count;
+                    self.write_at = (self.write_at + count) % ring.requests_length();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error).context("the server does not take what it is sent"),
+                Err(error) => return Err(error).context("cannot send to the server"),
             }
         }
         if !self.pongs.is_empty() {
-            // A few bytes after a silence: they fit, or the connection is lost anyway.
-            self.stream.write_all(&self.pongs).context("cannot answer a ping")?;
+            // A few bytes after a pause: they fit into the socket, or the connection is lost anyway.
+            self.stream.write_all(&self.pongs).context("cannot send a pong")?;
             self.pongs.clear();
         }
         Ok(())
     }
 
-    /// Reads all there is and answers how many messages came whole.
+    /// Reads what is available and returns how many complete replies it contained.
     pub(super) fn read(&mut self, ring: &Ring, buffer: &mut [u8]) -> Result<usize> {
         let before = self.received(ring);
         loop {
             match self.stream.read(buffer) {
-                Ok(0) => bail!("the server hung up"),
+                Ok(0) => bail!("the server closed the connection"),
                 Ok(count) => {
                     self.take(ring, &buffer[..count])?;
-                    // A short read drained the socket; the next edge tells of more.
+                    // A short read has drained the socket; the next edge reports more.
                     if count < buffer.len() && cfg!(target_os = "linux") {
                         break;
                     }
@@ -96,7 +98,7 @@ impl Client {
     }
 
     fn take(&mut self, ring: &Ring, bytes: &[u8]) -> Result<()> {
-        if self.control.is_empty() && ring.matches(self.reading_at, bytes) {
+        if self.control.is_empty() && ring.matches(self.read_at, bytes) {
             self.advance(ring, bytes.len());
             return Ok(());
         }
@@ -105,10 +107,10 @@ impl Client {
         self.take_frames(ring, &joined)
     }
 
-    /// The slow way, frame by frame: a control frame stands between the answers, or one of them is wrong.
+    /// Compares frame by frame, which is slower: there is a control frame between the replies, or one of them is wrong.
     fn take_frames(&mut self, ring: &Ring, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let begun = self.reading_at % ring.answer_length;
+            let begun = self.read_at % ring.reply_length;
             if begun == 0 && ring.protocol == Protocol::WebSocket && bytes[0] & 0x08 != 0 {
                 let Some((opcode, payload, length)) = wire::short_frame(bytes)? else {
                     self.control = bytes.to_vec();
@@ -124,9 +126,9 @@ impl Client {
                 bytes = &bytes[length..];
                 continue;
             }
-            let length = (ring.answer_length - begun).min(bytes.len());
-            if !ring.matches(self.reading_at, &bytes[..length]) {
-                bail!("answer {} is wrong: {}", self.received(ring) + 1, bytes[..length.min(80)].escape_ascii());
+            let length = (ring.reply_length - begun).min(bytes.len());
+            if !ring.matches(self.read_at, &bytes[..length]) {
+                bail!("reply {} is wrong: {}", self.received(ring) + 1, bytes[..length.min(80)].escape_ascii());
             }
             self.advance(ring, length);
             bytes = &bytes[length..];
@@ -135,7 +137,7 @@ impl Client {
     }
 
     fn advance(&mut self, ring: &Ring, bytes: usize) {
-        self.answered += bytes as u64;
-        self.reading_at = (self.reading_at + bytes) % ring.answers_length();
+        self.received_bytes += bytes as u64;
+        self.read_at = (self.read_at + bytes) % ring.replies_length();
     }
 }

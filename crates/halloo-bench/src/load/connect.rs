@@ -1,4 +1,4 @@
-//! Opening many connections.
+//! Opens many connections.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use socket2::SockRef;
 
+use super::target::{Protocol, Target};
 use super::wire;
-use super::{Protocol, Target};
 
-/// Connections that shake hands at the same time: enough to keep a server busy, fewer than any backlog.
+/// Handshakes at the same time: enough to keep a server busy, fewer than any listen backlog.
 const AT_ONCE: usize = 100;
-/// A server that takes longer to answer is taken as broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to connect or respond.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Opens `count` connections that have finished their handshake. They still block.
+/// Opens `count` connections and completes their handshakes. The sockets are in blocking mode.
 pub(crate) fn connect(target: &Target, count: usize) -> Result<Vec<TcpStream>> {
     let mut streams = Vec::with_capacity(count);
     while streams.len() < count {
@@ -36,10 +36,10 @@ pub(crate) fn connect(target: &Target, count: usize) -> Result<Vec<TcpStream>> {
 }
 
 fn open(target: &Target) -> Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&target.addr, PATIENCE).context("cannot connect")?;
+    let stream = TcpStream::connect_timeout(&target.addr, TIMEOUT).context("cannot connect")?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    // Closed with a reset, so that thousands of ports do not lie waiting between two runs.
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    // Closing resets the connection, so that thousands of ports do not stay in TIME_WAIT between runs.
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     Ok(stream)
 }
@@ -48,8 +48,8 @@ fn read_response(stream: &mut TcpStream) -> Result<()> {
     let mut response = Vec::new();
     let mut buffer = [0; 1024];
     loop {
-        match stream.read(&mut buffer).context("no answer to the handshake")? {
-            0 => bail!("the server hung up during the handshake"),
+        match stream.read(&mut buffer).context("no response to the handshake")? {
+            0 => bail!("the server closed the connection during the handshake"),
             count => response.extend_from_slice(&buffer[..count]),
         }
         if wire::check_response(&response)? {

@@ -1,15 +1,15 @@
-//! Every client keeps a number of messages on their way and sends one for each that comes back.
+//! Every client keeps a number of messages in flight and sends another for each reply.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::Target;
-use super::crowd::Crowd;
 use super::meter::{Meter, Usage};
+use super::pool::ClientPool;
 use super::ring::Ring;
+use super::target::Target;
 
-/// Messages in the circle: more than are ever on their way, few enough to stay in the cache.
+/// Messages in the ring: more than are ever in flight, few enough to stay in the cache.
 const RING: usize = 64;
 
 /// The shape of the load.
@@ -18,37 +18,37 @@ pub(crate) struct Echo {
     pub(crate) clients: usize,
     /// Bytes of payload.
     pub(crate) size: usize,
-    /// Messages on their way for each client.
+    /// Messages in flight per client.
     pub(crate) in_flight: usize,
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
 }
 
-/// Runs the load and answers how many messages came back in the measured time.
+/// Runs the load and returns the usage, with the replies in the measured time as messages.
 pub(crate) fn echo(target: &Target, load: &Echo) -> Result<Usage> {
     let ring = Ring::new(target.protocol, load.size, RING);
-    // Steps of five spread the clients over all of the circle.
-    let mut crowd = Crowd::connect(target, &ring, load.clients, |number| number * 5)?;
-    for client in &mut crowd.clients {
+    // Steps of five distribute the clients over the ring.
+    let mut pool = ClientPool::connect(target, &ring, load.clients, |number| number * 5)?;
+    for client in &mut pool.clients {
         client.send(&ring, load.in_flight)?;
     }
-    run_for(&mut crowd, &ring, load.warm_up)?;
+    run_for(&mut pool, &ring, load.warm_up)?;
     let meter = Meter::start(target.pid);
-    let messages = run_for(&mut crowd, &ring, load.time)?;
+    let messages = run_for(&mut pool, &ring, load.time)?;
     let usage = meter.stop(messages);
-    finish(&mut crowd, &ring)?;
-    Ok(Usage { in_all: crowd.clients.iter().map(|client| client.sent).sum(), ..usage })
+    finish(&mut pool, &ring)?;
+    Ok(Usage { total: pool.clients.iter().map(|client| client.sent).sum(), ..usage })
 }
 
-fn run_for(crowd: &mut Crowd, ring: &Ring, time: Duration) -> Result<u64> {
+fn run_for(pool: &mut ClientPool, ring: &Ring, time: Duration) -> Result<u64> {
     let end = Instant::now() + time;
     let mut total = 0;
     while Instant::now() < end {
-        crowd.busy_turn(ring, |clients, number, messages| {
+        pool.poll_busy(ring, |clients, number, messages| {
             total += messages as u64;
             let client = &mut clients[number];
             if client.received(ring) > client.sent {
-                bail!("more answers than questions");
+                bail!("more replies than requests");
             }
             client.send(ring, messages)
         })?;
@@ -56,14 +56,14 @@ fn run_for(crowd: &mut Crowd, ring: &Ring, time: Duration) -> Result<u64> {
     Ok(total)
 }
 
-/// Every question must be answered in the end.
-fn finish(crowd: &mut Crowd, ring: &Ring) -> Result<()> {
-    let open = |crowd: &Crowd| crowd.clients.iter().any(|client| client.received(ring) < client.sent);
-    while open(crowd) {
-        crowd.busy_turn(ring, |_, _, _| Ok(()))?;
+/// Waits until every request has its reply.
+fn finish(pool: &mut ClientPool, ring: &Ring) -> Result<()> {
+    let outstanding = |pool: &ClientPool| pool.clients.iter().any(|client| client.received(ring) < client.sent);
+    while outstanding(pool) {
+        pool.poll_busy(ring, |_, _, _| Ok(()))?;
     }
-    match crowd.clients.iter().find(|client| client.received(ring) > client.sent) {
-        Some(client) => bail!("{} answers to {} questions", client.received(ring), client.sent),
+    match pool.clients.iter().find(|client| client.received(ring) > client.sent) {
+        Some(client) => bail!("{} replies to {} requests", client.received(ring), client.sent),
         None => Ok(()),
     }
 }

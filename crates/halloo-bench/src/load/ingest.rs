@@ -1,4 +1,4 @@
-//! Clients that send as fast as the server takes it; the application counts, and is asked for its count in the end.
+//! Clients that send as fast as the server reads. The application counts the messages and reports the count in the end.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,21 +8,22 @@ use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
+use super::connect::connect;
 use super::meter::{Meter, Usage};
 use super::ring::Ring;
+use super::target::{Protocol, Target};
 use super::wire;
-use super::{Protocol, Target, connect};
 
-/// The text message that asks how many binary messages came so far, from all clients together.
-const QUESTION: &[u8] = b"count";
-/// Bytes handed to one write.
+/// The text message that asks how many binary messages arrived so far from all clients.
+const COUNT_REQUEST: &[u8] = b"count";
+/// Bytes per write.
 const WRITE: usize = 64 * 1024;
 
-/// Bytes that a client's socket keeps: enough for any rate on one machine. Left to itself the kernel keeps megabytes,
-/// which a slow server needs minutes to take from a hundred clients.
+/// The send buffer of a client in bytes: enough for any rate on one machine. By default, the kernel buffers megabytes,
+/// which a slow server would need minutes to read from a hundred clients.
 const SEND_BUFFER: usize = 256 * 1024;
-/// Until the application has taken what the kernel's buffers hold.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the application may take for what is in the buffers of the kernel.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The shape of the load.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +33,13 @@ pub(crate) struct Ingest {
     pub(crate) time: Duration,
 }
 
-/// Runs the load until the application has answered for the last message.
+/// Runs the load until the application has counted the last message.
 pub(crate) fn ingest(target: &Target, load: &Ingest) -> Result<Usage> {
     let messages = (WRITE / load.size).max(2);
     let ring = Ring::new(target.protocol, load.size, messages);
     let mut senders = connect(target, load.clients)?.into_iter().map(Sender::new).collect::<Result<Vec<_>>>()?;
     let before = match target.protocol {
-        Protocol::WebSocket => ask(&mut connect(target, 1)?[0])?,
+        Protocol::WebSocket => request_count(&mut connect(target, 1)?[0])?,
         Protocol::Tcp => 0,
     };
     let meter = Meter::start(target.pid);
@@ -56,7 +57,7 @@ pub(crate) fn ingest(target: &Target, load: &Ingest) -> Result<Usage> {
     }
     let usage = meter.stop(counted);
     if counted != sent {
-        bail!("{sent} messages were sent and {counted} taken");
+        bail!("{sent} messages were sent and {counted} received");
     }
     Ok(usage)
 }
@@ -70,7 +71,7 @@ fn send_for(senders: &mut [Sender], ring: &Ring, time: Duration) -> Result<()> {
     let mut writable: Vec<usize> = (0..senders.len()).collect();
     let end = Instant::now() + time;
     while Instant::now() < end {
-        // One write each in turn, so that nobody is served alone.
+        // One write per client in turn, so that all of them make progress.
         let mut still = Vec::with_capacity(writable.len());
         for number in writable {
             if senders[number].write(ring)? {
@@ -89,7 +90,7 @@ fn send_for(senders: &mut [Sender], ring: &Ring, time: Duration) -> Result<()> {
 
 struct Sender {
     stream: mio::net::TcpStream,
-    /// Another handle of the same socket, for the end when it blocks again.
+    /// Another handle of the same socket, which is in blocking mode in the end.
     blocking: TcpStream,
     at: usize,
     bytes: u64,
@@ -99,25 +100,25 @@ impl Sender {
     fn new(stream: TcpStream) -> Result<Sender> {
         SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
         let blocking = stream.try_clone()?;
-        blocking.set_read_timeout(Some(PATIENCE))?;
+        blocking.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nonblocking(true)?;
         Ok(Sender { stream: mio::net::TcpStream::from_std(stream), blocking, at: 0, bytes: 0 })
     }
 
-    /// Writes once; `false` when the socket takes nothing.
+    /// Writes once. Returns `false` if the socket accepts nothing.
     fn write(&mut self, ring: &Ring) -> Result<bool> {
         match self.stream.write(ring.requests(self.at, ring.requests_length())) {
-            Ok(taken) => {
-                self.at = (self.at + taken) % ring.requests_length();
-                self.bytes += taken as u64;
+            Ok(count) => {
+                self.at = (self.at + count) % ring.requests_length();
+                self.bytes += count as u64;
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error).context("the server does not take what it is sent"),
+            Err(error) => Err(error).context("cannot send to the server"),
         }
     }
 
-    /// Sends the rest of the last message, then the question; answers how many messages were sent.
+    /// Sends the rest of the last message and the request for the count. Returns how many messages were sent.
     fn finish(&mut self, ring: &Ring) -> Result<u64> {
         self.blocking.set_nonblocking(false)?;
         let rest = (ring.request_length - self.at % ring.request_length) % ring.request_length;
@@ -125,39 +126,39 @@ impl Sender {
         self.bytes += rest as u64;
         match ring.protocol {
             Protocol::Tcp => self.blocking.shutdown(Shutdown::Write)?,
-            Protocol::WebSocket => self.blocking.write_all(&question())?,
+            Protocol::WebSocket => self.blocking.write_all(&count_request())?,
         }
         Ok(self.bytes / ring.request_length as u64)
     }
 
-    /// The number of bytes that the raw server took.
+    /// Reads the number of bytes that the raw TCP server received.
     fn read_bytes(&mut self) -> Result<u64> {
-        let mut answer = Vec::new();
-        self.blocking.read_to_end(&mut answer).context("the server does not tell its count")?;
-        parse(&answer)
+        let mut reply = Vec::new();
+        self.blocking.read_to_end(&mut reply).context("the server reported no count")?;
+        parse(&reply)
     }
 }
 
-fn question() -> Vec<u8> {
-    let mut question = Vec::new();
-    wire::encode(&mut question, wire::TEXT, QUESTION, Some([1, 2, 3, 4]));
-    question
+fn count_request() -> Vec<u8> {
+    let mut request = Vec::new();
+    wire::encode(&mut request, wire::TEXT, COUNT_REQUEST, Some([1, 2, 3, 4]));
+    request
 }
 
-/// How many binary messages the application has taken since its start.
-fn ask(stream: &mut TcpStream) -> Result<u64> {
-    stream.write_all(&question())?;
+/// Asks how many binary messages the application has received since its start.
+fn request_count(stream: &mut TcpStream) -> Result<u64> {
+    stream.write_all(&count_request())?;
     read_count(stream)
 }
 
-/// The application's answer: a number as text.
+/// Reads the reply of the application: a number as text.
 fn read_count(stream: &mut TcpStream) -> Result<u64> {
     let mut received = Vec::new();
     loop {
         let mut buffer = [0; 256];
-        let count = stream.read(&mut buffer).context("the application does not tell its count")?;
+        let count = stream.read(&mut buffer).context("the application reported no count")?;
         if count == 0 {
-            bail!("the server hung up");
+            bail!("the server closed the connection");
         }
         received.extend_from_slice(&buffer[..count]);
         while let Some((opcode, payload, length)) = wire::short_frame(&received)? {
@@ -171,5 +172,5 @@ fn read_count(stream: &mut TcpStream) -> Result<u64> {
 
 fn parse(digits: &[u8]) -> Result<u64> {
     let text = String::from_utf8_lossy(digits);
-    text.parse().with_context(|| format!("{text:?} is no count"))
+    text.parse().with_context(|| format!("{text:?} is not a count"))
 }

@@ -1,4 +1,4 @@
-//! What a stretch of time cost.
+//! Measures time and CPU usage.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ pub(super) struct Meter {
     own: Option<Duration>,
 }
 
-/// What happened in the measured time, and who worked how long for it.
+/// The messages in the measured time, and the CPU time that was used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     pub(crate) messages: u64,
-    /// Messages from the first to the last, with those outside of the measured time.
-    pub(crate) in_all: u64,
+    /// All messages, including those outside of the measured time.
+    pub(crate) total: u64,
     pub(crate) elapsed: Duration,
-    /// Processor time of the server; `None` where the system does not tell.
+    /// CPU time of the server; `None` if the system does not report it.
     pub(crate) server: Option<Duration>,
-    /// Processor time of the generator.
+    /// CPU time of the generator.
     pub(crate) own: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl Meter {
         let since = |before: Option<Duration>, pid| Some(machine::processor_time(pid)?.saturating_sub(before?));
         Usage {
             messages,
-            in_all: messages,
+            total: messages,
             elapsed,
             server: self.pid.and_then(|pid| since(self.server, pid)),
             own: since(self.own, std::process::id()),
@@ -45,12 +45,12 @@ impl Meter {
 }
 
 impl Usage {
-    /// Messages a second.
+    /// Returns the messages per second.
     pub(crate) fn rate(&self) -> f64 {
         self.messages as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Nanoseconds of the server's processor for each message.
+    /// Returns the CPU time of the server per message, in nanoseconds.
     pub(crate) fn server_nanos(&self) -> Option<f64> {
         Some(self.server?.as_nanos() as f64 / self.messages as f64)
     }

@@ -1,4 +1,4 @@
-//! One client that asks and waits, beside others that do this or that.
+//! Round trips of one client beside others.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -7,79 +7,80 @@ use anyhow::{Result, bail};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
-use super::crowd::{Crowd, PATIENCE};
+use super::connect::connect;
 use super::fanout::Rounds;
-use super::ring::{Protocol, Ring};
+use super::pool::{ClientPool, TIMEOUT};
+use super::ring::Ring;
+use super::target::{Protocol, Target};
 use super::wire;
-use super::{Target, connect};
 
 const SIZE: usize = 64;
 const TIMED: Token = Token(usize::MAX);
 
-/// What the others do.
+/// What the other clients do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beside {
     /// Nothing.
     Idle,
-    /// One of them sends at full speed, sixteen messages on their way, and gets them back.
+    /// One of them sends at full speed, with sixteen messages in flight, and receives them back.
     Sender,
-    /// One of them sends to all, one message on its way.
+    /// One of them sends to all, with one message in flight.
     FanOut,
 }
 
-/// Measures round trips for `time`, one after the other. The server returns text to its sender and sends binary
-/// messages to all.
+/// Measures round trips for `time`, one after the other. The server must have the role `mixed`, or `echo` if the others are
+/// idle.
 pub(crate) fn round_trips(target: &Target, others: usize, beside: Beside, time: Duration) -> Result<Vec<Duration>> {
     let opcode = if beside == Beside::FanOut { wire::BINARY } else { wire::TEXT };
     let ring = Ring::with_opcode(target.protocol, SIZE, 64, opcode);
     let mut timed = Timed::connect(target)?;
-    let mut crowd = Crowd::connect(target, &ring, others, |_| 0)?;
-    crowd.poll.registry().register(&mut timed.stream, TIMED, Interest::READABLE)?;
+    let mut pool = ClientPool::connect(target, &ring, others, |_| 0)?;
+    pool.poll.registry().register(&mut timed.stream, TIMED, Interest::READABLE)?;
     let mut rounds = Rounds::new(others);
     match beside {
         Beside::Idle => {}
-        Beside::Sender => crowd.clients[0].send(&ring, 16)?,
-        Beside::FanOut => rounds.send(&mut crowd, &ring, 1)?,
+        Beside::Sender => pool.clients[0].send(&ring, 16)?,
+        Beside::FanOut => rounds.send(&mut pool, &ring, 1)?,
     }
     let mut round_trips = Vec::new();
-    timed.ask()?;
+    timed.send()?;
     let end = Instant::now() + time;
     while Instant::now() < end {
-        crowd.poll.poll(&mut crowd.events, Some(PATIENCE))?;
-        if crowd.events.is_empty() {
-            bail!("the server has been silent for {PATIENCE:?} and owes answers");
+        pool.poll.poll(&mut pool.events, Some(TIMEOUT))?;
+        if pool.events.is_empty() {
+            bail!("the server sent nothing for {TIMEOUT:?} although replies are outstanding");
         }
         let mut next = 0;
-        for event in &crowd.events {
+        for event in &pool.events {
             if event.token() == TIMED {
-                if let Some(round_trip) = timed.read(&mut crowd.buffer)? {
+                if let Some(round_trip) = timed.read(&mut pool.buffer)? {
                     round_trips.push(round_trip);
-                    timed.ask()?;
+                    timed.send()?;
                 }
                 continue;
             }
-            let client = &mut crowd.clients[event.token().0];
-            let messages = client.read(&ring, &mut crowd.buffer)?;
+            let client = &mut pool.clients[event.token().0];
+            let messages = client.read(&ring, &mut pool.buffer)?;
             match beside {
-                Beside::Idle if messages > 0 => bail!("a message that nobody asked for"),
+                Beside::Idle if messages > 0 => bail!("an unexpected message"),
                 Beside::Idle => {}
                 Beside::Sender => client.send(&ring, messages)?,
                 Beside::FanOut => next += rounds.arrive(client.received(&ring), messages)?,
             }
         }
         if next > 0 {
-            rounds.send(&mut crowd, &ring, next)?;
+            rounds.send(&mut pool, &ring, next)?;
         }
     }
     Ok(round_trips)
 }
 
-/// The client whose round trips are taken.
+/// The client whose round trips are measured.
 struct Timed {
     stream: TcpStream,
     ring: Ring,
     number: usize,
-    asked_at: Instant,
+    sent_at: Instant,
     received: Vec<u8>,
 }
 
@@ -89,20 +90,20 @@ impl Timed {
         stream.set_nonblocking(true)?;
         let ring = Ring::with_opcode(target.protocol, SIZE, 64, wire::TEXT);
         let stream = TcpStream::from_std(stream);
-        Ok(Timed { stream, ring, number: 0, asked_at: Instant::now(), received: Vec::new() })
+        Ok(Timed { stream, ring, number: 0, sent_at: Instant::now(), received: Vec::new() })
     }
 
-    fn ask(&mut self) -> Result<()> {
+    fn send(&mut self) -> Result<()> {
         let request = self.ring.requests(self.number * self.ring.request_length, self.ring.request_length);
-        self.asked_at = Instant::now();
+        self.sent_at = Instant::now();
         Ok(self.stream.write_all(request)?)
     }
 
-    /// Reads all there is; the round trip when the answer is among it.
+    /// Reads what is available, and returns the round trip if it contains the reply.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Duration>> {
         loop {
             match self.stream.read(buffer) {
-                Ok(0) => bail!("the server hung up"),
+                Ok(0) => bail!("the server closed the connection"),
                 Ok(count) => self.received.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
@@ -114,17 +115,17 @@ impl Timed {
             let frame = &self.received[at..at + length];
             match opcode {
                 wire::TEXT if self.ring.matches(self.number * length, frame) && round_trip.is_none() => {
-                    round_trip = Some(self.asked_at.elapsed());
+                    round_trip = Some(self.sent_at.elapsed());
                     self.number = (self.number + 1) % self.ring.messages;
                 }
-                // What was sent to all; its receivers in the crowd check it.
+                // A message to all; the clients in the pool check it.
                 wire::BINARY | wire::PONG => {}
                 wire::PING => {
                     let mut pong = Vec::new();
                     wire::encode(&mut pong, wire::PONG, &frame[2..], Some([1, 2, 3, 4]));
                     self.stream.write_all(&pong)?;
                 }
-                _ => bail!("a wrong answer: {}", frame.escape_ascii()),
+                _ => bail!("a wrong reply: {}", frame.escape_ascii()),
             }
             at += length;
         }
@@ -137,7 +138,7 @@ impl Timed {
         if self.ring.protocol == Protocol::WebSocket {
             return Ok(wire::short_frame(rest)?.map(|(opcode, _, length)| (opcode, length)));
         }
-        let length = self.ring.answer_length;
+        let length = self.ring.reply_length;
         Ok((rest.len() >= length).then(|| (rest[0] & 0x0f, length)))
     }
 }

@@ -1,4 +1,4 @@
-//! The generator against servers that answer rightly, and against servers that do not.
+//! The generator against correct servers, and against servers that reply wrongly.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,24 +16,24 @@ use super::{Protocol, Target, handshakes, idle, wire};
 const TIME: Duration = Duration::from_millis(20);
 const SIZE: usize = 64;
 
-/// What a server does with the `n`th message of a connection, and what it writes for it.
-type Answer = fn(u64, Vec<u8>) -> Vec<u8>;
+/// Returns what a server writes for the `n`th message of a connection.
+type Reply = fn(u64, Vec<u8>) -> Vec<u8>;
 
-/// A server on threads that reads whole messages of the raw protocol.
-fn raw_server(answer: Answer) -> Target {
+/// Starts a server on threads that reads complete messages over raw TCP.
+fn raw_server(reply: Reply) -> Target {
     let length = SIZE + 6;
     server(Protocol::Tcp, move |mut stream| {
         let mut message = vec![0; length];
         for number in 0.. {
             stream.read_exact(&mut message)?;
-            stream.write_all(&answer(number, message.clone()))?;
+            stream.write_all(&reply(number, message.clone()))?;
         }
         Ok(())
     })
 }
 
-/// A server that shakes hands and unmasks; `answer` gets and returns payloads, except that it writes frames.
-fn web_socket_server(answer: Answer) -> Target {
+/// Starts a WebSocket server. `reply` gets payloads and returns frames.
+fn web_socket_server(reply: Reply) -> Target {
     server(Protocol::WebSocket, move |mut stream| {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -50,7 +50,7 @@ fn web_socket_server(answer: Answer) -> Target {
             let key = &header[2..];
             payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
             if header[0] & 0x0f == wire::BINARY {
-                stream.write_all(&answer(number, payload))?;
+                stream.write_all(&reply(number, payload))?;
             }
         }
         Ok(())
@@ -65,7 +65,7 @@ where
     let addr = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            // Every conversation ends with an error: the generator hangs up.
+            // Every connection ends with an error: the generator closes it.
             std::thread::spawn(move || speak(stream).is_ok());
         }
     });
@@ -83,11 +83,11 @@ fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn error(target: &Target, in_flight: usize) -> String {
-    format!("{:#}", echo(target, &load(in_flight)).expect_err("the wrong answer was not seen"))
+    format!("{:#}", echo(target, &load(in_flight)).expect_err("the wrong reply was not noticed"))
 }
 
 #[test]
-fn right_answers_are_counted() {
+fn correct_replies_are_counted() {
     for target in [raw_server(|_, message| message), web_socket_server(|_, payload| frame(wire::BINARY, &payload))] {
         for in_flight in [1, 16] {
             let usage = echo(&target, &load(in_flight)).unwrap();
@@ -97,39 +97,39 @@ fn right_answers_are_counted() {
 }
 
 #[test]
-fn a_changed_byte_is_seen() {
+fn a_changed_byte_is_noticed() {
     let raw = raw_server(|number, mut message| {
         message[69] ^= u8::from(number == 5);
         message
     });
-    assert!(error(&raw, 1).starts_with("answer 6 is wrong"));
+    assert!(error(&raw, 1).starts_with("reply 6 is wrong"));
     let framed = web_socket_server(|number, mut payload| {
         payload[0] ^= u8::from(number == 5);
         frame(wire::BINARY, &payload)
     });
-    assert!(error(&framed, 1).starts_with("answer 6 is wrong"));
+    assert!(error(&framed, 1).starts_with("reply 6 is wrong"));
 }
 
 #[test]
-fn a_lost_a_doubled_and_a_short_message_are_seen() {
+fn lost_duplicated_and_short_messages_are_noticed() {
     let lost = raw_server(|number, message| if number == 7 { Vec::new() } else { message });
-    assert!(error(&lost, 16).starts_with("answer 8 is wrong"));
+    assert!(error(&lost, 16).starts_with("reply 8 is wrong"));
     let doubled = raw_server(|number, message| if number == 7 { message.repeat(2) } else { message });
-    assert!(error(&doubled, 16).starts_with("answer 9 is wrong"));
+    assert!(error(&doubled, 16).starts_with("reply 9 is wrong"));
     let short = web_socket_server(|number, payload| frame(wire::BINARY, &payload[usize::from(number == 7)..]));
-    assert!(error(&short, 16).starts_with("answer 8 is wrong"));
+    assert!(error(&short, 16).starts_with("reply 8 is wrong"));
 }
 
 #[test]
-fn text_for_binary_and_an_end_are_seen() {
+fn text_instead_of_binary_and_a_close_are_noticed() {
     let text = web_socket_server(|_, payload| frame(wire::TEXT, &payload));
-    assert!(error(&text, 1).starts_with("answer 1 is wrong"));
+    assert!(error(&text, 1).starts_with("reply 1 is wrong"));
     let closing = web_socket_server(|_, _| frame(wire::CLOSE, b"\x03\xe8enough"));
     assert_eq!(error(&closing, 1), "the server closed: enough");
 }
 
 #[test]
-fn pings_between_answers_are_no_wrong_answers() {
+fn pings_between_replies_are_not_wrong_replies() {
     let target = web_socket_server(|_, payload| {
         [frame(wire::PING, b"there?"), frame(wire::BINARY, &payload), frame(wire::PING, b"")].concat()
     });
@@ -137,15 +137,15 @@ fn pings_between_answers_are_no_wrong_answers() {
 }
 
 #[test]
-fn everything_works_with_halloo() {
-    let mut taken = 0_u64;
+fn every_load_works_with_halloo() {
+    let mut received = 0_u64;
     let server = Server::start_with(Config::local(), move |event, hub| {
         let Event::MessageReceived { client, message } = event else { return };
         match message.text() {
-            Some("count") => drop(hub.send(client, taken.to_string())),
+            Some("count") => drop(hub.send(client, received.to_string())),
             Some(_) => drop(hub.send(client, message)),
             None => {
-                taken += 1;
+                received += 1;
                 hub.send_to_all(message).ok();
             }
         }
@@ -160,21 +160,21 @@ fn everything_works_with_halloo() {
         assert!(!round_trips(&target, 5, beside, TIME).unwrap().is_empty(), "{beside:?}");
     }
     assert!(handshakes::handshakes(&target, TIME).unwrap().messages > 0);
-    assert!(idle::memory(&target, 1).is_err(), "a thread of ours has no resident size of its own");
+    assert!(idle::memory(&target, 1).is_err(), "a thread has no resident size of its own");
 }
 
 #[test]
-fn every_message_taken_is_counted() {
-    let mut taken = 0_u64;
-    let mut forget = 0;
+fn a_lost_message_is_noticed_by_its_count() {
+    let mut received = 0_u64;
+    let mut requests = 0;
     let server = Server::start_with(Config::local(), move |event, hub| {
         let Event::MessageReceived { client, message } = event else { return };
         if message.text().is_none() {
-            taken += 1;
+            received += 1;
         } else {
-            // The first run asks once before and three times after; the second is told one too few.
-            forget += 1;
-            hub.send(client, (taken - u64::from(forget > 5)).to_string()).ok();
+            // The first run requests the count once before and three times after; the second gets one too few.
+            requests += 1;
+            hub.send(client, (received - u64::from(requests > 5)).to_string()).ok();
         }
     })
     .unwrap();

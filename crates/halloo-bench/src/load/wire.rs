@@ -1,4 +1,5 @@
-//! The client's side of RFC 6455, written apart from the product: a mistake there must not cancel out here.
+//! The client side of RFC 6455, implemented independently of `halloo-proto`, so that a mistake in one does not hide a mistake
+//! in the other.
 
 use anyhow::{Result, bail};
 
@@ -11,10 +12,10 @@ pub(super) const PONG: u8 = 10;
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
-/// What the key of [`request`] must be answered with (the example of RFC 6455, section 1.3).
+/// The `Sec-WebSocket-Accept` for the key of [`request`] (the example of RFC 6455, section 1.3).
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// An upgrade request.
+/// Returns an upgrade request.
 pub(super) fn request(port: u16) -> String {
     format!(
         "GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -22,7 +23,7 @@ pub(super) fn request(port: u16) -> String {
     )
 }
 
-/// Checks the answer to [`request`]; `false` while it is not complete.
+/// Checks the response to [`request`]. Returns `false` while it is incomplete.
 pub(super) fn check_response(bytes: &[u8]) -> Result<bool> {
     let text = String::from_utf8_lossy(bytes);
     let Some((head, rest)) = text.split_once("\r\n\r\n") else { return Ok(false) };
@@ -34,12 +35,12 @@ pub(super) fn check_response(bytes: &[u8]) -> Result<bool> {
         bail!("the handshake was refused: {}", head.lines().next().unwrap_or_default());
     }
     if !rest.is_empty() {
-        bail!("the server speaks before it is spoken to");
+        bail!("the server sent data before the client did");
     }
     Ok(true)
 }
 
-/// Appends one frame, masked when there is a key.
+/// Appends a frame, masked if there is a key.
 pub(super) fn encode(out: &mut Vec<u8>, opcode: u8, payload: &[u8], key: Option<[u8; 4]>) {
     let masked = if key.is_some() { MASKED } else { 0 };
     out.push(FIN | opcode);
@@ -63,11 +64,12 @@ pub(super) fn encode(out: &mut Vec<u8>, opcode: u8, payload: &[u8], key: Option<
     }
 }
 
-/// Opcode, payload and whole length of a short unmasked frame (at most 125 bytes); `None` while it is not complete.
+/// Parses a short unmasked frame (at most 125 bytes of payload) and returns its opcode, its payload and the length of the
+/// frame; `None` while it is incomplete.
 pub(super) fn short_frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>> {
     let &[first, length, ..] = bytes else { return Ok(None) };
     if first & 0xf0 != FIN || length > 125 {
-        bail!("a frame that nobody asked for begins with {first:02x} {length:02x}");
+        bail!("an unexpected frame, which begins with {first:02x} {length:02x}");
     }
     let end = 2 + usize::from(length);
     Ok(bytes.get(2..end).map(|payload| (first & 0x0f, payload, end)))
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_those_of_the_rfc() {
+    fn frames_match_the_examples_of_rfc_6455() {
         // RFC 6455, section 5.7.
         let mut masked = Vec::new();
         encode(&mut masked, TEXT, b"Hello", Some([0x37, 0xfa, 0x21, 0x3d]));
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_complete_or_wrong() {
+    fn incomplete_frames_are_kept_and_wrong_ones_refused() {
         assert_eq!(short_frame(&[0x89]).unwrap(), None);
         assert_eq!(short_frame(&[0x89, 3, 1, 2]).unwrap(), None);
         assert!(short_frame(&[0x09, 0]).is_err(), "a fragment");
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_right_answer_is_a_handshake() {
+    fn only_the_expected_accept_key_completes_the_handshake() {
         let right = format!("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n");
         assert!(check_response(right.as_bytes()).unwrap());
         assert!(!check_response(&right.as_bytes()[..right.len() - 1]).unwrap());

@@ -1,20 +1,21 @@
-//! How the figures grow with the number of clients: an SVG of small panels, written by hand.
+//! How the figures grow with the number of clients, as an SVG of small panels.
 
-use super::plot::{COLOURS, GROWTH, text};
 use super::summary::{Report, Row};
+use super::svg::{colour, text};
 use super::table::figure;
 
 const PANEL: (f64, f64) = (400.0, 210.0);
-/// Around the lines of a panel: for numbers on the left and below, for the title above.
+/// The margins around the lines of a panel: for numbers on the left and at the bottom, for the title at the top.
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 30.0;
 
-/// A panel for each figure, a line for each peer; `None` when growth was not measured.
+/// Draws a panel for each figure with a line for each peer. Returns `None` if growth was not measured.
 pub(crate) fn curves(report: &Report) -> Option<String> {
     let mut panels: Vec<(&str, Vec<(f64, &Row)>)> = Vec::new();
-    for row in report.rows.iter().filter(|row| row.scenario.starts_with(GROWTH)) {
+    for row in report.rows.iter().filter(|row| row.is_growth()) {
+        // The names of these scenarios end with their number of clients.
         let Some(clients) = row.scenario.rsplit('-').next().and_then(|number| number.parse().ok()) else { continue };
         match panels.iter_mut().find(|(metric, _)| *metric == row.metric) {
             Some((_, points)) => points.push((clients, row)),
@@ -27,7 +28,7 @@ pub(crate) fn curves(report: &Report) -> Option<String> {
     }
     let (columns, legend) = (2, 26.0);
     let lines = panels.len().div_ceil(columns);
-    // The last number of an axis reaches a little beyond it.
+    // The last number of an axis extends a little beyond it.
     let (width, height) = (PANEL.0 * columns as f64 + 16.0, PANEL.1 * lines as f64 + legend);
     let mut body = String::new();
     let mut at = LEFT;
@@ -81,10 +82,6 @@ fn panel(report: &Report, metric: &str, points: &[(f64, &Row)], corner: (f64, f6
     drawn
 }
 
-fn colour(index: usize) -> &'static str {
-    COLOURS[index % COLOURS.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::summary::Summary;
@@ -115,16 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_goes_through_every_number_of_clients() {
+    fn a_line_connects_the_points_of_a_peer() {
         let rows = vec![row("growth-10", 200.0), row("growth-1000", 100.0), row("echo-64-100-1", 7.0)];
         let drawn = curves(&report(rows)).unwrap();
-        // From the left edge at the full height to the right edge at half of it.
+        // From the left edge at full height to the right edge at half of it.
         assert!(drawn.contains("points=\"64.0,54.0 384.0,130.0\""), "{drawn}");
         assert_eq!(drawn.matches("<text").count(), 1 + 1 + 3 + 2, "{drawn}");
     }
 
     #[test]
-    fn one_point_is_no_curve() {
+    fn a_single_point_draws_no_curve() {
         assert!(curves(&report(vec![row("growth-10", 1.0), row("memory-1000", 2.0)])).is_none());
     }
 }

@@ -1,10 +1,10 @@
-//! The run as a page: `docs/benchmarks.md`.
+//! The report as a document: `docs/benchmarks.md`.
 
 use super::curves;
 use super::summary::Report;
 use super::table::{figure, table};
 
-/// The page; the plot is expected beside it.
+/// Returns the document. It refers to the drawings in the same directory.
 pub(crate) fn document(report: &Report) -> String {
     let versions: Vec<String> = report.peers.iter().map(|(name, version)| format!("- **{name}**: {version}")).collect();
     let left_out: Vec<String> = report.left_out.iter().map(|one| format!("- {}: {}", one.name, one.why)).collect();
@@ -16,14 +16,14 @@ pub(crate) fn document(report: &Report) -> String {
         "# Benchmarks\n\n\
          Written by `cargo xtask bench --full`; the values of every round are in [benchmarks.json](benchmarks.json).\n\n\
          {date}, {machine}; {pinned}; {mode} run.\n\n\
-         ![Rates in parts of raw TCP](benchmarks.svg)\n\n\
+         ![Rates relative to raw TCP](benchmarks.svg)\n\n\
          ## How it was measured\n\n{METHOD}\n\
          ## Figures\n\n\
-         Each cell is the median of all rounds, half the distance between the extremes in percent, and the ratio to \
-         raw TCP. A difference within the spread is none.\n\n{table}\n\
+         Each cell contains the median of all rounds, half the distance between the extremes in percent, and the ratio \
+         to raw TCP. A difference within the spread is not significant.\n\n{table}\n\
          ## Growth\n\n{growth}\n\n\
          ## Sizes\n\n{sizes}\n\n\
-         ## Who was measured\n\n{versions}\n\n\
+         ## Peers\n\n{versions}\n\n\
          ## Left out\n\n{left_out}\n\n\
          ## Disturbances and failures\n\n{notes}\n",
         date = report.date,
@@ -39,28 +39,29 @@ pub(crate) fn document(report: &Report) -> String {
 }
 
 const METHOD: &str = "\
-- Every server has one core, the load generator another. In each round every server has its turn, in changing order, so
-  that a machine that changes its speed does so for all of them.
+- The server runs on one core, the load generator on another. Each round runs every server once, in changing order, so that
+  a change in the speed of the machine affects all of them.
 - The limit is **tcp**: one readiness loop that returns the same bytes without looking at them.
-- **halloo** handles messages on the reactor thread; **halloo-events** takes events on a thread of its own and answers
-  each by a call from there. Both run with the default limits, access rules and heartbeat, on loopback. Other servers
-  run with their defaults, without compression.
-- The generator frames everything before the clock starts and compares every answer byte by byte. A message that is
-  lost, doubled, out of order, somebody else's or changed ends the run as a failure.
-- \"Server's ns\" is processor time of the server process divided by messages. It tells how far a server is from its own
-  limit even where the generator, which does as much in the kernel, is the bottleneck.
-- Fan-out: one client sends, all get it, and a next message leaves when the last client has one of those on their way.
-- Ingest: clients send without waiting; in the end the application is asked how many messages it has taken, and that
-  must be all. Raw TCP counts bytes.
-- Memory is the growth of the resident size from no client to all of them, each after its handshake.
-- System calls are counted by `strace`, which slows a server and so makes its batches larger.
+- **halloo** handles messages on the reactor thread; **halloo-events** receives events on a thread of its own and sends each
+  reply from there. Both run on loopback with the default limits, access rules and heartbeat. Other servers run with their
+  defaults, without compression.
+- The generator builds all frames before the clock starts and compares every reply byte by byte. A message that is lost,
+  duplicated, out of order, changed or meant for another client fails the run.
+- \"Server's ns\" is the CPU time of the server process divided by the number of messages. It shows the cost of a message
+  even if the generator, which does as much work in the kernel, is the bottleneck.
+- Fan-out: one client sends, all clients receive, and the next message is sent when the last client has received one of
+  those in flight.
+- Ingest: clients send without waiting; in the end, the application must report that it has received all messages. Raw TCP
+  counts bytes.
+- Memory is the growth of the resident size from no client to all clients, divided by their number, after their handshakes.
+- System calls are counted with `strace`, which slows a server down and so makes its batches larger.
 ";
 
 const GROWTH: &str = "\
 ![Figures by the number of clients](growth.svg)
 
-From 10 to 10,000 clients: an echo of 64 bytes with one message in flight for each client; the p99 of a round trip beside
-as many idle clients; memory for each; processor time while all of them are idle.";
+From 10 to 10,000 clients: an echo of 64 bytes with one message in flight per client; the p99 of a round trip beside as
+many idle clients; memory per client; CPU time while all clients are idle.";
 
 fn unit(bytes: u64) -> String {
     let text = figure(bytes as f64);

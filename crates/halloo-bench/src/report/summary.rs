@@ -1,4 +1,4 @@
-//! The figures in the form in which they are kept: `docs/benchmarks.json`.
+//! The figures as they are written to `docs/benchmarks.json`.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::peer::LeftOut;
 use crate::runner::Outcome;
 
-/// What everything is compared with.
+/// The peer that all others are compared with.
 pub(crate) const LIMIT: &str = "tcp";
-/// What is measured here.
+/// The peer of this project.
 pub(crate) const OURS: &str = "halloo";
 
 /// A whole run.
@@ -22,14 +22,14 @@ pub(crate) struct Report {
     /// Peers in the order of the columns, with their versions.
     pub(crate) peers: Vec<(String, String)>,
     pub(crate) rows: Vec<Row>,
-    /// Bytes of files by what they are.
+    /// File sizes in bytes, by what the files are.
     pub(crate) sizes: BTreeMap<String, u64>,
     pub(crate) left_out: Vec<LeftOut>,
-    /// What went wrong or disturbed, by scenario.
+    /// Errors and disturbances, each with its scenario.
     pub(crate) notes: Vec<String>,
 }
 
-/// One figure of one scenario.
+/// A figure of a scenario.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) scenario: String,
@@ -39,7 +39,7 @@ pub(crate) struct Row {
     pub(crate) peers: BTreeMap<String, Summary>,
 }
 
-/// What one peer reached.
+/// The values of a peer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
@@ -50,10 +50,15 @@ pub(crate) struct Summary {
 }
 
 impl Row {
-    /// The median of one peer in parts of another's.
+    /// Returns the ratio of the medians of two peers.
     pub(crate) fn ratio(&self, peer: &str, to: &str) -> Option<f64> {
         let base = self.peers.get(to)?.median;
         (base != 0.0).then_some(self.peers.get(peer)?.median / base)
+    }
+
+    /// Returns whether the figure is a point on a growth curve.
+    pub(crate) fn is_growth(&self) -> bool {
+        self.scenario.starts_with("growth-")
     }
 }
 
@@ -66,14 +71,14 @@ impl Summary {
         Summary { median, min: sorted[0], max: sorted[count - 1], values }
     }
 
-    /// Half the distance between the extremes, in parts of the median.
+    /// Returns half the distance between the extremes, relative to the median.
     pub(crate) fn spread(&self) -> f64 {
         if self.median == 0.0 { 0.0 } else { (self.max - self.min) / 2.0 / self.median.abs() }
     }
 }
 
 impl Report {
-    /// Adds the figures of one scenario.
+    /// Adds the results of a scenario.
     pub(crate) fn add(&mut self, outcome: Outcome) {
         let Outcome { scenario, metrics, failures, notes, .. } = outcome;
         for (metric, peers) in metrics {
@@ -95,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_and_the_extremes() {
+    fn a_summary_has_median_extremes_and_spread() {
         let odd = Summary::new(vec![3.0, 1.0, 2.0]);
         assert_eq!((odd.median, odd.min, odd.max, odd.spread()), (2.0, 1.0, 3.0, 0.5));
         assert_eq!(odd.values, [3.0, 1.0, 2.0]);

@@ -1,8 +1,8 @@
-//! The figures as a table in Markdown, with its columns aligned for the terminal too.
+//! The figures as a Markdown table, with columns aligned for the terminal.
 
 use super::summary::{LIMIT, OURS, Report, Row, Summary};
 
-/// A line for each figure, a column for each peer: median, spread, and the ratio to raw TCP.
+/// Returns a table with a line for each figure and a column for each peer: median, spread and ratio to raw TCP.
 pub(crate) fn table(report: &Report) -> String {
     let rivals: Vec<&str> = names(report).filter(|name| ["uwebsockets", "bun"].contains(name)).collect();
     let mut head = vec![String::from("load"), String::from("figure")];
@@ -36,7 +36,7 @@ fn spread(summary: &Summary) -> String {
     if summary.values.len() < 2 { String::new() } else { format!("±{:.0}%", 100.0 * summary.spread()) }
 }
 
-/// Three digits that matter.
+/// Formats a value with three significant digits.
 pub(super) fn figure(value: f64) -> String {
     match value.abs() {
         v if v >= 9_995_000.0 => format!("{:.1} M", value / 1e6),
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_three_digits() {
+    fn figures_have_three_significant_digits() {
         let shown = [25_862_998.0, 2_605_396.0, 163_729.0, 5869.0, 49.2, 9.87, 0.0].map(figure);
         assert_eq!(shown, ["25.9 M", "2.61 M", "164 k", "5869", "49.2", "9.87", "0.00"]);
     }
 
     #[test]
-    fn a_table_names_ratios_to_the_limit_and_to_rivals() {
+    fn a_table_has_ratios_to_raw_tcp_and_to_rivals() {
         let summary = |value| Summary::new(vec![value, value]);
         let peers = [("tcp", 200.0), ("halloo", 190.0), ("bun", 100.0)];
         let row = Row {

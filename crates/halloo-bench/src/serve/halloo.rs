@@ -1,4 +1,4 @@
-//! halloo as an application uses it, with limits, access rules and heartbeat at their defaults.
+//! halloo as an application uses it, with default limits, access rules and heartbeat.
 
 use std::net::Ipv4Addr;
 
@@ -7,9 +7,9 @@ use halloo::{Config, Event, Message, Server};
 
 use super::role::Role;
 
-/// The application is called on the reactor thread.
+/// Serves with a handler, which is called on the reactor thread.
 pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
-    let mut taken = 0_u64;
+    let mut received = 0_u64;
     let server = Server::start_with(config(port), move |event, hub| {
         let Event::MessageReceived { client, message } = event else { return };
         match (role, &message) {
@@ -19,9 +19,9 @@ pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
             (Role::Fanout | Role::Mixed, _) => {
                 hub.send_to_all(message).ok();
             }
-            (Role::Sink, Message::Binary(_)) => taken += 1,
+            (Role::Sink, Message::Binary(_)) => received += 1,
             (Role::Sink, Message::Text(_)) => {
-                hub.send(client, taken.to_string()).ok();
+                hub.send(client, received.to_string()).ok();
             }
         }
     })?;
@@ -29,10 +29,10 @@ pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
     Ok(())
 }
 
-/// The application takes events on this thread; each answer is a call of its own.
+/// Serves with events, which are received on this thread; each reply is a call.
 pub(super) fn serve_by_events(role: Role, port: u16) -> Result<()> {
     let server = Server::start(config(port))?;
-    let mut taken = 0_u64;
+    let mut received = 0_u64;
     for event in server.events() {
         let Event::MessageReceived { client, message } = event else { continue };
         match (role, &message) {
@@ -42,9 +42,9 @@ pub(super) fn serve_by_events(role: Role, port: u16) -> Result<()> {
             (Role::Fanout | Role::Mixed, _) => {
                 server.send_to_all(message)?;
             }
-            (Role::Sink, Message::Binary(_)) => taken += 1,
+            (Role::Sink, Message::Binary(_)) => received += 1,
             (Role::Sink, Message::Text(_)) => {
-                server.send(client, taken.to_string())?;
+                server.send(client, received.to_string())?;
             }
         }
     }
@@ -55,7 +55,7 @@ fn config(port: u16) -> Config {
     let mut config = Config::default();
     config.port = port;
     config.strict_port = true;
-    // Nothing that is measured here is for the network, announcements included.
+    // Nothing must reach the network, including announcements.
     config.bind = Some(Ipv4Addr::LOCALHOST.into());
     config
 }

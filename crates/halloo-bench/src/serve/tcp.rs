@@ -1,4 +1,4 @@
-//! The limit: one readiness loop, one read and one write for each turn of a connection, and no meaning in the bytes.
+//! The limit: one readiness loop, one read and one write per turn of a connection, without a look at the bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,17 +12,17 @@ use super::role::Role;
 
 const LISTENER: Token = Token(usize::MAX);
 const READ_BUFFER: usize = 64 * 1024;
-/// First byte of a whole text frame: the only look that the mixed role takes at the bytes.
+/// The first byte of a complete text frame. Only the mixed role looks at it.
 const TEXT: u8 = 0x81;
 
 struct Connection {
     stream: TcpStream,
-    /// What the socket did not take.
-    waiting: Vec<u8>,
-    taken: u64,
+    /// Bytes that the socket has not accepted.
+    unsent: Vec<u8>,
+    received: u64,
 }
 
-/// Serves until killed.
+/// Serves until the process is killed.
 pub(super) fn serve(role: Role, port: u16) -> Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).context("cannot listen")?;
@@ -32,7 +32,7 @@ pub(super) fn serve(role: Role, port: u16) -> Result<()> {
     let mut buffer = vec![0; READ_BUFFER];
     loop {
         match poll.poll(&mut events, None) {
-            // A tracer that comes or goes interrupts.
+            // A tracer that attaches or detaches interrupts.
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
@@ -46,7 +46,7 @@ pub(super) fn serve(role: Role, port: u16) -> Result<()> {
                 connections.remove(slot);
             }
             if event.is_readable() || event.is_read_closed() {
-                // The end is not told again when it comes with the last bytes: read up to it.
+                // If the end arrives with the last bytes, there is no further event: read up to the end.
                 let to_the_end = event.is_read_closed() || !cfg!(target_os = "linux");
                 read(role, &mut connections, slot, &mut buffer, to_the_end);
             }
@@ -62,7 +62,7 @@ fn accept(listener: &TcpListener, poll: &Poll, connections: &mut Slab<Connection
                 let entry = connections.vacant_entry();
                 let interest = Interest::READABLE | Interest::WRITABLE;
                 poll.registry().register(&mut stream, Token(entry.key()), interest)?;
-                entry.insert(Connection { stream, waiting: Vec::new(), taken: 0 });
+                entry.insert(Connection { stream, unsent: Vec::new(), received: 0 });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error).context("cannot accept"),
@@ -75,9 +75,9 @@ fn read(role: Role, connections: &mut Slab<Connection>, slot: usize, buffer: &mu
         let count = match connection.stream.read(buffer) {
             Ok(0) => {
                 if role == Role::Sink {
-                    // The peer said that this was all; it is told how much that was.
-                    let answer = connection.taken.to_string();
-                    write(connection, answer.as_bytes());
+                    // The peer has sent everything; the reply is the number of bytes.
+                    let reply = connection.received.to_string();
+                    write(connection, reply.as_bytes());
                 }
                 connections.remove(slot);
                 return;
@@ -89,7 +89,7 @@ fn read(role: Role, connections: &mut Slab<Connection>, slot: usize, buffer: &mu
                 return;
             }
         };
-        connection.taken += count as u64;
+        connection.received += count as u64;
         let bytes = &buffer[..count];
         match role {
             Role::Sink => {}
@@ -101,7 +101,7 @@ fn read(role: Role, connections: &mut Slab<Connection>, slot: usize, buffer: &mu
                 }
             }
         }
-        // A short read drained the socket; the next edge tells of more.
+        // A short read has drained the socket; the next edge reports more.
         if count < buffer.len() && !to_the_end {
             return;
         }
@@ -112,19 +112,19 @@ fn send_to_all(connections: &mut Slab<Connection>, bytes: &[u8]) {
     connections.retain(|_, connection| write(connection, bytes));
 }
 
-/// Writes what waits and then `bytes`; `false` when the connection is lost.
+/// Writes the unsent bytes and then `bytes`. Returns `false` if the connection is lost.
 fn write(connection: &mut Connection, bytes: &[u8]) -> bool {
-    if !connection.waiting.is_empty() {
-        connection.waiting.extend_from_slice(bytes);
-        let waiting = std::mem::take(&mut connection.waiting);
-        return write(connection, &waiting);
+    if !connection.unsent.is_empty() {
+        connection.unsent.extend_from_slice(bytes);
+        let unsent = std::mem::take(&mut connection.unsent);
+        return write(connection, &unsent);
     }
-    let mut taken = 0;
-    while taken < bytes.len() {
-        match connection.stream.write(&bytes[taken..]) {
-            Ok(count) => taken += count,
+    let mut written = 0;
+    while written < bytes.len() {
+        match connection.stream.write(&bytes[written..]) {
+            Ok(count) => written += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.waiting = bytes[taken..].to_vec();
+                connection.unsent = bytes[written..].to_vec();
                 return true;
             }
             Err(_) => return false,

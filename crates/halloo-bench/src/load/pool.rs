@@ -6,24 +6,25 @@ use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token};
 
 use super::client::Client;
+use super::connect::connect;
 use super::ring::Ring;
-use super::{Target, connect};
+use super::target::Target;
 
-/// No server that works keeps everybody waiting so long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long all clients may wait for a reply before the run fails.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 const READ_BUFFER: usize = 256 * 1024;
 
-/// Connected clients, and the loop that tells which of them have something to read.
-pub(super) struct Crowd {
+/// Connected clients, and the readiness loop for their sockets.
+pub(super) struct ClientPool {
     pub(super) clients: Vec<Client>,
     pub(super) poll: Poll,
     pub(super) events: Events,
     pub(super) buffer: Vec<u8>,
 }
 
-impl Crowd {
-    /// Connects `count` clients; client `n` begins with message `first(n)` of the circle.
-    pub(super) fn connect(target: &Target, ring: &Ring, count: usize, first: fn(usize) -> usize) -> Result<Crowd> {
+impl ClientPool {
+    /// Connects `count` clients. Client `n` begins with message `first(n)` of the ring.
+    pub(super) fn connect(target: &Target, ring: &Ring, count: usize, first: fn(usize) -> usize) -> Result<ClientPool> {
         let poll = Poll::new().context("cannot create a poll")?;
         let mut clients = Vec::with_capacity(count);
         for (number, stream) in connect(target, count)?.into_iter().enumerate() {
@@ -32,12 +33,12 @@ impl Crowd {
             poll.registry().register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)?;
             clients.push(Client::new(stream, ring, first(number)));
         }
-        Ok(Crowd { clients, poll, events: Events::with_capacity(1024), buffer: vec![0; READ_BUFFER] })
+        Ok(ClientPool { clients, poll, events: Events::with_capacity(1024), buffer: vec![0; READ_BUFFER] })
     }
 
-    /// Waits for readiness and calls `arrived(clients, number, messages)` for every client that got whole messages.
-    /// Answers whether anything was ready within `timeout`.
-    pub(super) fn turn<F>(&mut self, ring: &Ring, timeout: Duration, mut arrived: F) -> Result<bool>
+    /// Waits for readiness and calls `arrived(clients, number, messages)` for every client that got complete messages.
+    /// Returns whether any socket was ready within `timeout`.
+    pub(super) fn poll_once<F>(&mut self, ring: &Ring, timeout: Duration, mut arrived: F) -> Result<bool>
     where
         F: FnMut(&mut [Client], usize, usize) -> Result<()>,
     {
@@ -61,13 +62,13 @@ impl Crowd {
         Ok(!self.events.is_empty())
     }
 
-    /// A turn in which something must happen.
-    pub(super) fn busy_turn<F>(&mut self, ring: &Ring, arrived: F) -> Result<()>
+    /// Waits as [`poll_once`](ClientPool::poll_once) does. Returns an error if no socket gets ready.
+    pub(super) fn poll_busy<F>(&mut self, ring: &Ring, arrived: F) -> Result<()>
     where
         F: FnMut(&mut [Client], usize, usize) -> Result<()>,
     {
-        if !self.turn(ring, PATIENCE, arrived)? {
-            bail!("the server has been silent for {PATIENCE:?} and owes answers");
+        if !self.poll_once(ring, TIMEOUT, arrived)? {
+            bail!("the server sent nothing for {TIMEOUT:?} although replies are outstanding");
         }
         Ok(())
     }
