@@ -1,7 +1,7 @@
-// A server on Bun: `bun bun.mjs ROLE PORT`.
+// A WebSocket server with Bun: `bun bun.mjs ROLE PORT`.
 
 const [role, port] = process.argv.slice(2);
-let taken = 0;
+let received = 0;
 
 const server = Bun.serve({
   hostname: "127.0.0.1",
@@ -17,9 +17,9 @@ const server = Bun.serve({
       } else if (role === "fanout" || role === "mixed") {
         server.publish("all", message);
       } else if (text) {
-        socket.send(String(taken));
+        socket.send(String(received));
       } else {
-        taken += 1;
+        received += 1;
       }
     },
   },

@@ -1,4 +1,4 @@
-"""A server on `websockets` for Python: `python python_websockets.py ROLE PORT`."""
+"""A WebSocket server with `websockets` for Python: `python python_websockets.py ROLE PORT`."""
 
 import asyncio
 import sys
@@ -8,11 +8,11 @@ from websockets.exceptions import ConnectionClosed
 
 role, port = sys.argv[1], int(sys.argv[2])
 clients = set()
-taken = 0
+received = 0
 
 
 async def handle(socket):
-    global taken
+    global received
     clients.add(socket)
     try:
         async for message in socket:
@@ -22,9 +22,9 @@ async def handle(socket):
             elif role in ("fanout", "mixed"):
                 broadcast(clients, message)
             elif text:
-                await socket.send(str(taken))
+                await socket.send(str(received))
             else:
-                taken += 1
+                received += 1
     except ConnectionClosed:
         pass
     finally:

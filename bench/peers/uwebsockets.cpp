@@ -1,4 +1,4 @@
-// A server on uWebSockets: `uwebsockets ROLE PORT`.
+// A WebSocket server with uWebSockets: `uwebsockets ROLE PORT`.
 
 #include "App.h"
 
@@ -10,7 +10,7 @@ struct PerSocket {};
 
 int main(int, char **argv) {
     const std::string role = argv[1];
-    unsigned long long taken = 0;
+    unsigned long long received = 0;
     uWS::App app;
     uWS::App::WebSocketBehavior<PerSocket> behavior;
     behavior.compression = uWS::DISABLED;
@@ -23,9 +23,9 @@ int main(int, char **argv) {
         } else if (role == "fanout" || role == "mixed") {
             app.publish("all", message, opcode);
         } else if (text) {
-            ws->send(std::to_string(taken), uWS::OpCode::TEXT);
+            ws->send(std::to_string(received), uWS::OpCode::TEXT);
         } else {
-            taken += 1;
+            received += 1;
         }
     };
     app.ws<PerSocket>("/*", std::move(behavior));

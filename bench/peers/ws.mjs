@@ -1,10 +1,10 @@
-// A server on `ws` for Node: `node ws.mjs ROLE PORT`, with `ws` in the directory NODE_MODULES names.
+// A WebSocket server with `ws` for Node.js: `node ws.mjs ROLE PORT`, with `ws` in the directory NODE_MODULES.
 
 import { createRequire } from "node:module";
 
 const { WebSocketServer } = createRequire(process.env.NODE_MODULES + "/")("ws");
 const [role, port] = process.argv.slice(2);
-let taken = 0;
+let received = 0;
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: Number(port), backlog: 4096 });
 
@@ -18,9 +18,9 @@ server.on("connection", (socket) => {
         client.send(message, { binary });
       }
     } else if (!binary) {
-      socket.send(String(taken));
+      socket.send(String(received));
     } else {
-      taken += 1;
+      received += 1;
     }
   });
 });

@@ -1,4 +1,4 @@
-//! What the servers on tokio share: one thread, the four roles, and the list of clients that a message to all goes to.
+//! What the servers on tokio share: a single thread, the four roles, and the list of clients.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -16,45 +16,46 @@ use tokio::task::{LocalSet, spawn_local};
 
 pub type Outcome = Result<(), Box<dyn Error>>;
 
-/// Text, binary, or nothing for the application.
+/// The kind of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
     Binary,
+    /// A control frame, which is not for the application.
     Other,
 }
 
-/// What becomes of a message.
-pub enum Fate {
+/// What to do with a message.
+pub enum Action {
     Return,
     SendToAll,
-    TellCount(String),
+    SendCount(String),
     Nothing,
 }
 
-/// The application: its role, its count, its clients.
+/// The application: its role, the number of messages received, and its clients.
 pub struct Application<M> {
     role: String,
-    taken: Cell<u64>,
+    received: Cell<u64>,
     pub clients: RefCell<Slab<UnboundedSender<M>>>,
 }
 
 impl<M> Application<M> {
-    pub fn handle(&self, kind: Kind) -> Fate {
+    pub fn handle(&self, kind: Kind) -> Action {
         match (self.role.as_str(), kind) {
-            (_, Kind::Other) => Fate::Nothing,
-            ("echo", _) | ("mixed", Kind::Text) => Fate::Return,
-            ("sink", Kind::Text) => Fate::TellCount(self.taken.get().to_string()),
+            (_, Kind::Other) => Action::Nothing,
+            ("echo", _) | ("mixed", Kind::Text) => Action::Return,
+            ("sink", Kind::Text) => Action::SendCount(self.received.get().to_string()),
             ("sink", _) => {
-                self.taken.set(self.taken.get() + 1);
-                Fate::Nothing
+                self.received.set(self.received.get() + 1);
+                Action::Nothing
             }
-            _ => Fate::SendToAll,
+            _ => Action::SendToAll,
         }
     }
 
-    /// Whether messages come from others, too.
-    pub fn has_audience(&self) -> bool {
+    /// Returns whether messages are sent to other clients, too.
+    pub fn sends_to_others(&self) -> bool {
         self.role == "fanout" || self.role == "mixed"
     }
 }
@@ -67,15 +68,17 @@ impl<M: Clone> Application<M> {
     }
 }
 
-/// Serves `PROGRAM ROLE PORT` on one thread.
+/// Serves on one thread. The arguments of the program are the role and the port.
 pub fn serve<M: 'static, F>(handle: fn(TcpStream, Rc<Application<M>>) -> F) -> Outcome
 where
     F: Future<Output = Outcome> + 'static,
 {
     let mut arguments = std::env::args().skip(1);
-    let (Some(role), Some(port)) = (arguments.next(), arguments.next()) else { return Err("ROLE PORT".into()) };
+    let (Some(role), Some(port)) = (arguments.next(), arguments.next()) else {
+        return Err("usage: PROGRAM ROLE PORT".into());
+    };
     let port: u16 = port.parse()?;
-    let application = Rc::new(Application { role, taken: Cell::new(0), clients: RefCell::default() });
+    let application = Rc::new(Application { role, received: Cell::new(0), clients: RefCell::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
@@ -83,14 +86,14 @@ where
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let application = Rc::clone(&application);
-            // A client that resets its connection ends its task with an error, which is no news.
+            // A client that resets its connection ends its task with an error, which is expected.
             spawn_local(async move { handle(stream, application).await.is_ok() });
         }
     })
 }
 
-/// Speaks with one client over a stream and sink of messages.
-pub async fn converse<S, M, E>(
+/// Serves a client over a stream and sink of messages.
+pub async fn handle_client<S, M, E>(
     mut socket: S,
     application: Rc<Application<M>>,
     kind: fn(&M) -> Kind,
@@ -101,13 +104,13 @@ where
     M: Clone,
     E: Error + Debug + 'static,
 {
-    if !application.has_audience() {
+    if !application.sends_to_others() {
         while let Some(message) = socket.next().await {
             let message = message?;
             match application.handle(kind(&message)) {
-                Fate::Return => socket.send(message).await?,
-                Fate::TellCount(count) => socket.send(text(count)).await?,
-                Fate::SendToAll | Fate::Nothing => {}
+                Action::Return => socket.send(message).await?,
+                Action::SendCount(count) => socket.send(text(count)).await?,
+                Action::SendToAll | Action::Nothing => {}
             }
         }
         return Ok(());
@@ -120,9 +123,9 @@ where
                 None => break Ok(()),
                 Some(Err(error)) => break Err(error.into()),
                 Some(Ok(message)) => match application.handle(kind(&message)) {
-                    Fate::Return => if let Err(error) = socket.send(message).await { break Err(error.into()) },
-                    Fate::SendToAll => application.send_to_all(&message),
-                    Fate::TellCount(_) | Fate::Nothing => {}
+                    Action::Return => if let Err(error) = socket.send(message).await { break Err(error.into()) },
+                    Action::SendToAll => application.send_to_all(&message),
+                    Action::SendCount(_) | Action::Nothing => {}
                 },
             },
             Some(message) = receiver.recv() => if let Err(error) = socket.send(message).await { break Err(error.into()) },
@@ -132,12 +135,12 @@ where
     outcome
 }
 
-/// The handshake, for libraries that leave it to the application.
-pub async fn shake_hands(stream: &mut TcpStream) -> Outcome {
+/// Does the handshake, for libraries that leave it to the application.
+pub async fn handshake(stream: &mut TcpStream) -> Outcome {
     let mut head = bytes::BytesMut::with_capacity(1024);
     loop {
         if stream.read_buf(&mut head).await? == 0 {
-            return Err("hung up".into());
+            return Err("the connection was closed during the handshake".into());
         }
         if let Some((request, _)) = parse_request(&head)? {
             let response = build_response(&generate_accept_key(request.key), None, None);

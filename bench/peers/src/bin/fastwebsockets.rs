@@ -1,4 +1,4 @@
-//! A server on fastwebsockets with its default settings.
+//! A WebSocket server with fastwebsockets with its default settings.
 
 use std::rc::Rc;
 
@@ -6,39 +6,35 @@ use bytes::Bytes;
 use fastwebsockets::{
     FragmentCollector, FragmentCollectorRead, Frame, OpCode, Payload, Role, WebSocket, WebSocketError,
 };
-use peers::{Application, Fate, Kind, Outcome, serve, shake_hands};
+use peers::{Action, Application, Kind, Outcome, handshake, serve};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::spawn_local;
 
-/// A message on its way to others.
+/// A message to several clients.
 type Shared = (OpCode, Bytes);
 
 fn main() -> Outcome {
     serve(|mut stream, application: Rc<Application<Shared>>| async move {
-        shake_hands(&mut stream).await?;
+        handshake(&mut stream).await?;
         let socket = WebSocket::after_handshake(stream, Role::Server);
-        if application.has_audience() {
-            meet_others(socket, application).await
-        } else {
-            answer(socket, application).await
-        }
+        if application.sends_to_others() { relay(socket, application).await } else { reply(socket, application).await }
     })
 }
 
-async fn answer(socket: WebSocket<TcpStream>, application: Rc<Application<Shared>>) -> Outcome {
+async fn reply(socket: WebSocket<TcpStream>, application: Rc<Application<Shared>>) -> Outcome {
     let mut socket = FragmentCollector::new(socket);
     loop {
         let frame = socket.read_frame().await?;
         match application.handle(kind(frame.opcode)) {
-            Fate::Return => socket.write_frame(frame).await?,
-            Fate::TellCount(count) => socket.write_frame(Frame::text(Payload::Owned(count.into_bytes()))).await?,
-            Fate::SendToAll | Fate::Nothing => {}
+            Action::Return => socket.write_frame(frame).await?,
+            Action::SendCount(count) => socket.write_frame(Frame::text(Payload::Owned(count.into_bytes()))).await?,
+            Action::SendToAll | Action::Nothing => {}
         }
     }
 }
 
-async fn meet_others(socket: WebSocket<TcpStream>, application: Rc<Application<Shared>>) -> Outcome {
+async fn relay(socket: WebSocket<TcpStream>, application: Rc<Application<Shared>>) -> Outcome {
     let (reader, mut writer) = socket.split(tokio::io::split);
     let mut reader = FragmentCollectorRead::new(reader);
     let (sender, mut receiver) = unbounded_channel::<Shared>();
@@ -52,16 +48,16 @@ async fn meet_others(socket: WebSocket<TcpStream>, application: Rc<Application<S
         }
     });
     let outcome = loop {
-        let mut no_answer = |_: Frame<'_>| async { Ok::<(), WebSocketError>(()) };
-        let frame = match reader.read_frame(&mut no_answer).await {
+        let mut ignore = |_: Frame<'_>| async { Ok::<(), WebSocketError>(()) };
+        let frame = match reader.read_frame(&mut ignore).await {
             Ok(frame) => frame,
             Err(error) => break Err(error.into()),
         };
         let message = (frame.opcode, Bytes::copy_from_slice(&frame.payload));
         match application.handle(kind(frame.opcode)) {
-            Fate::Return => drop(sender.send(message)),
-            Fate::SendToAll => application.send_to_all(&message),
-            Fate::TellCount(_) | Fate::Nothing => {}
+            Action::Return => drop(sender.send(message)),
+            Action::SendToAll => application.send_to_all(&message),
+            Action::SendCount(_) | Action::Nothing => {}
         }
     };
     application.clients.borrow_mut().remove(number);

@@ -1,6 +1,6 @@
-//! A server on tokio-tungstenite with its default settings.
+//! A WebSocket server with tokio-tungstenite with its default settings.
 
-use peers::{Kind, Outcome, converse, serve};
+use peers::{Kind, Outcome, handle_client, serve};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -11,6 +11,6 @@ fn main() -> Outcome {
             Message::Binary(_) => Kind::Binary,
             _ => Kind::Other,
         };
-        converse(accept_async(stream).await?, application, kind, Message::text).await
+        handle_client(accept_async(stream).await?, application, kind, Message::text).await
     })
 }
