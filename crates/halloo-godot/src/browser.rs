@@ -1,4 +1,4 @@
-//! The live list of servers as a node.
+//! The list of servers on the network as a node.
 
 use godot::classes::{INode, Node};
 use godot::prelude::*;
@@ -7,7 +7,7 @@ use halloo::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
 use crate::{frame, log};
 
-/// Finds the servers of the local network, for as long as it is in the tree.
+/// Finds the servers on the local network while it is in the tree.
 ///
 /// ```gdscript
 /// var browser := HallooBrowser.new()
@@ -17,17 +17,17 @@ use crate::{frame, log};
 #[derive(GodotClass)]
 #[class(base = Node)]
 pub(crate) struct HallooBrowser {
-    /// The UDP port on which servers announce themselves.
+    /// The UDP port to which servers send their beacons, 1 to 65535.
     #[export]
     discovery_port: i32,
-    /// Looks on this machine only.
+    /// Search on this machine only.
     #[export]
     local: bool,
-    /// The id of a server that is passed over: one's own, as `HallooServer.get_id()` tells it.
+    /// The id of a server to ignore, for example the game's own, from `HallooServer.get_id()`.
     #[export]
     ignore: GString,
     browser: Option<Browser>,
-    frames: Option<ConnectHandle>,
+    frame_connection: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
@@ -35,46 +35,50 @@ pub(crate) struct HallooBrowser {
 impl INode for HallooBrowser {
     fn init(base: Base<Node>) -> Self {
         let discovery_port = i32::from(BrowserConfig::default().discovery_port);
-        let (browser, frames) = (None, None);
-        HallooBrowser { discovery_port, local: false, ignore: GString::new(), browser, frames, base }
+        let (browser, frame_connection) = (None, None);
+        HallooBrowser { discovery_port, local: false, ignore: GString::new(), browser, frame_connection, base }
     }
 
     fn enter_tree(&mut self) {
-        self.frames = Some(frame::each_frame(&self.to_gd(), HallooBrowser::frame));
+        self.frame_connection = Some(frame::each_frame(&self.to_gd(), HallooBrowser::frame));
         let mut config = BrowserConfig::default();
         match u16::try_from(self.discovery_port) {
             Ok(port) if port > 0 => config.discovery_port = port,
-            _ => log::complain(&format!("discovery_port is {}, but has to be from 1 to 65535", self.discovery_port)),
+            _ => log::error(&format!(
+                "discovery_port is {}, but must be from 1 to 65535; {} is used",
+                self.discovery_port, config.discovery_port
+            )),
         }
         config.local = self.local;
         config.ignore = Some(self.ignore.to_string()).filter(|id| !id.is_empty());
         match Browser::start(config) {
             Ok(browser) => self.browser = Some(browser),
-            Err(error) => log::complain(&format!("cannot look for servers: {error}; is the network allowed?")),
+            Err(error) => log::error(&format!("cannot search for servers: {error}; allow the game to use the network")),
         }
     }
 
     fn exit_tree(&mut self) {
-        frame::no_more(&mut self.frames);
+        frame::disconnect(&mut self.frame_connection);
         self.browser = None;
     }
 }
 
 #[godot_api]
 impl HallooBrowser {
-    /// A server that was not known: `id`, `name`, `url`, `addresses`, and `clients`, which is -1 when it does not tell.
+    /// Emitted when a server was found. `info` has `id`, `name`, `url`, `addresses`, and `clients`, the number of its clients
+    /// or -1 if it is unknown.
     #[signal]
     fn server_found(info: VarDictionary);
 
-    /// A known server told something new.
+    /// Emitted when the info of a server has changed.
     #[signal]
     fn server_updated(info: VarDictionary);
 
-    /// The server with this id said goodbye, was started anew, or answers no more.
+    /// Emitted when a server was lost: it sent a goodbye, was restarted under another id, or no longer responds.
     #[signal]
     fn server_lost(id: GString);
 
-    /// The servers that are known now, each as `server_found` tells it, in the order in which they were found.
+    /// Returns the info of each server, as in `server_found`, in the order in which they were found.
     #[func]
     fn get_servers(&self) -> Array<VarDictionary> {
         self.browser.iter().flat_map(Browser::servers).map(|server| info(&server)).collect()
@@ -83,7 +87,7 @@ impl HallooBrowser {
 
 impl HallooBrowser {
     fn frame(this: Gd<Self>) {
-        // At most as many events as there are servers, so no frame is long.
+        // There are at most as many events as servers, so this needs no time budget.
         loop {
             let Some(event) = this.bind().try_event() else { break };
             match event {
@@ -92,12 +96,12 @@ impl HallooBrowser {
                 BrowserEvent::Lost(server) => this.signals().server_lost().emit(&GString::from(&server.id)),
                 _ => {}
             }
-            // A handler may have freed it.
+            // A handler may have freed the node.
             if !this.is_instance_valid() {
                 return;
             }
         }
-        log::print_waiting();
+        log::print_some();
     }
 
     fn try_event(&self) -> Option<BrowserEvent> {

@@ -1,4 +1,4 @@
-//! The client as a node.
+//! A client as a node.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use halloo::{
 
 use crate::{convert, frame, log};
 
-/// Signals are emitted for so long in a frame, an eighth of one at 60 a second; the rest waits.
+/// The time for emitting signals in one frame: an eighth of a frame at 60 frames per second. Other events wait.
 const FRAME_BUDGET: Duration = Duration::from_millis(2);
 
-/// A connection to a server, made again whenever it breaks, for as long as the node is in the tree.
+/// A connection to a server. While the node is in the tree, it reconnects when the connection is lost.
 ///
 /// ```gdscript
 /// var client := HallooClient.new()
@@ -26,33 +26,34 @@ const FRAME_BUDGET: Duration = Duration::from_millis(2);
 #[derive(GodotClass)]
 #[class(base = Node)]
 pub(crate) struct HallooClient {
-    /// The server: its name, or an address such as `ws://192.168.1.5:8765`. Empty for the first one that is found.
+    /// The server's name, or its address, such as `ws://192.168.1.5:8765`. Empty for the first server found.
     #[export]
     target: GString,
-    /// What the server wants to be given, if its address does not bring it.
+    /// The server's token, if it requires one and `target` does not contain it.
     #[export]
     token: GString,
-    /// Looks for the first server, before there is a client.
-    looking: Option<Browser>,
+    /// Searches for the first server while `client` is `None`.
+    browser: Option<Browser>,
     client: Option<Client>,
-    frames: Option<ConnectHandle>,
+    frame_connection: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
 #[godot_api]
 impl INode for HallooClient {
     fn init(base: Base<Node>) -> Self {
-        HallooClient { target: GString::new(), token: GString::new(), looking: None, client: None, frames: None, base }
+        let (target, token) = (GString::new(), GString::new());
+        HallooClient { target, token, browser: None, client: None, frame_connection: None, base }
     }
 
     fn enter_tree(&mut self) {
-        self.frames = Some(frame::each_frame(&self.to_gd(), HallooClient::frame));
+        self.frame_connection = Some(frame::each_frame(&self.to_gd(), HallooClient::frame));
         let target = self.target.clone();
         self.connect_to_server(target);
     }
 
     fn exit_tree(&mut self) {
-        frame::no_more(&mut self.frames);
+        frame::disconnect(&mut self.frame_connection);
         self.disconnect();
     }
 }
@@ -60,12 +61,12 @@ impl INode for HallooClient {
 #[godot_api]
 impl HallooClient {
     fn frame(mut this: Gd<Self>) {
-        this.bind_mut().look();
+        this.bind_mut().connect_to_first_found();
         let start = Instant::now();
         loop {
             let Some(event) = this.bind().try_event() else { break };
-            tell(&this, event);
-            // A handler may have freed it.
+            emit(&this, event);
+            // A handler may have freed the node.
             if !this.is_instance_valid() {
                 return;
             }
@@ -73,46 +74,47 @@ impl HallooClient {
                 break;
             }
         }
-        log::print_waiting();
+        log::print_some();
     }
 
     fn try_event(&self) -> Option<ClientEvent> {
         self.client.as_ref()?.try_event()
     }
 
-    /// There is a connection, for the first time or again.
+    /// Emitted when the connection is established, for the first time or again.
     #[signal]
     fn connected(url: GString);
 
-    /// The server has sent a text.
+    /// Emitted for each text message.
     #[signal]
     fn message_received(text: GString);
 
-    /// The server has sent bytes.
+    /// Emitted for each binary message.
     #[signal]
     fn binary_received(bytes: PackedByteArray);
 
-    /// The connection is gone, with its close code or 1006, and why. The next attempt begins in `retry_in` seconds; -1 when
-    /// there will be none.
+    /// Emitted when the connection has ended, with its close code and reason. `code` is 1006 if there was no close frame. The
+    /// next attempt to connect begins in `retry_in` seconds; -1 means that there is none.
     #[signal]
     fn disconnected(code: i64, reason: GString, retry_in: f64);
 
-    /// An attempt to connect failed; the next one begins in `retry_in` seconds.
+    /// Emitted when an attempt to connect has failed. The next one begins in `retry_in` seconds.
     #[signal]
     fn attempt_failed(reason: GString, retry_in: f64);
 
-    /// Messages were not sent, because too much waited or a connection broke.
+    /// Emitted when messages were dropped, because the outbox was full or the connection was lost.
     #[signal]
     fn messages_dropped(count: i64);
 
-    /// No further attempt will be made.
+    /// Emitted when the client makes no further attempt to connect.
     #[signal]
     fn gave_up(reason: GString);
 
-    /// Connects to another server, as `target` says; the connection there was is closed. Happens by itself when the node
+    /// Closes the current connection, if there is one, and connects to the server `target`. Called automatically when the node
     /// enters the tree.
     ///
-    /// Answers OK, ERR_INVALID_PARAMETER when the address or the token is none, or ERR_CANT_CREATE when the system has no means.
+    /// Returns OK, ERR_INVALID_PARAMETER if the address or the token is invalid, or ERR_CANT_CREATE if the system refuses a
+    /// socket or a thread.
     #[func]
     fn connect_to_server(&mut self, target: GString) -> Error {
         self.disconnect();
@@ -123,56 +125,55 @@ impl HallooClient {
         }
         match Browser::start(BrowserConfig::default()) {
             Ok(browser) => {
-                self.looking = Some(browser);
+                self.browser = Some(browser);
                 Error::OK
             }
             Err(error) => {
-                log::complain(&format!("cannot look for servers: {error}; is the network allowed?"));
+                log::error(&format!("cannot search for servers: {error}; allow the game to use the network"));
                 Error::ERR_CANT_CREATE
             }
         }
     }
 
-    /// Sends a text, now or once there is a connection again.
+    /// Sends a text message. Without a connection, it is queued until there is one.
     ///
-    /// Answers OK, ERR_BUSY when too much waits already, or ERR_UNCONFIGURED when no server was found yet or the client was
-    /// closed.
+    /// Returns OK, ERR_BUSY if the outbox is full, or ERR_UNCONFIGURED if no server was found yet or the client was closed.
     #[func]
     fn send(&self, text: GString) -> Error {
         self.deliver(Message::from(convert::text(&text)))
     }
 
-    /// Sends bytes; answers as `send`.
+    /// Sends a binary message. Returns the same errors as `send`.
     #[func]
     fn send_binary(&self, bytes: PackedByteArray) -> Error {
         self.deliver(Message::from(bytes.as_slice()))
     }
 
-    /// Sends what waits, then closes with a code (1000, or 3000 to 4999 for your own) and a reason of at most 123 bytes, and
-    /// does not connect again.
+    /// Sends the queued messages, closes the connection and does not reconnect. `code` is 1000, or 3000 to 4999 for codes of
+    /// the application; `reason` is at most 123 bytes long in UTF-8.
     ///
-    /// Answers OK, or ERR_INVALID_PARAMETER when code or reason cannot be sent.
+    /// Returns OK, or ERR_INVALID_PARAMETER if the code or the reason is invalid.
     #[func]
     fn close(&mut self, #[opt(default = 1000)] code: i64, #[opt(default = "")] reason: GString) -> Error {
         let reason = reason.to_string();
-        let Some(code) = convert::own_close_code(code, &reason) else {
-            log::complain("a client closes with code 1000 or 3000 to 4999 and a reason of at most 123 bytes");
+        let Some(code) = convert::close_code(code, &reason) else {
+            log::error("cannot close the connection: use code 1000 or 3000 to 4999, and a reason of at most 123 bytes");
             return Error::ERR_INVALID_PARAMETER;
         };
-        self.looking = None;
+        self.browser = None;
         if let Some(client) = &self.client {
             client.close(code, &reason);
         }
         Error::OK
     }
 
-    /// The address of the server that it is connected to; empty while it is not.
+    /// Returns the URL of the server; empty without a connection.
     #[func]
     fn get_url(&self) -> GString {
         GString::from(&self.client.as_ref().and_then(Client::url).unwrap_or_default())
     }
 
-    /// The round trip to the server in milliseconds; -1 before the first heartbeat.
+    /// Returns the round trip to the server in milliseconds; -1 before the first heartbeat.
     #[func]
     fn get_latency_ms(&self) -> f64 {
         let latency = self.client.as_ref().and_then(Client::latency);
@@ -188,7 +189,7 @@ impl HallooClient {
             match Token::new(token) {
                 Ok(token) => config.token = Some(token),
                 Err(error) => {
-                    log::complain(&error.to_string());
+                    log::error(&error.to_string());
                     return Error::ERR_INVALID_PARAMETER;
                 }
             }
@@ -199,17 +200,17 @@ impl HallooClient {
                 Error::OK
             }
             Err(error) => {
-                log::complain(&error.to_string());
+                log::error(&error.to_string());
                 Error::ERR_INVALID_PARAMETER
             }
         }
     }
 
-    /// Takes the first server that is found.
-    fn look(&mut self) {
-        while let Some(event) = self.looking.as_ref().and_then(Browser::try_event) {
+    /// Connects to the first server that the browser has found.
+    fn connect_to_first_found(&mut self) {
+        while let Some(event) = self.browser.as_ref().and_then(Browser::try_event) {
             if let BrowserEvent::Found(server) = event {
-                self.looking = None;
+                self.browser = None;
                 self.connect(&server);
                 return;
             }
@@ -217,7 +218,7 @@ impl HallooClient {
     }
 
     fn disconnect(&mut self) {
-        (self.looking, self.client) = (None, None);
+        (self.browser, self.client) = (None, None);
     }
 
     fn deliver(&self, message: Message<'_>) -> Error {
@@ -226,7 +227,7 @@ impl HallooClient {
     }
 }
 
-fn tell(this: &Gd<HallooClient>, event: ClientEvent) {
+fn emit(this: &Gd<HallooClient>, event: ClientEvent) {
     let mut signals = this.signals();
     match event {
         ClientEvent::Connected { url } => signals.connected().emit(&GString::from(&url)),

@@ -1,4 +1,4 @@
-//! Between the crate's types and the engine's.
+//! Conversions between the types of the crate `halloo` and those of the engine.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use godot::global::Error;
 use godot::prelude::*;
 use halloo::{ClientStatus, Delivery, StartError, Status, Stopped};
 
-/// A text message as the engine's string.
+/// Converts a text message to a string of the engine.
 ///
-/// A string of the engine ends at a NUL and swallows a byte order mark at its beginning; both are kept from happening,
-/// the NUL as U+FFFD, which the engine itself puts where it cannot show a character.
+/// The engine ends a string at a NUL and drops a byte order mark at its start. This keeps the whole text: NULs are replaced
+/// by U+FFFD, the engine's own replacement character.
 pub(crate) fn string(text: &str) -> GString {
     if text.is_ascii() && !text.contains('\0') {
         // The engine widens Latin-1 faster than it decodes UTF-8.
@@ -23,7 +23,7 @@ pub(crate) fn string(text: &str) -> GString {
     GString::from(text)
 }
 
-/// The engine's string as text. Most are ASCII, which a character of four bytes each is narrowed to at once.
+/// Converts a string of the engine to UTF-8, with a fast path for ASCII: the engine's characters have four bytes each.
 pub(crate) fn text(string: &GString) -> String {
     let characters = string.chars();
     if characters.iter().all(char::is_ascii) {
@@ -33,19 +33,19 @@ pub(crate) fn text(string: &GString) -> String {
     characters.iter().collect()
 }
 
-/// Whether [`string`] and the script's `get_string_from_utf8` make the same of `text`.
+/// Returns whether [`string`] and [`script_string`] have the same result for `text`.
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.starts_with('\u{feff}') && !text.contains('\0')
 }
 
-/// Any bytes as a string, as the script made it: UTF-8, up to the first NUL, without a byte order mark.
+/// Converts bytes as the script does, by `get_string_from_utf8`: up to the first NUL, without a byte order mark.
 pub(crate) fn script_string(bytes: &[u8]) -> GString {
     PackedByteArray::from(bytes).get_string_from_utf8()
 }
 
-/// The six keys of the contract, and everything else under a seventh. A server that does not run has no port.
+/// Returns the six keys of the contract, and the extras under a seventh. A server that is not running has port 0.
 pub(crate) fn status(status: &Status) -> VarDictionary {
-    let more = &status.extras;
+    let extras = &status.extras;
     vdict! {
         "server_running" => status.server_running,
         "server_port" => if status.server_running { status.server_port } else { 0 },
@@ -54,18 +54,18 @@ pub(crate) fn status(status: &Status) -> VarDictionary {
         "discovery_active" => status.discovery_active,
         "local_ip" => &GString::from(&status.local_ip),
         "halloo" => &vdict! {
-            "version" => &GString::from(&more.version),
-            "name" => &GString::from(&more.name),
-            "clients_total" => more.clients_total as i64,
-            "messages_received" => more.messages_received as i64,
-            "messages_sent" => more.messages_sent as i64,
-            "messages_dropped" => more.messages_dropped as i64,
-            "refused" => more.refused as i64,
+            "version" => &GString::from(&extras.version),
+            "name" => &GString::from(&extras.name),
+            "clients_total" => extras.clients_total as i64,
+            "messages_received" => extras.messages_received as i64,
+            "messages_sent" => extras.messages_sent as i64,
+            "messages_dropped" => extras.messages_dropped as i64,
+            "refused" => extras.refused as i64,
         },
     }
 }
 
-/// One client: `id`, `address`, `latency_ms` (-1 before the first heartbeat), `waiting`, `dropped`.
+/// Returns `id`, `address`, `latency_ms` (-1 before the first heartbeat), `waiting` and `dropped` of a client.
 pub(crate) fn client(client: &ClientStatus) -> VarDictionary {
     vdict! {
         "id" => client.client.0 as i64,
@@ -76,13 +76,13 @@ pub(crate) fn client(client: &ClientStatus) -> VarDictionary {
     }
 }
 
-/// The close code, when an application may send it with `reason` (RFC 6455, sections 5.5 and 7.4.2).
-pub(crate) fn own_close_code(code: i64, reason: &str) -> Option<u16> {
+/// Returns the close code if an application may send it with `reason` (RFC 6455, sections 5.5 and 7.4.2).
+pub(crate) fn close_code(code: i64, reason: &str) -> Option<u16> {
     let code = u16::try_from(code).ok().filter(|code| *code == 1000 || (3000..5000).contains(code));
     code.filter(|_| reason.len() <= 123)
 }
 
-/// What became of a message, as the engine's error code.
+/// Converts the result of sending a message to an error code of the engine.
 pub(crate) fn delivery(delivery: Result<Delivery, Stopped>) -> Error {
     match delivery {
         Ok(Delivery::Queued) => Error::OK,
@@ -92,28 +92,43 @@ pub(crate) fn delivery(delivery: Result<Delivery, Stopped>) -> Error {
     }
 }
 
-/// Why a server did not start, as the engine's error code and as a sentence that names the settings of a project.
+/// Returns an error code of the engine and a sentence that gives advice in terms of the project settings.
 pub(crate) fn start_error(error: &StartError) -> (Error, String) {
     let StartError::Bind { address, ports, error } = error else {
         return (Error::ERR_CANT_CREATE, error.to_string());
     };
-    let (code, advice) = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            (Error::ERR_ALREADY_IN_USE, "stop the program that uses it, or set halloo/port to another port".to_owned())
-        }
+    match error.kind() {
+        io::ErrorKind::AddrInUse if ports.contains('-') => (
+            Error::ERR_ALREADY_IN_USE,
+            format!(
+                "no free port in {ports} on {address} ({error}); stop a program that uses one, or change halloo/port"
+            ),
+        ),
+        io::ErrorKind::AddrInUse => (
+            Error::ERR_ALREADY_IN_USE,
+            format!(
+                "port {ports} on {address} is in use ({error}); stop the program that uses it, or change halloo/port"
+            ),
+        ),
         io::ErrorKind::PermissionDenied => (
             Error::ERR_UNAUTHORIZED,
-            "set halloo/port to a port from 1024 up, and allow the game to use the network".to_owned(),
+            format!(
+                "cannot listen on port {ports} ({error}); set halloo/port to 1024 or higher, and allow the game to use \
+                 the network"
+            ),
         ),
-        io::ErrorKind::AddrNotAvailable => {
-            (Error::ERR_UNAVAILABLE, "set halloo/bind to an address of this machine, or to nothing for all".to_owned())
-        }
-        _ => (Error::ERR_CANT_CREATE, "set halloo/port to another port".to_owned()),
-    };
-    (code, format!("cannot listen on {address} port {ports}: {error}; {advice}"))
+        io::ErrorKind::AddrNotAvailable => (
+            Error::ERR_UNAVAILABLE,
+            format!("cannot listen on {address} ({error}); set halloo/bind to an address of this machine, or clear it"),
+        ),
+        _ => (
+            Error::ERR_CANT_CREATE,
+            format!("cannot listen on {address} port {ports} ({error}); set halloo/port to another port"),
+        ),
+    }
 }
 
-/// The state of a server that was never started.
+/// Returns the status of a server that was never started.
 pub(crate) fn no_status() -> VarDictionary {
     vdict! {
         "server_running" => false,

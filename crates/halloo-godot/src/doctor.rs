@@ -1,4 +1,4 @@
-//! Why is it not found? The diagnosis of this machine, for the dock and for games.
+//! The doctor for the dock and for games: examines this machine to find out why a server is not found.
 
 use std::thread::{self, JoinHandle};
 
@@ -8,7 +8,7 @@ use halloo::{Diagnosis, Finding, Severity};
 
 use crate::{convert, log};
 
-/// Looks at this machine as `halloo doctor` does; no server has to run, and none is started.
+/// Examines this machine like `halloo doctor`. It neither requires nor starts a server.
 ///
 /// ```gdscript
 /// var doctor := HallooDoctor.new()
@@ -16,19 +16,19 @@ use crate::{convert, log};
 /// while doctor.is_busy(): await get_tree().process_frame
 /// for finding in doctor.get_findings(): print(finding.severity, " ", finding.text)
 /// ```
-// The dock makes one in the editor, where other classes are only placeholders.
+// A tool class, because the dock creates one in the editor, where other classes are placeholders.
 #[derive(GodotClass)]
 #[class(tool, init, base = RefCounted)]
 pub(crate) struct HallooDoctor {
-    /// The probing takes seconds. Its thread touches nothing of the engine, which the bindings allow to the main thread
-    /// alone.
+    /// Takes seconds. Its thread does not call the engine, which the bindings allow only on the main thread.
     examination: Option<JoinHandle<Diagnosis>>,
     diagnosis: Option<Diagnosis>,
 }
 
 #[godot_api]
 impl HallooDoctor {
-    /// Begins to look, on a thread of its own; `ERR_BUSY` while it looks already.
+    /// Starts the examination on a thread of its own. Returns OK, ERR_BUSY if one is running, or ERR_CANT_CREATE if the system
+    /// refuses a thread.
     #[func]
     fn examine(&mut self) -> Error {
         if self.is_busy() {
@@ -38,27 +38,28 @@ impl HallooDoctor {
         match thread::Builder::new().name("halloo-doctor".into()).spawn(halloo::diagnose) {
             Ok(examination) => self.examination = Some(examination),
             Err(error) => {
-                log::complain(&format!("cannot examine this machine: {error}; close some programs and try again"));
+                log::error(&format!("cannot start the examination: {error}; close other programs and try again"));
                 return Error::ERR_CANT_CREATE;
             }
         }
         Error::OK
     }
 
-    /// Whether it still looks.
+    /// Returns `true` while the examination is running.
     #[func]
     fn is_busy(&mut self) -> bool {
         if let Some(examination) = self.examination.take_if(|examination| examination.is_finished()) {
             self.diagnosis = examination.join().ok();
             if self.diagnosis.is_none() {
-                log::complain("the examination of this machine broke off; run `halloo doctor` on a terminal");
+                log::error("the examination failed; run `halloo doctor` in a terminal for details");
             }
         }
         self.examination.is_some()
     }
 
-    /// What was found: `severity` ("ok", "warn" or "fail"), `about`, `text`, and `todo`, empty when there is nothing to
-    /// do. Empty before the first examination, while it looks, and when that broke off.
+    /// Returns a dictionary for each finding: `severity` ("ok", "warn" or "fail"), `about`, `text`, and `todo`, which is empty
+    /// if there is nothing to do. Returns an empty array before the first examination, while one is running, and when it has
+    /// failed.
     #[func]
     fn get_findings(&mut self) -> Array<VarDictionary> {
         if self.is_busy() {
@@ -67,7 +68,7 @@ impl HallooDoctor {
         self.diagnosis.iter().flat_map(|diagnosis| &diagnosis.findings).map(finding).collect()
     }
 
-    /// What no program can see from one machine, a line each; empty when `get_findings()` is.
+    /// Returns what cannot be checked from this machine, one line each; empty if `get_findings()` is.
     #[func]
     fn get_beyond(&mut self) -> PackedStringArray {
         if self.is_busy() {
@@ -79,7 +80,7 @@ impl HallooDoctor {
 
 impl Drop for HallooDoctor {
     fn drop(&mut self) {
-        // A thread must not outlive the library that its code is in.
+        // The engine may unload the library that contains the code of the thread.
         if let Some(examination) = self.examination.take() {
             examination.join().ok();
         }

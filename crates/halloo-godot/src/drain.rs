@@ -1,7 +1,7 @@
-//! The events of one frame, from the server's queue to the project's handlers.
+//! Takes the events of one frame from the server's queue and emits them to the handlers of the project.
 //!
-//! Handlers call back: they send, stop the server, free nodes. So nothing is borrowed while one runs, and everything is
-//! looked at anew after it.
+//! Handlers call back: they send, stop the server, free nodes. So nothing is borrowed while a handler runs, and everything
+//! is checked again after it.
 
 use std::time::{Duration, Instant};
 
@@ -10,38 +10,40 @@ use halloo::{ClientId, Event, Message};
 
 use crate::emitter::Emitter;
 
-/// Messages kept for the batch between two looks at the clock, where no handler runs that could take long.
-const UNCLOCKED: usize = 32;
+/// The number of messages added to a batch between two checks of the clock. No handler runs in that time.
+const MESSAGES_PER_CLOCK_CHECK: usize = 32;
 
-/// A server in a frame. Its closures borrow the node only while they run, because a handler may free it.
+/// The server as [`drain`] sees it. The closures borrow the node only while they run, because a handler may free it.
 pub(crate) struct Source<'a> {
     pub(crate) emitter: Emitter,
-    /// Zero for no bound.
+    /// The time for emitting signals in this frame; zero for no limit.
     pub(crate) budget: Duration,
+    /// The number of events in the queue.
     pub(crate) waiting: usize,
-    /// Returns the next event; `None` also when the node is gone.
+    /// Returns the next event; `None` if there is none or the node was freed.
     pub(crate) next: &'a dyn Fn() -> Option<Event<'static>>,
-    /// Returns what the handler of a batch takes per message, judging by earlier ones.
-    pub(crate) batched_cost: &'a dyn Fn() -> Duration,
+    /// Returns the time that the handler of the last batch took per message.
+    pub(crate) batch_cost: &'a dyn Fn() -> Duration,
+    /// Records the time that the handler of a batch took, and the number of its messages.
     pub(crate) note_batch: &'a dyn Fn(Duration, usize),
 }
 
-/// Takes events until none wait or the frame's budget is spent. The rest waits: first in the queue, then, when that is
-/// full, with the clients, whose connections are not read meanwhile.
+/// Emits events until the queue is empty or the frame's budget is used up. Other events stay in the queue; when it is full,
+/// the server stops reading from the clients.
 pub(crate) fn drain(source: Source<'_>) {
     if source.waiting == 0 {
         return;
     }
-    let mut frame = Frame { source, start: Instant::now(), told: 0, ids: Vec::new(), texts: Vec::new() };
+    let mut frame = Frame { source, start: Instant::now(), emitted: 0, ids: Vec::new(), texts: Vec::new() };
     while frame.has_time() {
         let Some(event) = frame.next() else { break };
-        frame.tell(event);
+        frame.emit(event);
     }
     frame.flush();
 }
 
-/// Emits `events` without regard to time.
-pub(crate) fn tell_all(mut emitter: Emitter, events: Vec<Event<'static>>) {
+/// Emits all of `events`, without a time limit.
+pub(crate) fn emit_all(mut emitter: Emitter, events: Vec<Event<'static>>) {
     for event in events {
         if !emitter.is_alive() {
             return;
@@ -53,7 +55,7 @@ pub(crate) fn tell_all(mut emitter: Emitter, events: Vec<Event<'static>>) {
 struct Frame<'a> {
     source: Source<'a>,
     start: Instant,
-    told: usize,
+    emitted: usize,
     ids: Vec<i64>,
     texts: Vec<GString>,
 }
@@ -62,45 +64,45 @@ impl Frame<'_> {
     fn has_time(&self) -> bool {
         let budget = self.source.budget;
         if budget.is_zero() {
-            // Events that waited when the frame began end a frame without a bound.
-            return self.told < self.source.waiting;
+            // Without a limit, the frame handles the events that were waiting when it began.
+            return self.emitted < self.source.waiting;
         }
-        if !self.source.emitter.calls_for_each() && !self.told.is_multiple_of(UNCLOCKED) {
+        if !self.source.emitter.calls_per_message() && !self.emitted.is_multiple_of(MESSAGES_PER_CLOCK_CHECK) {
             return true;
         }
-        // At least one, or a budget below the cost of one event would never end the queue.
-        self.told == 0 || self.start.elapsed() + self.cost_of_batch() < budget
+        // At least one event per frame, or a budget below the cost of an event would emit none.
+        self.emitted == 0 || self.start.elapsed() + self.expected_batch_time() < budget
     }
 
     fn next(&self) -> Option<Event<'static>> {
         if self.source.emitter.is_alive() { (self.source.next)() } else { None }
     }
 
-    fn tell(&mut self, event: Event<'static>) {
-        self.told += 1;
+    fn emit(&mut self, event: Event<'static>) {
+        self.emitted += 1;
         match event {
-            Event::MessageReceived { client, message } => self.tell_message(client, &message),
+            Event::MessageReceived { client, message } => self.emit_message(client, &message),
             event => {
-                // What came before is told before.
+                // The batch so far precedes this event.
                 self.flush();
                 self.source.emitter.event(event);
             }
         }
     }
 
-    fn tell_message(&mut self, client: ClientId, message: &Message<'_>) {
+    fn emit_message(&mut self, client: ClientId, message: &Message<'_>) {
         if let Some(text) = self.source.emitter.message(client, message) {
             self.ids.push(client.0 as i64);
             self.texts.push(text);
         }
     }
 
-    /// What the handler of the batch will probably take, judging by the last one.
-    fn cost_of_batch(&self) -> Duration {
+    /// Returns the time that the handler of the batch will probably take, estimated from the last batch.
+    fn expected_batch_time(&self) -> Duration {
         if self.texts.is_empty() {
             return Duration::ZERO;
         }
-        (self.source.batched_cost)().mul_f64(self.texts.len() as f64)
+        (self.source.batch_cost)().mul_f64(self.texts.len() as f64)
     }
 
     fn flush(&mut self) {

@@ -1,4 +1,4 @@
-//! The signals, as the engine emits them.
+//! Emits the signals of the server.
 
 use std::rc::Rc;
 
@@ -8,14 +8,14 @@ use halloo::{ClientId, Event, Message};
 
 use crate::convert;
 
-/// Emits on one object, which has all the signals of [`HallooServer`](crate::server::HallooServer).
+/// Emits on one object, which has the signals of `HallooServer`.
 pub(crate) struct Emitter {
     target: Gd<Object>,
     names: Rc<Names>,
-    listened: Listened,
+    listeners: Listeners,
 }
 
-/// The names of the signals, made once: the engine looks a new name up among all there are.
+/// The names of the signals, created once because the engine looks each new name up in a table of all names.
 pub(crate) struct Names {
     client_joined: StringName,
     client_left: StringName,
@@ -28,42 +28,43 @@ pub(crate) struct Names {
     server_failed: StringName,
 }
 
-/// Who is listened to, as far as it pays to know.
+/// Which signals for messages have connections.
 #[derive(Clone, Copy)]
-struct Listened {
-    /// Some signal that is emitted once a message.
-    single: bool,
-    batch: bool,
+struct Listeners {
+    /// A signal that is emitted for each message.
+    per_message: bool,
+    /// The signal that is emitted for each batch.
+    per_batch: bool,
 }
 
 impl Emitter {
     pub(crate) fn new(target: Gd<Object>, names: Rc<Names>) -> Emitter {
-        let listened = Listened::of(&target, &names);
-        Emitter { target, names, listened }
+        let listeners = Listeners::of(&target, &names);
+        Emitter { target, names, listeners }
     }
 
-    /// Whether there is still something to emit on: a handler may have freed it.
+    /// Returns whether the target still exists: a handler may have freed it.
     pub(crate) fn is_alive(&self) -> bool {
         self.target.is_instance_valid()
     }
 
-    /// Whether a message calls a handler.
-    pub(crate) fn calls_for_each(&self) -> bool {
-        self.listened.single
+    /// Returns whether each message calls a handler.
+    pub(crate) fn calls_per_message(&self) -> bool {
+        self.listeners.per_message
     }
 
-    /// Emits what `message` means, and answers its text if that is to be kept for the batch.
+    /// Emits the signals for a message, and returns its text for the batch.
     ///
-    /// Once any handler is called, that handler may connect another, or await a signal that nobody had connected. So
-    /// all are emitted from then on, which costs little where nobody listens, and none is missed.
+    /// If one of the signals has a connection, all are emitted: a handler may connect to, or await, a signal that had no
+    /// connection before. Without a connection, a signal costs little.
     pub(crate) fn message(&mut self, client: ClientId, message: &Message<'_>) -> Option<GString> {
-        if !self.listened.single && !self.listened.batch {
+        if !self.listeners.per_message && !self.listeners.per_batch {
             return None;
         }
         match message {
             Message::Text(text) => {
                 let string = convert::string(text);
-                if self.listened.single {
+                if self.listeners.per_message {
                     let text_variant = string.to_variant();
                     if convert::is_plain(text) {
                         self.emit(|names| &names.model_data_received, std::slice::from_ref(&text_variant));
@@ -75,7 +76,7 @@ impl Emitter {
                 }
                 Some(string)
             }
-            Message::Binary(bytes) if self.listened.single => {
+            Message::Binary(bytes) if self.listeners.per_message => {
                 let packed = PackedByteArray::from(&bytes[..]);
                 let string = packed.get_string_from_utf8();
                 self.emit(|names| &names.model_data_received, &[string.to_variant()]);
@@ -86,15 +87,15 @@ impl Emitter {
         }
     }
 
-    /// Emits the messages of a frame together, if anybody listens by now.
+    /// Emits a batch of text messages, if the signal has a connection.
     pub(crate) fn batch(&mut self, ids: Vec<i64>, texts: Vec<GString>) {
-        if self.is_alive() && is_listened_to(&self.target, &self.names.messages_received) {
+        if self.is_alive() && has_connections(&self.target, &self.names.messages_received) {
             let (ids, texts) = (PackedInt64Array::from(ids), PackedStringArray::from(texts));
             self.emit(|names| &names.messages_received, &[ids.to_variant(), texts.to_variant()]);
         }
     }
 
-    /// Emits what `event` means; messages go another way.
+    /// Emits the signal for an event other than a message.
     pub(crate) fn event(&mut self, event: Event<'_>) {
         match event {
             Event::ClientJoined { client, .. } => self.emit(|names| &names.client_joined, &[id(client)]),
@@ -114,9 +115,9 @@ impl Emitter {
             }
             _ => {}
         }
-        // Such a handler is where others get connected: whoever joins is listened to from now on.
+        // Handlers of these signals often connect to those for messages.
         if self.is_alive() {
-            self.listened = Listened::of(&self.target, &self.names);
+            self.listeners = Listeners::of(&self.target, &self.names);
         }
     }
 
@@ -127,12 +128,12 @@ impl Emitter {
     }
 }
 
-impl Listened {
-    fn of(target: &Gd<Object>, names: &Names) -> Listened {
-        let single = [&names.model_data_received, &names.message_received, &names.binary_received];
-        Listened {
-            single: single.into_iter().any(|signal| is_listened_to(target, signal)),
-            batch: is_listened_to(target, &names.messages_received),
+impl Listeners {
+    fn of(target: &Gd<Object>, names: &Names) -> Listeners {
+        let per_message = [&names.model_data_received, &names.message_received, &names.binary_received];
+        Listeners {
+            per_message: per_message.into_iter().any(|signal| has_connections(target, signal)),
+            per_batch: has_connections(target, &names.messages_received),
         }
     }
 }
@@ -153,7 +154,7 @@ impl Names {
     }
 }
 
-fn is_listened_to(target: &Gd<Object>, signal: &StringName) -> bool {
+fn has_connections(target: &Gd<Object>, signal: &StringName) -> bool {
     !target.get_signal_connection_list(signal).is_empty()
 }
 

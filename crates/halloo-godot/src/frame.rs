@@ -1,27 +1,27 @@
-//! The moment in each frame in which signals are emitted.
+//! The signal on which the nodes of this crate do their work in each frame.
 //!
-//! It is the tree's `process_frame`, not the node's `_process`: a handler may free the node it is called from, or what the
-//! node hangs below, and the engine looks at a node again after its `_process`, but not at a receiver of a signal. It comes
-//! while the game is paused, too.
+//! It is the tree's `process_frame` and not the node's `_process`, because a handler may free the node or its parent: the
+//! engine accesses a node again after its `_process`, but not the receiver of a signal. `process_frame` is also emitted while
+//! the game is paused.
 
 use godot::obj::bounds::DeclUser;
 use godot::obj::{Bounds, Inherits, WithSignals};
 use godot::prelude::*;
 use godot::signal::ConnectHandle;
 
-/// Calls `frame` once a frame from now on, until the answer is disconnected or `node` is freed.
+/// Calls `callback` once per frame until the returned connection is disconnected or `node` is freed.
 ///
-/// Nothing is borrowed then, so whatever `frame` calls may call back.
-pub(crate) fn each_frame<C>(node: &Gd<C>, frame: fn(Gd<C>)) -> ConnectHandle
+/// The node is not borrowed during the call, so that signal handlers can call its methods.
+pub(crate) fn each_frame<C>(node: &Gd<C>, callback: fn(Gd<C>)) -> ConnectHandle
 where
     C: GodotClass + Inherits<Node> + Bounds<Declarer = DeclUser> + WithSignals,
 {
     let tree = node.upcast_ref::<Node>().get_tree();
-    tree.signals().process_frame().builder().connect_other_gd(node, frame)
+    tree.signals().process_frame().builder().connect_other_gd(node, callback)
 }
 
-/// Ends it, when a node leaves the tree.
-pub(crate) fn no_more(connection: &mut Option<ConnectHandle>) {
+/// Ends the calls, when the node leaves the tree.
+pub(crate) fn disconnect(connection: &mut Option<ConnectHandle>) {
     if let Some(connection) = connection.take().filter(ConnectHandle::is_connected) {
         connection.disconnect();
     }

@@ -1,7 +1,7 @@
-//! The native half of halloo's Godot addon.
+//! The native library of halloo's Godot addon.
 //!
-//! Nodes that translate between the crate `halloo` and the engine, and nothing more: what a server does is decided
-//! there, what a project sees is decided in `websocket_server.gd`.
+//! Its nodes only translate between the crate `halloo` and the engine. The behaviour of a server is defined in `halloo`, the
+//! API for projects in `websocket_server.gd`.
 
 mod server;
 
@@ -20,11 +20,11 @@ mod rates;
 
 mod log;
 
-#[allow(unsafe_code, reason = "an extension has to vouch here that it was built for the engine; there is no safe way")]
+#[allow(unsafe_code, reason = "the entry point of an extension requires an unsafe impl")]
 mod library {
     use godot::init::{ExtensionLibrary, InitStage, gdextension};
 
-    /// The library, as the engine sees it.
+    /// The entry point of the library.
     struct Addon;
 
     #[gdextension]

@@ -1,5 +1,4 @@
-//! What the crate logs, printed by the engine: lines are collected on whatever thread they arise, and printed on the
-//! main one.
+//! Prints the log of the library in the engine's console. Lines are collected on any thread and printed on the main thread.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -14,69 +13,69 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Stands before every line in the console.
+/// The prefix of each line.
 const PREFIX: &str = "[halloo] ";
-/// Lines that wait to be printed; a flood beyond is counted and left out, since printing costs the game its frames.
-const WAITING: usize = 1024;
-/// Lines printed in one frame: about a millisecond's worth.
-const PER_FRAME: usize = 32;
+/// The number of lines that can wait to be printed. Further lines are dropped and counted: printing takes time of the frame.
+const MAX_LINES: usize = 1024;
+/// The number of lines printed in one frame, which takes about a millisecond.
+const LINES_PER_FRAME: usize = 32;
 
 static VERBOSITY: AtomicU8 = AtomicU8::new(1);
 static LINES: Mutex<VecDeque<(Level, String)>> = Mutex::new(VecDeque::new());
-static LEFT_OUT: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
-/// Collects from now on what is logged anywhere in this library, the messages of panics on its threads included.
+/// Starts to collect the log of this library, and suppresses the panic messages of its threads.
 pub(crate) fn install() {
-    // A second set in the same process keeps the first subscriber, which is this one.
+    // Fails only if the library is loaded again in the same process; then this subscriber is set already.
     let _ = tracing::subscriber::set_global_default(Lines);
     let on_main_thread = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        // The engine is not to be touched from a thread it does not know; what failed is told by an event.
+        // The engine must not be called on a thread of this library, whose failure is reported by an event instead.
         if !std::thread::current().name().is_some_and(|name| name.starts_with("halloo")) {
             on_main_thread(panic);
         }
     }));
 }
 
-/// How much is printed: 0 errors, 1 also the start, joins and leaves, 2 also beacons and traffic.
+/// Sets what is printed: 0 for errors, 1 also for starts, joins and leaves, 2 also for beacons and messages.
 pub(crate) fn set_verbosity(verbosity: u8) {
     VERBOSITY.store(verbosity, Ordering::Relaxed);
     tracing::callsite::rebuild_interest_cache();
 }
 
-/// Whether traffic is printed.
+/// Returns whether messages are printed.
 pub(crate) fn is_verbose() -> bool {
     VERBOSITY.load(Ordering::Relaxed) >= 2
 }
 
-/// Whether there is anything to print.
-pub(crate) fn is_waiting() -> bool {
-    LEFT_OUT.load(Ordering::Relaxed) > 0 || !lines().is_empty()
+/// Returns whether there are lines to print.
+pub(crate) fn has_lines() -> bool {
+    DROPPED.load(Ordering::Relaxed) > 0 || !lines().is_empty()
 }
 
-/// Prints what waits. To be called on the main thread, once a frame.
-pub(crate) fn print_waiting() {
-    for _ in 0..PER_FRAME {
-        // The lock is not held while printing, for a logger of the project may call back.
+/// Prints some of the waiting lines. Called on the main thread, once per frame.
+pub(crate) fn print_some() {
+    for _ in 0..LINES_PER_FRAME {
+        // The lock is not held while printing, because a logger of the project may call this library.
         let Some((level, line)) = lines().pop_front() else { break };
         print_line(level, &line);
     }
-    match LEFT_OUT.swap(0, Ordering::Relaxed) {
+    match DROPPED.swap(0, Ordering::Relaxed) {
         0 => {}
-        count => print_line(Level::INFO, &format!("{count} lines left out: more happened than can be printed")),
+        count => print_line(Level::INFO, &format!("{count} log lines were dropped because they came too fast")),
     }
 }
 
-/// Prints everything that waits, when no further frame will come.
-pub(crate) fn print_rest() {
+/// Prints all waiting lines, before the node leaves the tree.
+pub(crate) fn print_all() {
     while !lines().is_empty() {
-        print_waiting();
+        print_some();
     }
 }
 
-/// Says what went wrong on the main thread, with where in the project's scripts.
-pub(crate) fn complain(sentence: &str) {
-    print_line(Level::ERROR, sentence);
+/// Prints an error at once. Called on the main thread, so that the engine adds the line of the project's script.
+pub(crate) fn error(text: &str) {
+    print_line(Level::ERROR, text);
 }
 
 fn print_line(level: Level, line: &str) {
@@ -114,17 +113,17 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut sentence = Sentence::default();
-        event.record(&mut sentence);
+        let mut text = Text::default();
+        event.record(&mut text);
         let mut lines = lines();
-        if lines.len() < WAITING {
-            lines.push_back((*event.metadata().level(), sentence.0));
+        if lines.len() < MAX_LINES {
+            lines.push_back((*event.metadata().level(), text.0));
         } else {
-            LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+            DROPPED.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    // There are no spans in these crates.
+    // The library has no spans.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }
@@ -138,14 +137,35 @@ impl Subscriber for Lines {
     fn exit(&self, _: &Id) {}
 }
 
-/// The message of an event; these crates log whole sentences, without fields.
+/// Formats the message of an event, followed by its other fields.
 #[derive(Default)]
-struct Sentence(String);
+struct Text(String);
 
-impl Visit for Sentence {
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}");
+        match field.name() {
+            "message" => self.0.insert_str(0, &format!("{value:?}")),
+            name => self.0.push_str(&format!(" {name}={value:?}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_the_level_the_message_and_its_fields() {
+        tracing::subscriber::with_default(Lines, || {
+            tracing::warn!(error = "no route", attempts = 2, "cannot send");
+            tracing::info!("sent again");
+        });
+        let collected: Vec<_> = lines().drain(..).collect();
+        let expected = [(Level::WARN, "cannot send error=no route attempts=2"), (Level::INFO, "sent again")];
+        assert_eq!(collected, expected.map(|(level, line)| (level, line.to_owned())));
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of a project, read from a dictionary.
+//! Reads the settings of a project from a dictionary.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -8,49 +8,50 @@ use godot::prelude::*;
 use halloo::settings::{Kind, SETTINGS, Setting, Value};
 use halloo::{Config, SettingNames, Token};
 
-/// Drained in one frame at most, in milliseconds: an eighth of a frame at 60 a second.
+/// The default time for emitting signals in one frame, in milliseconds: an eighth of a frame at 60 frames per second.
 pub(crate) const FRAME_BUDGET_MS: f64 = 2.0;
 
-/// What a dictionary said, and what was wrong in it.
+/// The settings, and the errors in them.
 pub(crate) struct Options {
     pub(crate) config: Config,
     pub(crate) frame_budget: Duration,
     pub(crate) verbosity: u8,
-    /// One sentence per value that was replaced by its default.
-    pub(crate) complaints: Vec<String>,
-    /// Why no server may be started: one that was to have a token does not run without.
-    pub(crate) refusal: Option<String>,
+    /// One sentence for each invalid value, which was replaced by its default, and for each unknown setting.
+    pub(crate) errors: Vec<String>,
+    /// The error that prevents a start: a server with an invalid token must not run without a token.
+    pub(crate) fatal_error: Option<String>,
 }
 
 impl Options {
     /// Reads every setting in `options`. Settings that are missing or have an invalid value keep their defaults.
     pub(crate) fn read(options: &VarDictionary) -> Options {
-        let mut read = Reader { options, known: Vec::new(), complaints: Vec::new() };
+        let mut read = Reader { options, known: Vec::new(), errors: Vec::new() };
         let mut config = Config::default();
         config.name = "Godot".into();
         config.access.setting_names = SettingNames::Godot;
         for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
             read.setting(setting, &mut config);
         }
-        let refusal = match read.token() {
+        let fatal_error = match read.token() {
             Ok(token) => {
                 config.access.token = token;
                 None
             }
-            Err(error) => Some(format!("halloo/token is invalid: {error}")),
+            Err(error) => Some(format!("the server was not started: halloo/token is invalid: {error}")),
         };
         let budget = read.real("frame_budget_ms", 0.0..=1000.0, FRAME_BUDGET_MS);
         let verbosity = read.number("verbosity", 0..=2, 1) as u8;
-        read.complain_of_unknown();
-        let complaints = read.complaints;
-        Options { config, frame_budget: Duration::from_secs_f64(budget / 1000.0), verbosity, complaints, refusal }
+        read.report_unknown();
+        let (frame_budget, errors) = (Duration::from_secs_f64(budget / 1000.0), read.errors);
+        Options { config, frame_budget, verbosity, errors, fatal_error }
     }
 }
 
 struct Reader<'a> {
     options: &'a VarDictionary,
+    /// The names of all settings read so far.
     known: Vec<&'static str>,
-    complaints: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -59,19 +60,18 @@ impl Reader<'_> {
         self.options.get(key).filter(|value| !value.is_nil())
     }
 
-    /// The value as `read` understands it, or `default` and a complaint that says what is `wanted`.
-    fn read<T>(
+    /// Returns the value that `read` returns, or `default` and an error that says what is `allowed`.
+    fn read<T: Display>(
         &mut self,
         key: &'static str,
         default: T,
-        shown: &dyn Display,
-        wanted: &dyn Display,
+        allowed: &dyn Display,
         read: impl FnOnce(&Variant) -> Option<T>,
     ) -> T {
         let Some(value) = self.value(key) else { return default };
         read(&value).unwrap_or_else(|| {
             let value = halloo_proto::text::escape(&value.to_string(), 60);
-            self.complaints.push(format!("halloo/{key} is {value}, but must be {wanted}; {shown} is used"));
+            self.errors.push(format!("halloo/{key} is {value}, but must be {allowed}; {default} is used"));
             default
         })
     }
@@ -87,43 +87,44 @@ impl Reader<'_> {
         if value.is_none_or(|value| setting.set(config, value).is_err()) {
             let given = halloo_proto::text::escape(&given.to_string(), 60);
             let (allowed, default) = (allowed(setting.kind), setting.kind.describe(&setting.get(config)));
-            let complaint = format!("halloo/{} is {given}, but must be {allowed}; {default} is used", setting.name);
-            self.complaints.push(complaint);
+            let error = format!("halloo/{} is {given}, but must be {allowed}; {default} is used", setting.name);
+            self.errors.push(error);
         }
     }
 
     fn number(&mut self, key: &'static str, range: RangeInclusive<i64>, default: i64) -> i64 {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        self.read(key, default, &default, &wanted, |value| whole_number(value).filter(|number| range.contains(number)))
+        let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(key, default, &allowed, |value| whole_number(value).filter(|number| range.contains(number)))
     }
 
     fn real(&mut self, key: &'static str, range: RangeInclusive<f64>, default: f64) -> f64 {
-        let wanted = format!("a number from {} to {}", range.start(), range.end());
-        self.read(key, default, &default, &wanted, |value| real_number(value).filter(|real| range.contains(real)))
+        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        self.read(key, default, &allowed, |value| real_number(value).filter(|real| range.contains(real)))
     }
 
-    /// The token; `random` stands for one that is new at each start. Nothing repeats it.
+    /// Returns the token; `random` means a new one at each start. Errors do not contain it.
     fn token(&mut self) -> Result<Option<Token>, String> {
         let Some(value) = self.value("token") else { return Ok(None) };
-        match text_of(&value).ok_or("it is a text")?.as_str() {
+        match text_of(&value).ok_or("it must be a string")?.as_str() {
             "" => Ok(None),
             "random" => halloo::random_token().map(Some).map_err(|error| error.to_string()),
             token => Token::new(token).map(Some).map_err(|error| error.to_string()),
         }
     }
 
-    fn complain_of_unknown(&mut self) {
+    fn report_unknown(&mut self) {
         for (key, _) in self.options.iter_shared() {
             let key = key.to_string();
             if !self.known.contains(&key.as_str()) {
                 let key = halloo_proto::text::escape(&key, 60);
-                self.complaints.push(format!("there is no setting halloo/{key}; there are {}", self.known.join(", ")));
+                self.errors
+                    .push(format!("there is no setting halloo/{key}; the settings are {}", self.known.join(", ")));
             }
         }
     }
 }
 
-/// Returns what a setting of this kind can be in GDScript: times are seconds.
+/// Returns the values that a setting of this kind can have in GDScript, where times are in seconds.
 fn allowed(kind: Kind) -> String {
     match kind {
         Kind::Bytes { min, max } => format!("a whole number of bytes from {min} to {max}"),
@@ -137,7 +138,7 @@ fn allowed(kind: Kind) -> String {
     }
 }
 
-/// Returns the value of a setting as GDScript gives it; `None` when it is of another type.
+/// Converts a value from GDScript; `None` if it has another type.
 fn value_of(given: &Variant, kind: Kind) -> Option<Value> {
     match kind {
         Kind::Flag => given.try_to().ok().map(Value::Flag),

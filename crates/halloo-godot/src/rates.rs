@@ -1,13 +1,13 @@
-//! Messages a second, from counters that only grow.
+//! Messages per second, computed from counters.
 
 use std::time::{Duration, Instant};
 
 use godot::prelude::Vector2;
 
-/// Shorter spans make the figures jump.
+/// The time over which rates are averaged. A shorter one makes them fluctuate.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// What flowed in the last span.
+/// The rates over the last complete span.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     since: Option<Instant>,
@@ -17,7 +17,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Takes the counters of this moment, and answers the rates of the last full span: in, out.
+    /// Updates the rates from the current counters, and returns those of the last complete span: received, sent.
     pub(crate) fn update(&mut self, now: Instant, received: u64, sent: u64) -> Vector2 {
         let Some(since) = self.since else {
             *self = Rates { since: Some(now), received, sent, rates: Vector2::ZERO };
@@ -25,7 +25,7 @@ impl Rates {
         };
         let span = now.saturating_duration_since(since);
         if span >= SPAN {
-            // A restart begins to count anew.
+            // A restart resets the counters.
             let rate = |now: u64, before: u64| now.saturating_sub(before) as f32 / span.as_secs_f32();
             let rates = Vector2::new(rate(received, self.received), rate(sent, self.sent));
             *self = Rates { since: Some(now), received, sent, rates };
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_of_the_last_full_span() {
+    fn rates_cover_the_last_complete_span() {
         let (mut rates, start) = (Rates::default(), Instant::now());
         assert_eq!(rates.update(start, 100, 0), Vector2::ZERO);
         assert_eq!(rates.update(start + SPAN / 2, 200, 0), Vector2::ZERO);

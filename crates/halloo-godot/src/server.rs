@@ -1,4 +1,4 @@
-//! The server as a node.
+//! A server as a node.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,28 +15,28 @@ use crate::options::{FRAME_BUDGET_MS, Options};
 use crate::rates::Rates;
 use crate::{convert, drain, frame, log, qr};
 
-/// A WebSocket server for the local network that announces itself until somebody connects.
+/// A WebSocket server for the local network that announces itself until a client connects.
 ///
-/// The autoload `WebSocketServer` is made of this node. It works alone, too: add it to the tree, connect its signals and
-/// call `start`. The network is served on a thread of its own; signals are emitted on the main thread, once a frame, also
-/// while the game is paused.
+/// The autoload `WebSocketServer` uses this node. To use it without the autoload, add it to the tree, connect its signals and
+/// call `start`. The server runs on its own thread; signals are emitted on the main thread, once per frame, also while the
+/// game is paused.
 #[derive(GodotClass)]
 #[class(base = Node)]
 pub(crate) struct HallooServer {
-    /// The last server that was started. It is kept when it has stopped, for the ids of its clients are not used again.
+    /// The last server that was started. It is kept after a stop, so that client ids continue at the next start.
     server: Option<Server>,
-    /// Emits the signals in this node's place.
+    /// The object that emits the signals instead of this node.
     receiver: Option<Gd<Object>>,
     frame_budget: Duration,
-    /// What a message of the last batch cost its handlers.
-    cost_of_batched_message: Cell<Duration>,
-    /// Something was asked of the server that its published state may not show yet.
-    asked: Cell<bool>,
-    /// It was said already that nothing can be sent.
-    told_stopped: Cell<bool>,
+    /// The time that the handler of the last batch took per message.
+    batch_cost: Cell<Duration>,
+    /// A command was sent whose effect the published status may not contain yet.
+    is_status_stale: Cell<bool>,
+    /// The error that the server is not running was printed.
+    is_stop_reported: Cell<bool>,
     names: Rc<Names>,
     rates: Rates,
-    frames: Option<ConnectHandle>,
+    frame_connection: Option<ConnectHandle>,
     base: Base<Node>,
 }
 
@@ -47,206 +47,212 @@ impl INode for HallooServer {
             server: None,
             receiver: None,
             frame_budget: Duration::from_secs_f64(FRAME_BUDGET_MS / 1000.0),
-            cost_of_batched_message: Cell::default(),
-            asked: Cell::new(false),
-            told_stopped: Cell::new(false),
+            batch_cost: Cell::default(),
+            is_status_stale: Cell::new(false),
+            is_stop_reported: Cell::new(false),
             names: Rc::new(Names::new()),
             rates: Rates::default(),
-            frames: None,
+            frame_connection: None,
             base,
         }
     }
 
     fn enter_tree(&mut self) {
-        self.frames = Some(frame::each_frame(&self.to_gd(), HallooServer::frame));
+        self.frame_connection = Some(frame::each_frame(&self.to_gd(), HallooServer::frame));
     }
 
     fn exit_tree(&mut self) {
-        frame::no_more(&mut self.frames);
-        // When the tree is gone, nobody may serve any more. Nobody is told, for who would listen is leaving, too.
-        self.halt();
-        log::print_rest();
+        frame::disconnect(&mut self.frame_connection);
+        // The last events are not emitted, because the receivers of the signals may leave the tree as well.
+        self.stop_and_take_events();
+        log::print_all();
     }
 }
 
 #[godot_api]
 impl HallooServer {
-    /// A client finished its handshake; ids count from 1 and are never used again.
+    /// Emitted when a client has completed its handshake. Ids start at 1 and are never reused.
     #[signal]
     pub(crate) fn client_joined(id: i64);
 
-    /// A client is gone, with its close code or 1006, and why.
+    /// Emitted when a client has left, with its close code and reason. `code` is 1006 if there was no close frame.
     #[signal]
     pub(crate) fn client_left(id: i64, code: i64, reason: GString);
 
-    /// A message came from any client: text as it is, binary as UTF-8.
+    /// Emitted for each message, text or binary. Binary data is decoded as UTF-8.
     #[signal]
     pub(crate) fn model_data_received(data: GString);
 
-    /// A text message came.
+    /// Emitted for each text message, with the id of its sender.
     #[signal]
     pub(crate) fn message_received(id: i64, text: GString);
 
-    /// A binary message came.
+    /// Emitted for each binary message, with the id of its sender.
     #[signal]
     pub(crate) fn binary_received(id: i64, bytes: PackedByteArray);
 
-    /// All text messages of a frame, in order, with the ids of their senders: the fast way. When somebody joins or leaves
-    /// in between, there is one before and one after.
+    /// Emitted once per frame with all text messages of the frame, in order, and the ids of their senders: much faster than
+    /// one call per message. If a client joins or leaves in between, the messages before and after it are emitted separately.
     #[signal]
     pub(crate) fn messages_received(ids: PackedInt64Array, texts: PackedStringArray);
 
-    /// Announcing began or paused.
+    /// Emitted when the server starts or stops announcing itself.
     #[signal]
     pub(crate) fn discovery_changed(active: bool);
 
-    /// Messages for a client that does not take them fast enough were dropped.
+    /// Emitted when messages to a client were dropped because it reads too slowly.
     #[signal]
     pub(crate) fn messages_dropped(id: i64, count: i64);
 
-    /// The server failed and does not run any more; `start` starts it again.
+    /// Emitted when the server has failed and stopped; `start` starts it again.
     #[signal]
     pub(crate) fn server_failed(message: GString);
 
-    /// Starts the server, after stopping it if it runs. `options` has the settings of Project Settings > Halloo, without
-    /// their prefix; what is missing has its default. A wrong value is an error in the console, and its default is used;
-    /// with a wrong token, no server is started.
+    /// Starts the server; if it is running, stops it first. `options` contains settings by their names in Project Settings >
+    /// Halloo, without the prefix `halloo/`. Settings that are missing have their defaults. For an invalid value, an error is
+    /// printed and the default is used; with an invalid token, the server is not started.
     ///
-    /// Answers OK, ERR_INVALID_PARAMETER when the token is none, ERR_ALREADY_IN_USE when all ports are taken, or what else
-    /// kept it from listening.
+    /// Returns OK, ERR_INVALID_PARAMETER if the token is invalid, ERR_ALREADY_IN_USE if all ports are in use, or another error
+    /// if the server cannot listen.
     #[func(gd_self)]
     fn start(mut this: Gd<Self>, options: VarDictionary) -> Error {
         if Engine::singleton().is_editor_hint() {
-            log::complain("a server does not run inside the editor; run the project");
+            log::error("the server does not run in the editor; run the project");
             return Error::ERR_UNAVAILABLE;
         }
         let options = Options::read(&options);
-        options.complaints.iter().for_each(|complaint| log::complain(complaint));
+        options.errors.iter().for_each(|error| log::error(error));
         log::set_verbosity(options.verbosity);
-        let last_events = this.bind().halt();
-        if let Some(why) = options.refusal {
-            drain::tell_all(this.bind().emitter(), last_events);
-            log::complain(&why);
+        let last_events = this.bind().stop_and_take_events();
+        if let Some(error) = options.fatal_error {
+            drain::emit_all(this.bind().emitter(), last_events);
+            log::error(&error);
             return Error::ERR_INVALID_PARAMETER;
         }
-        let outcome = this.bind_mut().launch(options);
-        drain::tell_all(this.bind().emitter(), last_events);
-        log::print_waiting();
-        let Err(error) = outcome else { return Error::OK };
-        let (code, sentence) = convert::start_error(&error);
-        log::complain(&sentence);
+        let result = this.bind_mut().launch(options);
+        drain::emit_all(this.bind().emitter(), last_events);
+        log::print_some();
+        let Err(error) = result else { return Error::OK };
+        let (code, text) = convert::start_error(&error);
+        log::error(&text);
         code
     }
 
-    /// Stops the server: its clients are closed with 1001 and have left when this returns, which takes as long as they
-    /// need to answer, at most a second. Messages that were not taken yet are dropped.
+    /// Stops the server and closes its clients with 1001. Waits for them to complete the close handshake, at most one second.
+    /// Messages that were received but not emitted yet are dropped.
     #[func(gd_self)]
     fn stop(this: Gd<Self>) {
-        let last_events = this.bind().halt();
-        drain::tell_all(this.bind().emitter(), last_events);
-        log::print_waiting();
+        let last_events = this.bind().stop_and_take_events();
+        drain::emit_all(this.bind().emitter(), last_events);
+        log::print_some();
     }
 
-    /// Lets `receiver`, which has the same signals, emit them in this node's place.
+    /// Makes `receiver`, which must have the same signals, emit them instead of this node.
     #[func]
     fn forward_to(&mut self, receiver: Gd<Object>) {
         self.receiver = Some(receiver);
     }
 
-    /// Sends a text to one client.
+    /// Sends a text message to one client.
     ///
-    /// Answers OK, ERR_DOES_NOT_EXIST when the client has left, ERR_BUSY when too much waits already, or
-    /// ERR_UNCONFIGURED when the server does not run.
+    /// Returns OK, ERR_DOES_NOT_EXIST if the client has left, ERR_BUSY if its outbox is full, or ERR_UNCONFIGURED if the server
+    /// is not running.
     #[func]
     fn send(&self, id: i64, text: GString) -> Error {
         let text = convert::text(&text);
         self.log_sent(&format_args!("client {id}"), &text, text.len());
-        self.answer(|server| server.send(client(id), text))
+        self.deliver(|server| server.send(client(id), text))
     }
 
-    /// Sends bytes to one client; answers as `send`.
+    /// Sends a binary message to one client. Returns the same errors as `send`.
     #[func]
     fn send_binary(&self, id: i64, bytes: PackedByteArray) -> Error {
         self.log_sent(&format_args!("client {id}"), "(binary)", bytes.len());
-        self.answer(|server| server.send(client(id), bytes.as_slice()))
+        self.deliver(|server| server.send(client(id), bytes.as_slice()))
     }
 
-    /// Sends a text to all clients; answers as `send`. That there are none is no error.
+    /// Sends a text message to all clients. Returns OK, also if there are none, or ERR_UNCONFIGURED if the server is not
+    /// running.
     #[func]
     fn send_to_all(&self, text: GString) -> Error {
         let text = convert::text(&text);
         self.log_sent(&"all clients", &text, text.len());
-        self.answer(|server| server.send_to_all(text))
+        self.deliver(|server| server.send_to_all(text))
     }
 
-    /// Sends bytes to all clients; answers as `send`.
+    /// Sends a binary message to all clients. Returns the same errors as `send_to_all`.
     #[func]
     fn send_binary_to_all(&self, bytes: PackedByteArray) -> Error {
         self.log_sent(&"all clients", "(binary)", bytes.len());
-        self.answer(|server| server.send_to_all(Message::from(bytes.as_slice())))
+        self.deliver(|server| server.send_to_all(Message::from(bytes.as_slice())))
     }
 
-    /// Disconnects a client with a code (1000, or 3000 to 4999 for your own) and a reason of at most 123 bytes.
+    /// Closes the connection of a client. `code` is 1000, or 3000 to 4999 for codes of the application; `reason` is at most 123
+    /// bytes long in UTF-8.
     ///
-    /// Answers OK, ERR_INVALID_PARAMETER when code or reason cannot be sent, ERR_DOES_NOT_EXIST when the client has
-    /// left, or ERR_UNCONFIGURED when the server does not run.
+    /// Returns OK, ERR_INVALID_PARAMETER if the code or the reason is invalid, ERR_DOES_NOT_EXIST if the client has left, or
+    /// ERR_UNCONFIGURED if the server is not running.
     #[func]
     fn disconnect_client(&self, id: i64, code: i64, reason: GString) -> Error {
         let reason = reason.to_string();
-        let Some(code) = convert::own_close_code(code, &reason) else {
-            log::complain("a client is disconnected with code 1000 or 3000 to 4999 and a reason of at most 123 bytes");
+        let Some(code) = convert::close_code(code, &reason) else {
+            log::error(
+                "cannot disconnect the client: use code 1000 or 3000 to 4999, and a reason of at most 123 bytes",
+            );
             return Error::ERR_INVALID_PARAMETER;
         };
-        self.asked.set(true);
-        self.answer(|server| match self.running() {
+        self.is_status_stale.set(true);
+        self.deliver(|server| match self.running() {
             Some(_) => server.disconnect(client(id), code, &reason),
             None => Err(Stopped),
         })
     }
 
-    /// Announces the server now, if discovery is on.
+    /// Sends a beacon now, also while clients are connected. Has no effect while discovery is stopped.
     #[func]
     fn broadcast_now(&self) -> Error {
-        self.ask(Server::broadcast_now)
+        self.request(Server::broadcast_now)
     }
 
-    /// Stops announcing, and answering those who search, until `start_service_discovery`.
+    /// Stops sending beacons and answering probes, until `start_service_discovery` is called or the server is restarted.
     #[func]
     fn stop_service_discovery(&self) -> Error {
-        self.ask(Server::stop_service_discovery)
+        self.request(Server::stop_service_discovery)
     }
 
-    /// Starts discovery again.
+    /// Starts discovery again: the server is announced while no client is connected, and answers probes.
     #[func]
     fn start_service_discovery(&self) -> Error {
-        self.ask(Server::start_service_discovery)
+        self.request(Server::start_service_discovery)
     }
 
-    /// The state of the server: the six keys of the contract, and everything else under `halloo`.
+    /// Returns the status of the server: the six keys of the contract, and the extras under `halloo`.
     #[func]
     fn get_status(&self) -> VarDictionary {
         match &self.server {
-            Some(server) if self.asked.replace(false) => convert::status(&server.status()),
+            Some(server) if self.is_status_stale.replace(false) => convert::status(&server.status()),
             Some(server) => convert::status(&server.summary()),
             None => convert::no_status(),
         }
     }
 
-    /// Each client: `id`, `address`, `latency_ms` (-1 before the first heartbeat), `waiting` and `dropped` messages.
+    /// Returns a dictionary for each client: `id`, `address`, `latency_ms` (-1 before the first heartbeat), and the numbers of
+    /// `waiting` and `dropped` messages.
     #[func]
     fn get_clients(&self) -> Array<VarDictionary> {
         let status = self.running().map(Server::status);
         status.iter().flat_map(|status| &status.extras.clients).map(convert::client).collect()
     }
 
-    /// Every `ws://` address of the server, the one of this machine alone first, then the best for others.
+    /// Returns the `ws://` URLs of the server: first the loopback address, then the others, the best one for other machines
+    /// first. Empty if the server is not running.
     #[func]
     fn get_urls(&self) -> PackedStringArray {
         let urls = self.running().map(Server::urls).unwrap_or_default();
         urls.iter().map(GString::from).collect()
     }
 
-    /// Returns the URL of the page that a phone opens in its browser, without secrets; empty when the server does not run.
+    /// Returns the URL of the page that a phone opens in its browser, without secrets; empty if the server is not running.
     #[func]
     fn get_page_url(&self) -> GString {
         let url = self.running().map(Server::page_url);
@@ -254,32 +260,32 @@ impl HallooServer {
     }
 
     /// Returns the link to share, for example as a QR code: the page with the token and the certificate fingerprint, if there
-    /// are any. It grants access. Empty when the server does not run.
+    /// are any. It grants access. Empty if the server is not running.
     #[func]
     fn get_invitation(&self) -> GString {
         let url = self.running().map(Server::invitation);
         GString::from(&url.unwrap_or_default())
     }
 
-    /// The QR code of `text` as grey levels, one byte a module, square; empty when the text is too long.
+    /// Returns the QR code of `text` as a square image with one byte per module, 0 or 255; empty if the text is too long.
     #[func]
     fn get_qr_modules(text: GString) -> PackedByteArray {
         qr::modules(&text.to_string())
     }
 
-    /// The id by which others know this start of the server; empty before the first.
+    /// Returns the id of the server in its beacons, which is new at each start; empty before the first start.
     #[func]
     fn get_id(&self) -> GString {
         GString::from(self.server.as_ref().map_or("", Server::id))
     }
 
-    /// Events that wait to be told because earlier frames had no time for them.
+    /// Returns the number of events that are waiting for a later frame.
     #[func]
     fn get_waiting_events(&self) -> i64 {
         self.waiting_events() as i64
     }
 
-    /// Messages that came in and went out in the last second, in this order.
+    /// Returns the messages received and sent per second, in this order.
     #[func]
     fn get_rates(&mut self) -> Vector2 {
         let status = self.server.as_ref().map(Server::summary);
@@ -290,56 +296,40 @@ impl HallooServer {
 
 impl HallooServer {
     fn frame(this: Gd<Self>) {
-        // Most frames end here, for a few microseconds.
-        if this.bind().waiting_events() == 0 && !log::is_waiting() {
+        // The usual case, which takes only a few microseconds.
+        if this.bind().waiting_events() == 0 && !log::has_lines() {
             return;
         }
-        log::print_waiting();
+        log::print_some();
         let (emitter, budget, waiting) = {
             let node = this.bind();
-            (node.emitter(), node.frame_budget(), node.waiting_events())
+            (node.emitter(), node.frame_budget, node.waiting_events())
         };
         drain::drain(drain::Source {
             emitter,
             budget,
             waiting,
             next: &|| if this.is_instance_valid() { this.bind().try_event() } else { None },
-            batched_cost: &|| match this.is_instance_valid() {
-                true => this.bind().cost_of_batched_message(),
-                false => Duration::ZERO,
-            },
+            batch_cost: &|| if this.is_instance_valid() { this.bind().batch_cost.get() } else { Duration::ZERO },
             note_batch: &|took, messages| {
                 if this.is_instance_valid() {
-                    this.bind().note_batch(took, messages);
+                    this.bind().batch_cost.set(took.div_f64(messages as f64));
                 }
             },
         });
     }
 
-    pub(crate) fn emitter(&self) -> Emitter {
+    fn emitter(&self) -> Emitter {
         let own = || self.to_gd().upcast::<Object>();
         Emitter::new(self.receiver.clone().filter(Gd::is_instance_valid).unwrap_or_else(own), Rc::clone(&self.names))
     }
 
-    pub(crate) fn waiting_events(&self) -> usize {
+    fn waiting_events(&self) -> usize {
         self.server.as_ref().map_or(0, Server::waiting_events)
     }
 
-    pub(crate) fn try_event(&self) -> Option<Event<'static>> {
+    fn try_event(&self) -> Option<Event<'static>> {
         self.server.as_ref()?.try_event()
-    }
-
-    pub(crate) fn frame_budget(&self) -> Duration {
-        self.frame_budget
-    }
-
-    pub(crate) fn cost_of_batched_message(&self) -> Duration {
-        self.cost_of_batched_message.get()
-    }
-
-    /// Learns what the handlers of a batch took.
-    pub(crate) fn note_batch(&self, took: Duration, messages: usize) {
-        self.cost_of_batched_message.set(took.div_f64(messages as f64));
     }
 
     fn running(&self) -> Option<&Server> {
@@ -348,8 +338,8 @@ impl HallooServer {
 
     fn launch(&mut self, options: Options) -> Result<(), halloo::StartError> {
         self.frame_budget = options.frame_budget;
-        self.asked.set(true);
-        self.told_stopped.set(false);
+        self.is_status_stale.set(true);
+        self.is_stop_reported.set(false);
         match &mut self.server {
             Some(server) => server.restart(options.config),
             None => {
@@ -359,8 +349,8 @@ impl HallooServer {
         }
     }
 
-    /// Stops the server and answers what is still to be told of it.
-    fn halt(&self) -> Vec<Event<'static>> {
+    /// Stops the server and returns its last events, without messages.
+    fn stop_and_take_events(&self) -> Vec<Event<'static>> {
         let Some(server) = self.running() else { return Vec::new() };
         let was_active = server.summary().discovery_active;
         server.stop();
@@ -372,28 +362,28 @@ impl HallooServer {
         last
     }
 
-    fn answer(&self, send: impl FnOnce(&Server) -> Result<Delivery, Stopped>) -> Error {
+    fn deliver(&self, send: impl FnOnce(&Server) -> Result<Delivery, Stopped>) -> Error {
         let delivery = convert::delivery(self.server.as_ref().map_or(Err(Stopped), send));
         if delivery == Error::ERR_UNCONFIGURED {
-            self.tell_stopped();
+            self.report_stopped();
         }
         delivery
     }
 
-    fn ask(&self, request: impl FnOnce(&Server)) -> Error {
+    fn request(&self, request: impl FnOnce(&Server)) -> Error {
         let Some(server) = self.running() else {
-            self.tell_stopped();
+            self.report_stopped();
             return Error::ERR_UNCONFIGURED;
         };
         request(server);
-        self.asked.set(true);
+        self.is_status_stale.set(true);
         Error::OK
     }
 
-    /// Once, since a game that sends in every frame would fill the console.
-    fn tell_stopped(&self) {
-        if !self.told_stopped.replace(true) {
-            log::complain("nothing is sent because the server does not run; start it with start_server()");
+    /// Prints an error once per stop, because a game may send in every frame.
+    fn report_stopped(&self) {
+        if !self.is_stop_reported.replace(true) {
+            log::error("the server is not running, so nothing is sent; start it with start_server()");
         }
     }
 
@@ -404,7 +394,7 @@ impl HallooServer {
     }
 }
 
-/// A negative number is nobody's id.
+/// Converts an id; a negative number becomes 0, which is never the id of a client.
 fn client(id: i64) -> ClientId {
     ClientId(u64::try_from(id).unwrap_or(0))
 }
