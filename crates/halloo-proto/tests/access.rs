@@ -1,4 +1,4 @@
-//! Tables of `Host` and `Origin` headers, forged and genuine, each with the expected decision.
+//! Tables of `Host` and `Origin` headers, genuine and forged, each with the expected decision.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ fn origin_passes(origin: &str, host: &str, peer: IpAddr) -> bool {
 }
 
 #[test]
-fn origins_from_another_machine() {
+fn origin_from_another_machine_must_match_the_host() {
     let table = [
         // The page of this server, in every spelling.
         ("http://192.168.1.5:8765", true),
@@ -134,7 +134,7 @@ fn origins_from_another_machine() {
 }
 
 #[test]
-fn origins_of_programs_on_this_machine() {
+fn loopback_origin_is_accepted_from_loopback() {
     for (origin, expected) in [
         ("http://localhost:5173", true),
         ("https://localhost", true),
@@ -183,7 +183,7 @@ fn scheme_implies_its_default_port() {
 }
 
 #[test]
-fn host_headers() {
+fn host_must_be_an_ip_address_or_a_local_name() {
     let table = [
         ("127.0.0.1", true),
         ("127.0.0.1:8765", true),
@@ -282,7 +282,7 @@ fn host_headers() {
 }
 
 #[test]
-fn own_and_configured_host_names() {
+fn own_and_allowed_host_names_are_accepted() {
     let mut rules = AccessRules::default();
     rules.own_host = Some("annas-laptop".into());
     rules.allowed_hosts = vec!["game.example".into()];
@@ -302,7 +302,7 @@ fn own_and_configured_host_names() {
 }
 
 #[test]
-fn configured_origins() {
+fn allowed_origins_are_accepted() {
     let mut rules = AccessRules::default();
     rules.allowed_origins = vec!["https://Play.Example/".into(), "null".into()];
     for (origin, expected) in [
@@ -323,13 +323,13 @@ fn configured_origins() {
     assert!(rules.check_origin(&[], HERE, lan_peer()).is_ok());
 }
 
-/// The refusal as a command line describes it.
+/// Returns the refusal as a command-line program describes it.
 fn described(denied: Denied) -> String {
     Refusal::from(denied).describe(SettingNames::CommandLine)
 }
 
 #[test]
-fn refusal_names_the_option_that_would_allow_it() {
+fn refusal_names_the_option_that_would_allow_the_request() {
     let rules = AccessRules::default();
     for origin in ["http://play.example:3000", "https://[2001:db8::1]", "null", "file://"] {
         let text = rules.check_origin(&[origin], HERE, lan_peer()).map_err(described).unwrap_err();
@@ -344,7 +344,7 @@ fn refusal_names_the_option_that_would_allow_it() {
 }
 
 #[test]
-fn refusal_never_suggests_what_a_shell_would_execute() {
+fn refusal_never_suggests_text_that_a_shell_would_execute() {
     let rules = AccessRules::default();
     for text in [
         "http://x$(reboot)",
@@ -367,7 +367,7 @@ fn refusal_never_suggests_what_a_shell_would_execute() {
 }
 
 #[test]
-fn only_local_peers_may_connect() {
+fn only_peers_on_local_networks_may_connect() {
     let rules = AccessRules::default();
     let attached = [("203.0.113.7".parse().unwrap(), 24), ("2001:db8:1::7".parse().unwrap(), 64)];
     for (peer, expected) in [

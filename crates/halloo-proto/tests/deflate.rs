@@ -51,7 +51,7 @@ fn deflated(bytes: &[u8], window: u8) -> Vec<u8> {
 }
 
 #[test]
-fn the_examples_of_rfc_7692_section_7_2_3() {
+fn examples_of_rfc_7692_section_7_2_3_are_decompressed() {
     let hello: [(&[u8], &str); 5] = [
         (&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], "one block"),
         (&[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00], "a stored block"),
@@ -178,7 +178,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn round_trip(payloads in prop::collection::vec(payload(), 1..5)) {
+    fn messages_survive_a_round_trip(payloads in prop::collection::vec(payload(), 1..5)) {
         let (mut deflater, mut out) = (Deflater::default(), Vec::new());
         for payload in &payloads {
             deflater.encode(&mut out, Opcode::Binary, payload);

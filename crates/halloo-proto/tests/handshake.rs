@@ -128,7 +128,7 @@ fn endless_responses_are_rejected() {
     assert!(matches!(read(&endless), Response::Invalid(why) if why.contains("large")));
     let headers = format!("HTTP/1.1 101 X\r\n{}", "a: b\r\n".repeat(100));
     assert!(matches!(read(&headers), Response::Invalid(why) if why.contains("large")));
-    let chatty = format!("HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n\r\n{}", "x".repeat(9000));
-    let Response::Refused { status: 503, text } = read(&chatty) else { panic!() };
+    let long = format!("HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n\r\n{}", "x".repeat(9000));
+    let Response::Refused { status: 503, text } = read(&long) else { panic!() };
     assert!(text.len() <= 303, "{}", text.len());
 }

@@ -1,6 +1,6 @@
-//! Limits on what a peer may send, on a virtual clock; and every close code.
+//! Limits on what a peer sends, on a virtual clock, and all close codes.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use halloo_proto::message::{Incoming, Receiver};
 use halloo_proto::read_pauses::ReadPauses;
 use proptest::prelude::*;
 
-/// Reads one frame at `now`; returns whether it was a whole message or control frame.
+/// Reads one frame at `now`. Returns whether it was a whole message or control frame.
 fn read(
     receiver: &mut Receiver,
     frame: &[u8],
@@ -30,23 +30,24 @@ fn ping() -> Vec<u8> {
 }
 
 proptest! {
-    /// In any time no more than a burst and what has been refilled since; and a peer that keeps to the rate is never refused.
+    /// In any period, at most the burst and what was refilled since; and a peer that keeps to the rate is never
+    /// refused.
     #[test]
     fn control_frames_are_limited_to_rate_and_burst(rate in 1u32..100, gaps in prop::collection::vec(0u64..100_000, 1..500)) {
         let limits = MessageLimits { max_control_frames_per_second: rate, ..MessageLimits::default() };
-        let (mut receiver, mut now, mut taken) = (Receiver::default(), Time::ZERO, 0u64);
+        let (mut receiver, mut now, mut accepted) = (Receiver::default(), Time::ZERO, 0u64);
         for gap in gaps {
             now = now + Duration::from_micros(gap);
             let refilled = (now - Time::ZERO).as_micros() as u64 * u64::from(rate) / 1_000_000;
             match read(&mut receiver, &ping(), &limits, now) {
-                Ok(_) => taken += 1,
+                Ok(_) => accepted += 1,
                 Err(violation) => {
                     prop_assert_eq!(violation.code, CloseCode::PolicyViolation);
-                    prop_assert!(taken >= 2 * u64::from(rate), "{taken} were taken at {rate} a second");
+                    prop_assert!(accepted >= 2 * u64::from(rate), "{accepted} were accepted at {rate} per second");
                     break;
                 }
             }
-            prop_assert!(taken <= 2 * u64::from(rate) + refilled, "{taken} in {:?}", now - Time::ZERO);
+            prop_assert!(accepted <= 2 * u64::from(rate) + refilled, "{accepted} in {:?}", now - Time::ZERO);
         }
         let (mut steady, mut now) = (Receiver::default(), Time::ZERO);
         for _ in 0..1000 {
@@ -56,8 +57,8 @@ proptest! {
     }
 
     #[test]
-    fn fragments_are_limited_in_number_and_time(count in 1u32..50, most in 1u32..50, late in any::<bool>()) {
-        let limits = MessageLimits { max_fragments: most, ..MessageLimits::default() };
+    fn fragments_are_limited_in_number_and_time(count in 1u32..50, max in 1u32..50, late in any::<bool>()) {
+        let limits = MessageLimits { max_fragments: max, ..MessageLimits::default() };
         let (mut receiver, start) = (Receiver::default(), Time::ZERO);
         for index in 0..count {
             let last = index + 1 == count;
@@ -65,12 +66,12 @@ proptest! {
             let first = if index == 0 { 2 } else { 0 } | if last { 0x80 } else { 0 };
             match read(&mut receiver, &[first, 1, b'x'], &limits, now) {
                 Ok(whole) => {
-                    prop_assert!(index < most && whole == last && !(last && late && index > 0));
+                    prop_assert!(index < max && whole == last && !(last && late && index > 0));
                     prop_assert_eq!(receiver.deadline(&limits, Time::ZERO), (!last).then_some(start + limits.fragment_timeout));
                 }
                 Err(violation) => {
                     prop_assert_eq!(violation.code, CloseCode::PolicyViolation);
-                    prop_assert!(index == most || (last && late));
+                    prop_assert!(index == max || (last && late));
                     break;
                 }
             }
@@ -78,7 +79,7 @@ proptest! {
     }
 }
 
-/// A pause of a minute, just over.
+/// Returns the state just after a pause of a minute.
 fn after_a_pause() -> ReadPauses {
     let mut pauses = ReadPauses::from(Time::ZERO + Duration::from_secs(100));
     pauses.pause();
@@ -88,27 +89,27 @@ fn after_a_pause() -> ReadPauses {
 }
 
 #[test]
-fn control_frames_that_gathered_during_a_pause_are_not_a_burst() {
+fn control_frames_received_during_a_pause_do_not_count_as_a_burst() {
     let limits = MessageLimits::default();
     let (pauses, each) = (after_a_pause(), u64::from(limits.max_control_frames_per_second));
     let mut receiver = Receiver::default();
-    let taken = (0..10_000).take_while(|_| read(&mut receiver, &ping(), &limits, pauses).is_ok()).count() as u64;
-    assert_eq!(taken, 60 * each + 2 * each, "what a minute allows, and the burst");
+    let accepted = (0..10_000).take_while(|_| read(&mut receiver, &ping(), &limits, pauses).is_ok()).count() as u64;
+    assert_eq!(accepted, 60 * each + 2 * each, "those of a minute, and the burst");
 }
 
 #[test]
-fn message_may_continue_after_a_pause() {
+fn message_may_be_continued_after_a_pause() {
     let limits = MessageLimits::default();
     let (pauses, mut receiver) = (after_a_pause(), Receiver::default());
     assert_eq!(read(&mut receiver, &[2, 1, b'x'], &limits, Time::ZERO + Duration::from_secs(99)), Ok(false));
     assert_eq!(receiver.deadline(&limits, pauses.since()), Some(pauses.now() + limits.fragment_timeout));
     assert_eq!(read(&mut receiver, &[0, 1, b'y'], &limits, pauses), Ok(false));
     let late = pauses.now() + limits.fragment_timeout + Duration::from_secs(1);
-    assert!(read(&mut receiver, &[0x80, 1, b'z'], &limits, late).is_err(), "but not for ever");
+    assert!(read(&mut receiver, &[0x80, 1, b'z'], &limits, late).is_err(), "the deadline begins anew after the pause");
 }
 
 #[test]
-fn every_close_code_is_accepted_exactly_if_it_may_be_sent() {
+fn close_code_is_accepted_if_and_only_if_it_may_be_sent() {
     for number in 0..=u16::MAX {
         let code = CloseCode::from(number);
         assert_eq!(code.number(), number);
@@ -119,7 +120,7 @@ fn every_close_code_is_accepted_exactly_if_it_may_be_sent() {
         let may_be_sent = may_be_sent || (3000..=4999).contains(&number);
         match Receiver::default().next(&mut &mut frame[..], Role::Client, false, &MessageLimits::default(), Time::ZERO)
         {
-            Ok(Some(Incoming::Close(told, ""))) => assert!(may_be_sent && told == code, "{number}"),
+            Ok(Some(Incoming::Close(received, ""))) => assert!(may_be_sent && received == code, "{number}"),
             Err(violation) => assert!(!may_be_sent && violation.code == CloseCode::ProtocolError, "{number}"),
             other => panic!("{number}: {other:?}"),
         }

@@ -1,6 +1,6 @@
-//! Whatever is pushed, taken and cut: every message is written, waits or is counted as dropped, and order is kept.
+//! Random operations on an outbox: every message is written or counted as dropped, and the order is kept.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Messages of these sizes, and whether a ping stands before each.
+    /// Pushes messages of these sizes, each after a ping if the flag is set.
     Push(Vec<(usize, bool)>),
-    /// The socket takes so many bytes.
+    /// The socket accepts this many bytes.
     Take(usize),
+    /// Drops everything that waits.
     Cut,
 }
 
@@ -38,7 +39,7 @@ fn limits() -> impl Strategy<Value = OutboxLimits> {
     })
 }
 
-/// Takes what a socket would, and answers it.
+/// Takes at most `most` bytes, as a socket would, and returns them.
 fn take(outbox: &mut Outbox, most: usize) -> Vec<u8> {
     let mut taken = Vec::new();
     while taken.len() < most {
@@ -55,7 +56,7 @@ fn take(outbox: &mut Outbox, most: usize) -> Vec<u8> {
     taken
 }
 
-/// The numbers that the messages in `written` carry; what is not a whole frame fails.
+/// Returns the numbers that the messages in `written` contain. Panics unless all frames are whole.
 fn numbers(mut written: &[u8]) -> Vec<u32> {
     let mut numbers = Vec::new();
     while !written.is_empty() {
@@ -74,8 +75,8 @@ fn numbers(mut written: &[u8]) -> Vec<u32> {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_uncounted(limits in limits(), steps in prop::collection::vec(step(), 0..60)) {
-        let account = Arc::new(AtomicUsize::new(0));
+    fn every_message_is_written_or_counted_as_dropped(limits in limits(), steps in prop::collection::vec(step(), 0..60)) {
+        let memory = Arc::new(AtomicUsize::new(0));
         let (mut outbox, mut written) = (Outbox::default(), Vec::new());
         let (mut pushed, mut dropped) = (0u32, 0u64);
         for step in steps {
@@ -90,7 +91,7 @@ proptest! {
                         encode(&mut bytes, Opcode::Binary, &payload, None);
                         pushed += 1;
                     }
-                    match outbox.push(&Frames::new(&bytes, &account), 0, &limits) {
+                    match outbox.push(&Frames::new(&bytes, &memory), 0, &limits) {
                         Pushed::Queued => {}
                         Pushed::Dropped(count) => {
                             prop_assert_ne!(limits.when_full, SlowClient::Disconnect);
@@ -110,10 +111,10 @@ proptest! {
         let waiting = outbox.unsent();
         written.extend(take(&mut outbox, usize::MAX));
         let written = numbers(&written);
-        prop_assert!(written.is_sorted_by(|a, b| a < b), "in order, and none twice: {written:?}");
+        prop_assert!(written.is_sorted_by(|a, b| a < b), "not in order, or duplicates: {written:?}");
         prop_assert_eq!(written.len() as u64 + dropped, u64::from(pushed));
         prop_assert!(waiting <= written.len() as u64);
         prop_assert!(outbox.is_empty() && outbox.bytes() == 0);
-        prop_assert_eq!(account.load(Ordering::Relaxed), 0, "what is written or dropped is given back");
+        prop_assert_eq!(memory.load(Ordering::Relaxed), 0, "the memory of written and dropped messages is released");
     }
 }

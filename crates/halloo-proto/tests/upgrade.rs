@@ -1,4 +1,4 @@
-//! Request heads: in pieces, malformed, too large, or not HTTP at all.
+//! Request heads: valid, in pieces, malformed, too large, or not HTTP at all.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -21,8 +21,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Returns the status and the whole response of a refusal, which must agree; 101 or 200 if the request is accepted, 0 if it
-/// is incomplete.
+/// Returns the status and the whole response of a refusal, which must agree; 101 or 200 if the request is accepted, 0
+/// if it is incomplete.
 fn respond(bytes: impl AsRef<[u8]>) -> (u16, String) {
     match read(bytes) {
         Decision::Incomplete => (0, String::new()),
@@ -60,7 +60,7 @@ fn unknown_subprotocols_and_extensions_are_not_negotiated_and_frames_follow_the_
 }
 
 #[test]
-fn variations_of_a_valid_handshake() {
+fn handshake_variations_get_the_expected_status() {
     for (from, to, expected) in [
         ("Upgrade: websocket", "uPGRADE:WEBSOCKET", 101),
         ("Upgrade: websocket", "Upgrade: h2c, websocket", 101),
@@ -188,8 +188,8 @@ fn http_requests_are_subject_to_the_access_rules() {
         assert_eq!(respond(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
     }
     let route = halloo_proto::routes::find("/status");
-    let asked = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(asked, Decision::Respond { route, head_only: true, origin: None });
+    let decision = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None });
     assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
 }
 
@@ -252,7 +252,7 @@ fn respond_with_token(head: impl AsRef<[u8]>, may_try_token: bool) -> (u16, Stri
 }
 
 #[test]
-fn token_is_accepted_in_the_query_the_authorization_and_the_subprotocols() {
+fn token_is_accepted_in_the_query_the_authorization_header_and_the_subprotocols() {
     let protocol = "Sec-WebSocket-Protocol: chat";
     for (from, to, expected) in [
         ("GET /", format!("GET /?token={TOKEN}&"), 101),

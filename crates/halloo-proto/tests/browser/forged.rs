@@ -57,7 +57,7 @@ fn replies_to_other_browsers_and_invalid_datagrams_are_ignored() {
 }
 
 #[test]
-fn what_a_server_sends_is_bounded_and_cleaned() {
+fn text_and_addresses_from_a_server_are_bounded_and_cleaned() {
     let mut world = World::new(1, Vec::new());
     let long = format!("\\u001b\\u202e{}", "x".repeat(400));
     let list = (0..100).map(|last| format!(r#""10.0.0.{last}""#)).collect::<Vec<_>>().join(",");
@@ -77,7 +77,7 @@ fn what_a_server_sends_is_bounded_and_cleaned() {
 }
 
 #[test]
-fn flood_of_forged_beacons_hides_no_server_and_is_forgotten() {
+fn flood_of_forged_beacons_hides_no_server_and_is_removed() {
     let mut world = World::new(1, vec![Server::new("old", 1, true)]);
     world.run(10 * SECOND);
     world.take_changes();

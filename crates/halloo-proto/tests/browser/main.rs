@@ -48,15 +48,15 @@ fn silent_server_is_found_in_four_seconds_with_30_percent_loss() {
 }
 
 #[test]
-fn no_server_is_taken_for_lost_with_30_percent_loss() {
+fn no_running_server_is_lost_with_30_percent_loss() {
     // Twenty servers for an hour are about one server for a day.
     let servers = (1..=20).map(|last| Server::new(&format!("s{last}"), last, last % 2 == 0)).collect();
     let mut world = World::new(3, servers);
     world.loss = 30;
     world.run(3600 * SECOND);
     let lost = world.take_changes().iter().filter(|change| change.starts_with("lost")).count();
-    eprintln!("{lost} of 20 servers taken for lost in an hour");
-    assert!(lost <= 1, "{lost} servers were taken for lost in an hour");
+    eprintln!("{lost} of 20 running servers were reported as lost in an hour");
+    assert!(lost <= 1, "{lost} running servers were reported as lost in an hour");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn restart_is_seen_at_once() {
     assert_eq!(
         world.take_changes(),
         ["lost old", "found new", "updated new"],
-        "a beacon has no number of clients, a reply has"
+        "a reply contains the number of clients, a beacon does not"
     );
     world.run(1000 * SECOND);
     assert_eq!(world.known(), ["new"]);

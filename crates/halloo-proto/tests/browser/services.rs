@@ -1,4 +1,4 @@
-//! Servers from DNS-SD, which are claims until they are checked over TCP.
+//! Servers from DNS-SD, which are reported only after a check over TCP.
 
 use halloo_proto::browser::{Change, DiscoveryMethod, MAX_CHECKS};
 

@@ -79,20 +79,20 @@ proptest! {
     }
 
     #[test]
-    fn valid_traffic_is_read_alike((role, frames) in with_role(|role| valid(role).boxed())) {
+    fn valid_traffic_is_read_as_by_the_reference((role, frames) in with_role(|role| valid(role).boxed())) {
         let frames: Vec<Frame> = frames;
         let bytes = wire(&frames);
         prop_assert_eq!(read(role, [&bytes[..]]), read_with_reference(role, &bytes));
     }
 
     #[test]
-    fn malformed_traffic_is_refused_alike((role, bytes) in with_role(|role| malformed(role).boxed())) {
+    fn malformed_traffic_is_refused_as_by_the_reference((role, bytes) in with_role(|role| malformed(role).boxed())) {
         let (ours, theirs) = (read(role, [&bytes[..]]), read_with_reference(role, &bytes));
         prop_assert!(agree(&ours, &theirs), "{ours:?}\n{theirs:?}");
     }
 
     #[test]
-    fn random_bytes_are_read_alike((role, bytes) in with_role(|_| prop::collection::vec(any::<u8>(), 0..200).boxed())) {
+    fn random_bytes_are_read_as_by_the_reference((role, bytes) in with_role(|_| prop::collection::vec(any::<u8>(), 0..200).boxed())) {
         let (ours, theirs) = (read(role, [&bytes[..]]), read_with_reference(role, &bytes));
         prop_assert!(agree(&ours, &theirs), "{ours:?}\n{theirs:?}");
     }

@@ -3,8 +3,8 @@
 //! Both readers must agree on every message, and on every violation that RFC 6455 requires to be refused, with five
 //! exceptions:
 //! 1. A length that is not in its shortest form is refused here, because section 5.2 requires the shortest form.
-//! 2. A header that violates a rule and announces too many bytes, or a length with its top bit set, is 1002 here, as section
-//!    5.2 requires; the reference checks the size first.
+//! 2. A header that violates a rule and announces too many bytes, or a length with its top bit set, is 1002 here, as
+//!    section 5.2 requires; the reference checks the size first.
 //! 3. Close code 1014, which was registered with IANA after the RFC, is accepted here, but not by the reference.
 //! 4. A forbidden close code with a reason that is not UTF-8 is 1002 here and 1007 there; both are correct.
 //! 5. This crate decides by the header, and by the first bytes that are not UTF-8; the reference when the frame is

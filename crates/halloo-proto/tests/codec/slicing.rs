@@ -1,4 +1,4 @@
-//! Traffic is read alike in any pieces.
+//! Traffic gives the same result in any pieces.
 
 use halloo_proto::frame::Role;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ fn for_role<T: std::fmt::Debug>(
 
 proptest! {
     #[test]
-    fn valid_traffic_is_read_alike_in_pieces((role, frames, cuts) in for_role(|role| valid(role).boxed())) {
+    fn valid_traffic_gives_the_same_result_in_pieces((role, frames, cuts) in for_role(|role| valid(role).boxed())) {
         let frames: Vec<Frame> = frames;
         let seen = same_in_pieces(role, &wire(&frames), &cuts)?;
         let refused = seen.iter().any(|seen| matches!(seen, Seen::Refused(..)));
@@ -39,12 +39,12 @@ proptest! {
     }
 
     #[test]
-    fn malformed_traffic_is_read_alike_in_pieces((role, bytes, cuts) in for_role(|role| malformed(role).boxed())) {
+    fn malformed_traffic_gives_the_same_result_in_pieces((role, bytes, cuts) in for_role(|role| malformed(role).boxed())) {
         same_in_pieces(role, &bytes, &cuts)?;
     }
 
     #[test]
-    fn random_bytes_are_read_alike_in_pieces((role, bytes, cuts) in for_role(|_| prop::collection::vec(any::<u8>(), 0..300).boxed())) {
+    fn random_bytes_give_the_same_result_in_pieces((role, bytes, cuts) in for_role(|_| prop::collection::vec(any::<u8>(), 0..300).boxed())) {
         same_in_pieces(role, &bytes, &cuts)?;
     }
 }

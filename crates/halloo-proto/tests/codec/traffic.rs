@@ -69,7 +69,7 @@ pub(crate) fn valid(role: Role) -> impl Strategy<Value = Vec<Frame>> {
     (vec(piece, 0..8), end).prop_map(|(pieces, end)| pieces.into_iter().flatten().chain(end).collect())
 }
 
-/// The same with one violation, some changed bytes, and perhaps cut off.
+/// The same, possibly with a violation, with changed bytes, or truncated.
 pub(crate) fn malformed(role: Role) -> impl Strategy<Value = Vec<u8>> {
     let damage = prop_oneof![
         3 => violation(role).prop_map(Some),

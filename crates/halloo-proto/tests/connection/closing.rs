@@ -9,32 +9,32 @@ use halloo_proto::frame::{Opcode, Role};
 use super::endpoint::{CLOSE_TIMEOUT, Packet, Seen};
 use super::pair::{Pair, ROLES};
 
-const GARBAGE: [u8; 2] = [0xff, 0xff];
+const INVALID_FRAME: [u8; 2] = [0xff, 0xff];
 
 fn are_gone(pair: &Pair) -> bool {
     pair.client.is_gone && pair.server.is_gone
 }
 
 #[test]
-fn close_is_agreed_and_both_sockets_end_without_a_timeout() {
+fn close_handshake_ends_both_sockets_without_a_timeout() {
     for role in ROLES {
         let mut pair = Pair::default();
         let (closer, _) = pair.ends(role);
-        closer.text("last words");
+        closer.text("last message");
         assert!(closer.close(CloseCode::Other(4000), "enough"));
         assert!(!closer.close(CloseCode::Normal, "again"), "a second close sends nothing");
         let ended = pair.run_until(are_gone).unwrap();
         assert!(ended < CLOSE_TIMEOUT, "{ended:?}");
         let (closer, other) = pair.ends(role);
-        let told = Seen::ClosedByPeer(CloseCode::Other(4000), "enough".into());
-        assert_eq!(other.seen, [Seen::Text("last words".into()), told, Seen::Eof]);
+        let closed = Seen::ClosedByPeer(CloseCode::Other(4000), "enough".into());
+        assert_eq!(other.seen, [Seen::Text("last message".into()), closed, Seen::Eof]);
         assert_eq!(closer.seen, [Seen::Agreed, Seen::Eof]);
         assert_eq!((closer.close_frames, other.close_frames), (1, 1));
     }
 }
 
 #[test]
-fn crossed_closes_are_agreed_by_both_and_answered_by_neither() {
+fn crossed_close_frames_complete_the_handshake_without_further_frames() {
     let mut pair = Pair::default();
     assert!(pair.client.close(CloseCode::Normal, "mine"));
     assert!(pair.server.close(CloseCode::GoingAway, "mine"));
@@ -46,7 +46,7 @@ fn crossed_closes_are_agreed_by_both_and_answered_by_neither() {
 }
 
 #[test]
-fn late_answer_to_a_close_frame_is_not_waited_for() {
+fn late_close_frame_of_the_peer_is_not_awaited() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.delay = CLOSE_TIMEOUT;
@@ -59,7 +59,7 @@ fn late_answer_to_a_close_frame_is_not_waited_for() {
 }
 
 #[test]
-fn answer_just_in_time_is_accepted() {
+fn close_frame_of_the_peer_just_in_time_is_accepted() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.delay = CLOSE_TIMEOUT / 2 - Duration::from_millis(1);
@@ -70,7 +70,7 @@ fn answer_just_in_time_is_accepted() {
 }
 
 #[test]
-fn peer_that_is_cut_off_while_closing_ends_with_a_close_timeout() {
+fn cut_connection_ends_with_a_close_timeout() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.is_cut = true;
@@ -81,7 +81,7 @@ fn peer_that_is_cut_off_while_closing_ends_with_a_close_timeout() {
 }
 
 #[test]
-fn socket_that_ends_while_closing_is_the_end() {
+fn end_of_stream_while_closing_ends_the_connection() {
     for role in ROLES {
         let mut pair = Pair::default();
         assert!(pair.ends(role).0.close(CloseCode::Normal, ""));
@@ -92,12 +92,12 @@ fn socket_that_ends_while_closing_is_the_end() {
 }
 
 #[test]
-fn garbage_while_closing_ends_it_without_a_second_close_frame() {
+fn violation_while_closing_causes_no_second_close_frame() {
     for role in ROLES {
         let mut pair = Pair::default();
         let (closer, other) = pair.ends(role);
         assert!(closer.close(CloseCode::Normal, ""));
-        other.raw(GARBAGE.to_vec());
+        other.raw(INVALID_FRAME.to_vec());
         pair.run(CLOSE_TIMEOUT);
         let (closer, _) = pair.ends(role);
         assert_eq!(closer.seen[0], Seen::Agreed);
@@ -106,12 +106,12 @@ fn garbage_while_closing_ends_it_without_a_second_close_frame() {
 }
 
 #[test]
-fn violation_is_answered_with_its_code_and_nothing_behind_it_is_read() {
+fn violation_closes_with_its_code_and_nothing_after_it_is_read() {
     for role in ROLES {
         let mut pair = Pair::default();
         let (victim, other) = pair.ends(role);
-        other.raw(GARBAGE.to_vec());
-        other.text("behind it");
+        other.raw(INVALID_FRAME.to_vec());
+        other.text("after it");
         assert_eq!(victim.seen, []);
         pair.run_until(are_gone).unwrap();
         let (victim, other) = pair.ends(role);
@@ -122,26 +122,26 @@ fn violation_is_answered_with_its_code_and_nothing_behind_it_is_read() {
 }
 
 #[test]
-fn messages_behind_our_close_frame_reach_a_client_and_not_a_server() {
+fn messages_after_our_close_frame_reach_a_client_but_not_a_server() {
     for (role, expected) in [(Role::Client, true), (Role::Server, false)] {
         let mut pair = Pair::default();
         let (closer, other) = pair.ends(role);
         assert!(closer.close(CloseCode::Normal, ""));
-        other.text("was on its way");
+        other.text("in flight");
         other.frame(Opcode::Ping, b"");
         pair.run_until(are_gone).unwrap();
         let (closer, _) = pair.ends(role);
-        assert_eq!(closer.has_seen(&Seen::Text("was on its way".into())), expected);
+        assert_eq!(closer.has_seen(&Seen::Text("in flight".into())), expected);
         assert!(closer.pongs.is_empty(), "nothing follows a close frame");
     }
 }
 
 #[test]
-fn peer_that_sends_without_end_after_the_last_frame_is_not_read_any_further() {
+fn peer_that_keeps_sending_after_the_last_frame_is_not_read_further() {
     for role in ROLES {
         let mut pair = Pair::default();
         let (victim, other) = pair.ends(role);
-        victim.receive(&Packet::Bytes(GARBAGE.to_vec()));
+        victim.receive(&Packet::Bytes(INVALID_FRAME.to_vec()));
         other.is_stopped = true;
         for _ in 0..16 {
             assert!(victim.connection.wants_read());

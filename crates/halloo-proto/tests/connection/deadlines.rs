@@ -22,7 +22,7 @@ fn silent_peer_is_pinged_once_and_dropped_after_three_heartbeats() {
 }
 
 #[test]
-fn peers_that_only_answer_pings_stay_connected_and_know_the_round_trip() {
+fn peers_that_only_answer_pings_stay_connected_and_measure_the_round_trip() {
     let mut pair = Pair::default();
     pair.delay = Duration::from_millis(30);
     pair.run(Duration::from_secs(3600));
@@ -30,13 +30,13 @@ fn peers_that_only_answer_pings_stay_connected_and_know_the_round_trip() {
         assert_eq!(endpoint.seen, []);
         assert!(!endpoint.is_gone);
     }
-    // The pings of one side keep the other side from pinging.
+    // A ping of one side is a sign of life for the other side, which then does not ping.
     assert!(pair.client.pings.len() + pair.server.pings.len() > 300);
     assert!(pair.server.connection.latency_micros() == 60_000 || pair.client.connection.latency_micros() == 60_000);
 }
 
 #[test]
-fn zero_heartbeat_never_pings_and_never_drops() {
+fn zero_heartbeat_disables_pings_and_the_silence_limit() {
     let mut pair = Pair::new(Duration::ZERO);
     pair.client.is_stopped = true;
     assert_eq!(pair.run_until(|pair| pair.server.is_gone), None);
@@ -44,7 +44,7 @@ fn zero_heartbeat_never_pings_and_never_drops() {
 }
 
 #[test]
-fn partial_message_must_be_complete_in_time_however_long_the_heartbeat_is() {
+fn partial_message_must_be_complete_in_time_with_any_heartbeat() {
     for role in ROLES {
         for heartbeat in [HEARTBEAT, Duration::from_secs(600), Duration::ZERO] {
             let mut pair = Pair::new(heartbeat);
@@ -62,7 +62,7 @@ fn partial_message_must_be_complete_in_time_however_long_the_heartbeat_is() {
 }
 
 #[test]
-fn partial_message_that_is_complete_just_in_time_arrives() {
+fn partial_message_completed_just_in_time_is_delivered() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.ends(role).1.fragment(Opcode::Text, b"in ");
@@ -74,11 +74,11 @@ fn partial_message_that_is_complete_just_in_time_arrives() {
 }
 
 #[test]
-fn half_a_frame_is_a_partial_message_too() {
-    // Without a heartbeat, whose pings would be taken for the rest of the payload.
+fn incomplete_frame_is_a_partial_message() {
+    // No heartbeat: its pings would be read as the rest of the payload.
     let mut pair = Pair::new(Duration::ZERO);
     pair.delay = Duration::ZERO;
-    // The header announces five bytes of payload, and two follow.
+    // The header announces five bytes of payload, but only two follow.
     pair.server.raw(vec![0x81, 5, b'h', b'a']);
     let violated = Seen::Violation(CloseCode::PolicyViolation);
     assert_eq!(pair.run_until(|pair| pair.client.has_seen(&violated)), Some(FRAGMENT_TIMEOUT));
@@ -99,7 +99,7 @@ fn peer_that_accepts_nothing_is_dropped_after_the_write_timeout() {
 
 #[test]
 fn peer_that_accepts_a_byte_in_time_is_not_dropped() {
-    // Without a heartbeat, because the client hears nothing either.
+    // No heartbeat: the client receives nothing either.
     let mut pair = Pair::new(Duration::ZERO);
     pair.server.blocked_since = Some(START);
     pair.run(WRITE_TIMEOUT - Duration::from_millis(1));

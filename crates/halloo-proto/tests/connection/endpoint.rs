@@ -1,4 +1,4 @@
-//! One end of a connection with a driver that keeps its rules: it executes every action and records what happened.
+//! One side of a connection with a correct driver: it executes every action and records what happened.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use halloo_proto::limits::MessageLimits;
 use halloo_proto::read_pauses::ReadPauses;
 
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Different from the defaults, to see that they are used.
+/// Different from the default, to verify that the configuration is used.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -18,7 +18,7 @@ pub(crate) const FRAGMENT_TIMEOUT: Duration = Duration::from_secs(12);
 
 const MASK: [u8; 4] = [0x1d, 0x2e, 0x3f, 0x40];
 
-/// What an application would learn.
+/// What the connection reports to the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     Text(String),
@@ -31,7 +31,7 @@ pub(crate) enum Seen {
     Eof,
 }
 
-/// What goes over the wire.
+/// A transmission over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     Bytes(Vec<u8>),
@@ -45,15 +45,16 @@ pub(crate) struct Endpoint {
     pub(crate) pauses: ReadPauses,
     pub(crate) seen: Vec<Seen>,
     pub(crate) sent: Vec<Packet>,
-    /// Control frames that were sent, with the time.
+    /// The times at which pings were sent.
     pub(crate) pings: Vec<Time>,
+    /// The times at which pongs were sent.
     pub(crate) pongs: Vec<Time>,
     pub(crate) close_frames: u32,
-    /// Since when the socket accepts nothing; what is sent is lost then.
+    /// Since when the socket has accepted nothing; bytes sent meanwhile are lost.
     pub(crate) blocked_since: Option<Time>,
     /// The socket is closed.
     pub(crate) is_gone: bool,
-    /// Does not do anything: its process is stopped.
+    /// The process is stopped, and does nothing.
     pub(crate) is_stopped: bool,
 }
 
@@ -102,7 +103,7 @@ impl Endpoint {
         }
     }
 
-    /// Begins the close handshake. Returns what the connection said.
+    /// Begins the close handshake. Returns whether a close frame was sent.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> bool {
         let begun = self.connection.close(&self.config, self.pauses.now());
         if begun {
@@ -117,7 +118,7 @@ impl Endpoint {
             return;
         }
         match packet {
-            Packet::Eof => self.go(Seen::Eof),
+            Packet::Eof => self.disconnect(Seen::Eof),
             Packet::Bytes(bytes) if self.connection.wants_read() => self.handle_bytes(bytes),
             Packet::Bytes(_) => {}
         }
@@ -133,7 +134,7 @@ impl Endpoint {
             match received {
                 Received::Text(text) => self.seen.push(Seen::Text(text.into_owned())),
                 Received::Binary(bytes) => self.seen.push(Seen::Binary(bytes.into_owned())),
-                Received::Compressed { .. } => panic!("compression was not agreed on"),
+                Received::Compressed { .. } => panic!("compression was not negotiated"),
                 Received::Ignored => {}
                 Received::Ping(payload) => {
                     let payload = payload.to_vec();
@@ -161,7 +162,7 @@ impl Endpoint {
                     self.frame(Opcode::Pong, b"");
                 }
                 Action::End(violation) => self.handle_end(End::Violation(violation)),
-                Action::Drop(reason) => return self.go(Seen::Dropped(reason)),
+                Action::Drop(reason) => return self.disconnect(Seen::Dropped(reason)),
             }
         }
         self.shut_down_if_drained();
@@ -205,8 +206,8 @@ impl Endpoint {
         }
     }
 
-    /// The socket is closed.
-    fn go(&mut self, seen: Seen) {
+    /// Closes the socket.
+    fn disconnect(&mut self, seen: Seen) {
         self.seen.push(seen);
         self.sent.push(Packet::Eof);
         self.is_gone = true;

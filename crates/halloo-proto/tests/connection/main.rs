@@ -1,6 +1,6 @@
-//! Two connections that talk to each other in memory, on a virtual clock.
+//! Two connections that exchange bytes in memory, on a virtual clock.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod closing;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! A client and a server with a wire between them that loses nothing and delays everything.
+//! A client and a server that are connected by a wire, which loses nothing and delays everything.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::endpoint::{Endpoint, HEARTBEAT, Packet};
 
 pub(crate) const START: Time = Time::from_micros(1_000_000_000);
 
-/// How long a simulation runs at most.
+/// Maximum duration of a simulation.
 const MAX_RUN: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Pair {
     pub(crate) delay: Duration,
     to_client: VecDeque<(Time, Packet)>,
     to_server: VecDeque<(Time, Packet)>,
-    /// The wire is cut: what is sent from now on arrives nowhere.
+    /// The wire is cut: nothing sent from now on arrives.
     pub(crate) is_cut: bool,
 }
 
@@ -52,14 +52,14 @@ impl Pair {
         }
     }
 
-    /// Runs until both sides have nothing to do within `span`.
+    /// Runs for `span`.
     pub(crate) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         while self.step(end) {}
         self.set_clock(end);
     }
 
-    /// Runs until `done`, and returns when that was; `None` when it never is.
+    /// Runs until `done`, and returns the time that took; `None` if it never is.
     pub(crate) fn run_until(&mut self, done: impl Fn(&Pair) -> bool) -> Option<Duration> {
         let start = self.now;
         while !done(self) {
@@ -70,7 +70,7 @@ impl Pair {
         Some(self.now - start)
     }
 
-    /// Does the next thing that is due at `end` at the latest. Returns whether there was one.
+    /// Handles the next arrival or deadline until `end`. Returns whether there was one.
     fn step(&mut self, end: Time) -> bool {
         self.transmit();
         let arrival = |endpoint: &Endpoint, wire: &VecDeque<(Time, Packet)>| {
@@ -112,5 +112,5 @@ impl Pair {
     }
 }
 
-/// Both roles, for tests that hold for either side.
+/// Both roles, for tests that apply to either side.
 pub(crate) const ROLES: [Role; 2] = [Role::Client, Role::Server];

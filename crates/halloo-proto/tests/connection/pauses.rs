@@ -1,4 +1,4 @@
-//! Times in which one side does not read are not held against the other.
+//! Pauses of reading: the time in which one side does not read does not count against the other.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::pair::{Pair, ROLES};
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn silence_and_partial_messages_are_not_judged_during_a_pause() {
+fn silence_and_partial_messages_have_no_deadline_during_a_pause() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.ends(role).1.fragment(Opcode::Text, b"begun ");
@@ -34,7 +34,7 @@ fn silence_and_partial_messages_are_not_judged_during_a_pause() {
 }
 
 #[test]
-fn after_a_pause_deadlines_begin_anew() {
+fn deadlines_begin_anew_after_a_pause() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.delay = Duration::ZERO;
@@ -51,7 +51,7 @@ fn after_a_pause_deadlines_begin_anew() {
 }
 
 #[test]
-fn paused_client_keeps_itself_alive_with_pongs() {
+fn paused_client_sends_pongs_to_stay_connected() {
     let mut pair = Pair::default();
     pair.client.pauses.pause();
     pair.run(HOUR);
@@ -65,7 +65,7 @@ fn paused_client_keeps_itself_alive_with_pongs() {
 }
 
 #[test]
-fn paused_server_reads_everything_later_and_blames_no_one() {
+fn paused_server_reads_all_messages_after_the_pause() {
     let mut pair = Pair::default();
     pair.server.pauses.pause();
     pair.run(2 * HEARTBEAT);
@@ -79,14 +79,14 @@ fn paused_server_reads_everything_later_and_blames_no_one() {
 }
 
 #[test]
-fn suspended_process_pings_before_it_gives_the_peer_up() {
+fn resumed_process_pings_before_it_drops_the_peer() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.run(Duration::from_secs(1));
         let now = pair.now + HOUR;
         let (suspended, other) = pair.ends(role);
         other.is_stopped = true;
-        // Its next turn was due after 4 s, and comes after an hour.
+        // The next turn was due after 4 s, but begins after an hour.
         suspended.pauses.handle_turn(now, Some(Duration::from_secs(4)), HEARTBEAT);
         suspended.handle_timeout(now);
         assert_eq!((suspended.seen.len(), suspended.pings.len()), (0, 0));
@@ -99,11 +99,11 @@ fn suspended_process_pings_before_it_gives_the_peer_up() {
 }
 
 #[test]
-fn control_frames_that_gathered_during_a_pause_do_not_count_as_a_flood() {
+fn control_frames_received_during_a_pause_do_not_exceed_the_limit() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.ends(role).0.pauses.pause();
-        // Fewer than a second allows, for ten seconds: five times the burst in all.
+        // Fewer than the limit per second, for ten seconds: five times the burst in total.
         for _ in 0..10 {
             let (_, other) = pair.ends(role);
             for _ in 0..49 {
