@@ -1,4 +1,4 @@
-//! `Host` and `Origin`: every request that is allowed is allowed by a second, simpler version of the rules.
+//! `Host` and `Origin`: a second, simpler version of the rules allows every request that is allowed.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Commands of JSON mode, executed by a server: the output is whole lines of printable JSON, and only the command `stop`
-//! stops the server.
+//! Commands of JSON mode, executed by a server: the output is whole lines of printable JSON, and only the command
+//! `stop` stops the server.
 
 #![no_main]
 #![allow(dead_code, reason = "the program needs more of the module than is needed here")]

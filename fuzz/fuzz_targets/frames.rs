@@ -1,4 +1,4 @@
-//! Frames: they are read alike in any pieces, and as `tungstenite` reads them.
+//! Frames: the result is the same in any pieces, and agrees with that of `tungstenite`.
 
 #![no_main]
 

@@ -9,21 +9,21 @@ use crate::setting_names::SettingNames;
 use crate::text::escape;
 use crate::token::Token;
 
-/// What may connect, besides programs and the page of this server from private networks.
+/// Which requests are accepted. By default, programs on private networks and the page of this server may connect.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccessRules {
-    /// Further origins of web pages, such as `https://example.org`; `*` lets in every page.
+    /// Additional origins of web pages that may connect, such as `https://example.org`; `*` allows every page.
     pub allowed_origins: Vec<String>,
-    /// Further names under which this machine may be addressed.
+    /// Additional host names of this machine that `Host` may contain.
     pub allowed_hosts: Vec<String>,
     /// The host name of this machine; `None` to ask the system.
     pub own_host: Option<String>,
-    /// Lets in peers from public addresses.
+    /// Whether peers with public addresses may connect.
     pub allow_public: bool,
-    /// The token that every client must give, besides passing the other rules; `None` for no token.
+    /// The token that every client must send, in addition to passing the other rules; `None` for no token.
     pub token: Option<Token>,
-    /// How the advice in a refusal names the settings above.
+    /// How a refusal spells these settings.
     pub setting_names: SettingNames,
 }
 
@@ -34,7 +34,7 @@ pub enum Denied {
     /// There is no `Host` header, or more than one.
     #[error("a request needs exactly one Host header")]
     MissingHost,
-    /// The name in `Host` is not one of this server: a sign of DNS rebinding.
+    /// The name in `Host` is not a name of this server, which is a sign of DNS rebinding.
     #[error("{0} is not a name of this server")]
     UnknownHost(String),
     /// The `Host` header is malformed.
@@ -43,7 +43,7 @@ pub enum Denied {
     /// The web page belongs to another origin.
     #[error("pages from {0} may not connect")]
     ForeignOrigin(String),
-    /// The `Origin` header is not of the form that browsers send.
+    /// The `Origin` header is malformed.
     #[error("the Origin header {0} is not of the form scheme://host:port")]
     MalformedOrigin(String),
     /// There is more than one `Origin` header.
@@ -54,7 +54,7 @@ pub enum Denied {
         "this server requires a token; open its invitation link, scan its QR code, or send the token with the request"
     )]
     MissingToken,
-    /// The token is not that of the server.
+    /// The token is wrong.
     #[error("wrong token; the server may have a new one since its restart, so get its invitation link again")]
     WrongToken,
     /// The token was not checked, after many wrong ones from the same address.
@@ -63,7 +63,8 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// Returns what to set on the server to allow the request, if a setting does. The value is safe to paste into a shell.
+    /// Returns the setting of the server that would allow the request, if there is one. It is safe to paste into a
+    /// shell.
     pub fn advice(&self, names: SettingNames) -> Option<String> {
         match self {
             Denied::UnknownHost(host) => Some(format!("to allow it, {}", names.add("allowed_hosts", host))),
@@ -74,8 +75,8 @@ impl Denied {
 }
 
 impl AccessRules {
-    /// Returns whether a peer may connect: from loopback, private and link-local addresses, from 100.64/10, and from an
-    /// `attached` network (address and prefix length).
+    /// Returns whether a peer may connect: one with a loopback, private or link-local address, or in 100.64/10, or in
+    /// an `attached` network (address and prefix length).
     pub fn allows_peer(&self, peer: IpAddr, attached: &[(IpAddr, u8)]) -> bool {
         let peer = peer.to_canonical();
         self.allow_public || is_private(peer) || attached.iter().any(|&(net, prefix)| same_network(peer, net, prefix))
@@ -100,7 +101,7 @@ impl AccessRules {
         {
             return Ok(host);
         }
-        // The setting takes the name alone: with the port it would match nothing.
+        // The setting takes the name alone: a name with a port would match nothing.
         if is_plain(original) { Err(Denied::UnknownHost(original.to_owned())) } else { Err(malformed()) }
     }
 
@@ -168,8 +169,8 @@ fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Returns whether `text` is safe in a command that people copy from a log into their shell. 253 bytes is the longest
-/// DNS name.
+/// Returns whether `text` is safe in a command that a person copies from a log into a shell. A DNS name has at most 253
+/// bytes.
 fn is_plain(text: &str) -> bool {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte);
     text.len() <= 253 && text.starts_with(|first: char| first != '-') && text.bytes().all(safe)

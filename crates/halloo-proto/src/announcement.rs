@@ -9,13 +9,13 @@ use crate::text::is_harmful;
 
 /// Seconds without a beacon after which a listener should consider a server stale.
 const TTL: u32 = 8;
-/// Characters of a name, so that a beacon stays within 512 bytes even if every character is escaped.
+/// Maximum length of a name in characters, so that a beacon has at most 512 bytes even if every character is escaped.
 pub const MAX_NAME_CHARS: usize = 64;
 
-/// Characters of an id: a server of this crate sends 16, and a UUID without dashes has 32.
+/// Maximum length of an id in characters: a server of this crate sends 16, and a UUID without dashes has 32.
 const MAX_ID_CHARS: usize = 32;
 
-/// Returns `text` without characters that could deceive in a list, cut to `limit` characters.
+/// Returns `text` without characters that could deceive when it is displayed, cut to `limit` characters.
 pub fn clean(text: &str, limit: usize) -> String {
     text.chars().filter(|&character| !is_harmful(character)).take(limit).collect()
 }
@@ -55,7 +55,7 @@ struct Extended<'a> {
 }
 
 impl Beacon<'_> {
-    /// Returns the datagram, at most 512 bytes; `strict` leaves only the four keys of the reference script.
+    /// Returns the datagram, at most 512 bytes. With `strict`, it has only the four keys of the reference script.
     ///
     /// ```
     /// # use halloo_proto::announcement::Beacon;
@@ -79,12 +79,12 @@ impl Beacon<'_> {
     }
 }
 
-/// Returns the datagram of a server that stops.
+/// Returns the goodbye, the datagram of a server that is stopping.
 pub fn goodbye(id: &str) -> Vec<u8> {
     serde_json::json!({ "service": "websocket_server_bye", "v": 2, "id": id }).to_string().into_bytes()
 }
 
-/// Bytes of a probe: as many as the largest reply may have, so that a server cannot be used for amplification.
+/// The size of a probe in bytes: the maximum size of a reply, so that a server cannot be abused for amplification.
 pub const PROBE_SIZE: usize = 512;
 
 /// Returns the datagram that asks servers to reply; replies repeat `nonce`.
@@ -123,8 +123,8 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// Returns the datagram, or `None` if it does not fit into `limit` bytes even without `addresses`, which are left out
-    /// from the last on.
+    /// Returns the datagram; `None` if it does not fit into `limit` bytes even without `addresses`, which are omitted
+    /// starting with the last.
     pub fn encode(&self, limit: usize) -> Option<Vec<u8>> {
         let mut reply = self.clone();
         loop {
@@ -137,8 +137,8 @@ impl Reply<'_> {
     }
 }
 
-/// A received datagram of discovery. Every key is optional; unknown keys are ignored, and so are values of the wrong type
-/// in keys that the reference script does not send.
+/// A received datagram of discovery. Every key is optional; unknown keys are ignored, and so are values of the wrong
+/// type in keys that the reference script does not send.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Announcement {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::Time;
 
-/// Delays after the first beacons of a burst: a lost datagram must not cost the two seconds to the next beacon.
+/// Delays after the first beacons of a burst, so that a lost datagram does not cost two seconds.
 const BURST: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
-/// The shortest interval, so that no configuration floods the network.
+/// Minimum interval, so that no configuration floods the network.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The schedule of beacons.
@@ -34,7 +34,7 @@ impl Announcer {
         }
     }
 
-    /// Returns whether discovery is on.
+    /// Returns whether discovery is enabled.
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
@@ -53,14 +53,14 @@ impl Announcer {
         }
     }
 
-    /// Announces the server again, because the addresses of this machine changed and other browsers may be in reach.
+    /// Announces the server again, because the addresses of this machine changed, and other browsers may be reachable.
     pub fn handle_network_change(&mut self, now: Time) {
         if self.clients == 0 {
             self.announce(now);
         }
     }
 
-    /// Turns discovery on.
+    /// Enables discovery.
     pub fn start(&mut self, now: Time) {
         if !self.enabled {
             self.enabled = true;
@@ -73,12 +73,12 @@ impl Announcer {
         }
     }
 
-    /// Turns discovery off.
+    /// Disables discovery.
     pub fn stop(&mut self) {
         self.enabled = false;
     }
 
-    /// Sends a beacon at once if discovery is on, even while clients are connected.
+    /// Schedules a beacon at once if discovery is enabled, even while clients are connected.
     pub fn broadcast_now(&mut self, now: Time) {
         self.announce(now);
     }

@@ -1,8 +1,8 @@
-//! The servers on the network: datagrams and results of checks in; servers found, updated and lost out, and where to
-//! send the next probes and checks.
+//! The servers on the network: from datagrams and results of checks, it determines which servers are found, updated and
+//! lost, and where to send the next probes and checks.
 //!
-//! A server sends no beacons while it has clients, so silence alone removes no server. A server that was not heard for a
-//! while is suspect: it is probed more often, then checked over TCP, and lost only when both fail.
+//! A server sends no beacons while it has clients, so silence alone does not remove a server. A server that has not
+//! been heard from for a while is suspect: it is probed more often, then checked over TCP, and lost only if both fail.
 
 mod entry;
 mod schedule;
@@ -18,18 +18,18 @@ use entry::Entry;
 use schedule::{Reach, Schedule};
 pub use server::{Change, DiscoveryMethod, Server};
 
-/// Servers stored: more than any local network has, fewer than a flood of forged beacons.
+/// Maximum number of servers stored: more than a local network has, fewer than a flood of forged beacons.
 pub const MAX_SERVERS: usize = 256;
-/// Servers stored for one IP address, so that one device cannot fill the table: several times the ten ports that a
-/// server tries.
+/// Maximum number of servers stored for one IP address, so that one device cannot fill the table: several times the ten
+/// ports that a server tries.
 pub const MAX_SERVERS_PER_ADDRESS: usize = 64;
-/// Checks over TCP at a time, which bounds the connections that forged beacons can cause.
+/// Maximum number of checks over TCP at a time, which bounds the connections that forged beacons can cause.
 pub const MAX_CHECKS: usize = 16;
-/// Time for which a server that said goodbye or was replaced is ignored: a reply of it may still arrive.
+/// Time for which a server that said goodbye or was replaced is ignored: its last reply may still arrive.
 const DEPARTED_TIME: Duration = Duration::from_secs(1);
-/// Departed servers stored.
+/// Maximum number of departed servers stored.
 const MAX_DEPARTED: usize = 64;
-/// Addresses from DNS-SD that wait for their check.
+/// Maximum number of addresses from DNS-SD that wait for their check.
 const MAX_SERVICES: usize = 64;
 
 /// A probe to send.
@@ -114,7 +114,7 @@ impl Browser {
         self.left_out
     }
 
-    /// Handles a datagram. Only its source address counts: the one inside can be wrong or forged.
+    /// Handles a datagram. Only its source address is used: the address inside can be wrong or forged.
     pub fn handle_datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Time) {
         let Some(seen) = Announcement::parse(bytes) else { return };
         match seen.service.as_str() {
@@ -264,7 +264,7 @@ impl Browser {
         }
     }
 
-    /// Takes `addr` from every server but `id`: two servers cannot share an address and port.
+    /// Removes `addr` from all servers other than `id`: two servers cannot share an address and port.
     fn release_address(&mut self, addr: SocketAddr, id: &str, now: Time) {
         let other = |entry: &Entry| entry.server.id != id && entry.is_heard_at(addr);
         while let Some(index) = self.entries.iter().position(other) {

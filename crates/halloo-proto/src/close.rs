@@ -8,27 +8,27 @@ use std::fmt;
 pub enum CloseCode {
     /// 1000: normal closure.
     Normal,
-    /// 1001: the server stops, or the browser leaves the page.
+    /// 1001: the server is stopping, or the browser is leaving the page.
     GoingAway,
     /// 1002: the peer violated the protocol.
     ProtocolError,
-    /// 1003: a kind of data that the receiver does not accept.
+    /// 1003: the receiver does not accept this type of data.
     Unsupported,
     /// 1005: the close frame had no code; never sent.
     NoStatus,
     /// 1006: the connection ended without a close frame; never sent.
     Abnormal,
-    /// 1007: text that is not UTF-8.
+    /// 1007: a text is not valid UTF-8, or a compressed message is damaged.
     InvalidData,
-    /// 1008: a policy of the receiver was violated.
+    /// 1008: the peer exceeded a limit of the receiver.
     PolicyViolation,
-    /// 1009: a message larger than the receiver accepts.
+    /// 1009: a message is larger than the receiver accepts.
     TooBig,
-    /// 1011: the server failed.
+    /// 1011: an internal error of the server.
     InternalError,
-    /// 1013: the server is overloaded or the client too slow; try again later.
+    /// 1013: the server is overloaded, or the client is too slow; try again later.
     TryAgainLater,
-    /// Any other number; 3000 to 4999 are free for libraries and applications.
+    /// Any other number; 3000 to 4999 are available to libraries and applications.
     Other(u16),
 }
 
@@ -51,12 +51,12 @@ impl CloseCode {
         }
     }
 
-    /// Returns whether an endpoint may send this code: the registered ones and 3000 to 4999 (RFC 6455 section 7.4.2).
+    /// Returns whether an endpoint may send this code: a registered one, or 3000 to 4999 (RFC 6455 section 7.4.2).
     pub fn is_sendable(self) -> bool {
         matches!(self.number(), 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Returns the number to write into a close frame; `None` for a frame without one.
+    /// Returns the number to write into a close frame; `None` if the frame must not contain one.
     pub(crate) fn on_the_wire(self) -> Option<u16> {
         self.is_sendable().then(|| self.number())
     }
@@ -87,18 +87,18 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// A rule that the peer broke: the code to close with, and the reason that goes into the close frame.
+/// A violation of the protocol or of a limit by the peer, with the content of the close frame to send.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} ({code})")]
 pub struct Violation {
     /// The code to close with.
     pub code: CloseCode,
-    /// What was wrong, in a sentence for the peer and the log.
+    /// The reason, for the close frame and for the log.
     pub reason: String,
 }
 
 impl Violation {
-    /// Returns a violation with this code and reason.
+    /// Creates a violation with this code and reason.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Violation {
         Violation { code, reason: reason.into() }
     }

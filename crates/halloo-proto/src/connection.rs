@@ -1,53 +1,54 @@
-//! One WebSocket connection after its handshake, for both roles: what each frame leads to, how the connection closes,
-//! and when the peer is given up.
+//! One WebSocket connection after its handshake, for both roles: the effect of each frame, the close handshake, and the
+//! deadlines after which the peer is disconnected.
 //!
-//! The driver owns the socket and the send queue. It hands over what it read ([`Connection::receive`]), wakes the
-//! connection at [`Connection::poll_timeout`] ([`Connection::handle_timeout`]), and executes what it is told. All rules
-//! are here, so they are tested on a virtual clock, with two connections that talk to each other in memory.
+//! The driver owns the socket and the send queue. It passes the bytes it has read to [`Connection::receive`], calls
+//! [`Connection::handle_timeout`] at [`Connection::poll_timeout`], and executes the actions that these return. All
+//! rules are here, so they are tested on a virtual clock, with two connections that exchange bytes in memory.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::Time;
 use crate::close::{CloseCode, Violation};
-use crate::defaults::HEARTBEATS_TO_DEATH;
+use crate::defaults::MAX_SILENT_HEARTBEATS;
 use crate::frame::Role;
 use crate::keepalive::{Keepalive, KeepaliveAction};
 use crate::limits::MessageLimits;
 use crate::message::{Incoming, Receiver};
 use crate::read_pauses::ReadPauses;
 
-/// Bytes read from a peer after the last frame was sent to it: sixteen of the largest messages may have been on their
-/// way. A peer that sends more is not read any further.
+/// Maximum number of bytes read from a peer after the last frame was sent to it: sixteen messages of the maximum size
+/// may have been in flight.
 const MAX_DRAINED_BYTES: u32 = 16 * 1024 * 1024;
 
-/// How soon a partial message is looked at again whose deadline passed while reading was paused.
+/// Delay before the next check of a partial message whose deadline passed while reading was paused.
 const OVERDUE_RECHECK: Duration = Duration::from_secs(1);
 
-/// What all connections of one driver have in common. It is passed by reference, so that an idle connection stays small.
+/// The configuration that all connections of a driver share. It is passed by reference, so that a connection stays
+/// small.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionConfig {
-    /// Which end of the connections this is.
+    /// The side of the connections that the driver is on.
     pub role: Role,
     /// Limits on what the peer sends.
     pub messages: MessageLimits,
-    /// Silence after which the peer is pinged; it is given up after three times as long. Zero turns both off.
+    /// Silence after which the peer is pinged; after three times as long, it is considered dead. Zero disables both.
     pub heartbeat: Duration,
-    /// How long the peer may accept none of the bytes that wait for it.
+    /// Time for which the peer may accept none of the bytes that wait for it.
     pub write_timeout: Duration,
-    /// How long the peer has to answer a close frame, and to close the socket after the last frame.
+    /// Time for the peer to respond to a close frame, and to close the socket after the last frame.
     pub close_timeout: Duration,
 }
 
-/// What a frame of the peer leads to.
+/// The effect of a received frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received<'a> {
     /// A whole text message for the application.
     Text(Cow<'a, str>),
     /// A whole binary message for the application.
     Binary(Cow<'a, [u8]>),
-    /// A whole compressed message: inflate it with [`Inflater::message`](crate::deflate::Inflater::message), then hand it
-    /// to the application, or call [`Connection::fail`] with the violation.
+    /// A whole compressed message: inflate it with [`Inflater::message`](crate::deflate::Inflater::message), then hand
+    /// it to the application, or call [`Connection::fail`] with the violation.
     Compressed {
         /// Whether it is text.
         text: bool,
@@ -56,9 +57,9 @@ pub enum Received<'a> {
     },
     /// Send a pong with this payload (RFC 6455 section 5.5.3).
     Ping(&'a [u8]),
-    /// Nothing to do: a pong, or a frame that arrived after our close frame and is of no use any more.
+    /// Nothing to do: a pong, or a frame that arrived after our close frame and no longer matters.
     Ignored,
-    /// The connection ends; nothing more is received. Send the close frame, if there is one, behind what waits.
+    /// The connection ends; nothing more is received. Send the close frame, if there is one, after all queued frames.
     End(End<'a>),
 }
 
@@ -77,28 +78,28 @@ impl<'a> From<Incoming<'a>> for Received<'a> {
 /// How a connection ends.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End<'a> {
-    /// The peer closed with this code and reason: answer with a close frame of the same code and no reason.
+    /// The peer closed with this code and reason: respond with a close frame with the same code and no reason.
     ClosedByPeer(CloseCode, &'a str),
-    /// The peer broke a rule: send a close frame with the violation's code and reason.
+    /// The peer violated the protocol or a limit: send a close frame with this code and reason.
     Violation(Violation),
-    /// Both close frames were exchanged, ours first, or the peer broke a rule after ours: send nothing.
+    /// Both close frames were exchanged, ours first, or the peer sent a violation after ours: send nothing.
     Agreed,
 }
 
-/// What is due.
+/// An action that is due.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send a ping without payload, then call [`Connection::handle_timeout`] again.
     Ping,
     /// Send an unsolicited pong without payload, then call [`Connection::handle_timeout`] again.
     Pong,
-    /// The peer broke a rule: send a close frame with the violation's code and reason. The connection ends.
+    /// The peer exceeded a limit: send a close frame with this code and reason. The connection ends.
     End(Violation),
     /// Close the socket now.
     Drop(DropReason),
 }
 
-/// Why a socket is closed without the peer's agreement.
+/// Why a socket is closed without a complete close handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
     /// The peer accepted none of the waiting bytes for [`ConnectionConfig::write_timeout`].
@@ -111,12 +112,12 @@ pub enum DropReason {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Messages go both ways. `deflate`: they may be compressed.
+    /// Messages are sent and received. `deflate`: they may be compressed.
     Open { deflate: bool },
     /// Our close frame was sent; the peer's is awaited.
     Closing { deflate: bool, until: Time },
-    /// The last frame was sent: flush, shut down the write side, and read to the end of the stream, since closing a
-    /// socket with unread bytes resets the connection and may destroy the last frame.
+    /// The last frame was sent: flush, shut down the write side, and read to the end of the stream. Closing a socket
+    /// with unread bytes would reset the connection, and the peer might not receive the last frame.
     Draining { until: Time, drained: u32, is_shut_down: bool },
 }
 
@@ -129,19 +130,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Returns a connection whose handshake is complete. `deflate`: the peer may send compressed messages.
+    /// Creates a connection whose handshake is complete. `deflate`: the peer may send compressed messages.
     pub fn open(deflate: bool, now: Time) -> Connection {
         Connection { receiver: Receiver::default(), keepalive: Keepalive::new(now), phase: Phase::Open { deflate } }
     }
 
-    /// Returns a connection that only ends: its last bytes, such as an HTTP response, are being sent.
+    /// Creates a connection that is only closed: its last bytes, such as an HTTP response, are being sent.
     pub fn draining(config: &ConnectionConfig, now: Time) -> Connection {
         let mut connection = Connection::open(false, now);
         connection.drain(config, now);
         connection
     }
 
-    /// Returns whether messages go both ways.
+    /// Returns whether messages can be sent and received.
     #[inline]
     pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open { .. })
@@ -157,7 +158,7 @@ impl Connection {
         matches!(self.phase, Phase::Draining { .. })
     }
 
-    /// Returns whether to read from the socket: always, unless a draining peer sends without end.
+    /// Returns whether to read from the socket: always, unless the peer of a draining connection has sent too much.
     #[inline]
     pub fn wants_read(&self) -> bool {
         !matches!(self.phase, Phase::Draining { drained, .. } if drained >= MAX_DRAINED_BYTES)
@@ -168,12 +169,12 @@ impl Connection {
         self.keepalive.latency_micros()
     }
 
-    /// Returns the bytes of memory that a partial message takes; 0 when there is none.
+    /// Returns the bytes of memory that a partial message takes; 0 if there is none.
     pub fn partial_bytes(&self) -> usize {
         self.receiver.partial_bytes()
     }
 
-    /// Returns whether a part of a message arrived and the rest is awaited.
+    /// Returns whether a message has been received in part.
     pub fn has_partial(&self) -> bool {
         self.receiver.has_partial()
     }
@@ -186,27 +187,27 @@ impl Connection {
         }
     }
 
-    /// Copies the bytes that the last read left over to the start of `buffer` and returns their number; read behind
-    /// them. `buffer` must hold [`MAX_HEADER`](crate::frame::MAX_HEADER) + [`MAX_CONTROL`](crate::frame::MAX_CONTROL)
-    /// bytes more than one read.
+    /// Copies the bytes that the last read left over to the start of `buffer`, and returns their number. Read the next
+    /// bytes after them. `buffer` must have room for [`MAX_HEADER`](crate::frame::MAX_HEADER) +
+    /// [`MAX_CONTROL`](crate::frame::MAX_CONTROL) bytes more than one read.
     pub fn restore(&mut self, buffer: &mut [u8]) -> usize {
         self.receiver.restore(buffer)
     }
 
-    /// Keeps the restored bytes when nothing could be read behind them.
+    /// Keeps the restored bytes if nothing could be read after them.
     pub fn keep(&mut self, rest: &[u8]) {
         self.receiver.keep(rest);
     }
 
-    /// Records that bytes arrived, whatever they are: the peer is alive.
+    /// Records that bytes arrived: whatever they are, the peer is alive.
     #[inline]
     pub fn handle_bytes(&mut self, now: Time) {
         self.keepalive.handle_bytes(now);
     }
 
-    /// Takes the next frame from the front of `input` and returns what it leads to. `None` when the rest of `input`
-    /// decides nothing yet, and was kept for the next read, or is of no interest any more.
-    // Inlined up to the most common case, whose result then stays in registers.
+    /// Takes the next frame from the front of `input`, and returns its effect. `None` if the rest of `input` is
+    /// incomplete, and was kept for the next read, or if it no longer matters.
+    // Only the most common case is inlined; its result then stays in registers.
     #[inline(always)]
     pub fn receive<'a>(
         &mut self,
@@ -255,15 +256,15 @@ impl Connection {
             }
             Ok(Some(Incoming::Ping(payload))) if is_open => Some(Received::Ping(payload)),
             Ok(Some(Incoming::Ping(_))) => Some(Received::Ignored),
-            // A client reads what the server sent before it saw the close frame. A server has already told its application
-            // that the client left.
+            // A client delivers the messages that the server sent before it received the close frame. A server has
+            // already reported to its application that the client left.
             Ok(Some(message)) if is_open || config.role == Role::Client => Some(message.into()),
             Ok(Some(_)) => Some(Received::Ignored),
             Err(violation) => Some(Received::End(self.fail(violation, config, pauses.now()))),
         }
     }
 
-    /// Ends the connection because the peer broke a rule.
+    /// Ends the connection because of a violation by the peer.
     #[cold]
     pub fn fail(&mut self, violation: Violation, config: &ConnectionConfig, now: Time) -> End<'static> {
         let is_open = self.is_open();
@@ -271,8 +272,8 @@ impl Connection {
         if is_open { End::Violation(violation) } else { End::Agreed }
     }
 
-    /// Begins the close handshake. Returns `true` when a close frame is to be sent, `false` when the connection was
-    /// closing already.
+    /// Begins the close handshake. Returns `true` if a close frame must be sent, `false` if the connection is closing
+    /// already.
     #[must_use]
     pub fn close(&mut self, config: &ConnectionConfig, now: Time) -> bool {
         let Phase::Open { deflate } = self.phase else { return false };
@@ -280,13 +281,13 @@ impl Connection {
         true
     }
 
-    /// Records a ping that is sent without a silence before it, to measure the round trip.
+    /// Records a ping that is sent without preceding silence, to measure the round trip.
     pub fn handle_ping_sent(&mut self, now: Time) {
         self.keepalive.handle_ping_sent(now);
     }
 
-    /// Returns whether the write side is to be shut down now: once, when the last frame was sent. `is_flushed`: no bytes
-    /// wait in the send queue.
+    /// Returns whether to shut down the write side now: once, after the last frame was sent. `is_flushed`: the send
+    /// queue is empty.
     pub fn poll_shutdown(&mut self, is_flushed: bool) -> bool {
         match &mut self.phase {
             Phase::Draining { is_shut_down, .. } if is_flushed => !std::mem::replace(is_shut_down, true),
@@ -295,7 +296,7 @@ impl Connection {
     }
 
     /// Returns what is due now, if anything. Call again after [`Action::Ping`] and [`Action::Pong`].
-    /// `blocked_since`: since when the peer has accepted none of the bytes that wait for it.
+    /// `blocked_since`: the time since when the peer has accepted none of the bytes that wait for it.
     pub fn handle_timeout(
         &mut self,
         config: &ConnectionConfig,
@@ -322,14 +323,14 @@ impl Connection {
         }
     }
 
-    /// Returns when [`Connection::handle_timeout`] may have something to do; [`Time::NEVER`] when it has nothing.
-    /// What arrives meanwhile only moves this to a later time, unless a message begins ([`Connection::has_partial`]).
+    /// Returns when to call [`Connection::handle_timeout`]; [`Time::NEVER`] if nothing will be due. Bytes that arrive
+    /// meanwhile only delay this time, unless a message begins ([`Connection::has_partial`]).
     pub fn poll_timeout(&self, config: &ConnectionConfig, pauses: &ReadPauses, blocked_since: Option<Time>) -> Time {
         let mut next = self.close_deadline();
         if self.is_open() {
             next = self.keepalive.poll_timeout(config.role, config.heartbeat, pauses);
             if let Some(deadline) = self.receiver.deadline(&config.messages, pauses.since()) {
-                // One that has passed was not enforced, because reading is paused.
+                // A deadline that has passed was not enforced, because reading is paused.
                 let recheck = pauses.now() + OVERDUE_RECHECK;
                 next = next.min(if deadline > pauses.now() { deadline } else { recheck });
             }
@@ -337,14 +338,14 @@ impl Connection {
         blocked_since.map_or(next, |since| next.min(since + config.write_timeout))
     }
 
-    /// Returns how long the peer was silent when it was dropped with [`DropReason::Silent`].
+    /// Returns the silence after which a peer is dropped with [`DropReason::Silent`].
     pub fn silence_limit(config: &ConnectionConfig) -> Duration {
-        config.heartbeat * HEARTBEATS_TO_DEATH
+        config.heartbeat * MAX_SILENT_HEARTBEATS
     }
 
     fn drain(&mut self, config: &ConnectionConfig, now: Time) {
         self.phase = Phase::Draining { until: now + config.close_timeout, drained: 0, is_shut_down: false };
-        // Nothing that arrives is decoded any more.
+        // Nothing is decoded from now on.
         self.receiver = Receiver::default();
     }
 }

@@ -1,63 +1,67 @@
-//! Constants that cannot be set, and defaults that both ends share, each with its reason. The default of a setting stands
-//! beside it: in [`limits`](crate::limits) and in the configuration of the library.
+//! Constants that are not configurable, and defaults that server and client share, each with its reason. The default of
+//! a setting is declared with the setting: in [`limits`](crate::limits) and in the configuration of the library.
 
 use std::time::Duration;
 
-/// The WebSocket port: that of the reference script, so existing clients find it.
+/// The WebSocket port, the same as that of the reference script, so that existing clients find it.
 pub const PORT: u16 = 8765;
-/// The discovery port: that of the reference script.
+/// The discovery port, the same as that of the reference script.
 pub const DISCOVERY_PORT: u16 = 8766;
 
-/// Time for a handshake: a phone on bad Wi-Fi needs one or two seconds, a slowloris attack takes as long as it may.
+/// Time for a handshake: a phone on bad Wi-Fi needs one or two seconds, and a slowloris attack uses all of it.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Characters of the shortest token that a person may choose: random ones have 22, and a few words have as many.
+/// Minimum length of a chosen token, in characters: random tokens have 22, and a few words are as long.
 pub const MIN_TOKEN_LENGTH: usize = 16;
-/// Wrong tokens from one address that are checked in a row (loopback exempt): mistyping takes three.
+/// Number of wrong tokens in a row from one address that are checked (loopback is exempt): typing errors cause about
+/// three.
 pub const MAX_WRONG_TOKENS: u32 = 10;
-/// Time after which one more is checked.
+/// Time after which one more wrong token is checked.
 pub const WRONG_TOKEN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Bytes of the smallest message that is compressed: a shorter one fits into one packet anyway, and repeats little.
+/// Bytes of the smallest message that is compressed: a smaller one fits into one packet anyway, and has few
+/// repetitions.
 pub const MIN_COMPRESSED_BYTES: usize = 128;
 
-/// Commands of other threads that wait for the reactor before `send` returns `Backpressure`.
+/// Maximum number of commands from other threads that wait for the reactor; beyond that, `send` returns `Backpressure`.
 pub const COMMAND_QUEUE: usize = 65_536;
 /// The same in bytes.
 pub const COMMAND_QUEUE_BYTES: usize = 64 * 1024 * 1024;
-/// A write without progress: the peer's window is closed and its user gone.
+/// Maximum time without progress of a write; after that, the peer is considered gone.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Silence after which the peer is pinged.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Silence, in heartbeats, after which the peer is dead: 15 s, which a loading game survives.
-pub const HEARTBEATS_TO_DEATH: u32 = 3;
-/// Time from our close frame to the peer's.
+/// Heartbeats of silence after which the peer is considered dead: 15 s by default, enough for a game that blocks while
+/// it loads.
+pub const MAX_SILENT_HEARTBEATS: u32 = 3;
+/// Time for the peer to respond to a close frame.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The same when a server or client stops: the application waits for it, and a peer that is there answers in milliseconds.
+/// The same when a server or client stops: the application waits for it, and a live peer responds within milliseconds.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Read budget: bytes read from one connection in one turn before the others are served.
+/// Read budget: bytes read from one connection in a turn before the others are served.
 pub const TURN_BYTES: usize = 64 * 1024;
-/// Read budget: messages of one connection handled in one turn. 64 KiB of the smallest would be 9,000, and delay the others
-/// by most of a millisecond. 64 KiB of messages of 64 bytes fit into one turn, because each turn costs a write.
+/// Read budget: messages of one connection handled in a turn. 64 KiB of the smallest messages would be 9,000, and would
+/// delay the other connections by almost a millisecond. 64 KiB of 64-byte messages fit into one turn, because each turn
+/// costs a write.
 pub const TURN_MESSAGES: usize = 1024;
 
-/// Read budget: bytes of one connection inflated in one turn, to the end of the message. 64 KiB that are compressed to the
-/// utmost would delay the others by tens of milliseconds.
+/// Read budget: bytes of one connection inflated in a turn, rounded up to a whole message. 64 KiB with the highest
+/// compression ratio would delay the other connections by tens of milliseconds.
 pub const TURN_INFLATED: usize = 1024 * 1024;
 
-/// HTTP responses sent in one turn: the status of many clients is long, and the others wait meanwhile.
+/// HTTP responses sent in a turn: the status of many clients is long, and the other connections wait meanwhile.
 pub const TURN_RESPONSES: usize = 4;
 
-/// Bytes that wait while a client of ours is not connected: sixteen of the largest messages, because a program has few
-/// clients where a server has thousands.
+/// Bytes that a `Client` queues while it is not connected: sixteen messages of the maximum size. That is more than for
+/// one client of a server, because a program has few clients, and a server has thousands.
 pub const CLIENT_MAX_OUTBOX_BYTES: usize = 16 * 1024 * 1024;
-/// The longest delay before the first attempt to reconnect: a restarted program is there sooner.
+/// Maximum delay before the first attempt to reconnect: a restarted server usually accepts connections by then.
 pub const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
-/// The longest delay between attempts: a person who waits sees it reconnect at once.
+/// Maximum delay between attempts: short enough that a waiting user sees it reconnect soon.
 pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
-/// A connection that lasted this long was stable: delays start anew.
+/// Duration after which a connection counts as stable and the delays are reset.
 pub const STABLE_AFTER: Duration = Duration::from_secs(10);
-/// Delay before the next address of a server is tried beside the last one (RFC 8305 section 5).
+/// Delay before the next address of a server is tried in parallel with the previous ones (RFC 8305 section 5).
 pub const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! The compression of RFC 7692, without context takeover: each message is compressed independently.
+//! Compression (RFC 7692) without context takeover: each message is compressed independently.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,12 +16,13 @@ pub const WINDOW_BITS: u8 = 12;
 
 /// The end of every flushed message, which is not sent (RFC 7692 section 7.2.1).
 const FLUSHED: [u8; 4] = [0, 0, 0xff, 0xff];
-/// The same, followed by an empty last block, so that the stream ends exactly if the message ended with a block.
+/// The same, followed by an empty last block, so that the stream ends if, and only if, the message ended with a whole
+/// block.
 const END: [u8; 6] = [0, 0, 0xff, 0xff, 3, 0];
-/// Bytes that a buffer keeps after a larger message.
+/// Bytes of capacity that a buffer keeps after a larger message.
 const KEEP: usize = 64 * 1024;
-/// DEFLATE streams that may end within one message. A sender that cannot flush ends one with each flush (RFC 7692 section
-/// 7.2.3.4).
+/// DEFLATE streams that may end within one message. A sender that cannot flush ends one with each flush (RFC 7692
+/// section 7.2.3.4).
 const MAX_STREAMS: usize = 64;
 
 /// Compresses the messages of any number of connections.
@@ -58,8 +59,8 @@ impl Deflater {
         // Unused capacity means that everything was flushed.
         let whole = self.raw.total_in() == payload.len() as u64 && self.out.len() < self.out.capacity();
         if outcome.is_err() || !whole {
-            // A compressor that stopped halfway cannot be used again: zlib-rs 0.6.8 keeps its position in a buffer across a
-            // reset, and panics when the buffer is full.
+            // A compressor that stopped halfway cannot be used again: zlib-rs 0.6.8 keeps its position in a buffer
+            // across a reset, and panics when the buffer is full.
             self.raw = compressor();
             return None;
         }
@@ -85,8 +86,8 @@ impl Inflater {
     /// Decompresses the whole payload of a message.
     ///
     /// # Errors
-    /// Close code 1009 as soon as the output exceeds `max_bytes`, at most one byte more of which is stored; 1007 if the
-    /// payload is damaged or the text is not UTF-8.
+    /// Close code 1009 as soon as the output exceeds `max_bytes` (at most one byte more is stored); 1007 if the payload
+    /// is damaged or the text is not UTF-8.
     pub fn message(&mut self, text: bool, payload: &[u8], max_bytes: usize) -> Result<Incoming<'_>, Violation> {
         let bytes = self.inflate(payload, max_bytes)?;
         Ok(match text {
@@ -97,7 +98,7 @@ impl Inflater {
         })
     }
 
-    /// Returns the bytes of memory that are kept after the last message: at most its limit plus one, or 64 KiB.
+    /// Returns the capacity of the buffer in bytes: at most 64 KiB, or the limit of the last message plus one.
     pub fn capacity(&self) -> usize {
         self.out.capacity()
     }
@@ -156,8 +157,8 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Returns a compressor of level 2. Level 1 is twice as fast, but its output is a third larger; higher levels hardly reduce
-/// the output, and the thread that compresses also serves all connections.
+/// Returns a compressor of level 2. Level 1 is twice as fast, but its output is a third larger; higher levels hardly
+/// reduce the output, and the thread that compresses also serves all connections.
 fn compressor() -> Compress {
     Compress::new_with_window_bits(Compression::new(2), false, WINDOW_BITS)
 }

@@ -4,8 +4,9 @@ use crate::deflate::WINDOW_BITS;
 
 /// An offer of permessage-deflate that can be accepted.
 ///
-/// The server always requests that neither side keeps its window from one message to the next, which RFC 7692 section
-/// 7.1.1 allows. So a connection needs no memory for compression, and a broadcast is compressed once for all clients.
+/// The server always responds that neither side keeps its window from one message to the next, which RFC 7692 section
+/// 7.1.1 allows. Therefore a connection needs no memory for compression, and a broadcast is compressed once for all
+/// clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateOffer {
     /// The largest window of the server that the client supports, in bits; `None` for any.
@@ -13,8 +14,8 @@ pub struct DeflateOffer {
 }
 
 impl DeflateOffer {
-    /// Returns the first offer in the values of `Sec-WebSocket-Extensions` that can be accepted. An offer with a parameter
-    /// that is unknown, repeated or out of range is skipped (RFC 7692 section 7.1).
+    /// Returns the first offer in the values of `Sec-WebSocket-Extensions` that can be accepted. An offer with a
+    /// parameter that is unknown, repeated or out of range is skipped (RFC 7692 section 7.1).
     pub(crate) fn first_in(values: &[&str]) -> Option<DeflateOffer> {
         values.iter().flat_map(|value| value.split(',')).find_map(DeflateOffer::parse)
     }
@@ -59,8 +60,8 @@ impl DeflateOffer {
     }
 
     /// Returns whether the window of the client is large enough for the output of a
-    /// [`Deflater`](crate::deflate::Deflater). Other clients get uncompressed messages, which a sender may always send (RFC
-    /// 7692 section 6).
+    /// [`Deflater`](crate::deflate::Deflater). Other clients get uncompressed messages, which a sender may always send
+    /// (RFC 7692 section 6).
     pub fn takes_compressed(&self) -> bool {
         self.server_window.is_none_or(|most| most >= WINDOW_BITS)
     }

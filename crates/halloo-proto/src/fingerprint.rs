@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The SHA-256 hash of a certificate in DER form. A client that knows it needs no certificate authority.
 ///
-/// It is displayed in hexadecimal digits, as by `openssl x509 -fingerprint -sha256` and by browsers, but without colons.
-/// It is parsed with or without colons, and in the base64url form that links contain.
+/// It is displayed in hexadecimal digits, as by `openssl x509 -fingerprint -sha256` and by browsers, but without
+/// colons. It is parsed with or without colons, and in the base64url form that links contain.
 ///
 /// ```
 /// use halloo_proto::fingerprint::Fingerprint;
@@ -23,7 +23,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
-/// A text is not a fingerprint.
+/// The error for a text that is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a fingerprint has 64 hexadecimal digits, with or without colons; copy the one that the server shows when it starts"

@@ -1,31 +1,31 @@
-//! RFC 6455 frames: headers decoded where they lie, payloads unmasked in place, frames encoded once.
+//! RFC 6455 frames: decodes headers, unmasks payloads in place, and encodes frames.
 
 use crate::close::{CloseCode, Violation};
 
-/// Bytes of the longest header: 2, 8 of extended length, 4 of masking key (RFC 6455 section 5.2).
+/// Maximum size of a header in bytes: 2, plus 8 of extended length, plus 4 of masking key (RFC 6455 section 5.2).
 pub const MAX_HEADER: usize = 14;
-/// Bytes of the longest payload of a control frame (RFC 6455 section 5.5).
+/// Maximum size of the payload of a control frame in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL: usize = 125;
 /// The reserved bits of the first byte, which must be zero unless an extension uses them.
 const RESERVED: u8 = 0x70;
-/// The first of them: the message is compressed (RFC 7692 section 6).
+/// The first of these bits: the message is compressed (RFC 7692 section 6).
 const COMPRESSED: u8 = 0x40;
 
 /// What a frame is for (RFC 6455 section 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
-    /// A further piece of a fragmented message.
+    /// A further fragment of a message.
     Continuation = 0,
     /// UTF-8 text.
     Text = 1,
     /// Arbitrary bytes.
     Binary = 2,
-    /// Begins or answers the close handshake.
+    /// Begins or completes the close handshake.
     Close = 8,
-    /// Asks for a pong with the same payload.
+    /// Requests a pong with the same payload.
     Ping = 9,
-    /// Answers a ping, or is sent unsolicited to show life.
+    /// Responds to a ping, or is sent unsolicited as a heartbeat (RFC 6455 section 5.5.3).
     Pong = 10,
 }
 
@@ -42,14 +42,15 @@ impl Opcode {
         })
     }
 
-    /// Close, ping and pong: never fragmented, at most [`MAX_CONTROL`] bytes.
+    /// Returns whether this is close, ping or pong. Such a frame is never fragmented, and its payload has at most
+    /// [`MAX_CONTROL`] bytes.
     pub fn is_control(self) -> bool {
         self as u8 >= 8
     }
 }
 
-/// Which end of the connection this is. A client masks what it sends, a server does not, and each closes the connection
-/// when the other violates that rule (RFC 6455 section 5.1).
+/// A side of a connection. A client masks its frames, and a server does not. Each closes the connection if the peer
+/// violates this rule (RFC 6455 section 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Reads masked frames and writes unmasked ones.
@@ -58,7 +59,7 @@ pub enum Role {
     Client,
 }
 
-/// Two bytes and the masking key.
+/// Bytes of the header of a short masked frame: two, and the masking key.
 pub(crate) const SHORT_HEADER: usize = 6;
 /// Bytes that are masked at once.
 const BLOCK: usize = 64;
@@ -70,9 +71,9 @@ pub struct Header {
     pub fin: bool,
     /// What the frame is for.
     pub opcode: Opcode,
-    /// Whether the message that this frame begins is compressed.
+    /// Whether the message that begins with this frame is compressed.
     pub compressed: bool,
-    /// The masking key, when the sender is a client.
+    /// The masking key, if the sender is a client.
     pub mask: Option<[u8; 4]>,
     /// Bytes of payload that follow the header.
     pub payload: u64,
@@ -80,18 +81,19 @@ pub struct Header {
     pub length: usize,
 }
 
-/// Decodes the header at the start of `bytes`; `None` when more bytes are needed. `deflate`: messages may be compressed, as
-/// agreed in the handshake.
+/// Decodes the header at the start of `bytes`; `None` if more bytes are needed. `deflate`: messages may be compressed,
+/// as negotiated in the handshake.
 ///
 /// # Errors
-/// A [`Violation`] with code 1002 for reserved bits, unknown opcodes, oversized or fragmented control frames, a
-/// length with its top bit set or in more bytes than it needs, and a mask where none may be or none where one must be.
-// It is not inlined otherwise, and passing the header through memory costs a tenth of a small message.
+/// A [`Violation`] with code 1002 for reserved bits, unknown opcodes, oversized or fragmented control frames, a length
+/// that has its top bit set or is not in its shortest form, and a mask that is missing or not allowed.
+// Without the attribute it is not inlined, and passing the header through memory costs a tenth of the time for a small
+// message.
 #[inline(always)]
 pub fn decode_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Option<Header>, Violation> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     let reserved = first & RESERVED;
-    // Only where a message begins: not in a continuation, nor in a control frame (RFC 7692 section 6.1).
+    // Only in the first frame of a message: not in a continuation or a control frame (RFC 7692 section 6.1).
     if reserved != 0 && !(deflate && reserved == COMPRESSED && matches!(first & 0x0f, 1 | 2)) {
         return Err(Violation::protocol("reserved bits are set that no extension gives a meaning here"));
     }
@@ -145,7 +147,7 @@ pub fn decode_header(bytes: &[u8], role: Role, deflate: bool) -> Result<Option<H
     Ok(Some(Header { fin, opcode, compressed: reserved != 0, mask, payload, length }))
 }
 
-/// Applies the masking key to `payload`, whose first byte is the `offset`-th of the frame (RFC 6455 section 5.3).
+/// Applies the masking key to a part of a payload that begins at `offset` (RFC 6455 section 5.3).
 ///
 /// Masking is its own inverse, so this both masks and unmasks.
 pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
@@ -155,7 +157,7 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
             *word = (u32::from_le_bytes(*word) ^ turned).to_le_bytes();
         }
     };
-    // In pieces of a constant size, which the compiler turns into wide registers.
+    // Blocks of a constant size, for which the compiler uses wide registers.
     let (blocks, rest) = payload.as_chunks_mut::<BLOCK>();
     for block in blocks {
         mask_words(block.as_chunks_mut().0);
@@ -167,9 +169,9 @@ pub fn mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
     }
 }
 
-/// A whole data message of less than 126 bytes at the start of `bytes`, masked as a client must: by far the most common
-/// frame, recognised with a few comparisons. Returns its opcode, its key and the bytes of the frame; `None` for
-/// everything else, which [`decode_header`] handles.
+/// Recognises a whole masked data message of less than 126 bytes at the start of `bytes`, by far the most common frame,
+/// with a few comparisons. Returns its opcode, its masking key and the bytes of the frame; `None` for everything else,
+/// which [`decode_header`] handles.
 #[inline(always)]
 pub(crate) fn short_message(bytes: &[u8]) -> Option<(Opcode, [u8; 4], usize)> {
     let &[first, second, a, b, c, d, ..] = bytes else { return None };
@@ -183,7 +185,7 @@ pub(crate) fn short_message(bytes: &[u8]) -> Option<(Opcode, [u8; 4], usize)> {
     (payload < 126 && whole <= bytes.len()).then_some((opcode, [a, b, c, d], whole))
 }
 
-/// Appends one whole, unfragmented frame to `out`; masked when `key` is given, as a client must.
+/// Appends one whole, unfragmented frame to `out`; masked if `key` is given, which a client must do.
 pub fn encode(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: Option<[u8; 4]>) {
     let mask_bit = if key.is_some() { 0x80 } else { 0 };
     out.reserve(payload.len() + MAX_HEADER);
@@ -236,8 +238,8 @@ pub fn encode_close(out: &mut Vec<u8>, code: CloseCode, reason: &str, key: Optio
     encode(out, Opcode::Close, &payload, key);
 }
 
-/// Returns the length of the whole frame (header and payload) at the start of `bytes`, for iterating over frames that this
-/// end encoded; `None` when `bytes` does not hold a whole frame.
+/// Returns the length of the whole frame (header and payload) at the start of `bytes`, to iterate over frames that this
+/// crate encoded; `None` if `bytes` does not contain a whole frame.
 pub fn encoded_length(bytes: &[u8]) -> Option<usize> {
     let [_, second, rest @ ..] = bytes else { return None };
     let (payload, extended) = match second & 0x7f {
@@ -255,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_examples_of_rfc_6455_section_5_7() {
+    fn examples_of_rfc_6455_section_5_7_are_decoded_and_encoded() {
         let mut masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         let header = decode_header(&masked, Role::Server, false).unwrap().unwrap();
         assert_eq!((header.fin, header.opcode, header.payload, header.length), (true, Opcode::Text, 5, 6));
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_take_their_shortest_form_and_come_back() {
+    fn lengths_are_encoded_in_their_shortest_form_and_decoded() {
         for length in [0, 1, 125, 126, 127, 65535, 65536, 100_000] {
             for key in [None, Some([1, 2, 3, 4])] {
                 let payload = vec![7; length];
@@ -294,8 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_headers_are_refused_with_1002() {
-        let broken: [&[u8]; 9] = [
+    fn invalid_headers_are_refused_with_1002() {
+        let invalid: [&[u8]; 9] = [
             &[0xc1, 0x80],                               // RSV1
             &[0x83, 0x80],                               // opcode 3
             &[0x8b, 0x80],                               // opcode 11
@@ -306,7 +308,7 @@ mod tests {
             &[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], // 65535 in eight bytes
             &[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0],    // top bit of the length
         ];
-        for bytes in broken {
+        for bytes in invalid {
             let violation = decode_header(bytes, Role::Server, false).unwrap_err();
             assert_eq!(violation.code, CloseCode::ProtocolError, "{bytes:02x?}");
         }
@@ -326,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_close_reason_is_cut_between_characters() {
+    fn long_close_reason_is_cut_between_characters() {
         let mut out = Vec::new();
         encode_close(&mut out, CloseCode::Normal, &"ä".repeat(100), None);
         assert!(out.len() <= 2 + MAX_CONTROL);

@@ -10,12 +10,12 @@ use crate::token::Token;
 use crate::upgrade::accept_key;
 use crate::url::Url;
 
-/// Bytes of a response head that are read at most; a server needs a few hundred.
+/// Maximum size of a response head in bytes; a server sends a few hundred.
 const MAX_HEAD_BYTES: usize = 8 * 1024;
-/// Headers of a response head at most.
+/// Maximum number of headers in a response head.
 const MAX_HEADERS: usize = 64;
 
-/// Bytes of the text of a refusal: room for a sentence.
+/// Maximum length of the text of a refusal in bytes: room for a sentence.
 const MAX_REFUSAL_BYTES: usize = 300;
 
 /// One handshake: the request contains a key, and the response must contain its hash.
@@ -61,8 +61,8 @@ impl Handshake {
         Handshake { key: STANDARD.encode(nonce) }
     }
 
-    /// Returns the request. It has no `Origin`, which is for browsers (RFC 6455 section 10.2). The `token` is in a header,
-    /// which is less exposed than a URL (RFC 6750 section 2.1).
+    /// Returns the request. It has no `Origin`, which is for browsers (RFC 6455 section 10.2). The `token` is in a
+    /// header, which is less exposed than a URL (RFC 6750 section 2.1).
     pub fn request(&self, url: &Url, token: Option<&Token>) -> Vec<u8> {
         let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
         format!(

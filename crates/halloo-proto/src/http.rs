@@ -2,18 +2,18 @@
 
 const CACHE_CONTROL: &str = "Cache-Control";
 
-/// Returns a whole HTTP/1.1 response that ends the connection (RFC 9112 section 6).
+/// Returns a complete HTTP/1.1 response that closes the connection (RFC 9112 section 6).
 ///
-/// The length is stated also when `head_only` leaves the body out (RFC 9110 section 9.3.2). With an `Upgrade` among the
-/// `extra` headers, `Connection` names it too (RFC 9110 section 7.8). Without a `Cache-Control` among them, it is
-/// `no-store`. A header whose value contains a control character is left out, so nothing from the network can split a
-/// response.
+/// `Content-Length` is the length of `body` even if `head_only` omits it (RFC 9110 section 9.3.2). If the `extra`
+/// headers contain `Upgrade`, `Connection` lists it too (RFC 9110 section 7.8). `Cache-Control` is `no-store` unless
+/// they contain it. A header whose value contains a control character is omitted, so that input from the network cannot
+/// split the response.
 ///
 /// ```
-/// let answer = halloo_proto::http::respond(404, "text/plain", &[("X", "a\r\nSet-Cookie: b")], b"nothing here", false);
-/// let answer = String::from_utf8(answer).unwrap();
-/// assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("\r\n\r\nnothing here"));
-/// assert!(!answer.contains("Set-Cookie"));
+/// let response = halloo_proto::http::respond(404, "text/plain", &[("X", "a\r\nSet-Cookie: b")], b"nope", false);
+/// let response = String::from_utf8(response).unwrap();
+/// assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n") && response.ends_with("\r\n\r\nnope"));
+/// assert!(!response.contains("Set-Cookie"));
 /// ```
 pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[u8], head_only: bool) -> Vec<u8> {
     let phrase = match status {

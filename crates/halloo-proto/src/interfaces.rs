@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 /// One IPv4 address of an interface that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// The name that the system gives the interface.
+    /// The name of the interface.
     pub name: String,
     /// The address.
     pub addr: Ipv4Addr,
@@ -14,21 +14,21 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Returns the address for a broadcast on this interface.
+    /// Returns the destination address for a broadcast on this interface.
     pub fn broadcast_to(&self) -> Ipv4Addr {
         // Loopback does not carry the limited broadcast address, only its directed one.
         if self.addr.is_loopback() { Ipv4Addr::new(127, 255, 255, 255) } else { Ipv4Addr::BROADCAST }
     }
 
-    /// Returns whether the name is that of a bridge, of the network of a virtual machine or container, or of a tunnel.
+    /// Returns whether the name is that of a bridge, of a network of virtual machines or containers, or of a tunnel.
     pub fn is_virtual(&self) -> bool {
         const PREFIXES: [&str; 9] =
             ["docker", "podman", "veth", "br-", "virbr", "vmnet", "vboxnet", "vEthernet", "VMware"];
         self.is_tunnel() || self.begins_with(&PREFIXES)
     }
 
-    /// Returns whether the name is that of a VPN or of a mobile network. Other devices of the local network are not
-    /// behind it, even if it has the default route.
+    /// Returns whether the name is that of a VPN or of a mobile network. Such an interface does not lead to other
+    /// devices on the local network, even if it has the default route.
     pub fn is_tunnel(&self) -> bool {
         const PREFIXES: [&str; 11] =
             ["tun", "tap", "utun", "wg", "ppp", "ipsec", "tailscale", "rmnet", "ccmni", "pdp_ip", "wwan"];
@@ -39,7 +39,7 @@ impl Interface {
         prefixes.iter().any(|prefix| self.name.starts_with(prefix))
     }
 
-    /// Returns why [`announced`] ranks the interface where it does, for people to read.
+    /// Returns the reason for the rank that [`announced`] gives the interface, for display.
     ///
     /// ```
     /// use halloo_proto::interfaces::Interface;
@@ -74,7 +74,7 @@ pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
     usable
 }
 
-/// Returns the best address of a list in this order; loopback if it is empty.
+/// Returns the first address of a list that [`announced`] returned; loopback if it is empty.
 pub fn local_ip(announced: &[Interface]) -> Ipv4Addr {
     announced.first().map_or(Ipv4Addr::LOCALHOST, |interface| interface.addr)
 }
@@ -121,7 +121,7 @@ mod tests {
         ]);
         let last_bytes: Vec<[u8; 4]> = found.iter().map(|ip| ip.octets()).collect();
         assert_eq!(last_bytes, [[192, 168, 1, 5], [172, 17, 0, 1], [10, 8, 0, 2], [10, 101, 7, 9]]);
-        // The Hyper-V switch that the machine itself uses has the default route; those of its guests have not.
+        // The Hyper-V switch that the host uses has the default route; those of virtual machines do not.
         let found = order(&[
             ("vEthernet (Default Switch)", [172, 20, 0, 1], false),
             ("vEthernet (External)", [192, 168, 1, 5], true),

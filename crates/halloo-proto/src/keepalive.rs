@@ -1,37 +1,37 @@
-//! Whether the peer is still alive: silence leads to a ping, longer silence ends the connection.
+//! Detection of a dead peer: silence leads to a ping, and longer silence ends the connection.
 
 use std::time::Duration;
 
 use crate::Time;
-use crate::defaults::HEARTBEATS_TO_DEATH;
+use crate::defaults::MAX_SILENT_HEARTBEATS;
 use crate::frame::Role;
 use crate::read_pauses::ReadPauses;
 
 /// What to do about a peer's silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepaliveAction {
-    /// Nothing until then.
+    /// Do nothing until this time.
     Wait(Time),
     /// Send a ping now, then poll again.
     Ping,
-    /// Send an unsolicited pong now (RFC 6455 section 5.5.3), then poll again: this end does not read at the moment, so
-    /// a ping would prove nothing, but the peer must see that this end is alive.
+    /// Send an unsolicited pong now (RFC 6455 section 5.5.3), then poll again. Reading is paused, so a ping would prove
+    /// nothing, but the peer must see that this side is alive.
     Pong,
-    /// The peer is gone.
+    /// The peer is dead.
     Dead,
 }
 
-/// The keepalive state of one connection. Any byte from the peer counts as life.
+/// The keepalive state of one connection. Any byte from the peer is a sign of life.
 #[derive(Clone, Copy, Debug)]
 pub struct Keepalive {
     last_received: Time,
-    /// When the last ping or unsolicited pong went out; [`Time::NEVER`] when its pong has arrived.
+    /// When the last ping or unsolicited pong was sent; [`Time::NEVER`] if a pong has arrived since.
     last_sent: Time,
     latency_micros: u32,
 }
 
 impl Keepalive {
-    /// Starts the keepalive of a connection whose peer was heard from just now.
+    /// Creates the keepalive of a connection from which bytes were received just now.
     pub fn new(now: Time) -> Keepalive {
         Keepalive { last_received: now, last_sent: Time::NEVER, latency_micros: 0 }
     }
@@ -41,7 +41,7 @@ impl Keepalive {
         self.latency_micros
     }
 
-    /// Records a ping that is sent now without a silence before it, to measure the round trip.
+    /// Records a ping that is sent now without preceding silence, to measure the round trip.
     pub fn handle_ping_sent(&mut self, now: Time) {
         self.last_sent = now;
     }
@@ -62,9 +62,9 @@ impl Keepalive {
         }
     }
 
-    /// Returns what to do now: a ping after `interval` of silence, and death after three times as long. Time before
-    /// [`ReadPauses::since`] does not count as silence, because this end did not read. While reading is paused, a client
-    /// sends unsolicited pongs and a server only waits. An `interval` of zero turns the keepalive off.
+    /// Returns what to do now: ping after `interval` of silence, and consider the peer dead after three times as long.
+    /// Time before [`ReadPauses::since`] does not count as silence, because reading was paused. While it is paused, a
+    /// client sends unsolicited pongs, and a server only waits. An `interval` of zero disables the keepalive.
     pub fn poll(&mut self, role: Role, interval: Duration, pauses: &ReadPauses) -> KeepaliveAction {
         let action = self.next(role, interval, pauses);
         if matches!(action, KeepaliveAction::Ping | KeepaliveAction::Pong) {
@@ -73,7 +73,7 @@ impl Keepalive {
         action
     }
 
-    /// Returns when [`Keepalive::poll`] has something to do; [`Time::NEVER`] when the keepalive is off.
+    /// Returns when [`Keepalive::poll`] has something to do; [`Time::NEVER`] if the keepalive is disabled.
     pub fn poll_timeout(&self, role: Role, interval: Duration, pauses: &ReadPauses) -> Time {
         match self.next(role, interval, pauses) {
             KeepaliveAction::Wait(until) => until,
@@ -99,12 +99,12 @@ impl Keepalive {
         let received = self.last_received.max(pauses.since());
         let silence = now - received;
         let is_pinged = self.is_waiting() && self.last_sent >= received;
-        if silence >= interval * HEARTBEATS_TO_DEATH {
+        if silence >= interval * MAX_SILENT_HEARTBEATS {
             KeepaliveAction::Dead
         } else if silence < interval {
             KeepaliveAction::Wait(received + interval)
         } else if is_pinged {
-            KeepaliveAction::Wait(received + interval * HEARTBEATS_TO_DEATH)
+            KeepaliveAction::Wait(received + interval * MAX_SILENT_HEARTBEATS)
         } else {
             KeepaliveAction::Ping
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_pinged_once_and_then_ends() {
+    fn silent_peer_is_pinged_once_and_then_dead() {
         let mut keepalive = Keepalive::new(at(100));
         assert_eq!(poll(&mut keepalive, at(104)), KeepaliveAction::Wait(at(105)));
         assert_eq!(poll(&mut keepalive, at(105)), KeepaliveAction::Ping);
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn pong_measures_the_round_trip_and_counts_as_life() {
+    fn pong_measures_the_round_trip_and_is_a_sign_of_life() {
         let mut keepalive = Keepalive::new(at(0));
         assert_eq!(poll(&mut keepalive, at(5)), KeepaliveAction::Ping);
-        let answer = at(5) + Duration::from_millis(3);
-        keepalive.handle_bytes(answer);
-        keepalive.handle_pong(&answer.into());
+        let pong = at(5) + Duration::from_millis(3);
+        keepalive.handle_bytes(pong);
+        keepalive.handle_pong(&pong.into());
         assert_eq!(keepalive.latency_micros(), 3000);
-        assert_eq!(poll(&mut keepalive, at(10)), KeepaliveAction::Wait(answer + INTERVAL));
+        assert_eq!(poll(&mut keepalive, at(10)), KeepaliveAction::Wait(pong + INTERVAL));
         assert_eq!(poll(&mut keepalive, at(11)), KeepaliveAction::Ping);
     }
 
@@ -155,15 +155,15 @@ mod tests {
     fn first_ping_measures_the_round_trip_before_any_silence() {
         let mut keepalive = Keepalive::new(at(0));
         keepalive.handle_ping_sent(at(0));
-        let answer = at(0) + Duration::from_millis(2);
-        keepalive.handle_bytes(answer);
-        keepalive.handle_pong(&answer.into());
+        let pong = at(0) + Duration::from_millis(2);
+        keepalive.handle_bytes(pong);
+        keepalive.handle_pong(&pong.into());
         assert_eq!(keepalive.latency_micros(), 2000);
-        assert_eq!(poll(&mut keepalive, at(6)), KeepaliveAction::Ping, "the next silence pings again");
+        assert_eq!(poll(&mut keepalive, at(6)), KeepaliveAction::Ping, "silence leads to a ping again");
     }
 
     #[test]
-    fn pause_is_not_silence_and_its_pongs_measure_nothing() {
+    fn pause_does_not_count_as_silence_and_its_pongs_measure_nothing() {
         let mut keepalive = Keepalive::new(at(0));
         let mut pauses = ReadPauses::from(at(1));
         pauses.pause();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn peer_that_answers_every_ping_lives_on() {
+    fn peer_that_answers_every_ping_stays_alive() {
         let mut keepalive = Keepalive::new(at(0));
         let mut now = at(0);
         let mut pings = 0;
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_interval_turns_it_off() {
+    fn zero_interval_disables_the_keepalive() {
         let off = Keepalive::new(at(0)).poll(Role::Client, Duration::ZERO, &at(1000).into());
         assert_eq!(off, KeepaliveAction::Wait(Time::NEVER));
     }

@@ -1,17 +1,19 @@
-//! The core of halloo without input and output: bytes and times in, bytes and decisions out.
+//! The core of halloo without I/O: it is given bytes and times, and returns bytes and decisions.
 //!
-//! Nothing here opens a socket, starts a thread or reads a clock, so every rule of the protocol can be tested on a virtual
-//! clock and with the bytes in any pieces. The crate `halloo` drives it.
+//! Nothing here opens a socket, starts a thread or reads a clock, so every rule of the protocol can be tested on a
+//! virtual clock and with the bytes split anywhere. The crate `halloo` drives it.
 //!
-//! - Settings: [`limits`], each with its default; [`defaults`] for what cannot be set; [`setting_names`] for advice.
+//! - Settings: [`limits`], each with its default; [`defaults`] has the constants; [`setting_names`] spells settings in
+//!   error messages.
 //! - A WebSocket connection: [`connection`] is its state machine for both roles. It uses [`message`] and [`frame`] to
-//!   read, [`keepalive`] and [`read_pauses`] to detect a dead peer, and [`close`] to close. [`outbox`] holds what waits
-//!   for a slow peer, [`deflate`] compresses messages.
+//!   read, [`keepalive`] and [`read_pauses`] to detect a dead peer, and [`close`] to close. [`outbox`] queues
+//!   messages for a slow peer, [`deflate`] compresses them.
 //! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], the offers of
 //!   [`extensions`], and the HTTP [`routes`] of the same port. [`handshake`] is the client's side, with [`url`] and
 //!   [`fingerprint`]; [`reconnect`] decides when to connect again.
-//! - Discovery: [`announcement`] has the datagrams. A server sends beacons as [`announcer`] says and replies within the
-//!   limits of [`responder`]; [`browser`] finds servers. [`interfaces`] and [`ports`] order what to announce and to bind.
+//! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
+//!   limits its replies; [`browser`] finds servers. [`interfaces`] orders the addresses to announce, [`ports`] the
+//!   ports to try.
 //!
 //! ```
 //! use halloo_proto::Time;

@@ -1,4 +1,4 @@
-//! Limits on what one peer may take or make this end do.
+//! Limits on the resources that one peer can use.
 
 use std::time::Duration;
 
@@ -8,43 +8,43 @@ options! {
     /// Limits on a connection until its handshake is complete.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct HandshakeLimits {
-        /// Time from the accepted socket to the complete handshake. Default: 5 s.
+        /// Time from accepting the socket to the end of the handshake. Default: 5 s.
         pub timeout: Duration = defaults::HANDSHAKE_TIMEOUT,
-        /// Bytes of a request head; 64 KiB at most, which is what one read returns. Default: 8 KiB.
-        // Browsers with large cookies stay below 4 KiB on a host of the local network.
+        /// Bytes of a request head, at most 64 KiB, the size of one read. Default: 8 KiB.
+        // Browsers with large cookies send less than 4 KiB to a host on the local network.
         pub max_head_bytes: usize = 8 * 1024,
         /// Headers in a request head. Default: 64.
         // Browsers send about fifteen.
         pub max_headers: usize = 64,
-        /// Pending connections in all; beyond, the oldest is closed. Default: 1,024.
+        /// Pending connections in total; beyond that, the oldest is closed. Default: 1,024.
         // 500 clients may arrive at once.
         pub max_pending: usize = 1024,
         /// Pending connections from one address; loopback is exempt. Default: 32.
-        // A page opens a handful at a time.
+        // A page opens a few at a time.
         pub max_pending_per_address: usize = 32,
     }
 }
 
 options! {
-    /// Limits on what one peer sends.
+    /// Limits on what one peer sends. Exceeding one closes the connection.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct MessageLimits {
-        /// Bytes of one message; a larger one closes the connection with 1009. Default: 1 MiB.
-        // A photo of a phone fits, and a mistake does not exhaust memory.
+        /// Bytes of a message (close code 1009). Default: 1 MiB.
+        // Large enough for a photo, small enough that a bug of a client does not exhaust memory.
         pub max_message_bytes: usize = 1024 * 1024,
-        /// Frames of one message; more close the connection with 1008. Default: 1,024.
-        // More is an attack on the cost of a frame.
+        /// Frames of a message (close code 1008). Default: 1,024.
+        // More of them serve only to make the receiver work.
         pub max_fragments: u32 = 1024,
-        /// Time from the first frame of a message to its last byte; longer closes the connection with 1008. Default: 15 s.
+        /// Time from the first frame of a message to its last byte (close code 1008). Default: 15 s.
         pub fragment_timeout: Duration = Duration::from_secs(15),
-        /// Control frames per second, after a burst of twice as many; more close the connection with 1008. Default: 50.
-        // A heartbeat needs one in five seconds.
+        /// Control frames per second, after a burst of twice as many (close code 1008). Default: 50.
+        // A heartbeat needs one every five seconds.
         pub max_control_frames_per_second: u32 = 50,
     }
 }
 
 options! {
-    /// Limits on what waits to be sent to one peer, whichever is reached first.
+    /// Limits on the messages that wait to be sent to one peer, whichever is reached first.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct OutboxLimits {
         /// Messages. Default: 16,384.
@@ -52,7 +52,7 @@ options! {
         pub max_messages: usize = 16_384,
         /// Bytes, frame headers included. Default: 1 MiB.
         pub max_bytes: usize = 1024 * 1024,
-        /// What happens beyond. Default: [`SlowClient::Disconnect`].
+        /// What happens when a limit is reached. Default: [`SlowClient::Disconnect`].
         pub when_full: SlowClient = SlowClient::Disconnect,
     }
 }
@@ -62,7 +62,7 @@ options! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct EventQueueLimits {
         /// Events. Default: 65,536.
-        // A second of a hundred busy clients.
+        // One second of traffic from a hundred busy clients.
         pub max_events: usize = 65_536,
         /// Bytes of message payload in those events. Default: 64 MiB.
         pub max_bytes: usize = 64 * 1024 * 1024,
@@ -72,11 +72,11 @@ options! {
 /// What happens when messages are sent to a client faster than it accepts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowClient {
-    /// Close it with 1013: it reconnects and starts afresh. Right for state that must not have gaps.
+    /// Close the connection with 1013: the client reconnects and starts over. For state that must not have gaps.
     #[default]
     Disconnect,
-    /// Drop the messages that have waited longest. Right for positions and other values that replace each other.
+    /// Drop the messages that have waited longest. For values that supersede each other, such as positions.
     DropOldest,
-    /// Drop the message that is sent now.
+    /// Drop the new message.
     DropNewest,
 }

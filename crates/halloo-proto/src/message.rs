@@ -9,16 +9,16 @@ use crate::frame::{self, Header, MAX_CONTROL, MAX_HEADER, Opcode, Role, SHORT_HE
 use crate::limits::MessageLimits;
 use crate::read_pauses::ReadPauses;
 
-/// A message or control frame that arrived. A payload that is whole in the read buffer is borrowed from it.
+/// A received message or control frame. A payload that is complete in the read buffer is borrowed from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming<'a> {
-    /// A whole text message; it is valid UTF-8.
+    /// A whole text message, which is valid UTF-8.
     Text(Cow<'a, str>),
     /// A whole binary message.
     Binary(Cow<'a, [u8]>),
     /// A whole compressed message: inflate it with [`Inflater::message`](crate::deflate::Inflater::message).
     Compressed {
-        /// Whether it is text, which is validated when it is inflated.
+        /// Whether it is text, which is validated when the message is inflated.
         text: bool,
         /// The compressed payload.
         payload: Cow<'a, [u8]>,
@@ -27,7 +27,7 @@ pub enum Incoming<'a> {
     Ping(&'a [u8]),
     /// A pong, solicited or not.
     Pong(&'a [u8]),
-    /// A close frame, with its code ([`CloseCode::NoStatus`] when it has none) and reason.
+    /// A close frame, with its code ([`CloseCode::NoStatus`] if it has none) and reason.
     Close(CloseCode, &'a str),
 }
 
@@ -45,9 +45,9 @@ impl Incoming<'_> {
 
 /// The receiving half of one WebSocket connection.
 ///
-/// The driver reads into a buffer that all its connections share, so the receiver keeps only what cannot be decided yet:
-/// the few bytes of an incomplete header or control frame ([`Receiver::restore`], [`Receiver::keep`]), and the partial
-/// message. An idle connection costs it 32 bytes.
+/// The driver reads into a buffer that all its connections share, so the receiver keeps only incomplete input: the few
+/// bytes of an incomplete header or control frame ([`Receiver::restore`], [`Receiver::keep`]), and a partial message.
+/// It takes 32 bytes while the connection is idle.
 #[derive(Debug, Default)]
 pub struct Receiver {
     carry: Box<[u8]>,
@@ -55,17 +55,17 @@ pub struct Receiver {
     control: ControlBudget,
 }
 
-/// A message of which only a part has arrived.
+/// A message that has been received in part.
 #[derive(Debug)]
 struct Partial {
     text: bool,
     compressed: bool,
     bytes: Vec<u8>,
-    /// How many of `bytes` are known to be valid UTF-8.
+    /// The length of the part of `bytes` that is known to be valid UTF-8.
     checked: usize,
     fragments: u32,
     started: Time,
-    /// Of the current frame: the payload bytes that are missing, its masking key, and the offset of the next byte.
+    /// The bytes of payload that are missing from the current frame, its masking key, and the offset of the next byte.
     missing: u64,
     key: Option<[u8; 4]>,
     offset: usize,
@@ -73,15 +73,15 @@ struct Partial {
 }
 
 impl Receiver {
-    /// Copies the bytes that were kept from the last read to the start of `buffer` and returns their number; the driver
-    /// reads behind them. `buffer` must hold at least [`MAX_HEADER`] + [`MAX_CONTROL`] bytes.
+    /// Copies the bytes that were kept from the last read to the start of `buffer`, and returns their number. The
+    /// driver reads the next bytes after them. `buffer` must have at least [`MAX_HEADER`] + [`MAX_CONTROL`] bytes.
     pub fn restore(&mut self, buffer: &mut [u8]) -> usize {
         let carry = std::mem::take(&mut self.carry);
         buffer[..carry.len()].copy_from_slice(&carry);
         carry.len()
     }
 
-    /// Keeps what [`Receiver::next`] left over until the next read.
+    /// Keeps the input that [`Receiver::next`] left over until the next read.
     pub fn keep(&mut self, rest: &[u8]) {
         debug_assert!(rest.len() < MAX_HEADER + MAX_CONTROL, "only an incomplete header or control frame is kept");
         if !rest.is_empty() {
@@ -89,24 +89,24 @@ impl Receiver {
         }
     }
 
-    /// Returns when the partial message must be complete; `None` when there is none. Time before `since` does not count:
+    /// Returns when the partial message must be complete; `None` if there is none. Time before `since` does not count:
     /// see [`ReadPauses::since`].
     pub fn deadline(&self, limits: &MessageLimits, since: Time) -> Option<Time> {
         self.partial.as_ref().map(|partial| partial.started.max(since) + limits.fragment_timeout)
     }
 
-    /// Returns whether a part of a message arrived and the rest is awaited.
+    /// Returns whether a message has been received in part.
     pub fn has_partial(&self) -> bool {
         self.partial.is_some()
     }
 
-    /// Returns the bytes of memory that the partial message takes; 0 when there is none.
+    /// Returns the bytes of memory that the partial message takes; 0 if there is none.
     pub fn partial_bytes(&self) -> usize {
         self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity())
     }
 
-    /// Takes a whole data message of less than 126 bytes from the front of `input`, as a client sends it, when nothing
-    /// else is in progress; `None` for everything else, which [`Receiver::next`] handles.
+    /// Takes a whole data message of less than 126 bytes from the front of `input`, if the peer is a client and no
+    /// message is partial; `None` for everything else, which [`Receiver::next`] handles.
     #[inline(always)]
     pub(crate) fn next_short<'a>(
         &mut self,
@@ -126,14 +126,13 @@ impl Receiver {
         None
     }
 
-    /// Takes the next message or control frame from the front of `input`; `None` when what is left decides nothing yet
-    /// and is to be kept with [`Receiver::keep`]. `deflate`: messages may be compressed, as agreed in the handshake.
-    /// `now`: the current time, or a [`ReadPauses`] where reading was paused at times.
+    /// Takes the next message or control frame from the front of `input`; `None` if the rest of `input` is incomplete,
+    /// and must be kept with [`Receiver::keep`]. `deflate`: messages may be compressed, as negotiated in the handshake.
+    /// `now`: the current time, or a [`ReadPauses`] if reading may have been paused.
     ///
     /// # Errors
-    /// The rule that the peer broke, and the code to close with: 1002, 1007, 1008 or 1009. The receiver is of no use
-    /// afterwards.
-    // Inlined up to the most common case, whose result then stays in registers.
+    /// A violation, with the code to close with: 1002, 1007, 1008 or 1009. The receiver must not be used afterwards.
+    // Only the most common case is inlined; its result then stays in registers.
     #[inline(always)]
     pub fn next<'a>(
         &mut self,
@@ -162,7 +161,7 @@ impl Receiver {
                 match self.continue_frame(input)? {
                     Progress::Message(message) => return Ok(Some(message)),
                     Progress::FrameDone => continue,
-                    Progress::Starved => return Ok(None),
+                    Progress::Incomplete => return Ok(None),
                 }
             }
             let Some(header) = frame::decode_header(input, role, deflate)? else { return Ok(None) };
@@ -248,7 +247,7 @@ impl Receiver {
         if let Some(key) = partial.key {
             frame::mask(piece, key, partial.offset);
         }
-        // Memory grows with what has arrived, never with the announced length, which costs its sender nothing.
+        // Memory grows with the bytes received, not with the announced length, which costs the sender nothing.
         partial.bytes.extend_from_slice(piece);
         partial.offset += length;
         partial.missing -= length as u64;
@@ -257,7 +256,7 @@ impl Receiver {
             partial.check_utf8(finished)?;
         }
         if partial.missing > 0 {
-            return Ok(Progress::Starved);
+            return Ok(Progress::Incomplete);
         }
         if !finished {
             return Ok(Progress::FrameDone);
@@ -277,11 +276,11 @@ impl Receiver {
 enum Progress<'a> {
     Message(Incoming<'a>),
     FrameDone,
-    Starved,
+    Incomplete,
 }
 
 impl Partial {
-    /// Fails as soon as the text cannot become valid UTF-8 any more, not only at its end (RFC 6455 section 8.1).
+    /// Fails as soon as the text cannot become valid UTF-8, not only at its end (RFC 6455 section 8.1).
     fn check_utf8(&mut self, finished: bool) -> Result<(), Violation> {
         match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
@@ -292,7 +291,7 @@ impl Partial {
     }
 }
 
-/// A leaky bucket of control frames: by default 50 a second with a burst of 100.
+/// A leaky bucket that limits control frames, by default to 50 per second after a burst of 100.
 #[derive(Debug, Default)]
 struct ControlBudget {
     /// When the bucket is empty again.
@@ -303,7 +302,7 @@ impl ControlBudget {
     fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<(), Violation> {
         let too_many = Err(Violation::new(CloseCode::PolicyViolation, "too many control frames"));
         let Some(each) = Duration::from_secs(1).checked_div(rate) else { return too_many };
-        // What arrived during a pause of reading did not arrive at once.
+        // Frames that arrived while reading was paused were not sent at once.
         self.empty_at = self.empty_at.max(pauses.earliest()) + each;
         if self.empty_at - pauses.now() > each * rate.saturating_mul(2) {
             return too_many;
@@ -328,7 +327,7 @@ fn split<'a>(input: &mut &'a mut [u8], length: usize) -> &'a mut [u8] {
     first
 }
 
-// As with `decode_header`, returning the result costs more than the work itself.
+// As with `decode_header`, returning the result through memory costs more than the work itself.
 #[inline(always)]
 fn data(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
     if opcode == Opcode::Binary {

@@ -1,4 +1,4 @@
-//! Options whose defaults are declared beside them.
+//! Structs of options that declare each default with its option.
 
 /// Declares a struct of options with its `Default`. A plain comment above a field gives the reason for its default.
 #[macro_export]

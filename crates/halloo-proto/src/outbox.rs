@@ -9,19 +9,19 @@ use crate::Time;
 use crate::frame;
 use crate::limits::{OutboxLimits, SlowClient};
 
-/// What became of frames. Control frames are not counted, because no application sent them.
+/// The result of queueing frames. Counts do not include control frames, because no application sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// They wait for the client.
+    /// All frames were queued.
     Queued,
-    /// This many messages were dropped, old or new ones, as the policy says.
+    /// This many messages were dropped, old or new ones, depending on the policy.
     Dropped(u64),
-    /// The limit is reached and the policy is to disconnect; this many messages were not queued.
+    /// The limit was reached, and the policy is to disconnect; this many messages were not queued.
     Overflow(u64),
 }
 
-/// Bytes of memory that frames take besides their content: two allocations with their reference counts and the allocator's
-/// overhead. Without it, thousands of tiny messages would count for a fortieth of what they take.
+/// Bytes of memory that frames take besides their content: two allocations with reference counts, and the allocator's
+/// overhead. Without it, thousands of tiny messages would count as a fortieth of their memory.
 const OVERHEAD: usize = 80;
 
 /// Encoded frames that several outboxes may share. A counter includes their memory while any outbox holds them.
@@ -45,7 +45,8 @@ impl Drop for Frames {
     }
 }
 
-/// A frame that waits for one client. Its place in the queue is counted, too, because each client has its own.
+/// A frame that waits for one client. The memory of its entry in the queue is counted, too, because each client has its
+/// own.
 #[derive(Debug)]
 struct Waiting {
     frames: Arc<Frames>,
@@ -69,42 +70,42 @@ impl Drop for Waiting {
 /// The send queue of one client.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    /// Frames of this turn, to be written at once; used only while there is no backlog.
+    /// The frames of this turn, which are written at once; used only while there is no backlog.
     cork: Vec<u8>,
     backlog: VecDeque<Waiting>,
-    /// Bytes of the first waiting frame that the socket has accepted.
+    /// Bytes of the first frame of the backlog that the socket has accepted.
     written: usize,
     bytes: usize,
     blocked_since: Option<Time>,
 }
 
 impl Outbox {
-    /// Returns whether nothing is corked and nothing waits.
+    /// Returns whether both the cork and the backlog are empty.
     pub fn is_empty(&self) -> bool {
         self.cork.is_empty() && self.backlog.is_empty()
     }
 
-    /// Returns whether the socket did not accept everything.
+    /// Returns whether the backlog contains frames that the socket did not accept.
     pub fn is_blocked(&self) -> bool {
         !self.backlog.is_empty()
     }
 
-    /// Records that the socket accepts nothing more from `now` on.
+    /// Records that the socket has accepted nothing since `now`.
     pub fn handle_blocked(&mut self, now: Time) {
         self.blocked_since = Some(now);
     }
 
-    /// Returns since when the socket has accepted nothing; `None` while it is not blocked.
+    /// Returns the time since when the socket has accepted nothing; `None` if it is not blocked.
     pub fn blocked_since(&self) -> Option<Time> {
         self.blocked_since.filter(|_| self.is_blocked())
     }
 
-    /// Returns the bytes that wait.
+    /// Returns the number of bytes that wait.
     pub fn bytes(&self) -> usize {
         self.bytes + self.cork.len()
     }
 
-    /// Returns the bytes of memory that everything takes at most, if nothing of it is shared.
+    /// Returns the maximum memory that the outbox takes, in bytes: as if no frames were shared.
     pub fn memory(&self) -> usize {
         self.bytes() + self.backlog.len() * (OVERHEAD + size_of::<Waiting>())
     }
@@ -114,20 +115,20 @@ impl Outbox {
         self.backlog.len()
     }
 
-    /// Returns the number of messages, without control frames, that a broken connection loses: those that wait or are written
-    /// in part.
+    /// Returns the number of messages, without control frames, that are lost if the connection breaks: those that wait,
+    /// and one that was written in part.
     pub fn unsent(&self) -> u64 {
         let waiting = self.backlog.iter().filter(|waiting| is_message(&waiting.frames.bytes[waiting.start..]));
         waiting.count() as u64 + messages_from(&self.cork, 0)
     }
 
-    /// Returns the cork, to append frames to: only while the outbox is not blocked.
+    /// Returns the cork, to append frames to. Call this only while the outbox is not blocked.
     pub fn cork(&mut self) -> &mut Vec<u8> {
         debug_assert!(self.backlog.is_empty());
         &mut self.cork
     }
 
-    /// Moves what the socket did not accept of the cork, from `taken` on, into the backlog.
+    /// Moves the part of the cork that the socket did not accept, from byte `taken` on, into the backlog.
     pub fn block_cork(&mut self, taken: usize, memory: &Arc<AtomicUsize>) {
         let start = whole_frames_before(&self.cork, taken);
         let frames = Frames::new(&self.cork[start..], memory);
@@ -135,7 +136,7 @@ impl Outbox {
         self.adopt(&frames, 0, taken - start);
     }
 
-    /// Queues all frames of `frames` from `start` on, whose first `taken` bytes the socket has accepted.
+    /// Queues all frames of `frames` from byte `start` on, of which the socket has accepted the first `taken` bytes.
     pub fn adopt(&mut self, frames: &Arc<Frames>, start: usize, taken: usize) {
         debug_assert!(self.backlog.is_empty());
         let first = start + whole_frames_before(&frames.bytes[start..], taken);
@@ -146,7 +147,7 @@ impl Outbox {
         }
     }
 
-    /// Adds every frame of `frames` from `start` on behind what waits, within `limits`.
+    /// Appends the frames of `frames` from byte `start` on to the backlog, within `limits`.
     pub fn push(&mut self, frames: &Arc<Frames>, start: usize, limits: &OutboxLimits) -> Pushed {
         let mut dropped = 0;
         for (start, end) in boundaries(&frames.bytes, start) {
@@ -154,8 +155,10 @@ impl Outbox {
             while self.backlog.len() >= limits.max_messages || self.bytes + length > limits.max_bytes {
                 match limits.when_full {
                     SlowClient::Disconnect => return Pushed::Overflow(messages_from(&frames.bytes, start)),
-                    // Evicting the others for a message that can never fit would only lose them, too.
-                    SlowClient::DropOldest if length <= limits.max_bytes && self.backlog.len() > self.on_its_way() => {
+                    // Evicting the others for a message that can never fit would only lose more messages.
+                    SlowClient::DropOldest
+                        if length <= limits.max_bytes && self.backlog.len() > self.partly_written() =>
+                    {
                         dropped += self.drop_oldest();
                     }
                     SlowClient::DropOldest | SlowClient::DropNewest => break,
@@ -171,23 +174,23 @@ impl Outbox {
         if dropped == 0 { Pushed::Queued } else { Pushed::Dropped(dropped) }
     }
 
-    /// Adds one frame behind what waits, whatever the limits: for close frames, which end the queue.
+    /// Appends one frame to the backlog, regardless of the limits: for close frames, after which nothing is sent.
     pub fn push_last(&mut self, frames: &Arc<Frames>) {
         self.bytes += frames.bytes.len();
         self.backlog.push_back(Waiting::new(frames, 0, frames.bytes.len()));
     }
 
-    /// Drops everything that waits, except a frame that is written in part, and returns how many messages that were.
+    /// Drops everything except a frame that was written in part, and returns the number of messages dropped.
     pub fn cut(&mut self) -> u64 {
         let mut dropped = messages_from(&self.cork, 0);
         self.cork.clear();
-        while self.backlog.len() > self.on_its_way() {
+        while self.backlog.len() > self.partly_written() {
             dropped += self.drop_oldest();
         }
         dropped
     }
 
-    /// Empties the outbox for its next client, and frees what its buffer has grown beyond `keep` bytes.
+    /// Empties the outbox for its next client, and shrinks its buffer to `keep` bytes.
     pub fn reset(&mut self, keep: usize) {
         self.cork.clear();
         self.cork.shrink_to(keep);
@@ -197,7 +200,7 @@ impl Outbox {
         self.blocked_since = None;
     }
 
-    /// Points `slices` at what waits, oldest first, and returns how many were used.
+    /// Points `slices` at the backlog, oldest frame first, and returns how many were used.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut used = 0;
         for (slice, waiting) in slices.iter_mut().zip(&self.backlog) {
@@ -208,7 +211,7 @@ impl Outbox {
         used
     }
 
-    /// Records that the socket accepted `taken` bytes of what waits.
+    /// Records that the socket accepted `taken` bytes of the backlog.
     pub fn advance(&mut self, taken: usize) {
         self.bytes -= taken;
         self.written += taken;
@@ -222,20 +225,20 @@ impl Outbox {
         }
     }
 
-    /// Drops the oldest frame that is not written in part, and returns how many messages that was.
+    /// Drops the oldest frame that was not written in part. Returns 1 if it was a message, 0 if not.
     fn drop_oldest(&mut self) -> u64 {
-        let Some(oldest) = self.backlog.remove(self.on_its_way()) else { return 0 };
+        let Some(oldest) = self.backlog.remove(self.partly_written()) else { return 0 };
         self.bytes -= oldest.end - oldest.start;
         u64::from(is_message(&oldest.frames.bytes[oldest.start..]))
     }
 
-    /// Returns 1 when the first frame that waits is written in part, else 0.
-    fn on_its_way(&self) -> usize {
+    /// Returns the number of frames that were written in part: 1 if the first one was, otherwise 0.
+    fn partly_written(&self) -> usize {
         usize::from(self.written > 0)
     }
 }
 
-/// Returns whether a frame is a message: the opcodes of control frames have this bit (RFC 6455 section 5.5).
+/// Returns whether a frame is a message. The opcodes of control frames have bit 3 set (RFC 6455 section 5.5).
 fn is_message(frame: &[u8]) -> bool {
     frame.first().is_some_and(|first| first & 0x08 == 0)
 }
@@ -244,7 +247,7 @@ fn messages_from(bytes: &[u8], start: usize) -> u64 {
     boundaries(bytes, start).filter(|&(start, _)| is_message(&bytes[start..])).count() as u64
 }
 
-/// Returns start and end of each whole frame in `bytes` from `start` on.
+/// Returns the start and the end of each whole frame in `bytes` from `start` on.
 fn boundaries(bytes: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
     let mut at = start;
     std::iter::from_fn(move || {
@@ -254,7 +257,7 @@ fn boundaries(bytes: &[u8], start: usize) -> impl Iterator<Item = (usize, usize)
     })
 }
 
-/// Returns where the frame begins that contains the byte at `taken`.
+/// Returns the start of the frame that contains the byte at `taken`.
 fn whole_frames_before(bytes: &[u8], taken: usize) -> usize {
     boundaries(bytes, 0).take_while(|&(_, end)| end <= taken).last().map_or(0, |(_, end)| end)
 }
@@ -297,7 +300,7 @@ mod tests {
         frame::encode(outbox.cork(), Opcode::Text, b"two", None);
         assert_eq!(outbox.unsent(), 2);
         outbox.block_cork(6, &Arc::default());
-        assert_eq!(outbox.unsent(), 1, "the first is on its way");
+        assert_eq!(outbox.unsent(), 1, "the first one was written");
     }
 
     #[test]
@@ -313,7 +316,7 @@ mod tests {
                 assert_eq!(outbox.bytes(), all.len() - taken);
                 assert_eq!(drain(&mut outbox, step), all[taken..]);
                 assert!(outbox.is_empty());
-                assert_eq!(memory.load(Ordering::Relaxed), 0, "drained frames are given back");
+                assert_eq!(memory.load(Ordering::Relaxed), 0, "the memory of written frames is released");
             }
         }
     }
@@ -327,7 +330,7 @@ mod tests {
                 let mut outbox = Outbox::default();
                 outbox.adopt(&shared, start, taken);
                 assert_eq!(outbox.bytes(), whole.len() - start - taken);
-                assert_eq!(drain(&mut outbox, 2), whole[start + taken..], "{taken} taken from {start} on");
+                assert_eq!(drain(&mut outbox, 2), whole[start + taken..], "{taken} bytes taken from {start} on");
             }
         }
     }
@@ -368,7 +371,7 @@ mod tests {
         }
         let frames = Frames::new(&bytes, &Arc::default());
         let mut outbox = Outbox::default();
-        assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Queued, "the ping made room");
+        assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Queued, "the ping was dropped");
         assert_eq!(outbox.push(&frames, 0, &LIMITS), Pushed::Dropped(2));
         assert_eq!(outbox.cut(), 2);
         let newest = OutboxLimits { when_full: SlowClient::DropNewest, ..LIMITS };
@@ -418,8 +421,8 @@ mod tests {
         for outbox in &mut outboxes {
             outbox.push(&shared, 0, &LIMITS);
         }
-        let places = 10 * std::mem::size_of::<Waiting>();
-        assert_eq!(memory.load(Ordering::Relaxed), before + places, "but for its places in the queues");
+        let entries = 10 * std::mem::size_of::<Waiting>();
+        assert_eq!(memory.load(Ordering::Relaxed), before + entries, "only the entries of the queues are added");
     }
 
     #[test]
@@ -429,7 +432,7 @@ mod tests {
         for _ in 0..200 {
             outbox.push(&Frames::new(b"\x81\x01x", &memory), 0, &limits);
         }
-        // A message of three bytes takes two allocations and a place.
+        // A message of three bytes takes two allocations and an entry in the queue.
         assert!(memory.load(Ordering::Relaxed) >= 200 * 96);
         assert_eq!((outbox.bytes(), outbox.memory()), (600, memory.load(Ordering::Relaxed)));
         outbox.reset(0);

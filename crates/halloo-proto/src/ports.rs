@@ -1,7 +1,7 @@
 //! The ports that a server tries to bind.
 
-/// Returns the ports to try, in order: `base` and the nine after it, up to 65535. Returns only `base` if it is 0 (any free
-/// port) or if `strict`.
+/// Returns the ports to try, in order: `base` and the nine after it, up to 65535. Returns only `base` if it is 0 (any
+/// free port) or if `strict`.
 ///
 /// ```
 /// use halloo_proto::ports::candidates;

@@ -1,16 +1,16 @@
-//! Times in which this end did not read, so that they are not held against its peers.
+//! Pauses of reading, so that their time does not count against the peers.
 
 use std::time::Duration;
 
 use crate::Time;
 
-/// A turn of the loop may be late by this much on a busy machine, however short the heartbeat is.
+/// Tolerance for a late turn of the loop on a busy machine, however short the heartbeat is.
 const MAX_LATENESS: Duration = Duration::from_millis(100);
-/// How long it may take to read what arrived during a pause.
+/// Time to read what arrived during a pause.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
-/// The driver's clock, and the last time in which the driver did not read: because its application did not take its
-/// events, because the process was suspended or its machine asleep, or because a handler was slow.
+/// The driver's clock, and the last pause in which the driver did not read: because the application did not take
+/// events, because the process was suspended, because the machine was asleep, or because a handler was slow.
 ///
 /// A plain [`Time`] converts into the clock of a driver that never paused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl From<Time> for ReadPauses {
 }
 
 impl ReadPauses {
-    /// Begins a turn at `now`, which was due after `timeout` at the latest (`None`: at any time). A turn that is late by
-    /// more than a heartbeat is taken for a pause: nothing can have been read meanwhile.
+    /// Begins a turn at `now`, which was due at most `timeout` after the last one (`None`: at any time). A turn that is
+    /// late by more than a heartbeat counts as a pause, because nothing was read meanwhile.
     pub fn handle_turn(&mut self, now: Time, timeout: Option<Duration>, heartbeat: Duration) {
         let before = std::mem::replace(&mut self.now, now);
         let is_late =
@@ -64,12 +64,12 @@ impl ReadPauses {
         self.now
     }
 
-    /// Returns the end of the last pause. Silence before it proves nothing, and no message had to be complete before it.
+    /// Returns the end of the last pause. Earlier silence proves nothing, and no message had to be complete earlier.
     pub fn since(&self) -> Time {
         self.since
     }
 
-    /// Returns the earliest time at which bytes that are read now may have arrived.
+    /// Returns the earliest time at which bytes that are being read now may have arrived.
     pub fn earliest(&self) -> Time {
         let catches_up = self.since > Time::ZERO && self.now - self.since < CATCH_UP;
         if catches_up { self.paused_from.min(self.now) } else { self.now }
@@ -87,7 +87,7 @@ mod tests {
     const HEARTBEAT: Duration = Duration::from_secs(5);
 
     #[test]
-    fn pause_lasts_from_its_first_pause_to_its_first_resume() {
+    fn repeated_pause_and_resume_do_not_change_the_pause() {
         let mut pauses = ReadPauses::from(at(1000));
         assert_eq!((pauses.since(), pauses.earliest()), (Time::ZERO, at(1000)));
         pauses.pause();
@@ -101,7 +101,7 @@ mod tests {
         pauses.resume();
         assert_eq!((pauses.since(), pauses.earliest()), (at(9000), at(1000)));
         pauses.handle_turn(at(10_000), None, HEARTBEAT);
-        assert_eq!(pauses.earliest(), at(10_000), "by now everything has been read");
+        assert_eq!(pauses.earliest(), at(10_000), "everything has been read by then");
     }
 
     #[test]

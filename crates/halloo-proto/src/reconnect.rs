@@ -34,13 +34,13 @@ impl Backoff {
         Backoff { retry_limit, failures: 0, since: now, connected: None }
     }
 
-    /// Handles that the attempt led to a connection.
+    /// Records that the attempt succeeded.
     pub fn handle_connected(&mut self, now: Time) {
         self.connected = Some(now);
     }
 
-    /// Handles that the attempt failed or the connection ended. Returns the delay before the next attempt; `None` to give
-    /// up. `random` is uniformly distributed.
+    /// Records that the attempt failed or that the connection ended. Returns the delay before the next attempt; `None`
+    /// to give up. `random` is uniformly distributed.
     pub fn handle_failure(&mut self, now: Time, random: u32) -> Option<Duration> {
         // A connection that ends at once counts as a failed attempt.
         if self.connected.take().is_some_and(|connected| now - connected >= STABLE_AFTER) {
@@ -50,7 +50,7 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let delay = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
         let out_of_attempts = self.retry_limit.max_attempts.is_some_and(|attempts| self.failures >= attempts);
-        // An attempt that would begin after the limit is not made.
+        // No attempt begins after the limit.
         let out_of_time = self.retry_limit.max_elapsed.is_some_and(|time| now + delay - self.since >= time);
         (!out_of_attempts && !out_of_time).then_some(delay)
     }
@@ -58,14 +58,14 @@ impl Backoff {
 
 /// Returns whether not to reconnect after a close with `code`, because the next connection would end in the same way.
 ///
-/// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 to 4999) are final. After a normal
-/// closure, a restart, an overload or a lost connection, a client tries again.
+/// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 to 4999) are final. After a
+/// normal closure, a restart, an overload or a lost connection, a client tries again.
 pub fn is_final_code(code: CloseCode) -> bool {
     matches!(code.number(), 1002 | 1003 | 1007..=1010 | 3000..=4999)
 }
 
-/// Returns whether a handshake that was refused with the HTTP `status` would be refused again: all but 408, 425, 429 and
-/// server errors (500 and above).
+/// Returns whether a handshake that was refused with the HTTP `status` would be refused again: all but 408, 425, 429
+/// and server errors (500 and above).
 pub fn is_final_status(status: u16) -> bool {
     status < 500 && !matches!(status, 408 | 425 | 429)
 }

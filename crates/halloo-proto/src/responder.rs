@@ -1,4 +1,4 @@
-//! The rate limit for replies to probes: high enough for a crowd of browsers, too low to flood a third party.
+//! The rate limit for replies to probes: high enough for many browsers at once, too low to flood a third party.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::Time;
 
-/// Replies in any second to all sources.
+/// Maximum number of replies in any second to all sources.
 const MAX_REPLIES: usize = 200;
-/// Replies in any second to one source.
+/// Maximum number of replies in any second to one source.
 const MAX_REPLIES_TO_ONE: usize = 5;
 const SECOND: Duration = Duration::from_secs(1);
-/// After more than [`MAX_REPLIES`] probes in a second, only sources without a reply in this time get one: enough for a
-/// thousand browsers to have their turn.
+/// After more than [`MAX_REPLIES`] probes in a second, only sources that had no reply for this time get one: long
+/// enough for a thousand browsers to get a reply each.
 const CROWD_MEMORY: Duration = Duration::from_secs(6);
 
 /// Decides which probes get a reply: in any second 5 for each source (loopback exempt), and 200 in total.
@@ -20,9 +20,9 @@ const CROWD_MEMORY: Duration = Duration::from_secs(6);
 pub struct Responder {
     /// The replies of the last second, oldest first: at most [`MAX_REPLIES`].
     last_second: VecDeque<(Time, Ipv4Addr)>,
-    /// Replies before that, as long as they matter: at most [`MAX_REPLIES`] for each second.
+    /// Earlier replies within [`CROWD_MEMORY`]: at most [`MAX_REPLIES`] for each second.
     earlier: VecDeque<(Time, Ipv4Addr)>,
-    /// Until then, sources that had a reply lately get none.
+    /// Until this time, sources that had a reply recently get none.
     crowd_until: Time,
 }
 
@@ -34,7 +34,7 @@ impl Responder {
             self.crowd_until = now + SECOND;
             return false;
         }
-        // All programs of this machine share one address, which cannot be forged from the network.
+        // All programs on this machine share one address, which cannot be forged from the network.
         if source.is_loopback() {
             return true;
         }
@@ -99,7 +99,7 @@ mod tests {
     fn every_browser_of_a_crowd_gets_a_reply() {
         let mut responder = Responder::default();
         let mut waiting: std::collections::BTreeSet<u16> = (0..1000).collect();
-        // All of them probe ten times a second, also those that had a reply.
+        // All of them probe ten times a second, including those that had a reply.
         for tenth in 0..50 {
             for number in 0..1000 {
                 let [high, low] = u16::to_be_bytes(number);

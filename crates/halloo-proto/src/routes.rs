@@ -1,13 +1,13 @@
-//! The HTTP routes on the WebSocket's port, in one table. Every route answers `GET` and `HEAD`.
+//! The HTTP routes on the WebSocket port, in one table. Every route accepts `GET` and `HEAD`.
 
 /// What an HTTP response contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
-    /// The page that connects back to the server.
+    /// The page, which opens a WebSocket to the server.
     Page,
-    /// The status of the server with its clients.
+    /// The status of the server and of its clients.
     Status,
-    /// What a probe would be answered with.
+    /// The reply to a probe.
     Discovery,
     /// Nothing.
     NotFound,
@@ -18,32 +18,32 @@ pub enum Resource {
 pub struct Route {
     /// The path, without a query.
     pub path: &'static str,
-    /// What it leads to.
+    /// The content of the response.
     pub resource: Resource,
-    /// Whether a request needs the token, where the server has one.
+    /// Whether a request needs the token, if the server has one.
     pub needs_token: bool,
-    /// Whether a request is answered without TLS where the server requires TLS.
+    /// Whether a request without TLS is allowed on a server that requires TLS.
     pub allowed_without_tls: bool,
     /// The `Content-Type` of the response.
     pub content_type: &'static str,
     /// The `Cache-Control` of the response.
     pub cache_control: &'static str,
-    /// Further headers of the response.
+    /// Additional headers of the response.
     pub headers: &'static [(&'static str, &'static str)],
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";
 
-/// Keeps the page from loading anything and from being framed.
+/// Prevents the page from loading resources and from being framed.
 const PAGE_HEADERS: &[(&str, &str)] = &[(
     "Content-Security-Policy",
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 )];
 
-/// Every route. The page is open, because it has yet to read the token from its fragment; discovery is open, because the
-/// beacons are.
+/// All routes. The page needs no token, because its script reads the token from the URL's fragment; discovery needs
+/// none, because beacons are public.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/",
@@ -89,7 +89,7 @@ const NOT_FOUND: Route = Route {
 
 static UNKNOWN: Route = NOT_FOUND;
 
-/// Returns the route of `path`, which has no query.
+/// Returns the route of `path`, which must not contain a query.
 pub fn find(path: &str) -> &'static Route {
     ROUTES.iter().find(|route| route.path == path).unwrap_or(&UNKNOWN)
 }

@@ -1,6 +1,6 @@
-//! How advice names a setting, which depends on the program that gives it.
+//! The spelling of settings in error messages, which depends on the program.
 
-/// The spelling of settings in the advice that refusals contain. The names themselves are the same everywhere.
+/// How a refusal spells the setting that would allow the request. The names themselves are the same everywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SettingNames {
     /// As fields of the configuration in Rust: `allowed_origins`.
@@ -29,7 +29,7 @@ impl SettingNames {
         }
     }
 
-    /// Returns how to add `value` to a list.
+    /// Returns the instruction to add `value` to a setting that is a list.
     pub fn add(self, setting: &str, value: &str) -> String {
         match self {
             SettingNames::CommandLine => format!("use `--{} {value}`", setting.replace('_', "-")),

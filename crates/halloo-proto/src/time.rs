@@ -1,12 +1,12 @@
-//! The only notion of time the core knows.
+//! Time, which the driver passes in.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A moment, in microseconds since an epoch that the driver chooses (usually its own start).
+/// A point in time, in microseconds since an epoch that the driver chooses, usually its start.
 ///
-/// Eight bytes instead of the sixteen of [`std::time::Instant`], because every connection keeps several, and
-/// constructible from nothing, so that tests run thousands of simulated seconds without waiting.
+/// It takes 8 bytes instead of the 16 of [`std::time::Instant`], because every connection stores several. It can be
+/// created from a number, so that tests simulate hours without waiting.
 ///
 /// ```
 /// use halloo_proto::Time;
@@ -26,12 +26,12 @@ impl Time {
     /// Later than every deadline.
     pub const NEVER: Time = Time(u64::MAX);
 
-    /// The moment `micros` microseconds after the epoch.
+    /// Creates the time `micros` microseconds after the epoch.
     pub const fn from_micros(micros: u64) -> Time {
         Time(micros)
     }
 
-    /// Microseconds since the epoch.
+    /// Returns the microseconds since the epoch.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
@@ -40,7 +40,7 @@ impl Time {
 impl Add<Duration> for Time {
     type Output = Time;
 
-    /// Saturates at [`Time::NEVER`].
+    /// Adds a duration; saturates at [`Time::NEVER`].
     fn add(self, span: Duration) -> Time {
         Time(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
     }
@@ -49,7 +49,7 @@ impl Add<Duration> for Time {
 impl Sub for Time {
     type Output = Duration;
 
-    /// The span between two moments; zero when `earlier` is in fact later.
+    /// Returns the time from `earlier` to `self`; zero if `earlier` is later.
     fn sub(self, earlier: Time) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }

@@ -12,13 +12,13 @@ use subtle::ConstantTimeEq;
 use crate::Time;
 use crate::defaults::{MAX_WRONG_TOKENS, MIN_TOKEN_LENGTH, WRONG_TOKEN_INTERVAL};
 
-/// Characters of the longest token: several tokens fit into a request head.
+/// Maximum length of a token in characters: several tokens fit into a request head.
 const MAX_LENGTH: usize = 256;
 
 /// A secret that server and client share. Only [`Token::reveal`] returns it; `Debug` does not show it.
 ///
-/// It has 16 to 256 of the characters `A-Z a-z 0-9 - . _ ~`, which need no escaping in a URL, in a header and in the name
-/// of a subprotocol.
+/// It has 16 to 256 of the characters `A-Z a-z 0-9 - . _ ~`, which need no escaping in a URL, a header, or the name of
+/// a subprotocol.
 ///
 /// ```
 /// use halloo_proto::token::Token;
@@ -101,12 +101,12 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Addresses stored; beyond that, the address whose last wrong token is the oldest is forgotten.
+/// Maximum number of addresses stored; beyond that, the address whose last wrong token is the oldest is forgotten.
 const MAX_ADDRESSES: usize = 1024;
 
 /// The rate limit for wrong tokens: each address may send ten in a row, then one a second. Further requests are refused
 /// without checking their token, so that guessing faster does not help. Loopback is exempt, because all programs of a
-/// machine share that address, and one that guesses would lock out the others.
+/// machine share that address, and one program could lock out the others.
 #[derive(Debug, Default)]
 pub struct TokenRateLimiter {
     /// Addresses with the time when their last wrong token is forgotten, least recent first.

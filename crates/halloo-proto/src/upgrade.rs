@@ -1,4 +1,4 @@
-//! The request head, from the server's side: a WebSocket handshake (RFC 6455 section 4.2) or another HTTP request.
+//! The server's side of a request: a WebSocket handshake (RFC 6455 section 4.2) or another HTTP request.
 
 use std::net::IpAddr;
 
@@ -15,17 +15,17 @@ use crate::limits::HandshakeLimits;
 use crate::routes::{self, Route};
 use crate::setting_names::SettingNames;
 
-/// Some clients make their key of random characters, which leaves trailing bits set that encode nothing.
+/// Some clients use random characters as the key, in which trailing bits may be set that encode nothing.
 const KEY: GeneralPurpose =
     GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// Bytes of the longest method; the longest registered one has 17.
+/// Maximum length of a method in bytes; the longest registered one has 17.
 const MAX_METHOD_BYTES: usize = 32;
 
-/// The subprotocol that is accepted if it is offered. It adds nothing to plain messages.
+/// The subprotocol that is accepted if it is offered. It does not change the messages.
 pub const SUBPROTOCOL: &str = "halloo.v1";
-/// The prefix of a subprotocol that contains the token. A page can set no other header (WebSocket constructor of the WHATWG
-/// HTML standard), and more people see a URL. Such a subprotocol is never accepted.
+/// The prefix of a subprotocol that contains the token. A web page cannot set another header (the `WebSocket`
+/// constructor of the WHATWG standard), and a URL is more exposed. Such a subprotocol is never accepted.
 const TOKEN_PREFIX: &str = "halloo.token.";
 
 /// What is known about a request besides its bytes.
@@ -53,16 +53,16 @@ pub enum Decision {
     },
     /// A `GET` or `HEAD` request that passed the access rules: send the response of `route` and close.
     Respond {
-        /// What is requested.
+        /// The requested route.
         route: &'static Route,
-        /// Whether the response has no body (`HEAD`).
+        /// Whether to send the head of the response only (`HEAD`).
         head_only: bool,
-        /// The origin whose pages may read the response, when the request has one.
+        /// The origin whose pages may read the response, if the request has one.
         origin: Option<String>,
     },
     /// Send `response` and close.
     Refuse {
-        /// Why the request is refused, for the log.
+        /// The reason, for the log.
         reason: Refusal,
         /// The whole response, which contains the reason.
         response: Vec<u8>,

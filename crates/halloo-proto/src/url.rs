@@ -13,12 +13,12 @@ pub use error::UrlError;
 
 /// A `ws://` or `wss://` URL (RFC 6455 section 3).
 ///
-/// Also accepted are `http://` and `https://`, as in the address bar of a browser or in a QR code, and a host alone, which
-/// means `ws://`. With a scheme the default port is 80 or 443, without one it is 8765. A fragment, which RFC 6455 does not
-/// allow, may contain what an invitation contains: `#token=…&fp=…`.
+/// It is also parsed from `http://` and `https://`, as in the address bar of a browser or in a QR code, and from a host
+/// alone, which means `ws://`. The default port is 80 or 443 with a scheme, and 8765 without. A fragment, which RFC
+/// 6455 does not allow, may contain the token and the fingerprint of an invitation: `#token=…&fp=…`.
 ///
-/// The URL is displayed without its fragment and without the value of `token=` in its query, so that no token gets into a
-/// log.
+/// The URL is displayed without its fragment and without the value of `token=` in its query, so that no token appears
+/// in a log.
 ///
 /// ```
 /// use halloo_proto::url::Url;
@@ -37,7 +37,7 @@ pub struct Url {
     secure: bool,
     host: Host,
     port: u16,
-    /// Path and query for the request line.
+    /// The path and the query, for the request line.
     resource: String,
     token: Option<Token>,
     fingerprint: Option<Fingerprint>,
@@ -90,7 +90,7 @@ impl Url {
         self.port
     }
 
-    /// Returns path and query, for the request line.
+    /// Returns the path and the query, for the request line.
     pub fn resource(&self) -> &str {
         &self.resource
     }

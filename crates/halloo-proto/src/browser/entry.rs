@@ -1,4 +1,4 @@
-//! One server: where it was heard, and whether it is still there.
+//! One server: the addresses it was heard from, and whether it is still there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::server::{DiscoveryMethod, Server};
 use crate::Time;
 use crate::announcement::Announcement;
 
-/// Addresses stored for one server: as many networks as a machine reasonably has.
+/// Maximum number of addresses stored for one server: as many networks as a machine reasonably has.
 const MAX_ADDRESSES: usize = 8;
 /// Silence after which a server that replies to probes becomes suspect: one regular probe was left without a reply.
 const MAX_SILENCE: Duration = Duration::from_millis(3500);
@@ -103,12 +103,14 @@ impl Entry {
         same_port && (addr.ip().is_loopback() || self.heard_at.contains(&addr) || self.listed.contains(&addr))
     }
 
-    /// Returns whether a goodbye from `ip` is genuine. It may leave through another interface than all datagrams before.
+    /// Returns whether a goodbye from `ip` is genuine. It may leave through another interface than the datagrams
+    /// before it.
     pub(super) fn can_say_goodbye_from(&self, ip: IpAddr) -> bool {
         self.heard_at.iter().chain(&self.listed).any(|addr| addr.ip() == ip)
     }
 
-    /// Handles a datagram about `addr`; `reply_from` is its source if it is a reply. Returns whether the server changed.
+    /// Handles a datagram about `addr`; `reply_from` is its source if it is a reply. Returns whether the server
+    /// changed.
     pub(super) fn observe(
         &mut self,
         seen: &Announcement,

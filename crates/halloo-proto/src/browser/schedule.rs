@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::Time;
 
 /// Delays after the first probes. A lost datagram costs 100 ms, then 300 ms, and so on: with a third of all datagrams
-/// lost in either direction, eight probes find a silent server in 99 of 100 cases, within 4 seconds. Never more than four
-/// a second, because a server replies to each source five times a second; and for as long as a server takes to reply to a
-/// thousand browsers that all probe at once.
+/// lost in either direction, eight probes find a silent server in 99 of 100 cases, within 4 seconds. There are
+/// never more than four probes a second, because a server sends each source at most five replies a second. The short
+/// delays last as long as a server takes to reply to a thousand browsers that all probe at once.
 const START: [Duration; 9] = [
     Duration::from_millis(100),
     Duration::from_millis(300),
@@ -20,13 +20,13 @@ const START: [Duration; 9] = [
     MODERATE,
 ];
 const MODERATE: Duration = Duration::from_millis(700);
-/// The delay from then on, so that a server that appears or vanishes silently is noticed.
+/// The delay after that, so that a server that appears or vanishes silently is noticed.
 const REGULAR: Duration = Duration::from_secs(3);
 /// The delay while a server is suspect.
 const SUSPECT: Duration = Duration::from_millis(500);
 
-/// Every so many probes, beginning with the first, one also goes to the ports that a server falls back to. Few servers
-/// do, and it is ten times the traffic.
+/// One in this many probes, beginning with the first, also goes to the ports that a server falls back to. Few servers
+/// use those, and it is ten times the traffic.
 const WIDE_EVERY: usize = 5;
 
 /// The ports that a broadcast probe goes to.

@@ -1,4 +1,4 @@
-//! Errors in a URL.
+//! Why a URL is invalid.
 
 use crate::fingerprint::FingerprintError;
 use crate::token::TokenError;

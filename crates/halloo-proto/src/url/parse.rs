@@ -1,4 +1,4 @@
-//! Parses a URL.
+//! Parsing of URLs.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -58,7 +58,7 @@ fn read_fragment(fragment: &str) -> Result<(Option<Token>, Option<Fingerprint>),
     Ok((token, fingerprint))
 }
 
-/// Splits host and port. The port is empty if it is missing, also after a colon.
+/// Splits the host and the port. The port is empty if it is missing, even after a colon.
 fn split_port(authority: &str) -> Result<(&str, &str), UrlError> {
     // The colons of an IPv6 address without brackets do not begin a port.
     if authority.parse::<IpAddr>().is_ok() {
