@@ -25,7 +25,7 @@ fn get_with_headers(server: &Server, headers: usize, length: usize) -> String {
 fn the_size_of_a_request_head_is_limited() {
     let server = start_server(|config| (config.handshakes.max_head_bytes, config.handshakes.max_headers) = (300, 5));
     assert!(get_with_headers(&server, 4, 1).starts_with("HTTP/1.1 200"));
-    assert!(get_with_headers(&server, 5, 1).contains("larger than 300 bytes or 5 headers"));
+    assert!(get_with_headers(&server, 5, 1).contains("more than 300 bytes or 5 headers"));
     assert!(get_with_headers(&server, 1, 300).starts_with("HTTP/1.1 431"));
     let default = Server::start(Config::local()).unwrap();
     assert!(get_with_headers(&default, 60, 100).starts_with("HTTP/1.1 200"));
