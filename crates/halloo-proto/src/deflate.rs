@@ -10,8 +10,8 @@ use crate::defaults::MIN_COMPRESSED_BYTES;
 use crate::frame::{self, Opcode};
 use crate::message::Incoming;
 
-/// The window for compression, in bits: 4 KiB, the smallest that a common client (`websockets` for Python) requests, so
-/// that all clients can read the same compressed broadcast.
+/// The window for compression in bits (12 are 4 KiB): the smallest that a common client (`websockets` for Python)
+/// requests, so that all clients can read the same compressed broadcast.
 pub const WINDOW_BITS: u8 = 12;
 
 /// The end of every flushed message, which is not sent (RFC 7692 section 7.2.1).
@@ -21,8 +21,8 @@ const FLUSHED: [u8; 4] = [0, 0, 0xff, 0xff];
 const END: [u8; 6] = [0, 0, 0xff, 0xff, 3, 0];
 /// Bytes of capacity that a buffer keeps after a larger message.
 const KEEP: usize = 64 * 1024;
-/// DEFLATE streams that may end within one message. A sender that cannot flush ends one with each flush (RFC 7692
-/// section 7.2.3.4).
+/// Maximum number of DEFLATE streams that may end within one message. A sender that cannot flush ends one with each
+/// flush (RFC 7692 section 7.2.3.4).
 const MAX_STREAMS: usize = 64;
 
 /// Compresses the messages of any number of connections.

@@ -18,9 +18,9 @@ const CHECKED: [&str; 10] = [
     "README.md",
     "SECURITY.md",
     "crates/halloo-adversary/",
-    "crates/halloo-proto/src/browser",
-    "crates/halloo-proto/src/connection.rs",
+    "crates/halloo-proto/",
     "crates/halloo/src/settings",
+    "fuzz/",
     "xtask/",
 ];
 
