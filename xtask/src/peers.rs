@@ -62,7 +62,7 @@ fn own(program: &Path, kind: &str) -> Result<Peer> {
         peer(format!("halloo {}", env!("CARGO_PKG_VERSION")), vec![program.into(), "serve".into(), kind.into()]);
     if kind == "tcp" {
         peer.protocol = "tcp";
-        peer.version = "raw TCP on one readiness loop, the limit".into();
+        peer.version = "raw TCP on one readiness loop, the upper bound".into();
     }
     Ok(peer)
 }

@@ -59,7 +59,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
         notes: Vec::new(),
     };
     let start = Instant::now();
-    if let Some(busy) = machine::wait_until_quiet(pace.first_quiet_timeout) {
+    if let Some(busy) = machine::wait_until_idle(pace.first_idle_timeout) {
         eprintln!("warning: other processes use {:.0} % of the machine; measuring anyway", 100.0 * busy);
     }
     let mut failed = Vec::new();
@@ -70,7 +70,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
             asked_for || quick || (options.full && !scenario.growth)
         };
         let taking_part: Vec<&Peer> = peers.iter().filter(takes_part).copied().collect();
-        if start.elapsed() > pace.late && pace.rounds > LATE_ROUNDS {
+        if start.elapsed() > pace.late_after && pace.rounds > LATE_ROUNDS {
             pace.rounds = LATE_ROUNDS;
             report.notes.push(format!("the run was late: only {LATE_ROUNDS} rounds from {} on", scenario.name));
         }
@@ -116,7 +116,7 @@ fn choose_scenarios(options: &Options) -> Result<(Vec<Scenario>, Vec<LeftOut>)> 
         bail!("no scenario begins with {}; choose from {}", options.only.join(" or "), known.join(", "));
     }
     // Last, so that its long pause is not between loads that are compared.
-    scenarios.sort_by_key(|scenario| matches!(scenario.measure, Measure::Processor { .. }));
+    scenarios.sort_by_key(|scenario| matches!(scenario.measure, Measure::IdleCpu { .. }));
     let mut impossible = Vec::new();
     scenarios.retain(|scenario| {
         let why = obstacle(scenario);
@@ -139,10 +139,10 @@ fn sizes(prepared: &Prepared) -> Result<std::collections::BTreeMap<String, u64>>
 fn obstacle(scenario: &Scenario) -> Option<String> {
     let strace = || Command::new("strace").arg("--version").output().is_ok();
     let files = scenario.open_files();
-    let possible = machine::descriptors().unwrap_or(u64::MAX);
+    let possible = machine::open_file_limit().unwrap_or(u64::MAX);
     match scenario.measure {
         _ if files > possible => Some(format!("needs {files} open files, but the limit is {possible}")),
-        Measure::Memory { .. } | Measure::Growth { .. } | Measure::Processor { .. } if !cfg!(target_os = "linux") => {
+        Measure::Memory { .. } | Measure::Growth { .. } | Measure::IdleCpu { .. } if !cfg!(target_os = "linux") => {
             Some("needs /proc, which only Linux has".into())
         }
         Measure::SystemCalls { .. } if !strace() => Some("needs the program strace".into()),

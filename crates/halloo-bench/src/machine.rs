@@ -30,7 +30,7 @@ fn core_ids() -> &'static [CoreId] {
 }
 
 /// Raises the limit on open files of this process and its children as far as the system allows.
-pub(crate) fn raise_descriptors() {
+pub(crate) fn raise_open_file_limit() {
     #[cfg(unix)]
     if let Ok((_, hard)) = rlimit::Resource::NOFILE.get() {
         // If this fails, a scenario with many clients reports it.
@@ -39,7 +39,7 @@ pub(crate) fn raise_descriptors() {
 }
 
 /// Returns the limit on open files; `None` on systems without one.
-pub(crate) fn descriptors() -> Option<u64> {
+pub(crate) fn open_file_limit() -> Option<u64> {
     #[cfg(unix)]
     return rlimit::Resource::NOFILE.get_soft().ok();
     #[cfg(not(unix))]
@@ -47,7 +47,7 @@ pub(crate) fn descriptors() -> Option<u64> {
 }
 
 /// Returns the CPU time of all threads of a process, with a finer resolution than a clock tick.
-pub(crate) fn processor_time(pid: u32) -> Option<Duration> {
+pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
     let mut nanos = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
         let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
@@ -65,7 +65,7 @@ pub(crate) fn resident(pid: u32) -> Option<u64> {
 
 /// Waits until the rest of the machine is idle, at most for `timeout`. If it is still busy then, returns the share of it
 /// that other processes use.
-pub(crate) fn wait_until_quiet(timeout: Duration) -> Option<f64> {
+pub(crate) fn wait_until_idle(timeout: Duration) -> Option<f64> {
     let end = Instant::now() + timeout;
     loop {
         let before = times()?;

@@ -54,7 +54,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    machine::raise_descriptors();
+    machine::raise_open_file_limit();
     let result = match Arguments::parse().command {
         Command::Compare(options) => compare::compare(&options),
         Command::Serve { kind, role, port } => serve::serve(kind, role, port),

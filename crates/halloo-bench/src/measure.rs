@@ -83,9 +83,9 @@ pub(crate) fn measure(scenario: &Scenario, server: &Running, pace: &Pace) -> Res
             Ok(Figures { figures, disturbed: false })
         }
         Measure::Memory { clients } => single(less("bytes/client"), idle::memory(target, clients)?),
-        Measure::Processor { clients } => {
+        Measure::IdleCpu { clients } => {
             let time = if scenario.growth { pace.idle_time_of_growth } else { pace.idle_time };
-            single(less("% of a core"), idle::processor(target, clients, time)?)
+            single(less("% of a core"), idle::cpu_percent(target, clients, time)?)
         }
         Measure::Growth { clients } => {
             let bytes = idle::memory(target, clients)?;

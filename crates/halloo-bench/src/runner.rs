@@ -55,7 +55,7 @@ pub(crate) fn run(scenario: &Scenario, peers: &[&Peer], pace: &Pace) -> Outcome 
     let start = Instant::now();
     let (metrics, failures, notes) = Default::default();
     let mut outcome = Outcome { scenario: scenario.clone(), metrics, failures, notes, took: Duration::ZERO };
-    if let Some(busy) = machine::wait_until_quiet(pace.quiet_timeout) {
+    if let Some(busy) = machine::wait_until_idle(pace.idle_timeout) {
         outcome.notes.push(format!("other processes used {:.0} % of the machine before", 100.0 * busy));
     }
     let mut participants = Vec::new();
@@ -68,8 +68,8 @@ pub(crate) fn run(scenario: &Scenario, peers: &[&Peer], pace: &Pace) -> Outcome 
     }
     match scenario.measure {
         // Ten thousand clients of each peer at the same time would exceed the limit on open files of most systems.
-        Measure::Processor { .. } if scenario.growth => in_turn(scenario, participants, 1, pace, &mut outcome),
-        Measure::Processor { .. } => all_at_once(scenario, &participants, pace, &mut outcome),
+        Measure::IdleCpu { .. } if scenario.growth => in_turn(scenario, participants, 1, pace, &mut outcome),
+        Measure::IdleCpu { .. } => all_at_once(scenario, &participants, pace, &mut outcome),
         _ => in_turn(scenario, participants, pace.rounds, pace, &mut outcome),
     }
     outcome.took = start.elapsed();

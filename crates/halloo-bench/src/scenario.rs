@@ -45,10 +45,10 @@ pub(crate) enum Measure {
         clients: usize,
     },
     /// CPU time of all servers at the same time, unless it is a point on a curve: idle servers hardly use a core.
-    Processor {
+    IdleCpu {
         clients: usize,
     },
-    /// Memory per client, round trips beside idle clients, and an echo with as many.
+    /// Memory per client, round trips beside idle clients, and an echo with the same number of clients.
     Growth {
         clients: usize,
     },
@@ -68,9 +68,9 @@ impl Scenario {
             Measure::Memory { clients } | Measure::SystemCalls { clients, .. } => clients,
             // Two descriptors each.
             Measure::Ingest { clients } => 2 * clients,
-            Measure::Processor { clients } if self.growth => clients,
+            Measure::IdleCpu { clients } if self.growth => clients,
             // All servers at the same time.
-            Measure::Processor { clients } => 10 * clients,
+            Measure::IdleCpu { clients } => 10 * clients,
             Measure::RoundTrip { others, .. } => others,
             Measure::Handshakes | Measure::Start => 0,
         };
@@ -122,7 +122,7 @@ const OTHERS: [Row; 15] = [
     ("roundtrip-fanout", "round trip beside a fan-out to 1000", "mixed", round_trip(Beside::FanOut), false),
     ("memory-1000", "memory, 1000 idle clients", "echo", Measure::Memory { clients: 1000 }, true),
     ("memory-10000", "memory, 10,000 idle clients", "echo", Measure::Memory { clients: 10_000 }, false),
-    ("processor", "processor, 1000 idle clients", "echo", Measure::Processor { clients: 1000 }, true),
+    ("processor", "processor, 1000 idle clients", "echo", Measure::IdleCpu { clients: 1000 }, true),
     ("start", "start", "echo", Measure::Start, true),
     ("calls-echo-1", "system calls, echo, 100 clients, 1 in flight", "echo", calls(1), false),
     ("calls-echo-16", "system calls, echo, 100 clients, 16 in flight", "echo", calls(16), false),
@@ -134,10 +134,10 @@ const GROWTH: [(&str, &str, Measure); 8] = [
     ("growth-100", "growth, 100 clients", Measure::Growth { clients: 100 }),
     ("growth-1000", "growth, 1000 clients", Measure::Growth { clients: 1000 }),
     ("growth-10000", "growth, 10,000 clients", Measure::Growth { clients: 10_000 }),
-    ("growth-idle-10", "processor, 10 idle clients", Measure::Processor { clients: 10 }),
-    ("growth-idle-100", "processor, 100 idle clients", Measure::Processor { clients: 100 }),
-    ("growth-idle-1000", "processor, 1000 idle clients, shorter", Measure::Processor { clients: 1000 }),
-    ("growth-idle-10000", "processor, 10,000 idle clients", Measure::Processor { clients: 10_000 }),
+    ("growth-idle-10", "processor, 10 idle clients", Measure::IdleCpu { clients: 10 }),
+    ("growth-idle-100", "processor, 100 idle clients", Measure::IdleCpu { clients: 100 }),
+    ("growth-idle-1000", "processor, 1000 idle clients, shorter", Measure::IdleCpu { clients: 1000 }),
+    ("growth-idle-10000", "processor, 10,000 idle clients", Measure::IdleCpu { clients: 10_000 }),
 ];
 
 const fn fan_out(in_flight: usize) -> Measure {
@@ -159,32 +159,32 @@ pub(crate) struct Pace {
     pub(crate) rounds: usize,
     pub(crate) warm_up: Duration,
     pub(crate) time: Duration,
-    /// The time for [`Measure::Processor`], which covers whole heartbeats.
+    /// The time for [`Measure::IdleCpu`], which covers whole heartbeats.
     pub(crate) idle_time: Duration,
     /// The same for a point on a growth curve.
     pub(crate) idle_time_of_growth: Duration,
-    /// When a run is late: the remaining scenarios then get fewer rounds.
-    pub(crate) late: Duration,
+    /// The time after which a run is late: the remaining scenarios then get fewer rounds.
+    pub(crate) late_after: Duration,
     /// How long to wait for an idle machine before the first scenario.
-    pub(crate) first_quiet_timeout: Duration,
+    pub(crate) first_idle_timeout: Duration,
     /// How long to wait for an idle machine before each scenario.
-    pub(crate) quiet_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Pace {
     pub(crate) fn new(full: bool) -> Pace {
         let millis = Duration::from_millis;
         let (warm_up, time, idle_time) = if full { (100, 400, 30_000) } else { (50, 200, 5_000) };
-        let (first_quiet_timeout, quiet_timeout) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
+        let (first_idle_timeout, idle_timeout) = if full { (60_000, 5_000) } else { (5_000, 1_000) };
         Pace {
             rounds: 5,
             warm_up: millis(warm_up),
             time: millis(time),
             idle_time: millis(idle_time),
             idle_time_of_growth: Duration::from_secs(5),
-            late: Duration::from_secs(if full { 15 * 60 } else { 90 }),
-            first_quiet_timeout: millis(first_quiet_timeout),
-            quiet_timeout: millis(quiet_timeout),
+            late_after: Duration::from_secs(if full { 15 * 60 } else { 90 }),
+            first_idle_timeout: millis(first_idle_timeout),
+            idle_timeout: millis(idle_timeout),
         }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use role::Role;
 /// The server to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// Raw TCP without WebSocket: the limit of what the kernel can do.
+    /// Raw TCP without WebSocket: the upper bound, which the kernel sets.
     Tcp,
     /// halloo with a handler on the reactor thread.
     Halloo,

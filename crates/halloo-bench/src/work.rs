@@ -86,7 +86,7 @@ fn turns(batches: usize) -> Result<()> {
 }
 
 fn sink(batches: usize) -> Result<()> {
-    let (done, all_taken) = std::sync::mpsc::channel();
+    let (done, all_received) = std::sync::mpsc::channel();
     let mut received = 0;
     let server = Server::start_with(Config::local(), move |event, _| {
         if let Event::MessageReceived { .. } = event {
@@ -100,7 +100,7 @@ fn sink(batches: usize) -> Result<()> {
     let mut client = client(&server)?;
     let messages = batch(64);
     (0..batches).try_for_each(|_| client.write_all(&messages))?;
-    all_taken.recv().context("the server ended before it had received all messages")
+    all_received.recv().context("the server ended before it had received all messages")
 }
 
 fn events(batches: usize) -> Result<()> {

@@ -84,7 +84,7 @@ impl Client {
             match self.stream.read(buffer) {
                 Ok(0) => bail!("the server closed the connection"),
                 Ok(count) => {
-                    self.take(ring, &buffer[..count])?;
+                    self.compare(ring, &buffer[..count])?;
                     // A short read has drained the socket; the next edge reports more.
                     if count < buffer.len() && cfg!(target_os = "linux") {
                         break;
@@ -97,18 +97,18 @@ impl Client {
         Ok((self.received(ring) - before) as usize)
     }
 
-    fn take(&mut self, ring: &Ring, bytes: &[u8]) -> Result<()> {
+    fn compare(&mut self, ring: &Ring, bytes: &[u8]) -> Result<()> {
         if self.control.is_empty() && ring.matches(self.read_at, bytes) {
             self.advance(ring, bytes.len());
             return Ok(());
         }
         let mut joined = std::mem::take(&mut self.control);
         joined.extend_from_slice(bytes);
-        self.take_frames(ring, &joined)
+        self.compare_frames(ring, &joined)
     }
 
     /// Compares frame by frame, which is slower: there is a control frame between the replies, or one of them is wrong.
-    fn take_frames(&mut self, ring: &Ring, mut bytes: &[u8]) -> Result<()> {
+    fn compare_frames(&mut self, ring: &Ring, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let begun = self.read_at % ring.reply_length;
             if begun == 0 && ring.protocol == Protocol::WebSocket && bytes[0] & 0x08 != 0 {

@@ -29,7 +29,7 @@ pub(crate) fn memory(target: &Target, clients: usize) -> Result<f64> {
 }
 
 /// Returns the share of a core that the server uses while `clients` are idle, in percent.
-pub(crate) fn processor(target: &Target, clients: usize, time: Duration) -> Result<f64> {
+pub(crate) fn cpu_percent(target: &Target, clients: usize, time: Duration) -> Result<f64> {
     let ring = Ring::new(target.protocol, 64, 2);
     let mut pool = ClientPool::connect(target, &ring, clients, |_| 0)?;
     wait(&mut pool, &ring, SETTLE)?;

@@ -27,13 +27,13 @@ pub(crate) struct Usage {
 
 impl Meter {
     pub(super) fn start(pid: Option<u32>) -> Meter {
-        let server = pid.and_then(machine::processor_time);
-        Meter { start: Instant::now(), pid, server, own: machine::processor_time(std::process::id()) }
+        let server = pid.and_then(machine::cpu_time);
+        Meter { start: Instant::now(), pid, server, own: machine::cpu_time(std::process::id()) }
     }
 
     pub(super) fn stop(self, messages: u64) -> Usage {
         let elapsed = self.start.elapsed();
-        let since = |before: Option<Duration>, pid| Some(machine::processor_time(pid)?.saturating_sub(before?));
+        let since = |before: Option<Duration>, pid| Some(machine::cpu_time(pid)?.saturating_sub(before?));
         Usage {
             messages,
             total: messages,

@@ -16,6 +16,6 @@ pub(crate) struct Target {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
     WebSocket,
-    /// The same bytes without any meaning: the server returns what it gets.
+    /// The same bytes without a protocol: the server returns what it receives.
     Tcp,
 }

@@ -57,7 +57,7 @@ fn web_socket_server(reply: Reply) -> Target {
     })
 }
 
-fn server<F>(protocol: Protocol, speak: F) -> Target
+fn server<F>(protocol: Protocol, handle: F) -> Target
 where
     F: Fn(TcpStream) -> Result<()> + Copy + Send + 'static,
 {
@@ -66,7 +66,7 @@ where
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             // Every connection ends with an error: the generator closes it.
-            std::thread::spawn(move || speak(stream).is_ok());
+            std::thread::spawn(move || handle(stream).is_ok());
         }
     });
     Target { addr, protocol, pid: None }

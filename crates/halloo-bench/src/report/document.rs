@@ -23,7 +23,7 @@ pub(crate) fn document(report: &Report) -> String {
          to raw TCP. A difference within the spread is not significant.\n\n{table}\n\
          ## Growth\n\n{growth}\n\n\
          ## Sizes\n\n{sizes}\n\n\
-         ## Peers\n\n{versions}\n\n\
+         ## Servers\n\n{versions}\n\n\
          ## Left out\n\n{left_out}\n\n\
          ## Disturbances and failures\n\n{notes}\n",
         date = report.date,
@@ -41,7 +41,7 @@ pub(crate) fn document(report: &Report) -> String {
 const METHOD: &str = "\
 - The server runs on one core, the load generator on another. Each round runs every server once, in changing order, so that
   a change in the speed of the machine affects all of them.
-- The limit is **tcp**: one readiness loop that returns the same bytes without looking at them.
+- The upper bound is **tcp**: one readiness loop that returns the same bytes without looking at them.
 - **halloo** handles messages on the reactor thread; **halloo-events** receives events on a thread of its own and sends each
   reply from there. Both run on loopback with the default limits, access rules and heartbeat. Other servers run with their
   defaults, without compression.
@@ -49,8 +49,8 @@ const METHOD: &str = "\
   duplicated, out of order, changed or meant for another client fails the run.
 - \"Server's ns\" is the CPU time of the server process divided by the number of messages. It shows the cost of a message
   even if the generator, which does as much work in the kernel, is the bottleneck.
-- Fan-out: one client sends, all clients receive, and the next message is sent when the last client has received one of
-  those in flight.
+- Fan-out: one client sends, all clients receive, and the next message is sent when all of them have received one of those
+  in flight.
 - Ingest: clients send without waiting; in the end, the application must report that it has received all messages. Raw TCP
   counts bytes.
 - Memory is the growth of the resident size from no client to all clients, divided by their number, after their handshakes.

@@ -1,6 +1,6 @@
 //! The rates as bars, relative to raw TCP, as an SVG.
 
-use super::summary::{LIMIT, Report, Row};
+use super::summary::{RAW_TCP, Report, Row};
 use super::svg::{colour, text};
 use super::table::figure;
 
@@ -17,7 +17,7 @@ pub(crate) fn plot(report: &Report) -> String {
     let rows: Vec<&Row> = report
         .rows
         .iter()
-        .filter(|row| row.more_is_better && !row.is_growth() && row.peers.contains_key(LIMIT))
+        .filter(|row| row.more_is_better && !row.is_growth() && row.peers.contains_key(RAW_TCP))
         .collect();
     let mut body = String::new();
     let mut top = 46.0;
@@ -25,7 +25,7 @@ pub(crate) fn plot(report: &Report) -> String {
         body += &text(16.0, top + 12.0, "bold", &format!("{} ({})", row.title, row.metric));
         top += 20.0;
         for (index, (name, _)) in report.peers.iter().enumerate() {
-            let (Some(summary), Some(ratio)) = (row.peers.get(name), row.ratio(name, LIMIT)) else { continue };
+            let (Some(summary), Some(ratio)) = (row.peers.get(name), row.ratio(name, RAW_TCP)) else { continue };
             let colour = colour(index);
             let width = (ratio * ONE).min(WIDTH - LEFT - 100.0);
             body += &text(16.0, top + 12.0, "normal", name);

@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::peer::LeftOut;
 use crate::runner::Outcome;
 
-/// The peer that all others are compared with.
-pub(crate) const LIMIT: &str = "tcp";
-/// The peer of this project.
-pub(crate) const OURS: &str = "halloo";
+/// The peer that is the upper bound: all others are compared with it.
+pub(crate) const RAW_TCP: &str = "tcp";
+/// The server of this project.
+pub(crate) const HALLOO: &str = "halloo";
 
 /// A whole run.
 #[derive(Debug, Serialize)]

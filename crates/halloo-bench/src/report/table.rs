@@ -1,13 +1,13 @@
 //! The figures as a Markdown table, with columns aligned for the terminal.
 
-use super::summary::{LIMIT, OURS, Report, Row, Summary};
+use super::summary::{HALLOO, RAW_TCP, Report, Row, Summary};
 
 /// Returns a table with a line for each figure and a column for each peer: median, spread and ratio to raw TCP.
 pub(crate) fn table(report: &Report) -> String {
-    let rivals: Vec<&str> = names(report).filter(|name| ["uwebsockets", "bun"].contains(name)).collect();
+    let competitors: Vec<&str> = names(report).filter(|name| ["uwebsockets", "bun"].contains(name)).collect();
     let mut head = vec![String::from("load"), String::from("figure")];
     head.extend(names(report).map(str::to_owned));
-    head.extend(rivals.iter().map(|rival| format!("{OURS} : {rival}")));
+    head.extend(competitors.iter().map(|competitor| format!("{HALLOO} : {competitor}")));
     let mut lines = vec![head];
     let mut last = "";
     for row in &report.rows {
@@ -16,7 +16,11 @@ pub(crate) fn table(report: &Report) -> String {
         let better = if row.more_is_better { "" } else { " (less is better)" };
         let mut line = vec![title.to_owned(), format!("{}{better}", row.metric)];
         line.extend(names(report).map(|name| cell(row, name)));
-        line.extend(rivals.iter().map(|rival| row.ratio(OURS, rival).map_or("".into(), |ratio| format!("{ratio:.2}"))));
+        line.extend(
+            competitors
+                .iter()
+                .map(|competitor| row.ratio(HALLOO, competitor).map_or("".into(), |ratio| format!("{ratio:.2}"))),
+        );
         lines.push(line);
     }
     align(&lines)
@@ -28,7 +32,8 @@ fn names(report: &Report) -> impl Iterator<Item = &str> {
 
 fn cell(row: &Row, name: &str) -> String {
     let Some(summary) = row.peers.get(name) else { return "-".into() };
-    let ratio = row.ratio(name, LIMIT).filter(|_| name != LIMIT).map_or(String::new(), |ratio| format!(" x{ratio:.2}"));
+    let ratio =
+        row.ratio(name, RAW_TCP).filter(|_| name != RAW_TCP).map_or(String::new(), |ratio| format!(" x{ratio:.2}"));
     format!("{} {}{ratio}", figure(summary.median), spread(summary)).trim().to_owned()
 }
 

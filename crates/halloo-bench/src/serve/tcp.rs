@@ -1,4 +1,5 @@
-//! The limit: one readiness loop, one read and one write per turn of a connection, without a look at the bytes.
+//! Raw TCP, the upper bound: one readiness loop, and one read and one write per turn of a connection. The bytes are returned
+//! as they are.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,7 +33,7 @@ pub(super) fn serve(role: Role, port: u16) -> Result<()> {
     let mut buffer = vec![0; READ_BUFFER];
     loop {
         match poll.poll(&mut events, None) {
-            // A tracer that attaches or detaches interrupts.
+            // `strace` interrupts the call when it attaches or detaches.
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
             _ => {}
         }
