@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::command::{cargo, executable, run as run_command, succeeds};
+use crate::command::{cargo, executable, run as run_command, run_lines, succeeds};
+use crate::report::Tally;
 
 /// Builds both programs and runs a command of `halloo-adversary` with `arguments`.
 pub(crate) fn run(root: &Path, command: &str, arguments: &[String]) -> Result<()> {
@@ -22,14 +23,42 @@ pub(crate) fn is_possible() -> bool {
     network && Path::new("/proc/self/status").exists()
 }
 
-/// Runs all attacks and faults at a reduced size against the debug build, without judging times.
-pub(crate) fn run_reduced(root: &Path) -> Result<()> {
+/// Runs all attacks and faults at a reduced size against the debug build, without judging times. Each run is one check.
+pub(crate) fn run_reduced(root: &Path) -> Result<Tally> {
     run_command(&mut cargo(root, "build --locked -p halloo-cli -p halloo-adversary"))?;
     let debug = root.join("target").join("debug");
+    let mut tally = Tally::default();
     for options in [&["--quick", "--untimed"][..], &["--quick", "--untimed", "--faults"]] {
         let mut command = Command::new(debug.join(executable("halloo-adversary")));
         command.current_dir(root).arg("--halloo").arg(debug.join(executable("halloo")));
-        run_command(command.arg("adversary").args(options))?;
+        let mut broken = Vec::new();
+        let status = run_lines(command.arg("adversary").args(options), |line| broken.extend(broken_promise(line)))?;
+        tally.add(match status.success() {
+            true => Tally::PASSED,
+            false if broken.is_empty() => Tally::failure(format!("halloo-adversary ended with {status}")),
+            false => Tally { failures: broken, ..Tally::FAILED },
+        });
     }
-    Ok(())
+    Ok(tally)
+}
+
+/// Parses a row of the table of promises. Returns the attack and the measurement if the promise is broken.
+fn broken_promise(row: &str) -> Option<String> {
+    let row = row.strip_prefix("| ")?.strip_suffix(" | **no** |")?;
+    let (attack, rest) = row.split_once(" | ")?;
+    let (_, measured) = rest.split_once(" | ")?;
+    Some(format!("{attack}: {measured}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_broken_promises_are_returned() {
+        let broken = broken_promise("| reset | others stay | FAILED: no server | **no** |");
+        assert_eq!(broken.as_deref(), Some("reset: FAILED: no server"));
+        assert_eq!(broken_promise("| flood | stays up | a\\|b | yes |"), None);
+        assert_eq!(broken_promise("flood, beside the others: timeout"), None);
+    }
 }

@@ -51,10 +51,11 @@ pub(crate) fn run(root: &Path) -> Result<Tally> {
         let once = count(&valgrind, &program, part, MESSAGES)?;
         let twice = count(&valgrind, &program, part, 2 * MESSAGES)?;
         let each = twice.saturating_sub(once) / MESSAGES;
-        println!("{part}: {each} instructions per message; {expected} expected");
+        let figure = format!("{part}: {each} instructions per message; {expected} expected");
+        println!("{figure}");
         let most = expected + expected * TOLERANCE / 100;
         // Far fewer would mean that the work was not done.
-        tally.add(if (expected / 2..=most).contains(&each) { Tally::PASSED } else { Tally::FAILED });
+        tally.add(if (expected / 2..=most).contains(&each) { Tally::PASSED } else { Tally::failure(figure) });
     }
     Ok(tally)
 }

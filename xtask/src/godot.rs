@@ -1,23 +1,24 @@
 //! The tests of the addon in a Godot engine.
 
-pub(crate) mod addon;
+mod addon;
 pub(crate) mod bench;
 pub(crate) mod program;
 
 pub(crate) mod copy;
-pub(crate) mod implementation;
 pub(crate) mod library;
 
 mod archive;
 mod engine;
+mod implementation;
 mod results;
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use self::implementation::Implementation;
 use crate::python;
+use crate::report::{Report, Tally};
 
 /// `cargo xtask godot`: finds or fetches Godot and prints the path of its program.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -31,10 +32,26 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 pub(crate) fn test(root: &Path, only: &str) -> Result<()> {
     let Some(program) = program::prepare(root)? else { return Ok(()) };
     let python = python::prepare(root)?;
+    let mut report = Report::default();
+    let result = test_steps(&mut report, root, Some(&program), python.as_deref(), only);
+    report.print();
+    result
+}
+
+/// Runs the tests whose names begin with `only` as a step for each implementation. Without `program`, they are skipped.
+pub(crate) fn test_steps(
+    report: &mut Report,
+    root: &Path,
+    program: Option<&Path>,
+    python: Option<&Path>,
+    only: &str,
+) -> Result<()> {
     for implementation in Implementation::BOTH {
-        println!("\n=== {}", implementation.name());
-        let tally = addon::test(root, &program, python.as_deref(), implementation, only)?;
-        ensure!(tally.failed == 0, "{} tests of the {} implementation failed", tally.failed, implementation.name());
+        let name = format!("Godot addon, {}", implementation.name());
+        report.step(&name, "run the failing test alone: `cargo xtask godot-test NAME`", || match program {
+            Some(program) => addon::test(root, program, python, implementation, only),
+            None => Ok(Tally::SKIPPED),
+        })?;
     }
     Ok(())
 }

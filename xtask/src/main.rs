@@ -4,6 +4,7 @@
 
 mod suite;
 
+mod cargo_test;
 mod report;
 mod tidy;
 

@@ -1,17 +1,14 @@
 //! `cargo xtask test`: every check, the fastest first.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
-use crate::godot::addon;
-use crate::godot::implementation::Implementation;
 use crate::report::{Report, Tally};
-use crate::{adversary, counts, godot, node, python, tidy};
+use crate::{adversary, cargo_test, counts, godot, node, python, tidy};
 
 /// The Python interpreter for the integration tests; unset if there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -36,9 +33,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         // Only a run links libFuzzer. With a path to it, the check needs no C++ compiler to build it.
         check(command.env("CUSTOM_LIBFUZZER_PATH", "not-linked"))
     })?;
-    report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || {
-        tidy::run(root).map(|()| Tally::PASSED)
-    })?;
+    report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || tidy::check(root))?;
 
     let mut interpreter = None;
     report.step("Python environment", "install python3 with venv, or delete target/python and try again", || {
@@ -58,7 +53,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
                 None => command.env_remove(variable),
             };
         }
-        count_tests(&mut command)
+        cargo_test::run(&mut command)
     })?;
     report.step("instructions per message", "`cargo xtask counts` runs this step alone", || counts::run(root))?;
     report.step(
@@ -66,10 +61,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         "`cargo xtask adversary --quick --scenario NAME` runs one attack; with --faults, one fault",
         || {
             if !adversary::is_possible() {
-                println!("SKIPPED: the adversarial tests need /proc and network namespaces");
-                return Ok(if is_ci() { Tally::FAILED } else { Tally::SKIPPED });
+                let missing = "the adversarial tests need /proc and network namespaces";
+                println!("SKIPPED: {missing}");
+                return Ok(if is_ci() { Tally::failure(missing.into()) } else { Tally::SKIPPED });
             }
-            adversary::run_reduced(root).map(|()| Tally::PASSED)
+            adversary::run_reduced(root)
         },
     )?;
     report.step("Python peers", "fix the programs in tests/python; the server is not involved", || {
@@ -86,13 +82,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             Ok(engine.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
         },
     )?;
-    for implementation in Implementation::BOTH {
-        let name = format!("Godot addon, {}", implementation.name());
-        report.step(&name, "run the failing test alone: `cargo xtask godot-test NAME`", || {
-            let Some(program) = &engine else { return Ok(Tally::SKIPPED) };
-            addon::test(root, program, interpreter.as_deref(), implementation, "")
-        })?;
-    }
+    godot::test_steps(report, root, engine.as_deref(), interpreter.as_deref(), "")?;
 
     report.step("documentation", "fix the comments that rustdoc names above", || {
         check(cargo(root, "doc --no-deps --workspace --locked").env("RUSTDOCFLAGS", "-Dwarnings"))
@@ -121,51 +111,4 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
 /// Runs a command that is a single check.
 fn check(command: &mut Command) -> Result<Tally> {
     run_command(command).map(|()| Tally::PASSED)
-}
-
-/// Runs `cargo test`, prints its output and adds up the results of all test programs.
-fn count_tests(command: &mut Command) -> Result<Tally> {
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let mut tally = Tally::default();
-    if let Some(output) = child.stdout.take() {
-        for line in BufReader::new(output).split(b'\n') {
-            let line = line?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            tally.add(parse_result(&line).unwrap_or_default());
-        }
-    }
-    // A test program that does not compile or is killed by a signal prints no result.
-    if !child.wait()?.success() && tally.failed == 0 {
-        tally.add(Tally::FAILED);
-    }
-    Ok(tally)
-}
-
-/// Parses `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
-fn parse_result(line: &str) -> Option<Tally> {
-    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let mut tally = Tally::default();
-    for part in counts.split("; ") {
-        let Some((number, what)) = part.split_once(' ') else { continue };
-        match what {
-            "passed" => tally.passed = number.parse().ok()?,
-            "failed" => tally.failed = number.parse().ok()?,
-            "ignored" => tally.skipped = number.parse().ok()?,
-            _ => {}
-        }
-    }
-    Some(tally)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_result_of_a_test_program_is_parsed() {
-        let line = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.01s";
-        assert_eq!(parse_result(line), Some(Tally { passed: 12, failed: 1, skipped: 2 }));
-        assert_eq!(parse_result("test ports::falls_back ... ok"), None);
-    }
 }

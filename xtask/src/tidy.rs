@@ -17,8 +17,19 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-/// Checks every rule and prints every violation, one per line.
+use crate::report::Tally;
+
+/// `cargo xtask tidy`: returns an error if a rule is broken.
 pub(crate) fn run(root: &Path) -> Result<()> {
+    match check(root)?.failures.len() {
+        0 => Ok(()),
+        1 => bail!("1 rule is broken"),
+        number => bail!("{number} rules are broken"),
+    }
+}
+
+/// Checks every rule and prints every violation, one per line. Together, the rules are one check.
+pub(crate) fn check(root: &Path) -> Result<Tally> {
     let sources = source::read_all(root)?;
     let mut violations = dependencies::check(root)?;
     violations.extend(circles::check(&sources)?);
@@ -35,10 +46,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     for violation in &violations {
         println!("{violation}");
     }
-    match violations.len() {
-        0 => println!("{} files are tidy", sources.len()),
-        1 => bail!("1 rule is broken"),
-        number => bail!("{number} rules are broken"),
+    if violations.is_empty() {
+        println!("{} files are tidy", sources.len());
+        return Ok(Tally::PASSED);
     }
-    Ok(())
+    Ok(Tally { failures: violations, ..Tally::FAILED })
 }

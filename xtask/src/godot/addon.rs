@@ -99,10 +99,11 @@ fn quit_under_load(engine: &Engine, project: &Path, python: &str) -> Result<Tall
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| bail!("a thread panicked"))).collect()
     });
     for outcome in outcomes?.iter().flatten() {
-        if outcome.error.is_some() || !outcome.lines.iter().any(|line| line == "quitting") {
+        let unfinished = || Some("the game ended before it was to quit").filter(|_| !outcome.printed("quitting"));
+        if let Some(error) = outcome.error.as_deref().or_else(unfinished) {
             show(outcome, true);
             println!("FAILED {QUIT_TEST}");
-            return Ok(Tally::FAILED);
+            return Ok(Tally::failure(format!("{QUIT_TEST}: {error}")));
         }
     }
     println!("ok {QUIT_TEST}, {QUITS} times");

@@ -46,7 +46,7 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     let argument = format!("implementation={}", implementation.name());
     let tests = ["--script", "res://tests/run.gd", "--", &argument];
     println!("--- from the archive");
-    let mut tally = evaluate(&engine.run(&project, &tests)?);
+    let mut tally = evaluate(&engine.run(&project, &tests)?).named("from the archive");
 
     println!("--- exported");
     let game = fresh(root, &format!("{}-exported", implementation.name()))?;
@@ -54,7 +54,8 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     let pack = game.join("game.pck").display().to_string();
     let export = engine.run(&project, &["--export-pack", "Game", &pack])?;
     if !Path::new(&pack).exists() {
-        return Ok(evaluate(&export));
+        tally.add(evaluate(&export).named("export"));
+        return Ok(tally);
     }
     // An export puts the library beside the game; here the engine is in another directory.
     let bin = "addons/halloo/bin";
@@ -63,7 +64,7 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     }
     let mut command = vec!["--main-pack", pack.as_str()];
     command.extend(tests);
-    tally.add(evaluate(&engine.run(&game, &command)?));
+    tally.add(evaluate(&engine.run(&game, &command)?).named("exported"));
     Ok(tally)
 }
 

@@ -42,6 +42,13 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
 }
 
+impl Outcome {
+    /// Returns whether the run printed this line.
+    pub(super) fn printed(&self, line: &str) -> bool {
+        self.lines.iter().any(|printed| printed == line)
+    }
+}
+
 impl Engine {
     /// Returns the engine; `None` if network namespaces are not available, which is an error in a CI service.
     pub(crate) fn new(program: &Path, directory: &Path) -> Result<Option<Engine>> {
@@ -84,9 +91,18 @@ fn watch(mut command: Command, timeout: Duration) -> Result<Outcome> {
         Some(status) if !status.success() => Some(format!("the engine ended with {status}")),
         Some(_) => None,
     };
-    let printed = ERRORS.iter().find(|text| lines.iter().any(|line| line.contains(**text)));
+    let printed = lines.iter().find_map(|line| error_in(line));
     let error = error.or(printed.map(|text| format!("the engine printed: {text}")));
     Ok(Outcome { lines, error })
+}
+
+/// Returns whether the engine prints `line` only if something is broken.
+pub(super) fn is_error(line: &str) -> bool {
+    error_in(line).is_some()
+}
+
+fn error_in(line: &str) -> Option<&'static str> {
+    ERRORS.into_iter().find(|text| line.contains(text))
 }
 
 /// Reads until the output ends. Returns `None` if the child was killed.
