@@ -31,7 +31,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Returns whether the case passed strictly. `INFORMATIONAL` marks cases that the suite itself does not judge.
+    /// Returns whether the case passed strictly. `INFORMATIONAL` marks cases that the suite itself does not check_report.
     fn is_strict(&self) -> bool {
         [&self.behavior, &self.behavior_close].into_iter().all(|result| result == "OK" || result == "INFORMATIONAL")
     }
@@ -65,7 +65,7 @@ pub(crate) fn run(root: &Path, cases: &str) -> Result<()> {
         fs::remove_file(&index)?;
     }
     run_command(suite.args(["-m", "fuzzingclient", "-s", "specification.json"]))?;
-    judge(&fs::read_to_string(&index).context("the suite wrote no report")?)?;
+    check_report(&fs::read_to_string(&index).context("the suite wrote no report")?)?;
     println!("report: {}", directory.join("reports").join("index.html").display());
     Ok(())
 }
@@ -94,7 +94,7 @@ fn suite(directory: &Path) -> Result<Option<Command>> {
 }
 
 /// Prints the results by group. Returns an error if a case did not pass strictly.
-fn judge(index: &str) -> Result<()> {
+fn check_report(index: &str) -> Result<()> {
     let agents: BTreeMap<String, BTreeMap<String, Outcome>> = serde_json::from_str(index)?;
     let cases = agents.get("halloo").context("the report contains no results for halloo")?;
     let mut groups: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
@@ -148,14 +148,14 @@ impl Drop for Server {
 
 #[cfg(test)]
 mod tests {
-    use super::judge;
+    use super::check_report;
 
     #[test]
     fn only_strict_results_pass() {
         let result = |behavior: &str, close: &str| {
             let case =
                 format!(r#"{{"1.1.1": {{"behavior": "{behavior}", "behaviorClose": "{close}", "duration": 1}}}}"#);
-            judge(&format!(r#"{{"halloo": {case}}}"#))
+            check_report(&format!(r#"{{"halloo": {case}}}"#))
         };
         assert!(result("OK", "OK").is_ok());
         assert!(result("INFORMATIONAL", "INFORMATIONAL").is_ok());
@@ -163,6 +163,6 @@ mod tests {
             assert!(result(other, "OK").is_err());
             assert!(result("OK", other).unwrap_err().to_string().contains("1.1.1"));
         }
-        assert!(judge(r#"{"halloo": {}}"#).is_err());
+        assert!(check_report(r#"{"halloo": {}}"#).is_err());
     }
 }

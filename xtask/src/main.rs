@@ -35,11 +35,11 @@ use clap::{Parser, Subcommand};
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
     #[command(subcommand)]
-    chore: Chore,
+    task: Task,
 }
 
 #[derive(Subcommand)]
-enum Chore {
+enum Task {
     /// Run every check: format, lints, tidy, tests, documentation, licences
     Test,
     /// Run the same checks as `test`
@@ -102,23 +102,23 @@ enum Chore {
 
 fn main() -> ExitCode {
     let root = command::workspace_root();
-    let result = match Arguments::parse().chore {
-        Chore::Test | Chore::Ci => suite::run(&root),
-        Chore::Tidy => tidy::run(&root),
-        Chore::Generate => generate::run(&root),
-        Chore::Netlab { arguments } => netlab::run(&root, &arguments),
-        Chore::Autobahn { cases } => autobahn::run(&root, &cases),
-        Chore::Fuzz(options) => fuzz::run(&root, &options),
-        Chore::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
-        Chore::Soak { arguments } => adversary::run(&root, "soak", &arguments),
-        Chore::Python => python::run(&root),
-        Chore::Node => node::run(&root),
-        Chore::Bench(options) => bench::run(&root, &options),
-        Chore::Counts => counts::test(&root),
-        Chore::Dist { libraries } => dist::run(&root, libraries.as_deref()),
-        Chore::Godot => godot::run(&root),
-        Chore::GodotTest { only } => godot::test(&root, &only),
-        Chore::GodotBench => godot::bench::run(&root),
+    let result = match Arguments::parse().task {
+        Task::Test | Task::Ci => suite::run(&root),
+        Task::Tidy => tidy::run(&root),
+        Task::Generate => generate::run(&root),
+        Task::Netlab { arguments } => netlab::run(&root, &arguments),
+        Task::Autobahn { cases } => autobahn::run(&root, &cases),
+        Task::Fuzz(options) => fuzz::run(&root, &options),
+        Task::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
+        Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
+        Task::Python => python::run(&root),
+        Task::Node => node::run(&root),
+        Task::Bench(options) => bench::run(&root, &options),
+        Task::Counts => counts::test(&root),
+        Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
+        Task::Godot => godot::run(&root),
+        Task::GodotTest { only } => godot::test(&root, &only),
+        Task::GodotBench => godot::bench::run(&root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

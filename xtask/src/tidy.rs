@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: the rules of this project that neither the compiler nor clippy checks.
 
-mod circles;
+mod cycles;
 mod dependencies;
 mod layout;
 mod text;
@@ -32,7 +32,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 pub(crate) fn check(root: &Path) -> Result<Tally> {
     let sources = source::read_all(root)?;
     let mut violations = dependencies::check(root)?;
-    violations.extend(circles::check(&sources)?);
+    violations.extend(cycles::check(&sources)?);
     for source in &sources {
         violations.extend(english::check(source));
         if source.is_rust() {

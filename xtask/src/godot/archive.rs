@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use zip::ZipArchive;
 
-use super::copy::{copy_directory, fresh};
+use super::copy::{copy_directory, new_project};
 use super::engine::Engine;
 use super::implementation::Implementation;
 use super::library::{Build, path_in};
@@ -49,7 +49,7 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     let mut tally = evaluate(&engine.run(&project, &tests)?).named("from the archive");
 
     println!("--- exported");
-    let game = fresh(root, &format!("{}-exported", implementation.name()))?;
+    let game = new_project(root, &format!("{}-exported", implementation.name()))?;
     fs::create_dir_all(&game)?;
     let pack = game.join("game.pck").display().to_string();
     let export = engine.run(&project, &["--export-pack", "Game", &pack])?;
@@ -70,7 +70,7 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
 
 /// Creates a project with the addon from an archive, which is created as by `cargo xtask dist`.
 fn unpack(root: &Path, implementation: Implementation) -> Result<PathBuf> {
-    let project = fresh(root, &format!("{}-unpacked", implementation.name()))?;
+    let project = new_project(root, &format!("{}-unpacked", implementation.name()))?;
     let archive = dist::make(root, &root.join("target/godot-tests/dist"), None, Build::Debug)?;
     let file = File::open(&archive).with_context(|| format!("cannot open {}", archive.display()))?;
     ZipArchive::new(file)?.extract(&project)?;

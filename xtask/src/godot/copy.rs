@@ -10,7 +10,7 @@ use super::library::{self, Build};
 
 /// Copies the project with its demos and its tests.
 pub(super) fn game(root: &Path, implementation: Implementation, build: Build) -> Result<PathBuf> {
-    let project = fresh(root, implementation.name())?;
+    let project = new_project(root, implementation.name())?;
     copy_directory(&root.join("godot"), &project)?;
     prepare_extension(root, &project, implementation, build)?;
     Ok(project)
@@ -18,7 +18,7 @@ pub(super) fn game(root: &Path, implementation: Implementation, build: Build) ->
 
 /// Creates a project with nothing but the addon and an editor plugin that tests it.
 pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<PathBuf> {
-    let project = fresh(root, &format!("{}-editor", implementation.name()))?;
+    let project = new_project(root, &format!("{}-editor", implementation.name()))?;
     copy_directory(&root.join("godot/addons"), &project.join("addons"))?;
     let plugin = project.join("addons/halloo_tests");
     copy_directory(&root.join("godot/tests/editor"), &plugin)?;
@@ -31,8 +31,8 @@ pub(super) fn editor(root: &Path, implementation: Implementation) -> Result<Path
     Ok(project)
 }
 
-/// Returns an empty place for a project.
-pub(super) fn fresh(root: &Path, name: &str) -> Result<PathBuf> {
+/// Returns the path for a new project, and removes an earlier one.
+pub(super) fn new_project(root: &Path, name: &str) -> Result<PathBuf> {
     let project = root.join("target/godot-tests").join(name);
     if project.exists() {
         fs::remove_dir_all(&project).with_context(|| format!("cannot remove {}", project.display()))?;

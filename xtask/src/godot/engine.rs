@@ -73,12 +73,12 @@ impl Engine {
         for variable in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
             command.env(variable, &self.home);
         }
-        watch(command, TIMEOUT)
+        run_with_timeout(command, TIMEOUT)
     }
 }
 
 /// Runs `command` to its end, or kills it after `timeout`.
-fn watch(mut command: Command, timeout: Duration) -> Result<Outcome> {
+fn run_with_timeout(mut command: Command, timeout: Duration) -> Result<Outcome> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let child = child.as_mut().map_err(|error| anyhow!("cannot start the engine: {error}"))?;
     let (sender, receiver) = channel();
@@ -143,7 +143,7 @@ mod tests {
     fn shell(script: &str, timeout: Duration) -> Outcome {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        watch(command, timeout).unwrap()
+        run_with_timeout(command, timeout).unwrap()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Only what people read depends on the time of day, which jumps when the clock is set.
+//! Only text for people contains the time of day, which jumps when the clock is set.
 
 use super::source::Source;
 

@@ -1,4 +1,4 @@
-//! Where files lie: a module `foo` is `foo.rs` beside `foo/`, and no module is called after nothing in particular.
+//! The layout of modules: a module `foo` is in `foo.rs` beside `foo/`, and its name says what it is for.
 
 use super::source::Source;
 

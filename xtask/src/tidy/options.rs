@@ -1,4 +1,4 @@
-//! The core and the library do not speak of command-line options: they are not only used by the command line.
+//! The core and the library do not mention command-line options, because other programs use them, too.
 
 use super::source::Source;
 

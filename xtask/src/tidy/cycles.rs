@@ -1,4 +1,4 @@
-//! No file of a crate imports another that imports it back, directly or through others.
+//! The files of a crate have no import cycles.
 //!
 //! A file imports another when it names something that is defined there. `mod child;` is not an import, and neither is a
 //! re-export (`pub use`) that the file itself does not use: a name belongs to the file that defines it.
@@ -13,7 +13,7 @@ use anyhow::Result;
 use self::modules::{Imports, Modules};
 use super::source::Source;
 
-/// Finds the circles in the `src` directory of every crate.
+/// Finds the import cycles in the `src` directory of every crate.
 pub(super) fn check(sources: &[Source]) -> Result<Vec<String>> {
     let mut crates: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for source in sources.iter().filter(|source| source.is_rust()) {
@@ -66,20 +66,20 @@ fn chain<'a>(imports: &'a Imports, from: &'a str, to: &str) -> Option<Vec<&'a st
     None
 }
 
-/// Describes a shortest circle of a group: `src/a.rs:1: circle of imports: a.rs -> b.rs (Name) -> a.rs (Other)`.
+/// Describes a shortest cycle of a group: `src/a.rs:1: import cycle: a.rs -> b.rs (Name) -> a.rs (Other)`.
 fn describe(directory: &str, group: &[&str], imports: &Imports) -> String {
-    let circle = group.iter().filter_map(|file| chain(imports, file, file)).min_by_key(Vec::len).unwrap_or_default();
-    let steps = circle.windows(2).map(|step| {
+    let cycle = group.iter().filter_map(|file| chain(imports, file, file)).min_by_key(Vec::len).unwrap_or_default();
+    let steps = cycle.windows(2).map(|step| {
         let names: Vec<&str> = imports[step[0]][step[1]].iter().map(String::as_str).collect();
         format!(" -> {} ({})", step[1], names.join(", "))
     });
-    let (first, steps) = (circle.first().copied().unwrap_or_default(), steps.collect::<String>());
-    let more = if group.len() < circle.len() {
+    let (first, steps) = (cycle.first().copied().unwrap_or_default(), steps.collect::<String>());
+    let more = if group.len() < cycle.len() {
         String::new()
     } else {
         format!("; all of these import each other: {}", group.join(", "))
     };
-    format!("{directory}/{first}:1: circle of imports: {first}{steps}{more}")
+    format!("{directory}/{first}:1: import cycle: {first}{steps}{more}")
 }
 
 #[cfg(test)]
@@ -92,27 +92,27 @@ mod tests {
     }
 
     #[test]
-    fn two_files_that_import_each_other_are_a_circle() {
+    fn two_files_that_import_each_other_are_a_cycle() {
         let found = violations(&[
             ("lib.rs", "mod bars;\nmod lines;"),
             ("bars.rs", "use super::lines::{Point, WIDTH};\npub(crate) fn text() {}"),
             ("lines.rs", "use crate::bars;\nfn draw() { bars::text() }"),
         ]);
-        assert_eq!(found, ["a/src/bars.rs:1: circle of imports: bars.rs -> lines.rs (Point, WIDTH) -> bars.rs (text)"]);
+        assert_eq!(found, ["a/src/bars.rs:1: import cycle: bars.rs -> lines.rs (Point, WIDTH) -> bars.rs (text)"]);
     }
 
     #[test]
-    fn a_parent_that_uses_what_its_child_imports_is_a_circle() {
+    fn a_parent_that_uses_what_its_child_imports_is_a_cycle() {
         let parent = "mod idle;\npub(crate) struct Row;\npub(crate) const ALL: [Row; 1] = [idle::IDLE];";
         let child = "use super::Row;\npub(super) const IDLE: Row = Row;";
         let found = violations(&[("main.rs", "mod rows;"), ("rows.rs", parent), ("rows/idle.rs", child)]);
-        assert_eq!(found, ["a/src/rows.rs:1: circle of imports: rows.rs -> rows/idle.rs (IDLE) -> rows.rs (Row)"]);
+        assert_eq!(found, ["a/src/rows.rs:1: import cycle: rows.rs -> rows/idle.rs (IDLE) -> rows.rs (Row)"]);
         let found = violations(&[("main.rs", "mod rows;"), ("rows.rs", "mod idle;"), ("rows/idle.rs", child)]);
         assert!(found.is_empty(), "`mod` alone is not an import: {found:?}");
     }
 
     #[test]
-    fn the_shortest_circle_of_a_group_is_named() {
+    fn the_shortest_cycle_of_a_group_is_named() {
         let found = violations(&[
             ("lib.rs", "mod a; mod b; mod c; mod d;"),
             ("a.rs", "use crate::b::B;"),
@@ -120,8 +120,8 @@ mod tests {
             ("c.rs", "use crate::a::A; use crate::d::D;"),
             ("d.rs", "use crate::c::C;"),
         ]);
-        let circle = "a/src/c.rs:1: circle of imports: c.rs -> d.rs (D) -> c.rs (C)";
-        assert_eq!(found, [format!("{circle}; all of these import each other: a.rs, b.rs, c.rs, d.rs")]);
+        let cycle = "a/src/c.rs:1: import cycle: c.rs -> d.rs (D) -> c.rs (C)";
+        assert_eq!(found, [format!("{cycle}; all of these import each other: a.rs, b.rs, c.rs, d.rs")]);
     }
 
     #[test]
