@@ -165,6 +165,13 @@ impl Receiver {
                 }
             }
             let Some(header) = frame::decode_header(input, role, deflate)? else { return Ok(None) };
+            let available = (input.len() - header.length) as u64;
+            let in_one_piece = self.partial.is_none() && header.fin && header.payload <= available;
+            let is_data = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+            if in_one_piece && is_data && !header.compressed && header.payload <= limits.max_message_bytes as u64 {
+                let payload = take(input, header.length + header.payload as usize, &header);
+                return data(header.opcode, payload).map(Some);
+            }
             if header.opcode.is_control() {
                 let whole = header.length + header.payload as usize;
                 if input.len() < whole {
@@ -175,15 +182,11 @@ impl Receiver {
                 return control(header.opcode, payload).map(Some);
             }
             self.check(&header, limits, pauses)?;
-            let in_one_piece = self.partial.is_none() && header.fin;
-            let available = (input.len() - header.length) as u64;
-            if in_one_piece && header.payload <= available {
+            if in_one_piece {
+                // Only a compressed message gets here.
+                let text = header.opcode == Opcode::Text;
                 let payload = take(input, header.length + header.payload as usize, &header);
-                if header.compressed {
-                    let text = header.opcode == Opcode::Text;
-                    return Ok(Some(Incoming::Compressed { text, payload: Cow::Borrowed(payload) }));
-                }
-                return data(header.opcode, payload).map(Some);
+                return Ok(Some(Incoming::Compressed { text, payload: Cow::Borrowed(payload) }));
             }
             self.begin_frame(&header, pauses.now());
             split(input, header.length);
