@@ -1,4 +1,4 @@
-//! `halloo doctor`: why is it not found?
+//! `halloo doctor`: why a server is not found.
 
 use std::io::Write;
 
@@ -7,14 +7,14 @@ use halloo::{Diagnosis, Severity};
 /// Prints the findings, and returns whether no check failed.
 pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
     let diagnosis = halloo::diagnose();
-    // Leaves the colours out where they are not wanted.
+    // Without colours where they are not supported.
     let mut out = anstream::stdout();
     if json {
         writeln!(out, "{}", serde_json::to_string(&diagnosis)?)?;
     } else {
         out.write_all(text(&diagnosis).as_bytes())?;
     }
-    Ok(diagnosis.well)
+    Ok(diagnosis.healthy)
 }
 
 fn text(diagnosis: &Diagnosis) -> String {
@@ -31,7 +31,7 @@ fn text(diagnosis: &Diagnosis) -> String {
         }
     }
     text += "\nWhat cannot be checked from here:\n";
-    for line in &diagnosis.beyond {
+    for line in &diagnosis.limitations {
         text += &format!("  {line}\n");
     }
     let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();

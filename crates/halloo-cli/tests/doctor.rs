@@ -41,7 +41,7 @@ impl Drop for Server {
 fn doctor() -> (Value, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_halloo")).args(["doctor", "--json"]).output().unwrap();
     let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(diagnosis["well"], output.status.success());
+    assert_eq!(diagnosis["healthy"], output.status.success());
     (diagnosis, output.status.code())
 }
 
@@ -63,16 +63,16 @@ fn a_server_that_is_found_everywhere_then_one_for_this_machine_only_then_no_link
     let facts = &diagnosis["facts"];
     assert_eq!(
         (&facts["interfaces"][0]["broadcast"], &facts["interfaces"][0]["multicast"]),
-        (&json!("heard"), &json!("heard"))
+        (&json!("received"), &json!("received"))
     );
-    assert_eq!(facts["servers"][0]["answered_via"], json!(["192.168.77.1", "127.0.0.1"]));
-    assert_eq!(facts["ports"][0]["holders"], json!([{"pid": server.0.id(), "program": "halloo"}]));
+    assert_eq!(facts["servers"][0]["replied_via"], json!(["192.168.77.1", "127.0.0.1"]));
+    assert_eq!(facts["ports"][0]["owners"], json!([{"pid": server.0.id(), "program": "halloo"}]));
 
     drop(server);
     let _local = Server::start(&["--bind", "127.0.0.1"]);
     let (diagnosis, code) = doctor();
     let warned = told(&diagnosis, "warn");
-    assert!(code == Some(0) && warned.iter().any(|text| text.contains("no connection at 192.168.77.1")), "{warned:?}");
+    assert!(code == Some(0) && warned.iter().any(|text| text.contains("no connections on 192.168.77.1")), "{warned:?}");
 
     shell("ip link set near down");
     let (diagnosis, code) = doctor();

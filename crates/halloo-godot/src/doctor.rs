@@ -70,11 +70,11 @@ impl HallooDoctor {
 
     /// Returns what cannot be checked from this machine, one line each; empty if `get_findings()` is.
     #[func]
-    fn get_beyond(&mut self) -> PackedStringArray {
+    fn get_limitations(&mut self) -> PackedStringArray {
         if self.is_busy() {
             return PackedStringArray::new();
         }
-        self.diagnosis.iter().flat_map(|diagnosis| &diagnosis.beyond).map(GString::from).collect()
+        self.diagnosis.iter().flat_map(|diagnosis| &diagnosis.limitations).map(GString::from).collect()
     }
 }
 

@@ -2,32 +2,35 @@
 
 mod facts;
 mod finding;
-mod judgement;
-mod own;
+
+mod diagnosis;
+mod server_facts;
+
+mod limitations;
 mod remedies;
 
-mod examination;
+mod collect;
 mod probing;
 
 mod firewalls;
-mod holders;
+mod port_owners;
 
 use serde::Serialize;
 
 use facts::Facts;
 pub use finding::{Finding, Severity};
-pub(crate) use own::Own;
+pub(crate) use server_facts::ServerFacts;
 
 /// The result of [`diagnose`].
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Diagnosis {
     /// Whether no check failed; warnings do not count.
-    pub well: bool,
+    pub healthy: bool,
     /// One for each check.
     pub findings: Vec<Finding>,
     /// What cannot be checked from one machine, and what to do about it.
-    pub beyond: Vec<String>,
+    pub limitations: Vec<String>,
     /// The facts behind the findings; the JSON form shows them, for programs and bug reports.
     facts: Facts,
 }
@@ -41,13 +44,13 @@ pub struct Diagnosis {
 /// }
 /// ```
 pub fn diagnose() -> Diagnosis {
-    examine(None)
+    diagnose_server(None)
 }
 
-/// Does the same for a server that checks itself.
-pub(crate) fn examine(own: Option<&Own<'_>>) -> Diagnosis {
-    let facts = examination::examine(own.map(|own| own.discovery_port).filter(|&port| port > 0));
-    let findings = judgement::judge(&facts, own);
-    let well = findings.iter().all(|finding| finding.severity < Severity::Fail);
-    Diagnosis { well, findings, beyond: judgement::beyond(), facts }
+/// Does the same for a server of this program, if there is one.
+pub(crate) fn diagnose_server(server: Option<&ServerFacts<'_>>) -> Diagnosis {
+    let facts = collect::collect(server.map(|server| server.discovery_port).filter(|&port| port > 0));
+    let findings = diagnosis::findings(&facts, server);
+    let healthy = findings.iter().all(|finding| finding.severity < Severity::Fail);
+    Diagnosis { healthy, findings, limitations: limitations::limitations(), facts }
 }

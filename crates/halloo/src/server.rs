@@ -12,7 +12,7 @@ use halloo_proto::frame;
 use halloo_proto::interfaces::{Interface, announced};
 
 use crate::discovery::interfaces;
-use crate::doctor::{self, Own};
+use crate::doctor::{self, ServerFacts};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, Packed};
 use crate::event_receiver::EventReceiver;
@@ -338,7 +338,7 @@ impl Server {
     pub fn diagnose(&self) -> Diagnosis {
         // The reactor answers after it has done what was asked of it before.
         let status = self.status();
-        doctor::examine(Some(&Own {
+        doctor::diagnose_server(Some(&ServerFacts {
             id: self.id(),
             bind: self.bind,
             running: status.server_running,

@@ -175,7 +175,7 @@ fn a_server_can_be_found_in_its_own_diagnosis() {
         let findings = server.diagnose().findings.into_iter().filter(|finding| finding.text.starts_with("this server"));
         findings.map(|finding| (finding.severity, finding.text)).collect::<Vec<_>>()
     };
-    assert_eq!(findings_about_itself(&server), [(Severity::Ok, "this server answered a probe".to_owned())]);
+    assert_eq!(findings_about_itself(&server), [(Severity::Ok, "this server replied to a probe".to_owned())]);
     let mut config = Config::default();
     (config.port, config.discovery_port) = (0, 9000);
     let elsewhere = Server::start(config).unwrap();

@@ -1,21 +1,21 @@
-//! What an examination collects, without judging it.
+//! What is collected about this machine.
 
 use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-/// Everything that was seen.
+/// Everything that was collected.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Facts {
     pub(super) platform: &'static str,
-    /// Announced ones first, best first; then those that are left out.
+    /// First the announced ones, best first, then those that are not used.
     pub(super) interfaces: Vec<InterfaceFacts>,
     pub(super) ports: Vec<PortFacts>,
-    /// Where the examination could listen for probes; `None` when nowhere.
+    /// The UDP port on which probes were received; `None` if none was free.
     pub(super) discovery_port: Option<u16>,
-    /// Why multicast DNS could not be listened to.
+    /// Why multicast DNS could not be received.
     pub(super) multicast_error: Option<String>,
-    pub(super) servers: Vec<ServerFacts>,
+    pub(super) servers: Vec<FoundServer>,
     pub(super) firewalls: Vec<FirewallFacts>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Facts {
 pub(super) struct InterfaceFacts {
     pub(super) name: String,
     pub(super) addr: Ipv4Addr,
-    /// Its place among the announced, from 1; `None` when it is left out.
+    /// Its rank among the announced ones, from 1; `None` if it is not used.
     pub(super) rank: Option<usize>,
     pub(super) reason: String,
     pub(super) default_route: bool,
@@ -36,14 +36,16 @@ pub(super) struct InterfaceFacts {
     pub(super) multicast: Echo,
 }
 
-/// What became of a datagram that should come back.
+/// What happened to a datagram that should come back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Echo {
     /// Nothing was sent.
     #[default]
-    NotTried,
-    Heard,
+    NotSent,
+    /// It came back.
+    Received,
+    /// It did not come back.
     Silent,
     /// The system refused to send it, with this error.
     Refused(String),
@@ -56,38 +58,38 @@ pub(super) struct PortFacts {
     pub(super) protocol: &'static str,
     pub(super) port: u16,
     pub(super) in_use: bool,
-    /// Who holds it, as far as that can be seen.
-    pub(super) holders: Vec<Holder>,
+    /// The programs that use it, as far as this user may see them.
+    pub(super) owners: Vec<PortOwner>,
 }
 
-/// A program that holds a port.
+/// A program that uses a port.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Holder {
+pub(super) struct PortOwner {
     pub(super) pid: u32,
     pub(super) program: String,
 }
 
-/// A server that answered.
+/// A server that replied to a probe.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct ServerFacts {
+pub(super) struct FoundServer {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) port: u16,
-    /// It answered from an address of this machine.
+    /// It replied from an address of this machine.
     pub(super) here: bool,
-    /// The own addresses through which it was asked and answered.
-    pub(super) answered_via: Vec<Ipv4Addr>,
-    /// Own addresses at which it takes connections.
+    /// The addresses of this machine from which it was probed and replied.
+    pub(super) replied_via: Vec<Ipv4Addr>,
+    /// Addresses of this machine on which it accepts connections.
     pub(super) connects: Vec<Ipv4Addr>,
-    /// Own addresses at which it does not.
+    /// Addresses of this machine on which it does not.
     pub(super) refuses: Vec<Ipv4Addr>,
 }
 
-/// A firewall that is switched on.
+/// A firewall that is on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct FirewallFacts {
     /// `ufw`, `firewalld` or `nftables`.
     pub(super) name: &'static str,
-    /// Whether the ports are named in its rules; `None` when they could not be read.
-    pub(super) lets_in: Option<bool>,
+    /// Whether its rules contain the ports; `None` if they cannot be read.
+    pub(super) allows: Option<bool>,
 }

@@ -1,8 +1,8 @@
-//! Firewalls that are switched on, as far as that can be seen.
+//! Firewalls that are on.
 
 use super::facts::FirewallFacts;
 
-/// Those of Linux. The others are told by what does not come back.
+/// Returns the firewalls of Linux. Those of other systems show by the datagrams that do not come back.
 pub(super) fn find() -> Vec<FirewallFacts> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
@@ -10,22 +10,22 @@ pub(super) fn find() -> Vec<FirewallFacts> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let mut found = Vec::new();
     if read("/etc/ufw/ufw.conf").is_some_and(|text| ufw_is_on(&text)) {
-        let lets_in = read("/etc/ufw/user.rules").map(|rules| names_port(&rules));
-        found.push(FirewallFacts { name: "ufw", lets_in });
+        let allows = read("/etc/ufw/user.rules").map(|rules| contains_port(&rules));
+        found.push(FirewallFacts { name: "ufw", allows });
     }
     if std::path::Path::new("/run/firewalld.pid").exists() || std::path::Path::new("/run/firewalld").exists() {
-        found.push(FirewallFacts { name: "firewalld", lets_in: None });
+        found.push(FirewallFacts { name: "firewalld", allows: None });
     }
-    // Both of them write rules of nftables, and say more clearly what they mean.
+    // Both of them write rules for nftables; their own rules are easier to interpret.
     if found.is_empty()
         && let Some(rules) = ruleset().filter(|rules| drops_by_default(rules))
     {
-        found.push(FirewallFacts { name: "nftables", lets_in: Some(names_port(&rules)) });
+        found.push(FirewallFacts { name: "nftables", allows: Some(contains_port(&rules)) });
     }
     found
 }
 
-/// The rules of nftables, which are for root to read.
+/// Returns the rules of nftables, which only root can read.
 fn ruleset() -> Option<String> {
     let mut nft = std::process::Command::new("nft");
     nft.args(["list", "ruleset"]).stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null());
@@ -41,7 +41,7 @@ fn drops_by_default(rules: &str) -> bool {
     rules.lines().any(|line| line.contains("hook input") && line.contains("policy drop"))
 }
 
-fn names_port(rules: &str) -> bool {
+fn contains_port(rules: &str) -> bool {
     rules.contains("8765")
 }
 
@@ -50,16 +50,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_switch_of_ufw() {
+    fn ufw_is_recognised_as_on_or_off() {
         assert!(ufw_is_on("# /etc/ufw/ufw.conf\nENABLED=yes\nLOGLEVEL=low\n"));
-        assert!(!ufw_is_on("ENABLED=no\n# ENABLED=yes if you wish\n"));
+        assert!(!ufw_is_on("ENABLED=no\n# ENABLED=yes to enable it\n"));
     }
 
     #[test]
-    fn reads_what_nftables_does_by_default() {
+    fn the_default_policy_of_nftables_is_recognised() {
         let rules = "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\
                      \t\ttcp dport 8765-8774 accept\n\t}\n}";
-        assert!(drops_by_default(rules) && names_port(rules));
+        assert!(drops_by_default(rules) && contains_port(rules));
         assert!(!drops_by_default(&rules.replace("drop", "accept")));
         assert!(!drops_by_default(&rules.replace("input", "forward")));
     }

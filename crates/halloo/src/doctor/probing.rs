@@ -1,4 +1,4 @@
-//! Sends a datagram through each network, hears whether it comes back, and who answers.
+//! Sends a datagram through each network, and receives it again along with the replies of servers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -10,79 +10,79 @@ use halloo_proto::interfaces::Interface;
 use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::facts::{Echo, ServerFacts};
+use super::facts::{Echo, FoundServer};
 use crate::discovery::interfaces;
 
-/// How long answers are waited for; the last datagram goes out after two fifths of it.
+/// How long to wait for replies. The last datagram is sent after two fifths of it.
 const LISTEN_TIME: Duration = Duration::from_secs(1);
-/// When to send: whatever is lost is sent again.
+/// When to send. A datagram may be lost, so it is sent several times.
 const SENDS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const MDNS_PORT: u16 = 5353;
-/// A question for `_halloo._tcp.local` (RFC 1035): header with one question, then name, type PTR, class IN. The first
-/// two bytes are an identifier, by which it is known when it comes back.
-const QUESTION: &[u8] = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x07_halloo\x04_tcp\x05local\0\0\x0c\0\x01";
+/// A query for `_halloo._tcp.local` (RFC 1035): header with one question, then name, type PTR, class IN. The first
+/// two bytes are an identifier, by which it is recognised when it comes back.
+const QUERY: &[u8] = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x07_halloo\x04_tcp\x05local\0\0\x0c\0\x01";
 
-/// What came back.
+/// What was received.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+pub(super) struct ProbeResult {
     /// For each interface.
     pub(super) broadcast: Vec<Echo>,
     /// For each interface.
     pub(super) multicast: Vec<Echo>,
     pub(super) discovery_port: Option<u16>,
     pub(super) multicast_error: Option<String>,
-    pub(super) servers: Vec<ServerFacts>,
+    pub(super) servers: Vec<FoundServer>,
 }
 
-/// One network: what was asked through it.
-struct Asked {
-    own: Ipv4Addr,
-    to: Ipv4Addr,
+/// The socket for one network.
+struct Sender {
+    addr: Ipv4Addr,
+    broadcast: Ipv4Addr,
     socket: mio::net::UdpSocket,
 }
 
-/// Probes through `networks` and through loopback; a server that listens at another port there as well.
-pub(super) fn probe(networks: &[Interface], also: Option<u16>) -> Heard {
-    let mut heard = Heard { broadcast: vec![Echo::NotTried; networks.len()], ..Heard::default() };
-    heard.multicast.clone_from(&heard.broadcast);
-    if let Err(error) = run(networks, also, &mut heard) {
+/// Sends probes through `networks` and loopback, to the usual discovery port and to `own_port`.
+pub(super) fn probe(networks: &[Interface], own_port: Option<u16>) -> ProbeResult {
+    let mut result = ProbeResult { broadcast: vec![Echo::NotSent; networks.len()], ..ProbeResult::default() };
+    result.multicast.clone_from(&result.broadcast);
+    if let Err(error) = run(networks, own_port, &mut result) {
         tracing::warn!("cannot probe the networks: {error}");
     }
-    heard
+    result
 }
 
-fn run(networks: &[Interface], also: Option<u16>, heard: &mut Heard) -> io::Result<()> {
+fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) -> io::Result<()> {
     let mut poll = Poll::new()?;
-    let mut asked = senders(networks, heard);
+    let mut senders = senders(networks, result);
     let mut beacons = interfaces::receiver(DISCOVERY_PORT).ok();
-    heard.discovery_port = beacons.as_ref().and_then(|socket| socket.local_addr().ok()).map(|addr| addr.port());
-    let mut questions = questions(networks).map_err(|error| heard.multicast_error = Some(error.to_string())).ok();
-    let sockets = asked.iter_mut().flatten().map(|asked| &mut asked.socket);
-    for (index, socket) in sockets.chain(&mut beacons).chain(&mut questions).enumerate() {
+    result.discovery_port = beacons.as_ref().and_then(|socket| socket.local_addr().ok()).map(|addr| addr.port());
+    let mut mdns = mdns_socket(networks).map_err(|error| result.multicast_error = Some(error.to_string())).ok();
+    let sockets = senders.iter_mut().flatten().map(|sender| &mut sender.socket);
+    for (index, socket) in sockets.chain(&mut beacons).chain(&mut mdns).enumerate() {
         poll.registry().register(socket, Token(index), Interest::READABLE)?;
     }
 
     let mut id = [0; 2];
-    // Without entropy two examinations at one moment could take each other's datagrams for their own.
+    // Without entropy, two diagnoses at the same time could mistake each other's datagrams for their own.
     let _ = getrandom::fill(&mut id);
     let nonce = format!("doctor{:02x}{:02x}", id[0], id[1]);
-    let question = [&id[..], &QUESTION[2..]].concat();
-    let port = heard.discovery_port.unwrap_or(DISCOVERY_PORT);
+    let query = [&id[..], &QUERY[2..]].concat();
+    let port = result.discovery_port.unwrap_or(DISCOVERY_PORT);
     let (start, mut sends) = (Instant::now(), SENDS.into_iter().peekable());
     let mut events = Events::with_capacity(16);
     loop {
         while sends.next_if(|&at| start.elapsed() >= at).is_some() {
-            for (index, asked) in asked.iter().enumerate() {
-                let Some(asked) = asked else { continue };
-                let sent = asked.send(&probe_datagram(&nonce), asked.to, port);
-                if let Some(other) = also.filter(|&other| other != port) {
-                    // Whether datagrams get through is judged by those to the usual port.
-                    let _ = asked.send(&probe_datagram(&nonce), asked.to, other);
+            for (index, sender) in senders.iter().enumerate() {
+                let Some(sender) = sender else { continue };
+                let sent = sender.send(&probe_datagram(&nonce), sender.broadcast, port);
+                if let Some(other) = own_port.filter(|&other| other != port) {
+                    // Only datagrams to the usual port decide whether broadcasts come back.
+                    let _ = sender.send(&probe_datagram(&nonce), sender.broadcast, other);
                 }
-                note(heard.broadcast.get_mut(index), sent);
-                if questions.is_some() && index < networks.len() {
-                    note(heard.multicast.get_mut(index), asked.send(&question, MDNS_GROUP, MDNS_PORT));
+                record_sent(result.broadcast.get_mut(index), sent);
+                if mdns.is_some() && index < networks.len() {
+                    record_sent(result.multicast.get_mut(index), sender.send(&query, MDNS_GROUP, MDNS_PORT));
                 }
             }
         }
@@ -95,48 +95,48 @@ fn run(networks: &[Interface], also: Option<u16>, heard: &mut Heard) -> io::Resu
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        each(beacons.as_ref(), |datagram, from| {
+        receive_all(beacons.as_ref(), |datagram, from| {
             let ours = Announcement::parse(datagram).is_some_and(|it| it.nonce.as_ref() == Some(&nonce));
-            came_back(&mut heard.broadcast, networks, ours, from);
+            record_echo(&mut result.broadcast, networks, ours, from);
         });
-        each(questions.as_ref(), |datagram, from| {
-            came_back(&mut heard.multicast, networks, datagram.starts_with(&question), from);
+        receive_all(mdns.as_ref(), |datagram, from| {
+            record_echo(&mut result.multicast, networks, datagram.starts_with(&query), from);
         });
-        for asked in asked.iter().flatten() {
-            each(Some(&asked.socket), |datagram, from| {
+        for sender in senders.iter().flatten() {
+            receive_all(Some(&sender.socket), |datagram, from| {
                 let reply = Announcement::parse(datagram).filter(|it| it.nonce.as_ref() == Some(&nonce));
                 if let Some(reply) = reply.filter(|it| it.service == "websocket_server_reply") {
-                    answered(&mut heard.servers, &reply, from, asked.own, networks);
+                    record_reply(&mut result.servers, &reply, from, sender.addr, networks);
                 }
             });
         }
     }
 }
 
-/// One socket for each network and a last one for loopback; `None` where the system gives none.
-fn senders(networks: &[Interface], heard: &mut Heard) -> Vec<Option<Asked>> {
+/// Opens a socket for each network and a last one for loopback; `None` where the system refuses.
+fn senders(networks: &[Interface], result: &mut ProbeResult) -> Vec<Option<Sender>> {
     let loopback = Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false };
-    let open = |interface: &Interface| -> io::Result<Asked> {
+    let open = |interface: &Interface| -> io::Result<Sender> {
         let socket = interfaces::sender(interface)?;
         socket.set_multicast_ttl_v4(255)?;
         socket.set_multicast_loop_v4(true)?;
         socket2::SockRef::from(&socket).set_multicast_if_v4(&interface.addr)?;
         let socket = mio::net::UdpSocket::from_std(socket);
-        Ok(Asked { own: interface.addr, to: interface.broadcast_to(), socket })
+        Ok(Sender { addr: interface.addr, broadcast: interface.broadcast_to(), socket })
     };
-    let mut asked = Vec::new();
+    let mut senders = Vec::new();
     for (index, interface) in networks.iter().chain([&loopback]).enumerate() {
         let opened = open(interface);
-        if let (Err(error), Some(echo)) = (&opened, heard.broadcast.get_mut(index)) {
+        if let (Err(error), Some(echo)) = (&opened, result.broadcast.get_mut(index)) {
             *echo = Echo::Refused(error.to_string());
         }
-        asked.push(opened.ok());
+        senders.push(opened.ok());
     }
-    asked
+    senders
 }
 
-/// Listens to multicast DNS beside whoever else does.
-fn questions(networks: &[Interface]) -> io::Result<mio::net::UdpSocket> {
+/// Opens a socket that receives multicast DNS, besides the other programs that do.
+fn mdns_socket(networks: &[Interface]) -> io::Result<mio::net::UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
@@ -145,36 +145,36 @@ fn questions(networks: &[Interface]) -> io::Result<mio::net::UdpSocket> {
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, MDNS_PORT).into())?;
     let socket: UdpSocket = socket.into();
     for interface in networks {
-        // An interface without multicast shows by what does not come back.
+        // An interface without multicast shows by the queries that do not come back.
         let _ = socket.join_multicast_v4(&MDNS_GROUP, &interface.addr);
     }
     Ok(mio::net::UdpSocket::from_std(socket))
 }
 
-impl Asked {
+impl Sender {
     fn send(&self, datagram: &[u8], to: Ipv4Addr, port: u16) -> io::Result<usize> {
         self.socket.send_to(datagram, SocketAddrV4::new(to, port).into())
     }
 }
 
-/// What was sent counts as silent until it is heard.
-fn note(echo: Option<&mut Echo>, sent: io::Result<usize>) {
+/// Records that a datagram was sent, or why not. It counts as silent until it comes back.
+fn record_sent(echo: Option<&mut Echo>, sent: io::Result<usize>) {
     if let Some(echo) = echo
-        && *echo != Echo::Heard
+        && *echo != Echo::Received
     {
         *echo = sent.map_or_else(|error| Echo::Refused(error.to_string()), |_| Echo::Silent);
     }
 }
 
-fn came_back(echoes: &mut [Echo], networks: &[Interface], ours: bool, from: SocketAddr) {
+fn record_echo(echoes: &mut [Echo], networks: &[Interface], ours: bool, from: SocketAddr) {
     let index = networks.iter().position(|interface| from.ip() == interface.addr);
     if let Some(echo) = index.filter(|_| ours).and_then(|index| echoes.get_mut(index)) {
-        *echo = Echo::Heard;
+        *echo = Echo::Received;
     }
 }
 
-fn answered(
-    servers: &mut Vec<ServerFacts>,
+fn record_reply(
+    servers: &mut Vec<FoundServer>,
     reply: &Announcement,
     from: SocketAddr,
     via: Ipv4Addr,
@@ -185,22 +185,22 @@ fn answered(
     let known = servers.iter().position(|server| server.id == id);
     let index = known.unwrap_or_else(|| {
         let name = reply.display_name();
-        let (answered_via, connects, refuses) = Default::default();
-        servers.push(ServerFacts { id, name, port, here, answered_via, connects, refuses });
+        let (replied_via, connects, refuses) = Default::default();
+        servers.push(FoundServer { id, name, port, here, replied_via, connects, refuses });
         servers.len() - 1
     });
     if let Some(server) = servers.get_mut(index) {
         server.here |= here;
-        if !server.answered_via.contains(&via) {
-            server.answered_via.push(via);
+        if !server.replied_via.contains(&via) {
+            server.replied_via.push(via);
         }
     }
 }
 
-/// Everything that waits in a socket.
-fn each(socket: Option<&mio::net::UdpSocket>, mut handle: impl FnMut(&[u8], SocketAddr)) {
+/// Handles the datagrams that wait in a socket.
+fn receive_all(socket: Option<&mio::net::UdpSocket>, mut handle: impl FnMut(&[u8], SocketAddr)) {
     let mut buffer = [0; 2048];
-    // Bounded by what the system keeps for the socket, but for a flood, which the next turn goes on with.
+    // More than the system keeps for a socket; during a flood, the next turn continues.
     for _ in 0..256 {
         let Some(Ok((length, from))) = socket.map(|socket| socket.recv_from(&mut buffer)) else { return };
         handle(&buffer[..length], from);

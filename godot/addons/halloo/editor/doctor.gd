@@ -35,7 +35,7 @@ func _process(_delta: float) -> void:
 		return
 	set_process(false)
 	_button.disabled = false
-	_show(_doctor.get_findings(), _doctor.get_beyond())
+	_show(_doctor.get_findings(), _doctor.get_limitations())
 	_doctor = null
 
 
@@ -50,7 +50,7 @@ func _examine() -> void:
 	set_process(true)
 
 
-func _show(findings: Array, beyond: PackedStringArray) -> void:
+func _show(findings: Array, limitations: PackedStringArray) -> void:
 	_report.clear()
 	# Names from the network may look like BBCode, so no text is parsed.
 	for finding: Dictionary in findings:
@@ -63,4 +63,4 @@ func _show(findings: Array, beyond: PackedStringArray) -> void:
 	if findings.is_empty():
 		_report.add_text(FAILED)
 	else:
-		_report.add_text("\nCannot be checked from this machine:\n" + "\n".join(beyond))
+		_report.add_text("\nCannot be checked from this machine:\n" + "\n".join(limitations))

@@ -1,4 +1,4 @@
-//! Each case changes one thing of a machine on which all is well.
+//! Each case changes one thing on a machine without problems.
 
 use super::*;
 
@@ -11,27 +11,27 @@ fn interface(name: &str, addr: [u8; 4], rank: usize) -> InterfaceFacts {
         default_route: rank == 1,
         is_virtual: false,
         is_tunnel: false,
-        broadcast: Echo::Heard,
-        multicast: Echo::Heard,
+        broadcast: Echo::Received,
+        multicast: Echo::Received,
     }
 }
 
-fn well() -> Facts {
+fn healthy() -> Facts {
     let addrs = [[192, 168, 1, 5].into(), [10, 0, 0, 4].into(), [127, 0, 0, 1].into()];
-    let holder = Holder { pid: 12, program: "halloo".into() };
-    let port = |protocol, port| PortFacts { protocol, port, in_use: true, holders: vec![holder.clone()] };
+    let owner = PortOwner { pid: 12, program: "halloo".into() };
+    let port = |protocol, port| PortFacts { protocol, port, in_use: true, owners: vec![owner.clone()] };
     Facts {
         platform: "linux",
         interfaces: vec![interface("wlan0", [192, 168, 1, 5], 1), interface("eth0", [10, 0, 0, 4], 2)],
         ports: vec![port("TCP", 8765), port("UDP", 8766)],
         discovery_port: Some(8766),
         multicast_error: None,
-        servers: vec![ServerFacts {
+        servers: vec![FoundServer {
             id: "a1".into(),
             name: "den".into(),
             port: 8765,
             here: true,
-            answered_via: addrs.to_vec(),
+            replied_via: addrs.to_vec(),
             connects: addrs.to_vec(),
             refuses: Vec::new(),
         }],
@@ -39,37 +39,37 @@ fn well() -> Facts {
     }
 }
 
-/// The findings that are not as they should be, after `change`.
-fn wrong(change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
-    let mut facts = well();
+/// Returns the findings that are not `Ok` after `change`.
+fn problems(change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
+    let mut facts = healthy();
     change(&mut facts);
-    judge(&facts, None).into_iter().filter(|finding| finding.severity != Severity::Ok).collect()
+    findings(&facts, None).into_iter().filter(|finding| finding.severity != Severity::Ok).collect()
 }
 
-/// The only one of them: what it is about, how it stands, and text and advice in one.
+/// Returns the only problem: what it is about, its severity, and its text with the advice.
 #[track_caller]
 fn only(change: impl FnOnce(&mut Facts)) -> (&'static str, Severity, String) {
-    let mut wrong = wrong(change);
-    assert_eq!(wrong.len(), 1, "{wrong:?}");
-    let finding = wrong.remove(0);
-    (finding.about, finding.severity, format!("{}; {}", finding.text, finding.advice.expect("what to do")))
+    let mut problems = problems(change);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let finding = problems.remove(0);
+    (finding.about, finding.severity, format!("{}; {}", finding.text, finding.advice.expect("advice")))
 }
 
 #[test]
-fn all_is_well() {
-    let findings = judge(&well(), None);
+fn a_healthy_machine_has_no_problems() {
+    let findings = findings(&healthy(), None);
     assert!(
         findings.iter().all(|finding| finding.severity == Severity::Ok && finding.advice.is_none()),
         "{findings:?}"
     );
-    assert!(findings.len() < 12, "more than fits on a screen with the rest");
+    assert!(findings.len() < 12, "more lines than fit on a screen");
 }
 
 #[test]
-fn no_network() {
+fn no_network_is_a_failure() {
     let (about, severity, text) = only(|facts| {
         facts.interfaces.iter_mut().for_each(|interface| {
-            (interface.rank, interface.broadcast, interface.multicast) = (None, Echo::NotTried, Echo::NotTried);
+            (interface.rank, interface.broadcast, interface.multicast) = (None, Echo::NotSent, Echo::NotSent);
         });
     });
     assert_eq!((about, severity), ("network", Severity::Fail));
@@ -77,25 +77,25 @@ fn no_network() {
 }
 
 #[test]
-fn addresses_that_work_for_few() {
-    let own = wrong(|facts| facts.interfaces[1].addr = [169, 254, 1, 1].into());
+fn link_local_and_public_addresses_are_warned_about() {
+    let own = problems(|facts| facts.interfaces[1].addr = [169, 254, 1, 1].into());
     assert!(own[0].about == "network" && own[0].advice.as_ref().is_some_and(|it| it.contains("DHCP")), "{own:?}");
-    let public = wrong(|facts| facts.interfaces[0].addr = [203, 0, 113, 5].into());
+    let public = problems(|facts| facts.interfaces[0].addr = [203, 0, 113, 5].into());
     assert!(public[0].advice.as_ref().is_some_and(|advice| advice.contains("allow_public")), "{public:?}");
-    let shared = wrong(|facts| facts.interfaces[0].addr = [100, 64, 0, 1].into());
+    let shared = problems(|facts| facts.interfaces[0].addr = [100, 64, 0, 1].into());
     assert!(shared.iter().all(|finding| finding.about != "network"), "{shared:?}");
 }
 
 #[test]
-fn a_vpn_takes_everything() {
+fn a_default_route_through_a_vpn_is_warned_about() {
     let (about, severity, text) = only(|facts| facts.interfaces[0].is_tunnel = true);
     assert_eq!((about, severity), ("vpn", Severity::Warn));
     assert!(text.contains("wlan0") && text.contains("VPN's settings"), "{text}");
-    assert!(wrong(|facts| facts.interfaces[1].is_tunnel = true).is_empty(), "it is not the default route");
+    assert!(problems(|facts| facts.interfaces[1].is_tunnel = true).is_empty(), "it is not the default route");
 }
 
 #[test]
-fn a_broadcast_that_is_swallowed_names_the_command_of_the_platform() {
+fn a_blocked_broadcast_gets_the_advice_for_its_platform() {
     let cases = [
         ("linux", None, "nft list ruleset"),
         ("linux", Some("ufw"), "sudo ufw allow 8765:8774/tcp"),
@@ -108,7 +108,7 @@ fn a_broadcast_that_is_swallowed_names_the_command_of_the_platform() {
     for (platform, name, advice) in cases {
         let (about, severity, text) = only(|facts| {
             facts.platform = platform;
-            facts.firewalls = name.map(|name| FirewallFacts { name, lets_in: Some(true) }).into_iter().collect();
+            facts.firewalls = name.map(|name| FirewallFacts { name, allows: Some(true) }).into_iter().collect();
             facts.interfaces[0].broadcast = Echo::Silent;
         });
         assert_eq!((about, severity), ("broadcast", Severity::Fail), "{platform}");
@@ -117,7 +117,7 @@ fn a_broadcast_that_is_swallowed_names_the_command_of_the_platform() {
 }
 
 #[test]
-fn a_broadcast_that_may_not_be_sent() {
+fn a_broadcast_that_cannot_be_sent_is_a_failure() {
     let (_, severity, text) = only(|facts| {
         facts.platform = "macos";
         facts.interfaces[1].broadcast = Echo::Refused("No route to host".into());
@@ -127,7 +127,7 @@ fn a_broadcast_that_may_not_be_sent() {
 }
 
 #[test]
-fn multicast_is_not_needed() {
+fn multicast_problems_are_warnings() {
     let (about, severity, _) = only(|facts| facts.interfaces[0].multicast = Echo::Silent);
     assert_eq!((about, severity), ("multicast", Severity::Warn));
     let (about, severity, text) = only(|facts| facts.multicast_error = Some("in use".into()));
@@ -136,15 +136,15 @@ fn multicast_is_not_needed() {
 }
 
 #[test]
-fn a_port_that_others_hold() {
+fn a_port_of_another_program_is_reported() {
     let (about, severity, text) = only(|facts| {
         facts.servers[0].port = 8766;
-        facts.ports[0].holders[0].program = "python3".into();
+        facts.ports[0].owners[0].program = "python3".into();
     });
     assert_eq!((about, severity), ("port", Severity::Warn));
     assert!(text.contains("TCP 8765 is in use by python3 (pid 12)") && text.contains("8774"), "{text}");
     let (_, severity, text) = only(|facts| facts.discovery_port = Some(8767));
-    assert!(severity == Severity::Fail && text.contains("UDP 8766 is not shared by halloo (pid 12)"), "{text}");
+    assert!(severity == Severity::Fail && text.contains("UDP 8766 is used exclusively by halloo (pid 12)"), "{text}");
     let (about, severity, _) = only(|facts| {
         facts.discovery_port = None;
         facts.ports.remove(1);
@@ -153,21 +153,21 @@ fn a_port_that_others_hold() {
 }
 
 #[test]
-fn a_server_that_is_not_there_or_hides() {
+fn missing_and_unreachable_servers_are_warned_about() {
     let (_, severity, text) = only(|facts| {
         facts.servers.clear();
         facts.ports[0].in_use = false;
     });
     assert!(severity == Severity::Warn && text.contains("start one"), "{text}");
-    let (_, severity, text) = only(|facts| facts.servers[0].answered_via.retain(|addr| addr.octets()[0] != 10));
-    assert!(severity == Severity::Warn && text.contains("does not answer probes on eth0"), "{text}");
+    let (_, severity, text) = only(|facts| facts.servers[0].replied_via.retain(|addr| addr.octets()[0] != 10));
+    assert!(severity == Severity::Warn && text.contains("does not reply to probes on eth0"), "{text}");
     let (_, severity, text) = only(|facts| facts.servers[0].refuses.push([10, 0, 0, 4].into()));
     assert!(severity == Severity::Warn && text.contains("10.0.0.4:8765") && text.contains("`bind`"), "{text}");
 }
 
 #[test]
-fn firewalls_are_told_with_their_command() {
-    let told = |name, lets_in| only(|facts| facts.firewalls.push(FirewallFacts { name, lets_in })).2;
-    assert!(told("ufw", None).contains("only root can read"));
-    assert!(told("nftables", Some(false)).contains("tcp dport 8765-8774 accept"));
+fn a_firewall_gets_the_advice_for_it() {
+    let text = |name, allows| only(|facts| facts.firewalls.push(FirewallFacts { name, allows })).2;
+    assert!(text("ufw", None).contains("only root can read"));
+    assert!(text("nftables", Some(false)).contains("tcp dport 8765-8774 accept"));
 }

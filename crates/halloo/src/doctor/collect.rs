@@ -7,18 +7,19 @@ use halloo_proto::defaults::{DISCOVERY_PORT, PORT};
 use halloo_proto::interfaces::{Interface, announced};
 
 use super::facts::{Echo, Facts, InterfaceFacts, PortFacts};
-use super::{firewalls, holders, probing};
+use super::{firewalls, port_owners, probing};
 use crate::discovery::interfaces;
 
-/// For a connection to this very machine, which is made or refused at once.
-const CONNECT_TIME: Duration = Duration::from_secs(1);
+/// Limit for a connection to this machine itself, which is established or refused at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Looks at everything, and for a server at `also`; takes about a second, most of which is listening for answers.
-pub(super) fn examine(also: Option<u16>) -> Facts {
+/// Collects the facts about this machine, and probes `own_port` as well as the usual discovery port. It takes about a
+/// second, most of which it waits for replies.
+pub(super) fn collect(own_port: Option<u16>) -> Facts {
     let networks: Vec<Interface> =
         announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()).collect();
     let ports = vec![port("TCP", PORT), port("UDP", DISCOVERY_PORT)];
-    let heard = probing::probe(&networks, also);
+    let probed = probing::probe(&networks, own_port);
     let ranked = networks.iter().enumerate().map(|(index, interface)| InterfaceFacts {
         name: interface.name.clone(),
         addr: interface.addr,
@@ -27,27 +28,27 @@ pub(super) fn examine(also: Option<u16>) -> Facts {
         default_route: interface.default_route,
         is_virtual: interface.is_virtual(),
         is_tunnel: interface.is_tunnel(),
-        broadcast: heard.broadcast.get(index).cloned().unwrap_or_default(),
-        multicast: heard.multicast.get(index).cloned().unwrap_or_default(),
+        broadcast: probed.broadcast.get(index).cloned().unwrap_or_default(),
+        multicast: probed.multicast.get(index).cloned().unwrap_or_default(),
     });
     let mut facts = Facts {
         platform: std::env::consts::OS,
-        interfaces: ranked.chain(left_out()).collect(),
+        interfaces: ranked.chain(without_link()).collect(),
         ports,
-        discovery_port: heard.discovery_port,
-        multicast_error: heard.multicast_error,
-        servers: heard.servers,
+        discovery_port: probed.discovery_port,
+        multicast_error: probed.multicast_error,
+        servers: probed.servers,
         firewalls: firewalls::find(),
     };
     for server in facts.servers.iter_mut().filter(|server| server.here) {
-        let own = networks.iter().map(|interface| interface.addr).chain([Ipv4Addr::LOCALHOST]);
-        (server.connects, server.refuses) = own.partition(|&addr| connects(addr, server.port));
+        let addresses = networks.iter().map(|interface| interface.addr).chain([Ipv4Addr::LOCALHOST]);
+        (server.connects, server.refuses) = addresses.partition(|&addr| connects(addr, server.port));
     }
     facts
 }
 
-/// Interfaces that have an address and no link.
-fn left_out() -> impl Iterator<Item = InterfaceFacts> {
+/// Returns the interfaces that have an address and no link.
+fn without_link() -> impl Iterator<Item = InterfaceFacts> {
     let found = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
     let down = found.filter(|interface| !interface.is_oper_up() && !interface.is_loopback());
     down.filter_map(|interface| {
@@ -60,23 +61,23 @@ fn left_out() -> impl Iterator<Item = InterfaceFacts> {
             default_route: false,
             is_virtual: known.is_virtual(),
             is_tunnel: known.is_tunnel(),
-            broadcast: Echo::NotTried,
-            multicast: Echo::NotTried,
+            broadcast: Echo::NotSent,
+            multicast: Echo::NotSent,
             name: known.name,
         })
     })
 }
 
 fn port(protocol: &'static str, port: u16) -> PortFacts {
-    let holders = holders::of(protocol, port);
+    let owners = port_owners::find(protocol, port);
     let bound = match protocol {
         "TCP" => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(drop),
         _ => std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).map(drop),
     };
     let in_use = bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
-    PortFacts { protocol, port, in_use: in_use || !holders.is_empty(), holders }
+    PortFacts { protocol, port, in_use: in_use || !owners.is_empty(), owners }
 }
 
 fn connects(addr: Ipv4Addr, port: u16) -> bool {
-    TcpStream::connect_timeout(&SocketAddr::from((addr, port)), CONNECT_TIME).is_ok()
+    TcpStream::connect_timeout(&SocketAddr::from((addr, port)), CONNECT_TIMEOUT).is_ok()
 }
