@@ -2,7 +2,7 @@
 //!
 //! The suite sends 16 MiB in one message and 4 MiB in 65,537 fragments, which the default limits rightly refuse.
 
-#![allow(clippy::print_stdout, reason = "whoever starts it reads the address")]
+#![allow(clippy::print_stdout, reason = "its address is its output")]
 
 use halloo::{Config, Event, Server};
 

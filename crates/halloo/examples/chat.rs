@@ -1,13 +1,13 @@
 //! A chat room: `cargo run --release --example chat`, then open the printed page on two phones.
 //!
-//! The first line that somebody sends is the name. `/names` tells who is there; everything else goes to all.
+//! The first line from a client is its name. `/names` lists the names; every other line is sent to all.
 
 use std::collections::BTreeMap;
 
 use halloo::{ClientId, Config, Event, Hub, Server};
 
-/// Characters of a name: enough for any, too few to fill a screen.
-const NAME: usize = 24;
+/// Maximum number of characters in a name.
+const MAX_NAME_CHARS: usize = 24;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::default();
@@ -18,8 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Event::ClientJoined { client, .. } => {
             hub.send(client, "Welcome! What is your name?").ok();
         }
-        Event::MessageReceived { client, message } => room.said(client, message.text().unwrap_or_default(), hub),
-        Event::ClientLeft { client, .. } => room.left(client, hub),
+        Event::MessageReceived { client, message } => room.handle_line(client, message.text().unwrap_or_default(), hub),
+        Event::ClientLeft { client, .. } => room.handle_left(client, hub),
         _ => {}
     })?;
     eprintln!("chat on {}", server.url().replacen("ws", "http", 1));
@@ -27,20 +27,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Who is there, by the name they gave.
+/// The names of the clients that have one.
 #[derive(Default)]
 struct Room {
     names: BTreeMap<ClientId, String>,
 }
 
 impl Room {
-    fn said(&mut self, client: ClientId, line: &str, hub: &mut Hub<'_>) {
+    fn handle_line(&mut self, client: ClientId, line: &str, hub: &mut Hub<'_>) {
         let line = line.trim();
         match self.names.get(&client) {
             _ if line.is_empty() => {}
-            None => self.named(client, line.chars().take(NAME).collect(), hub),
+            None => self.handle_name(client, line.chars().take(MAX_NAME_CHARS).collect(), hub),
             Some(_) if line == "/names" => {
-                hub.send(client, self.everybody()).ok();
+                hub.send(client, self.list()).ok();
             }
             Some(name) => {
                 hub.send_to_all(format!("{name}: {line}")).ok();
@@ -48,23 +48,23 @@ impl Room {
         }
     }
 
-    fn named(&mut self, client: ClientId, name: String, hub: &mut Hub<'_>) {
+    fn handle_name(&mut self, client: ClientId, name: String, hub: &mut Hub<'_>) {
         if name.starts_with('/') || self.names.values().any(|other| *other == name) {
             hub.send(client, format!("the name {name} is not available; choose another")).ok();
             return;
         }
         hub.send_to_all(format!("* {name} joined")).ok();
         self.names.insert(client, name);
-        hub.send(client, format!("Here now: {}. /names tells it again.", self.everybody())).ok();
+        hub.send(client, format!("Here now: {}. /names shows this list again.", self.list())).ok();
     }
 
-    fn left(&mut self, client: ClientId, hub: &mut Hub<'_>) {
+    fn handle_left(&mut self, client: ClientId, hub: &mut Hub<'_>) {
         if let Some(name) = self.names.remove(&client) {
             hub.send_to_all(format!("* {name} left")).ok();
         }
     }
 
-    fn everybody(&self) -> String {
+    fn list(&self) -> String {
         self.names.values().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 }

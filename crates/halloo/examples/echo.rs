@@ -1,4 +1,4 @@
-//! Answers every message with itself, on the reactor thread: `cargo run --release --example echo -- 8765`.
+//! Sends every message back to its sender, on the reactor thread: `cargo run --release --example echo -- 8765`.
 
 use halloo::{Config, Event, Server};
 

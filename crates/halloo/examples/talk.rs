@@ -1,7 +1,7 @@
-//! Finds the first server on the network, sends what is typed and prints what comes: `cargo run --example talk`, beside a
-//! running `halloo`.
+//! Connects to the first server it finds on the network, sends the lines from standard input and prints the messages it
+//! receives. Start `halloo`, then `cargo run --example talk`.
 
-#![allow(clippy::print_stdout, reason = "what comes is printed")]
+#![allow(clippy::print_stdout, reason = "messages are its output")]
 
 use std::io::BufRead;
 use std::sync::Arc;
@@ -12,21 +12,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut search = Search::default();
     search.first = true;
     let found = search.run()?;
-    let server = found.first().ok_or("no server answered; start one with `halloo`")?;
+    let server = found.first().ok_or("no server was found; start one with `halloo`")?;
     let client = Arc::new(Client::connect(server)?);
-    let typed = Arc::clone(&client);
+    let sender = Arc::clone(&client);
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            typed.send(line).ok();
+            sender.send(line).ok();
         }
-        typed.close(1000, "good night");
+        sender.close(1000, "good night");
     });
     for event in client.events() {
         match event {
-            ClientEvent::Connected { url } => eprintln!("talking to {} at {url}", server.name),
-            // From the network: what could harm a terminal is shown and not obeyed.
+            ClientEvent::Connected { url } => eprintln!("connected to {} at {url}", server.name),
+            // Escaped, because text from the network could control the terminal.
             ClientEvent::MessageReceived { message } => println!("{}", message.to_string().escape_debug()),
-            ClientEvent::Disconnected { retry_in: Some(pause), .. } => eprintln!("lost; again in {pause:.1?}"),
+            ClientEvent::Disconnected { retry_in: Some(pause), .. } => {
+                eprintln!("disconnected; reconnecting in {pause:.1?}")
+            }
             ClientEvent::GaveUp { reason } => return Err(reason.into()),
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Calling out: when to announce, and through which interface.
+//! Announces the server: sends beacons and goodbyes, and replies to probes.
 
 mod failures;
 pub(crate) mod interfaces;
@@ -22,11 +22,11 @@ use crate::mdns::Publication;
 use crate::shared::Shared;
 use networks::Networks;
 
-/// Datagrams read in one turn before the clients are served: a flood of them must not hold everybody up.
-const TURN: usize = 64;
+/// Maximum number of datagrams that are read per turn, so that a flood of them does not delay the clients.
+const MAX_DATAGRAMS_PER_TURN: usize = 64;
 
-/// The address that other devices most likely reach this machine at, whether a server runs or not; 127.0.0.1 when there
-/// is no network.
+/// Returns the address at which other devices most likely reach this machine, or 127.0.0.1 if there is no network. No
+/// server needs to run.
 ///
 /// ```
 /// println!("this machine is {}", halloo::local_ip());
@@ -35,11 +35,11 @@ pub fn local_ip() -> Ipv4Addr {
     ranking::local_ip(&ranking::announced(interfaces::list()))
 }
 
-/// The announcing half of discovery, driven by the reactor.
-pub(crate) struct Announcing {
+/// The server's side of discovery, driven by the reactor.
+pub(crate) struct Discovery {
     announcer: Announcer,
     networks: Networks,
-    /// The addresses are others than were told last.
+    /// The addresses have changed since [`Discovery::poll_addresses`] returned them.
     changed: bool,
     shared: Arc<Shared>,
     id: String,
@@ -49,25 +49,25 @@ pub(crate) struct Announcing {
     responder: Responder,
     publication: Publication,
     failures: Failures,
-    /// Where to watch the socket for probes, and as what.
+    /// Where the socket for probes is registered, and its token.
     registry: mio::Registry,
     token: mio::Token,
     receiver: Option<mio::net::UdpSocket>,
 }
 
-impl Announcing {
+impl Discovery {
     pub(crate) fn new(
         config: &Config,
         shared: &Arc<Shared>,
         registry: mio::Registry,
         [token, network]: [mio::Token; 2],
-    ) -> Announcing {
+    ) -> Discovery {
         let mut seed = [0; 8];
-        // Without entropy the id is the same at each start, which only makes a restart harder to notice.
+        // Without entropy, the id is the same after a restart, which clients then cannot recognise.
         let _ = getrandom::fill(&mut seed);
         let id: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
         shared.id.get_or_init(|| id.clone());
-        let mut announcing = Announcing {
+        let mut discovery = Discovery {
             announcer: Announcer::new(config.discovery, config.discovery_interval, u64::from_ne_bytes(seed)),
             networks: Networks::new(config, &registry, network),
             changed: false,
@@ -84,11 +84,11 @@ impl Announcing {
             receiver: None,
         };
         if config.discovery {
-            announcing.listen();
-            announcing.publication.start();
+            discovery.listen();
+            discovery.publication.start();
         }
-        announcing.publish();
-        announcing
+        discovery.publish();
+        discovery
     }
 
     pub(crate) fn is_enabled(&self) -> bool {
@@ -103,12 +103,12 @@ impl Announcing {
         [self.announcer.poll_timeout(), self.networks.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// The system tells of a change of the network.
+    /// Handles a notification of the system that the network has changed.
     pub(crate) fn handle_network(&mut self, now: Time) {
         self.networks.handle_readable(now);
     }
 
-    /// The addresses, best first, if they have changed since this was asked last.
+    /// Returns the addresses, best first, if they have changed since the last call.
     pub(crate) fn poll_addresses(&mut self) -> Option<Vec<Ipv4Addr>> {
         std::mem::take(&mut self.changed).then(|| self.addresses())
     }
@@ -134,23 +134,23 @@ impl Announcing {
         self.announcer.broadcast_now(now);
     }
 
-    /// Looks at the network when it is time to, and sends a beacon when one is due.
+    /// Lists the interfaces when that is due, and sends a beacon when one is due.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         let mut due = self.announcer.poll_beacon(now);
-        // Before each beacon, too, for a system may tell nothing of its changes, or not all of them.
-        if (self.networks.poll_look(now) || due) && self.networks.look() {
+        // Also before each beacon, because a system may not report its changes, or not all of them.
+        if (self.networks.poll_rescan(now) || due) && self.networks.rescan() {
             self.publish();
             self.changed = true;
             self.announcer.handle_network_change(now);
             due |= self.announcer.poll_beacon(now);
         }
         if due {
-            self.failures.keep(self.networks.known());
-            self.call();
+            self.failures.retain(self.networks.known());
+            self.announce();
         }
     }
 
-    fn call(&mut self) {
+    fn announce(&mut self) {
         for interface in self.networks.known() {
             let beacon = Beacon {
                 ip: interface.addr,
@@ -160,28 +160,28 @@ impl Announcing {
                 name: &self.shared.name,
             };
             let outcome = self.send(interface, &beacon.encode(self.strict));
-            self.failures.note(interface, &outcome);
+            self.failures.record(interface, &outcome);
         }
     }
 
-    /// Says that the server stops, three times, for datagrams get lost.
+    /// Sends a goodbye, three times because datagrams can get lost.
     pub(crate) fn goodbye(&mut self) {
         self.publication.stop();
         if self.is_enabled() && !self.strict {
             for _ in 0..3 {
                 for interface in self.networks.known() {
-                    // Whoever does not hear it finds out by asking.
+                    // A browser that does not receive it notices by probing.
                     let _ = self.send(interface, &goodbye(&self.id));
                 }
             }
         }
-        // Last, for it waits until its thread has ended.
+        // Last, because it waits until its thread has ended.
         self.publication.goodbye();
     }
 
     fn listen(&mut self) {
         if let Err(error) = self.try_to_listen() {
-            // Beacons need no listener, so the server is still found, if later.
+            // Beacons need no listener, so the server is still found, only later.
             tracing::warn!("cannot listen for probes on UDP port {}: {error}", self.port);
         }
     }
@@ -201,17 +201,17 @@ impl Announcing {
         Ok(())
     }
 
-    /// Reads what waits, at most [`TURN`] datagrams, and answers the probes among them. Whether more may wait, of
-    /// which no new edge will tell.
+    /// Reads the datagrams that wait, at most [`MAX_DATAGRAMS_PER_TURN`], and replies to the probes among them. Returns
+    /// whether more may wait, for which the poll does not wake again.
     pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
         let Some(receiver) = self.receiver.take() else { return false };
         let mut buffer = [0; 2048];
         let mut more = true;
-        for _ in 0..TURN {
+        for _ in 0..MAX_DATAGRAMS_PER_TURN {
             match receiver.recv_from(&mut buffer) {
                 Ok((length, SocketAddr::V4(from))) => {
-                    if let Some(reply) = self.answer(&buffer[..length], from, now) {
-                        // A reply that is lost is asked for again.
+                    if let Some(reply) = self.reply_to(&buffer[..length], from, now) {
+                        // If the reply is lost, the client sends another probe.
                         let _ = receiver.send_to(&reply, from.into());
                     }
                 }
@@ -220,8 +220,8 @@ impl Announcing {
                     more = false;
                     break;
                 }
-                // Mostly an answer to an earlier reply that nobody is there any more, which Windows calls a reset. To
-                // stop here would leave the socket deaf, for its edge is only told anew after a read found nothing.
+                // Usually the notification that the receiver of an earlier reply is gone, which Windows reports as a
+                // reset. The loop continues, because the poll wakes again only after a read has found nothing.
                 Err(error) => tracing::debug!("cannot read a datagram: {error}"),
             }
         }
@@ -229,21 +229,21 @@ impl Announcing {
         more
     }
 
-    fn answer(&mut self, probe: &[u8], from: SocketAddrV4, now: Time) -> Option<Vec<u8>> {
-        let asked = Announcement::parse(probe).filter(|asked| asked.service == "websocket_server_probe")?;
-        let near = from.ip().is_loopback() || !self.loopback_only;
-        if !self.is_enabled() || !near || !self.responder.allows(*from.ip(), now) {
+    fn reply_to(&mut self, probe: &[u8], from: SocketAddrV4, now: Time) -> Option<Vec<u8>> {
+        let request = Announcement::parse(probe).filter(|request| request.service == "websocket_server_probe")?;
+        let is_near = from.ip().is_loopback() || !self.loopback_only;
+        if !self.is_enabled() || !is_near || !self.responder.allows(*from.ip(), now) {
             return None;
         }
         let mut reply = self.reply(self.shared.clients());
         reply.ip = interfaces::address_towards(*from.ip())?;
-        reply.nonce = asked.nonce.as_deref();
+        reply.nonce = request.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
         self.responder.handle_reply(*from.ip(), now);
         Some(reply)
     }
 
-    /// What this server tells about itself; the object of `/discovery.json`.
+    /// Returns the description of this server; it is the object of `/discovery.json`.
     pub(crate) fn reply(&self, clients: usize) -> Reply<'_> {
         Reply {
             service: "websocket_server_reply",
@@ -264,13 +264,13 @@ impl Announcing {
         self.networks.known().iter().map(|interface| interface.addr).collect()
     }
 
-    /// Lets everybody see the best address.
+    /// Makes the best address visible to the application.
     fn publish(&self) {
         *self.shared.local_ip.lock().unwrap_or_else(PoisonError::into_inner) = ranking::local_ip(self.networks.known());
     }
 
-    /// Sends through one interface, to the port as documented and, when this server had to fall back, to the one next
-    /// to its own: listeners written for either reading of the contract hear it.
+    /// Sends through one interface, to the discovery port and, if this server uses another port, to that one too. The
+    /// contract can be read either way, and listeners for both exist.
     fn send(&self, interface: &Interface, datagram: &[u8]) -> std::io::Result<()> {
         let socket = interfaces::sender(interface)?;
         let own = self.shared.discovery_port.load(std::sync::atomic::Ordering::Relaxed);

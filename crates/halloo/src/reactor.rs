@@ -47,7 +47,7 @@ use event_sink::EventSink;
 use ingress::Ingress;
 use listener::Listener;
 
-use crate::discovery::Announcing;
+use crate::discovery::Discovery;
 use crate::security::Security;
 use crate::shared::Shared;
 use crate::{Config, Event, StartError};
@@ -70,7 +70,7 @@ pub(crate) struct Reactor {
     listener: Listener,
     ingress: Ingress,
     connections: Connections,
-    announcing: Announcing,
+    discovery: Discovery,
     sink: EventSink,
     /// Datagrams may wait on the discovery port.
     probes_ready: bool,
@@ -102,9 +102,9 @@ impl Reactor {
         let shared = Arc::new(Shared::new(config.name.clone(), port, security, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
-        let announcing = Announcing::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
+        let discovery = Discovery::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
         // The status before the first turn of the thread is correct, too.
-        shared.discovery_enabled.store(announcing.is_enabled(), Ordering::Relaxed);
+        shared.discovery_enabled.store(discovery.is_enabled(), Ordering::Relaxed);
         let reactor = Reactor {
             poll,
             epoch: Instant::now(),
@@ -112,7 +112,7 @@ impl Reactor {
             listener,
             ingress,
             connections: Connections::new(Arc::clone(&shared), &config),
-            announcing,
+            discovery,
             sink: EventSink::new(target),
             probes_ready: false,
             stopping: None,
@@ -138,10 +138,10 @@ impl Reactor {
                 self.handle_readable(slot);
             }
             events.iter().for_each(|event| self.handle_event(event));
-            self.ingress.respond_to_some(&mut self.connections, &self.announcing);
+            self.ingress.respond_to_some(&mut self.connections, &self.discovery);
             self.handle_commands(&mut commands);
             if self.probes_ready {
-                self.probes_ready = self.announcing.handle_readable(now);
+                self.probes_ready = self.discovery.handle_readable(now);
             }
             if !self.is_paused() && self.stopping.is_none() {
                 self.ingress.accept(&mut self.listener, self.poll.registry(), &mut self.connections);
@@ -150,7 +150,7 @@ impl Reactor {
             self.announce();
             self.finish_turn();
             if self.stopping.is_some_and(|end| now >= end || self.connections.table.is_empty()) {
-                self.announcing.goodbye();
+                self.discovery.goodbye();
                 return Ok(());
             }
         }
@@ -170,7 +170,7 @@ impl Reactor {
             WAKER => {}
             LISTENER => self.listener.handle_readable(),
             DISCOVERY => self.probes_ready = true,
-            NETWORK => self.announcing.handle_network(self.connections.now()),
+            NETWORK => self.discovery.handle_network(self.connections.now()),
             Token(slot) => {
                 if event.is_writable() {
                     self.connections.handle_writable(slot);
@@ -179,7 +179,7 @@ impl Reactor {
                     self.handle_readable(slot);
                 }
                 if event.is_read_closed() {
-                    // The end came with this edge, behind what was just read; no other edge will tell of it.
+                    // The end came with this event, after what was just read; the poll does not wake again for it.
                     self.ingress.look_again(slot);
                 }
             }
@@ -230,9 +230,8 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         // A server that stops announces nothing more.
-        let announcing = self.announcing.next_timeout().filter(|_| self.stopping.is_none());
-        let deadlines =
-            [self.connections.egress.timers.next(), announcing, self.listener.poll_timeout(), self.stopping];
+        let discovery = self.discovery.next_timeout().filter(|_| self.stopping.is_none());
+        let deadlines = [self.connections.egress.timers.next(), discovery, self.listener.poll_timeout(), self.stopping];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next - (Time::ZERO + self.epoch.elapsed()) + TIMEOUT_SLACK)
     }
@@ -270,9 +269,9 @@ impl Reactor {
             }
             Command::Announce(announce) => {
                 match announce {
-                    Announce::Start => self.announcing.start(now),
-                    Announce::Stop => self.announcing.stop(),
-                    Announce::Now => self.announcing.broadcast_now(now),
+                    Announce::Start => self.discovery.start(now),
+                    Announce::Stop => self.discovery.stop(),
+                    Announce::Now => self.discovery.broadcast_now(now),
                 }
                 // The next status shows what was requested before it.
                 self.publish_discovery();
@@ -296,9 +295,9 @@ impl Reactor {
             return;
         }
         let now = self.connections.now();
-        self.announcing.handle_clients(self.connections.shared().clients(), now);
-        self.announcing.handle_timeout(now);
-        if let Some(addresses) = self.announcing.poll_addresses() {
+        self.discovery.handle_clients(self.connections.shared().clients(), now);
+        self.discovery.handle_timeout(now);
+        if let Some(addresses) = self.discovery.poll_addresses() {
             self.connections.egress.membership.push_event(Event::AddressesChanged { addresses });
         }
         self.publish_discovery();
@@ -306,7 +305,7 @@ impl Reactor {
 
     /// Publishes the state of discovery, and emits an event when it changed.
     fn publish_discovery(&mut self) {
-        let (active, enabled) = (self.announcing.is_active(), self.announcing.is_enabled());
+        let (active, enabled) = (self.discovery.is_active(), self.discovery.is_enabled());
         let shared = self.connections.shared();
         let was_enabled = shared.discovery_enabled.swap(enabled, Ordering::Relaxed);
         if shared.discovery_active.swap(active, Ordering::Relaxed) != active {

@@ -16,8 +16,8 @@ pub(crate) struct Security {
 
 impl Security {
     /// Returns the scheme of its URLs: for browsers, or for programs.
-    pub(crate) fn scheme(&self, for_people: bool) -> &'static str {
-        match (for_people, self.tls) {
+    pub(crate) fn scheme(&self, for_browsers: bool) -> &'static str {
+        match (for_browsers, self.tls) {
             (false, false) => "ws",
             (false, true) => "wss",
             (true, false) => "http",
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_brings_what_is_needed_and_nothing_else() {
+    fn an_invitation_contains_what_is_configured_and_nothing_else() {
         let mut security = Security::default();
         assert_eq!((security.fragment(), security.scheme(true)), (String::new(), "http"));
         security.token = Some(Token::from([0; 16]));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_tokens_are_the_same() {
+    fn random_tokens_differ() {
         let (one, other) = (random_token().unwrap(), random_token().unwrap());
         assert_ne!(one, other);
         assert_eq!(one.reveal().len(), 22);

@@ -106,14 +106,14 @@ impl Server {
                 Some(message) => {
                     come_what_may(|| tracing::error!(name: "server failed", "the server failed: {message}"));
                     come_what_may(|| reactor.abandon());
-                    // Before it is told, so that whoever is told sees it so.
+                    // Before the event, so that its receiver sees this state.
                     thread_shared.forget_clients();
                     let mut last = Packed::default();
                     last.push(Event::ServerFailed { message });
                     thread_queue.push(&mut last);
                 }
             }
-            // Closed before the reactor is dropped, so that nobody is left waiting for an answer.
+            // Closed before the reactor is dropped, so that no caller waits for a result in vain.
             thread_commands.close();
             come_what_may(|| drop(reactor));
             thread_shared.forget_clients();

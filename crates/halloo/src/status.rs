@@ -43,7 +43,7 @@ pub struct Extras {
     pub clients_total: u64,
     /// Messages received.
     pub messages_received: u64,
-    /// Messages sent to clients, those included that were dropped; a broadcast counts once per client.
+    /// Messages sent to clients, including dropped ones; a broadcast counts once per client.
     pub messages_sent: u64,
     /// Messages dropped for slow clients.
     pub messages_dropped: u64,

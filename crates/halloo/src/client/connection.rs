@@ -52,7 +52,7 @@ pub(super) struct Connection {
     memory: Arc<AtomicUsize>,
     /// Control frames that were queued while the socket was blocked.
     waiting_controls: u32,
-    /// The socket may have something to read, and no new edge will tell.
+    /// The socket may have bytes to read for which the poll does not wake again.
     readable: bool,
     /// How it ends, once that is decided.
     ended: Option<Ended>,

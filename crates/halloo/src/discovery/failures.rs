@@ -1,17 +1,17 @@
-//! Which interfaces cannot be announced on: told when it begins and when it ends, not with every beacon.
+//! Interfaces on which beacons cannot be sent. They are logged when that begins and when it ends, not at every beacon.
 
 use std::collections::BTreeSet;
 use std::io;
 
 use halloo_proto::interfaces::Interface;
 
-/// The interfaces that failed the last time, by name.
+/// The names of the interfaces on which the last beacon failed.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
     failing: BTreeSet<String>,
 }
 
-/// What there is to tell.
+/// A change of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Began,
@@ -19,12 +19,12 @@ pub(super) enum Change {
 }
 
 impl Failures {
-    /// Notes how sending went, and tells it in the log when it went otherwise the last time.
-    pub(super) fn note(&mut self, interface: &Interface, outcome: &io::Result<()>) -> Option<Change> {
+    /// Records the result of sending, and logs it if it differs from the last one.
+    pub(super) fn record(&mut self, interface: &Interface, outcome: &io::Result<()>) -> Option<Change> {
         let name = interface.name.as_str();
         match outcome {
             Err(error) if self.failing.insert(name.to_owned()) => {
-                tracing::warn!("cannot announce on {name}: {error}; a firewall may forbid it");
+                tracing::warn!("cannot announce on {name}: {error}; a firewall may block it");
                 Some(Change::Began)
             }
             Ok(()) if self.failing.remove(name) => {
@@ -35,8 +35,8 @@ impl Failures {
         }
     }
 
-    /// Forgets the interfaces that are gone: whoever comes back starts afresh.
-    pub(super) fn keep(&mut self, present: &[Interface]) {
+    /// Forgets the interfaces that are gone.
+    pub(super) fn retain(&mut self, present: &[Interface]) {
         self.failing.retain(|name| present.iter().any(|interface| interface.name == *name));
     }
 }
@@ -46,20 +46,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_once_and_so_is_its_end() {
+    fn a_failure_is_logged_once_and_so_is_its_end() {
         let interface = |name: &str| Interface { name: name.into(), addr: [10, 0, 0, 1].into(), default_route: false };
         let (one, two) = (interface("eth0"), interface("eth1"));
         let failed = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
         let mut failures = Failures::default();
-        let told: Vec<Option<Change>> = [Ok(()), failed(), failed(), failed(), Ok(()), Ok(()), failed()]
+        let changes: Vec<Option<Change>> = [Ok(()), failed(), failed(), failed(), Ok(()), Ok(()), failed()]
             .iter()
-            .map(|outcome| failures.note(&one, outcome))
+            .map(|outcome| failures.record(&one, outcome))
             .collect();
         let expected = [None, Some(Change::Began), None, None, Some(Change::Ended), None, Some(Change::Began)];
-        assert_eq!(told, expected);
-        assert_eq!(failures.note(&two, &failed()), Some(Change::Began));
-        failures.keep(&[two]);
+        assert_eq!(changes, expected);
+        assert_eq!(failures.record(&two, &failed()), Some(Change::Began));
+        failures.retain(&[two]);
         assert_eq!(failures.failing.len(), 1);
-        assert_eq!(failures.note(&one, &Ok(())), None);
+        assert_eq!(failures.record(&one, &Ok(())), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The interfaces of this machine, and a socket that speaks through just one of them.
+//! The interfaces of this machine, and sockets for discovery on them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 use halloo_proto::interfaces::Interface;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Every IPv4 address of every interface that is up. An error is the same as no interface, and is told in the log.
+/// Returns every IPv4 address of every interface that is up. An error is logged, and returns none.
 pub(crate) fn list() -> Vec<Interface> {
     let default = default_route();
     let found = if_addrs::get_if_addrs().unwrap_or_else(|error| {
@@ -23,17 +23,17 @@ pub(crate) fn list() -> Vec<Interface> {
     with_v4.collect()
 }
 
-/// A fresh socket that broadcasts through `interface`.
+/// Opens a socket that broadcasts through `interface`.
 pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_broadcast(true)?;
     socket.set_nonblocking(true)?;
-    // Where the system does not permit this, the source address chooses the interface as well as it can.
+    // Where the system does not permit this, the source address selects the interface as far as it can.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if !interface.addr.is_loopback() {
         let _ = socket.bind_device(Some(interface.name.as_bytes()));
     }
-    // Here a broadcast follows the default route whatever its source, and goes nowhere when there is none.
+    // Here a broadcast follows the default route whatever its source, and is not sent if there is none.
     #[cfg(target_vendor = "apple")]
     if !interface.addr.is_loopback() {
         let _ = socket.bind_device_by_index_v4(index(&interface.name));
@@ -42,27 +42,27 @@ pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// The number of an interface.
+/// Returns the index of an interface.
 #[cfg(target_vendor = "apple")]
 fn index(name: &str) -> Option<std::num::NonZeroU32> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     found.into_iter().find(|interface| interface.name == name)?.index.and_then(std::num::NonZeroU32::new)
 }
 
-/// A socket that hears what comes to the discovery port, shared with the other servers and browsers of this machine.
-/// It falls back to the next ports only when somebody holds the port for himself.
+/// Opens a socket on the discovery port, which the servers and browsers of this machine share. Falls back to the next
+/// ports only if a program uses the port exclusively.
 pub(crate) fn receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
     bind_receiver(base, &[Ipv4Addr::UNSPECIFIED])
 }
 
-/// The same for what programs of this machine call to one another, where the system can tell it from the rest.
+/// Opens one for datagrams of this machine only, where the system can distinguish them.
 pub(super) fn local_receiver(base: u16) -> io::Result<mio::net::UdpSocket> {
-    // Linux delivers a broadcast to the sockets bound to its address, and replies from them have a source of their
-    // own; other systems do not bind to a broadcast address, and there every datagram is looked at for its source.
+    // Linux delivers a broadcast to the sockets that are bound to its address. Other systems do not bind to a broadcast
+    // address; there, the source of every datagram is checked.
     bind_receiver(base, &[Ipv4Addr::new(127, 255, 255, 255), Ipv4Addr::UNSPECIFIED])
 }
 
-/// Binds the first port of the range that can be had, to the first of `addresses` that the system knows.
+/// Binds the first free port of the range, on the first of `addresses` that the system supports.
 fn bind_receiver(base: u16, addresses: &[Ipv4Addr]) -> io::Result<mio::net::UdpSocket> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for port in halloo_proto::ports::candidates(base, false) {
@@ -79,7 +79,7 @@ fn bind_receiver(base: u16, addresses: &[Ipv4Addr]) -> io::Result<mio::net::UdpS
     Err(last)
 }
 
-/// A socket whose port others may have as well, if they say so, too.
+/// Opens a socket whose port other programs can use as well, if they also share it.
 fn shared_socket(address: SocketAddrV4) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
@@ -90,7 +90,7 @@ fn shared_socket(address: SocketAddrV4) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Our own IPv4 addresses, with the length of their networks' prefixes.
+/// Returns the IPv4 addresses of this machine, each with the prefix length of its network.
 pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     let with_v4 = found.into_iter().filter_map(|interface| match interface.addr {
@@ -100,7 +100,7 @@ pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
     with_v4.collect()
 }
 
-/// The address of ours on the network that `source` is attached to; `None` when it is not attached to any.
+/// Returns the address of this machine on the network of `source`; `None` if `source` is on none of its networks.
 pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     found.into_iter().find_map(|interface| match interface.addr {
@@ -112,7 +112,7 @@ pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
     })
 }
 
-/// The address of the default route, found without sending anything: connecting a UDP socket only asks the table.
+/// Returns the address of the default route. Nothing is sent: connecting a UDP socket only consults the routing table.
 fn default_route() -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(1, 1, 1, 1), 9)).ok()?;

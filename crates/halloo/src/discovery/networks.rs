@@ -1,4 +1,4 @@
-//! The networks to announce on: as they were when last looked at, and when to look again.
+//! The networks on which the server is announced, and when to list them again.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,61 +12,61 @@ use super::interfaces;
 use super::watcher::Watcher;
 use crate::Config;
 
-/// A cable that is plugged in is told in several steps (link, address, route), which are looked at together.
-const SETTLING: Duration = Duration::from_millis(50);
+/// Delay between a notification and the scan. A new cable causes several: for its link, its address and its route.
+const SETTLING_DELAY: Duration = Duration::from_millis(50);
 
 /// The interfaces of this machine that the server can be reached through, best first.
 pub(super) struct Networks {
     bind: Option<IpAddr>,
     watcher: Option<Watcher>,
     known: Vec<Interface>,
-    /// Between two looks where the system tells nothing, also while no beacons are sent.
+    /// Time between two scans on a system that does not report changes, also while no beacons are sent.
     interval: Duration,
-    /// When to look, even if no beacon is due.
-    look_at: Time,
+    /// When to scan, even if no beacon is due.
+    rescan_at: Time,
 }
 
 impl Networks {
-    /// What there is now for a server that listens on `bind`; `token` wakes the poll when it changes.
+    /// Lists the networks for a server that listens on `config.bind`; `token` wakes the poll when they change.
     pub(super) fn new(config: &Config, registry: &Registry, token: Token) -> Networks {
         let interval = config.discovery_interval.max(MIN_INTERVAL);
         let bind = config.bind.filter(|ip| !ip.is_unspecified());
         let local = bind.is_some_and(|ip| ip.is_loopback());
-        let watcher = if local { None } else { Watcher::open(registry, token).inspect_err(tell).ok() };
-        let look_at = if local || watcher.is_some() { Time::NEVER } else { Time::ZERO + interval };
-        Networks { known: list(bind), bind, watcher, interval, look_at }
+        let watcher = if local { None } else { Watcher::open(registry, token).inspect_err(log_no_watcher).ok() };
+        let rescan_at = if local || watcher.is_some() { Time::NEVER } else { Time::ZERO + interval };
+        Networks { known: list(bind), bind, watcher, interval, rescan_at }
     }
 
-    /// The interfaces of the last look, best first.
+    /// Returns the interfaces of the last scan, best first.
     pub(super) fn known(&self) -> &[Interface] {
         &self.known
     }
 
-    /// The system tells that something has changed.
+    /// Handles a notification of the system that something has changed.
     pub(super) fn handle_readable(&mut self, now: Time) {
         if let Some(watcher) = &self.watcher {
             watcher.handle_readable();
-            // What follows within the settling time is seen by the same look.
-            self.look_at = self.look_at.min(now + SETTLING);
+            // One scan serves all notifications within the delay.
+            self.rescan_at = self.rescan_at.min(now + SETTLING_DELAY);
         }
     }
 
-    /// When to look next; `None` when there is no need to.
+    /// Returns when the next scan is due; `None` if none is.
     pub(super) fn poll_timeout(&self) -> Option<Time> {
-        (self.look_at < Time::NEVER).then_some(self.look_at)
+        (self.rescan_at < Time::NEVER).then_some(self.rescan_at)
     }
 
-    /// Whether it is time to look.
-    pub(super) fn poll_look(&mut self, now: Time) -> bool {
-        let due = now >= self.look_at;
+    /// Returns whether a scan is due.
+    pub(super) fn poll_rescan(&mut self, now: Time) -> bool {
+        let due = now >= self.rescan_at;
         if due {
-            self.look_at = if self.watcher.is_some() { Time::NEVER } else { now + self.interval };
+            self.rescan_at = if self.watcher.is_some() { Time::NEVER } else { now + self.interval };
         }
         due
     }
 
-    /// Looks, and answers whether anything is different.
-    pub(super) fn look(&mut self) -> bool {
+    /// Lists the interfaces, and returns whether they have changed.
+    pub(super) fn rescan(&mut self) -> bool {
         let found = list(self.bind);
         let changed = found != self.known;
         self.known = found;
@@ -74,15 +74,15 @@ impl Networks {
     }
 }
 
-fn tell(error: &std::io::Error) {
-    tracing::debug!(%error, "changes of the network are not told by the system; looking at each beacon");
+fn log_no_watcher(error: &std::io::Error) {
+    tracing::debug!(%error, "the system does not report network changes; scanning at each beacon");
 }
 
 fn list(bind: Option<IpAddr>) -> Vec<Interface> {
     match bind {
         None => announced(interfaces::list()),
         Some(ip) if ip.is_loopback() => announced(Vec::new()),
-        // Nobody can connect to the other addresses, so they are not told.
+        // Clients cannot connect to the other addresses, so they are not announced.
         Some(ip) => interfaces::list().into_iter().filter(|interface| interface.addr == ip).collect(),
     }
 }

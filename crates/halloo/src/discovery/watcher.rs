@@ -1,20 +1,20 @@
-//! Learns from the system that an interface, an address or a route has changed.
+//! Notifications of the system that an interface, an address or a route has changed.
 
 use std::io;
 
 use mio::{Registry, Token};
 
-/// A subscription to such changes. Android gives none to applications, and the other systems have none here yet;
-/// there the interfaces are looked at from time to time.
+/// A subscription to these notifications. Android does not allow one to applications, and it is not implemented for the
+/// other systems, where the interfaces are listed periodically.
 pub(super) struct Watcher(platform::Socket);
 
 impl Watcher {
-    /// Subscribes, and has the poll wake for `token` when something changes.
+    /// Subscribes, so that the poll wakes for `token` when something changes.
     pub(super) fn open(registry: &Registry, token: Token) -> io::Result<Watcher> {
         platform::Socket::open(registry, token).map(Watcher)
     }
 
-    /// Passes over everything that was told: what has changed is learned by looking.
+    /// Discards the notifications: listing the interfaces shows what has changed.
     pub(super) fn handle_readable(&self) {
         self.0.drain();
     }
@@ -31,11 +31,11 @@ mod platform {
     use rustix::net::netlink::SocketAddrNetlink;
     use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
-    /// `RTMGRP_LINK`: an interface came, went, or has its link up or down.
+    /// `RTMGRP_LINK`: an interface was added or removed, or its link changed.
     const LINK: u32 = 0x1;
-    /// `RTMGRP_IPV4_IFADDR`: an address came or went.
+    /// `RTMGRP_IPV4_IFADDR`: an address was added or removed.
     const ADDRESS: u32 = 0x10;
-    /// `RTMGRP_IPV4_ROUTE`: the default route decides which address is told first.
+    /// `RTMGRP_IPV4_ROUTE`: the default route decides which address is announced first.
     const ROUTE: u32 = 0x40;
 
     /// A netlink route socket (rtnetlink(7)).
@@ -53,7 +53,7 @@ mod platform {
 
         pub(super) fn drain(&self) {
             let mut buffer = [0; 8192];
-            // NOBUFS says that more changed than fits into the socket, after which it goes on as before.
+            // NOBUFS means that more changed than fits into the socket buffer; the next read continues.
             while let Ok(_) | Err(Errno::INTR | Errno::NOBUFS) = recv(&self.0, &mut buffer[..], RecvFlags::empty()) {}
         }
     }

@@ -73,7 +73,7 @@ impl Admission {
     }
 
     /// Returns the slots of pending connections to drop now that another socket of `ip` was accepted, which makes
-    /// `others` of this address that are not clients. The oldest give way: a peer that is really there speaks at once.
+    /// `others` of this address that are not clients. The oldest are closed: a live peer sends its request at once.
     pub(super) fn evict_for(&self, ip: IpAddr, others: usize, connections: &Connections) -> Vec<usize> {
         let mut slots = Vec::new();
         if others > self.handshakes.max_pending_per_address {

@@ -50,7 +50,7 @@ struct Waiting {
     asleep: bool,
     /// A stop was asked for; it is not asked for twice.
     stopping: bool,
-    /// The reactor is gone; nobody will take anything any more.
+    /// The reactor is gone and takes no more commands.
     closed: bool,
 }
 
@@ -118,14 +118,14 @@ impl CommandQueue {
         std::mem::swap(&mut waiting.commands, batch);
     }
 
-    /// Whether the reactor may sleep, for nothing waits. From then on the next command wakes it.
+    /// Returns whether no command waits, so that the reactor may sleep. From then on, the next command wakes it.
     pub(crate) fn may_sleep(&self) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.asleep = waiting.commands.is_empty();
         waiting.asleep
     }
 
-    /// Refuses every further command and drops those that wait, so that whoever waits for an answer learns it.
+    /// Refuses every further command and drops those that wait, so that no caller waits for a result in vain.
     pub(crate) fn close(&self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.closed = true;

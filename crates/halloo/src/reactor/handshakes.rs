@@ -37,7 +37,7 @@ pub(super) struct Handshakes {
 pub(super) enum HeadOutcome {
     /// The head is not complete, and was kept.
     Incomplete,
-    /// The connection speaks TLS from now on.
+    /// The connection uses TLS from now on.
     Tls(io::Result<()>),
     /// A WebSocket: send `response`; frames follow `head` bytes into the input.
     Accept { head: usize, response: Vec<u8>, deflate: Option<DeflateOffer> },

@@ -10,7 +10,7 @@ use halloo_proto::routes::Resource;
 use super::connections::Connections;
 use super::http_request::HttpRequest;
 use crate::Status;
-use crate::discovery::Announcing;
+use crate::discovery::Discovery;
 
 /// The page that connects back: one file that loads nothing else.
 const PAGE: &[u8] = include_bytes!("../page.html");
@@ -36,7 +36,7 @@ impl Http {
     }
 
     /// Sends the responses whose turn it is, and returns the slots that got one.
-    pub(super) fn respond_to_some(&mut self, connections: &mut Connections, announcing: &Announcing) -> Vec<usize> {
+    pub(super) fn respond_to_some(&mut self, connections: &mut Connections, discovery: &Discovery) -> Vec<usize> {
         let mut responded = Vec::new();
         while responded.len() < TURN_RESPONSES
             && let Some(slot) = self.waiting.pop_front()
@@ -44,7 +44,7 @@ impl Http {
             // The peer may be gone and its slot in use again, which costs nothing.
             let pending = connections.table.get_mut(slot).and_then(|connection| connection.pending());
             let Some(request) = pending.and_then(|pending| pending.request.take()) else { continue };
-            let response = render(&request, connections, announcing);
+            let response = render(&request, connections, discovery);
             connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             responded.push(slot);
         }
@@ -60,13 +60,13 @@ pub(super) fn status(connections: &mut Connections) -> Status {
     status
 }
 
-fn render(request: &HttpRequest, connections: &mut Connections, announcing: &Announcing) -> Vec<u8> {
+fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
     let HttpRequest { route, head_only, origin } = request;
     let (status, body) = match route.resource {
         Resource::Page => (200, PAGE.to_vec()),
         Resource::Status => (200, serde_json::to_vec_pretty(&status(connections)).unwrap_or_default()),
         Resource::Discovery => {
-            let reply = announcing.reply(connections.shared().clients());
+            let reply = discovery.reply(connections.shared().clients());
             (200, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),

@@ -21,7 +21,7 @@ use super::event_sink::EventSink;
 use super::handshakes::{Handshakes, HeadOutcome, TEXT};
 use super::http::Http;
 use super::listener::{Accepted, Listener};
-use crate::discovery::Announcing;
+use crate::discovery::Discovery;
 use crate::{Config, LeaveReason, Message};
 
 /// Sockets accepted or refused in one turn before the clients are served again, so that a flood does not delay them.
@@ -36,7 +36,7 @@ pub(super) struct Ingress {
     buffer: Vec<u8>,
     /// Inflates compressed messages, one at a time; present when they may be agreed on.
     inflater: Option<Box<Inflater>>,
-    /// Connections that may have more to read although no new edge will tell.
+    /// Connections that may have more to read for which the poll does not wake again.
     ready: Vec<usize>,
 }
 
@@ -76,8 +76,8 @@ impl Ingress {
     }
 
     /// Sends some of the HTTP responses that are due.
-    pub(super) fn respond_to_some(&mut self, connections: &mut Connections, announcing: &Announcing) {
-        for slot in self.http.respond_to_some(connections, announcing) {
+    pub(super) fn respond_to_some(&mut self, connections: &mut Connections, discovery: &Discovery) {
+        for slot in self.http.respond_to_some(connections, discovery) {
             self.look_for_end(slot, connections);
         }
     }
@@ -151,7 +151,7 @@ impl Ingress {
     /// Reads once from the connection in `slot`, which may have something, and handles all of it.
     pub(super) fn handle_readable(&mut self, slot: usize, connections: &mut Connections, sink: &mut EventSink) {
         if connections.egress.pauses.is_paused() {
-            // No new edge will tell of what waits already.
+            // The poll does not wake again for what already waits.
             return self.ready.push(slot);
         }
         let now = connections.now();
@@ -180,11 +180,11 @@ impl Ingress {
                 if let Some(websocket) = connection.websocket() {
                     websocket.handle_bytes(now);
                 }
-                // A full buffer, or a system whose edges need the read that finds nothing, means: look again. After a
-                // short read the socket is drained (epoll(7)) and the next edge tells of more, except that an end of
-                // file that came with this very edge would not be told again.
-                let edges_lack = !cfg!(any(target_os = "linux", target_os = "android"));
-                if count == TURN_BYTES || edges_lack || connection.stream.has_ended() {
+                // Read again after a full buffer, and on systems that only wake the poll after a read found nothing. With
+                // epoll, a short read has drained the socket (epoll(7)) and the poll wakes for more, except for an end
+                // of file that came with this event.
+                let needs_empty_read = !cfg!(any(target_os = "linux", target_os = "android"));
+                if count == TURN_BYTES || needs_empty_read || connection.stream.has_ended() {
                     self.ready.push(slot);
                 }
                 self.handle_bytes(slot, kept + count, connections, sink);

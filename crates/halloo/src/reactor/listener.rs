@@ -23,7 +23,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 pub(super) struct Listener {
     socket: TcpListener,
     spare: SpareDescriptor,
-    /// Sockets may wait to be accepted, and no new edge will tell.
+    /// Sockets may wait to be accepted for which the poll does not wake again.
     is_ready: bool,
     /// There is no descriptor: accept again at this time.
     retry_at: Option<Time>,

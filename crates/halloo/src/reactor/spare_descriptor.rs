@@ -1,4 +1,4 @@
-//! One file descriptor kept in reserve, so that a peer can be told when there is no other.
+//! A file descriptor in reserve, so that a connection can be accepted and refused when there is no other.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};

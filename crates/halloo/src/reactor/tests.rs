@@ -35,7 +35,7 @@ fn http_responses_are_sent_a_few_a_turn_in_the_order_of_their_requests() {
     for left in [2 * TURN_RESPONSES - 1, TURN_RESPONSES - 1, 0] {
         // The end of the stream is read only after the response.
         slots.iter().for_each(|&slot| reactor.handle_readable(slot));
-        reactor.ingress.respond_to_some(&mut reactor.connections, &reactor.announcing);
+        reactor.ingress.respond_to_some(&mut reactor.connections, &reactor.discovery);
         let mut connections = reactor.connections.table.iter_mut();
         let waiting = connections.by_ref().filter_map(Connection::pending).filter(|pending| pending.request.is_some());
         assert_eq!(waiting.count(), left);

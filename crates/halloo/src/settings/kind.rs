@@ -30,7 +30,7 @@ pub enum Kind {
         min_millis: u64,
         /// The longest, in milliseconds.
         max_millis: u64,
-        /// Whether zero is allowed, too.
+        /// Whether zero is also allowed.
         or_zero: bool,
     },
     /// Any text that is not empty.

@@ -71,7 +71,7 @@ macro_rules! numbers {
 
 numbers!(u16, u32, usize);
 
-/// No number stands for the largest one that is possible.
+/// `None` stands for the largest possible number.
 impl From<Option<usize>> for Value {
     fn from(number: Option<usize>) -> Value {
         Value::from(number.unwrap_or(0))
@@ -111,7 +111,7 @@ macro_rules! same {
 
 same!(Flag(bool), Duration(Duration), Text(String), List(Vec<String>));
 
-/// No address stands for all.
+/// `None` stands for all addresses.
 impl From<Option<IpAddr>> for Value {
     fn from(address: Option<IpAddr>) -> Value {
         Value::Text(address.map_or_else(String::new, |address| address.to_string()))
