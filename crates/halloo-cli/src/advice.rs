@@ -23,7 +23,6 @@ pub(crate) fn options_for(error: &anyhow::Error) -> Option<&'static str> {
 }
 
 /// Returns the reason for which a client gave up, with the option that helps if there is one.
-pub(crate) fn gave_up(reason: &str) -> String {
-    // So the library describes the HTTP status.
-    if reason.contains("refused (401)") { format!("{reason}; {TOKEN}") } else { reason.to_owned() }
+pub(crate) fn gave_up(reason: String, status: Option<u16>) -> String {
+    if status == Some(401) { format!("{reason}; {TOKEN}") } else { reason }
 }

@@ -98,7 +98,7 @@ fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Outp
             ClientEvent::Disconnected { code: CloseCode::Abnormal, reason, retry_in: None } => {
                 bail!("{}", escape(&reason, 200))
             }
-            ClientEvent::GaveUp { reason } => bail!("{}", advice::gave_up(&reason)),
+            ClientEvent::GaveUp { reason, status } => bail!("{}", advice::gave_up(reason, status)),
             _ => {}
         }
     }

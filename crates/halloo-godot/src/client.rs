@@ -245,7 +245,7 @@ fn emit(this: &Gd<HallooClient>, event: ClientEvent) {
             signals.attempt_failed().emit(&GString::from(&reason), retry_in.as_secs_f64());
         }
         ClientEvent::MessagesDropped { messages } => signals.messages_dropped().emit(messages as i64),
-        ClientEvent::GaveUp { reason } => signals.gave_up().emit(&GString::from(&reason)),
+        ClientEvent::GaveUp { reason, .. } => signals.gave_up().emit(&GString::from(&reason)),
         _ => {}
     }
 }

@@ -44,7 +44,7 @@ pub fn expect_failed_attempt(client: &Client) -> String {
 #[track_caller]
 pub fn expect_gave_up(client: &Client) -> String {
     match client.expect_event() {
-        ClientEvent::GaveUp { reason } => {
+        ClientEvent::GaveUp { reason, .. } => {
             assert_eq!(client.remaining_events(), [], "events after the last one");
             assert!(client.send("late").is_err(), "a client that gave up takes no messages");
             reason

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ClientEvent::Disconnected { retry_in: Some(pause), .. } => {
                 eprintln!("disconnected; reconnecting in {pause:.1?}")
             }
-            ClientEvent::GaveUp { reason } => return Err(reason.into()),
+            ClientEvent::GaveUp { reason, .. } => return Err(reason.into()),
             _ => {}
         }
     }

@@ -20,6 +20,7 @@ mod opening_handshake;
 mod connection;
 
 mod connected_socket;
+mod failure;
 mod mask_keys;
 
 mod status;
@@ -42,6 +43,7 @@ use crate::event_queue::EventQueue;
 use crate::event_receiver::EventReceiver;
 use crate::{ConnectError, Delivery, Message, Stopped};
 use driver::{Driver, End};
+use failure::Failure;
 use shared::Shared;
 
 /// A connection to a server. A thread of its own establishes it again whenever it breaks, until this is dropped.
@@ -226,9 +228,9 @@ fn run_to_end(mut driver: Driver, shared: &Shared, queue: &EventQueue<VecDeque<C
     if messages > 0 {
         last.push_back(ClientEvent::MessagesDropped { messages });
     }
-    if let End::GaveUp(reason) = end {
+    if let End::GaveUp(Failure { reason, status }) = end {
         tracing::debug!(reason, "the client gave up");
-        last.push_back(ClientEvent::GaveUp { reason });
+        last.push_back(ClientEvent::GaveUp { reason, status });
     }
     queue.push(&mut last);
     queue.close();
@@ -238,7 +240,7 @@ fn run_to_end(mut driver: Driver, shared: &Shared, queue: &EventQueue<VecDeque<C
 fn catch_panic(run: impl FnOnce() -> End) -> End {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(end) => end,
-        Err(panic) => End::GaveUp(panic_message("client", panic.as_ref())),
+        Err(panic) => End::GaveUp(panic_message("client", panic.as_ref()).into()),
     }
 }
 
@@ -248,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_panic_ends_the_client_and_is_reported() {
-        let End::GaveUp(reason) = catch_panic(|| panic!("a bug")) else { panic!() };
+        let End::GaveUp(Failure { reason, .. }) = catch_panic(|| panic!("a bug")) else { panic!() };
         assert!(reason.contains("a bug"), "{reason}");
     }
 }

@@ -4,9 +4,9 @@
 
 use std::io::{Read, Write};
 
-use halloo::Client;
+use halloo::{Client, ClientEvent};
 use halloo_test_support::{
-    MockServer, answer_handshake, expect_connected, expect_failed_attempt, expect_gave_up, expect_message,
+    ExpectEvent, MockServer, answer_handshake, expect_connected, expect_failed_attempt, expect_gave_up, expect_message,
     single_attempt_client, switching_protocols,
 };
 
@@ -19,10 +19,29 @@ fn a_refusal_is_final_and_reports_the_servers_reason() {
             });
         });
         let client = Client::connect(&server.url).unwrap();
-        let reason = expect_gave_up(&client);
+        let (reason, number) = expect_refusal(&client);
         assert!(reason.contains(&status[..3]) && reason.contains("not \\u{1b}[31myou"), "{reason}");
+        assert_eq!(number.map(|number| number.to_string()).as_deref(), Some(&status[..3]));
         server.join();
     }
+}
+
+/// Returns why the client gave up, and the HTTP status of the refusal.
+fn expect_refusal(client: &Client) -> (String, Option<u16>) {
+    client.expect_matching(|event| match event {
+        ClientEvent::GaveUp { reason, status } => Some((reason, status)),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_last_attempt_reports_the_status_of_a_busy_server() {
+    let server = MockServer::raw(|stream| {
+        answer_handshake(&stream, |_| "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".into());
+    });
+    let (reason, status) = expect_refusal(&single_attempt_client(&server.url, |_| {}));
+    assert!(status == Some(503) && reason.contains("503"), "{reason}");
+    server.join();
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_client_gives_up_on_a_name_that_no_server_has() {
     config.retry_limit.max_attempts = Some(2);
     let client = Client::start(config).unwrap();
     let reason = client.expect_matching(|event| match event {
-        ClientEvent::GaveUp { reason } => Some(reason),
+        ClientEvent::GaveUp { reason, .. } => Some(reason),
         _ => None,
     });
     assert!(reason.contains("no server named `nobody` was found"), "{reason}");

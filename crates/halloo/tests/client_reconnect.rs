@@ -23,7 +23,7 @@ fn wait_connected(client: &Client) {
 
 fn gave_up(client: &Client) -> String {
     client.expect_matching(|event| match event {
-        ClientEvent::GaveUp { reason } => Some(reason),
+        ClientEvent::GaveUp { reason, .. } => Some(reason),
         _ => None,
     })
 }

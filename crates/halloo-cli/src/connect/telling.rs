@@ -54,7 +54,7 @@ pub(super) fn in_json(event: &ClientEvent, name: Option<&str>) -> Vec<Value> {
             vec![told]
         }
         ClientEvent::MessagesDropped { messages } => vec![json!({"event": "dropped", "messages": messages})],
-        ClientEvent::GaveUp { reason } => vec![json::error(reason)],
+        ClientEvent::GaveUp { reason, .. } => vec![json::error(reason)],
         other => vec![json::error(&format!("an event without a JSON form: {other:?}"))],
     }
 }

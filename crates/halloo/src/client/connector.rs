@@ -12,6 +12,7 @@ use mio::Registry;
 use super::config::ClientConfig;
 use super::connected_socket::ConnectedSocket;
 use super::dial::Dial;
+use super::failure::Failure;
 use super::lookup::{Lookup, LookupResult};
 use super::mask_keys::MaskKeys;
 use super::opening_handshake::{HandshakeResult, OpeningHandshake};
@@ -74,7 +75,7 @@ pub(super) enum ConnectOutcome {
     /// The attempt failed and the next one follows.
     Failed { reason: String, retry_in: Duration },
     /// There will be no more attempts.
-    GaveUp(String),
+    GaveUp(Failure),
 }
 
 impl Connector {
@@ -155,7 +156,7 @@ impl Connector {
                 dial.prefer(location.addresses, turn.now);
                 None
             }
-            (Err(reason), Phase::LookingUp) => Some(self.fail(reason, turn)),
+            (Err(reason), Phase::LookingUp) => Some(self.fail(reason.into(), turn)),
             // The known addresses may still respond, or one of them did.
             _ => None,
         }
@@ -173,22 +174,22 @@ impl Connector {
             self.lookup = LookupState::NotStarted;
         }
         if self.route.known.is_empty() {
-            return self.look_up("the server has no address".into(), turn);
+            return self.look_up("the server has no address".to_owned().into(), turn);
         }
         self.lookup_at = turn.now + NEXT_ADDRESS_DELAY;
         self.phase = Phase::Dialing(Dial::new(self.route.known.iter().copied(), turn.now));
         self.dial(turn)
     }
 
-    /// Waits for a lookup if it can lead to another address. Otherwise the attempt failed for `reason`.
-    fn look_up(&mut self, reason: String, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
+    /// Waits for a lookup if it can lead to another address. Otherwise the attempt ends with `failure`.
+    fn look_up(&mut self, failure: Failure, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
         if self.can_look_up()
             && let Err(error) = self.start_lookup(turn)
         {
-            return Some(self.fail(error, turn));
+            return Some(self.fail(error.into(), turn));
         }
         if self.lookup != LookupState::Running {
-            return Some(self.fail(reason, turn));
+            return Some(self.fail(failure, turn));
         }
         self.phase = Phase::LookingUp;
         None
@@ -230,7 +231,7 @@ impl Connector {
     fn start_handshake(&mut self, mut socket: ConnectedSocket, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
         let nonce = match turn.mask_keys.handshake_nonce() {
             Ok(nonce) => nonce,
-            Err(error) => return Some(self.fail(format!("cannot get random numbers: {error}"), turn)),
+            Err(error) => return Some(self.fail(format!("cannot get random numbers: {error}").into(), turn)),
         };
         let Phase::Dialing(dial) = self.leave_phase() else { return None };
         let url = self.route.url(socket.addr);
@@ -239,7 +240,11 @@ impl Connector {
                 Ok(session) => socket.stream.secure(session),
                 Err(reason) => {
                     self.phase = Phase::Dialing(dial);
-                    return self.reject(format!("cannot connect to {url}: {reason}"), self.route.is_fixed(), turn);
+                    return self.reject(
+                        format!("cannot connect to {url}: {reason}").into(),
+                        self.route.is_fixed(),
+                        turn,
+                    );
                 }
             }
         }
@@ -253,7 +258,7 @@ impl Connector {
         let Phase::Handshaking(handshake, dial) = self.leave_phase() else { return None };
         let url = handshake.url.to_string();
         let is_last = dial.is_exhausted() && self.route.is_fixed();
-        let (reason, is_final) = match result {
+        let (failure, is_final): (Failure, bool) = match result {
             HandshakeResult::Accepted(early) => {
                 tracing::debug!(url, "connected");
                 self.backoff.handle_connected(turn.now);
@@ -261,36 +266,39 @@ impl Connector {
             }
             HandshakeResult::Refused(status, text) => {
                 let is_server = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
-                (format!("the server at {url} refused ({status}): {text}"), is_server && is_final_status(status))
+                let reason = format!("the server at {url} refused ({status}): {text}");
+                (Failure { reason, status: Some(status) }, is_server && is_final_status(status))
             }
-            HandshakeResult::NotWebSocket(reason) => (format!("no WebSocket server at {url}: {reason}"), is_last),
-            HandshakeResult::TlsFailed(reason) => (format!("cannot connect to {url}: {reason}"), is_last),
-            HandshakeResult::Lost(reason) => (format!("cannot connect to {url}: {reason}"), false),
+            HandshakeResult::NotWebSocket(reason) => {
+                (format!("no WebSocket server at {url}: {reason}").into(), is_last)
+            }
+            HandshakeResult::TlsFailed(reason) => (format!("cannot connect to {url}: {reason}").into(), is_last),
+            HandshakeResult::Lost(reason) => (format!("cannot connect to {url}: {reason}").into(), false),
         };
         self.phase = Phase::Dialing(dial);
-        self.reject(reason, is_final, turn)
+        self.reject(failure, is_final, turn)
     }
 
     /// Gives up if no other address can be the server's. Otherwise dials those, and then looks the server up: another
     /// program may use an address that the server had.
-    fn reject(&mut self, reason: String, is_final: bool, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
+    fn reject(&mut self, failure: Failure, is_final: bool, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
         if is_final {
-            return Some(ConnectOutcome::GaveUp(reason));
+            return Some(ConnectOutcome::GaveUp(failure));
         }
         if let Phase::Dialing(dial) = &mut self.phase {
-            dial.record_failure(reason);
+            dial.record_failure(failure);
         }
         self.dial(turn)
     }
 
     /// Ends the attempt, and starts the pause before the next one unless the retry limit is reached.
-    fn fail(&mut self, reason: String, turn: &mut ConnectTurn<'_>) -> ConnectOutcome {
-        tracing::debug!(reason, "the attempt to connect failed");
+    fn fail(&mut self, failure: Failure, turn: &mut ConnectTurn<'_>) -> ConnectOutcome {
+        tracing::debug!(reason = failure.reason, "the attempt to connect failed");
         match self.backoff.handle_failure(turn.now, turn.mask_keys.backoff_jitter()) {
-            None => ConnectOutcome::GaveUp(reason),
+            None => ConnectOutcome::GaveUp(failure),
             Some(retry_in) => {
                 self.phase = Phase::Idle(turn.now + retry_in);
-                ConnectOutcome::Failed { reason, retry_in }
+                ConnectOutcome::Failed { reason: failure.reason, retry_in }
             }
         }
     }

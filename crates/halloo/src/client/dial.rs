@@ -10,6 +10,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::connected_socket::ConnectedSocket;
+use super::failure::Failure;
 use crate::stream::Stream;
 
 /// An attempt to connect to one of several addresses (RFC 8305 section 5): the first that accepts is used.
@@ -21,7 +22,7 @@ pub(super) struct Dial {
     /// When the next address is tried, unless all pending ones fail earlier.
     next_at: Time,
     /// Why the best address failed.
-    failure: Option<String>,
+    failure: Option<Failure>,
 }
 
 #[derive(Debug)]
@@ -101,12 +102,12 @@ impl Dial {
     }
 
     /// Returns why no address is connected.
-    pub(super) fn into_failure(self) -> String {
-        self.failure.unwrap_or_else(|| "the server has no address".into())
+    pub(super) fn into_failure(self) -> Failure {
+        self.failure.unwrap_or_else(|| "the server has no address".to_owned().into())
     }
 
     /// Keeps the first failure, which is that of the best address.
-    pub(super) fn record_failure(&mut self, failure: String) {
+    pub(super) fn record_failure(&mut self, failure: Failure) {
         self.failure.get_or_insert(failure);
     }
 }
@@ -131,6 +132,6 @@ impl PendingSocket {
     }
 }
 
-fn unreachable(addr: SocketAddr, reason: impl std::fmt::Display) -> String {
-    format!("cannot reach {addr}: {reason}")
+fn unreachable(addr: SocketAddr, reason: impl std::fmt::Display) -> Failure {
+    format!("cannot reach {addr}: {reason}").into()
 }

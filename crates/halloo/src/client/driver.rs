@@ -19,6 +19,7 @@ use super::config::ClientConfig;
 use super::connection::{Connection, Ended, Turn};
 use super::connector::{ConnectOutcome, ConnectTurn, Connector};
 use super::event::ClientEvent;
+use super::failure::Failure;
 use super::mask_keys::MaskKeys;
 use super::shared::Shared;
 use crate::ConnectError;
@@ -57,7 +58,7 @@ pub(super) enum End {
     /// The application closed or stopped the client.
     Closed,
     /// The client gave up, for this reason.
-    GaveUp(String),
+    GaveUp(Failure),
 }
 
 impl Driver {
@@ -103,7 +104,7 @@ impl Driver {
             let timeout = self.poll_timeout();
             match self.poll.poll(&mut ready, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return End::GaveUp(format!("cannot wait for the network: {error}"));
+                    return End::GaveUp(format!("cannot wait for the network: {error}").into());
                 }
                 _ => {}
             }
@@ -257,7 +258,7 @@ impl Driver {
                 self.events.push_back(ClientEvent::AttemptFailed { reason, retry_in });
                 Ok(())
             }
-            Some(ConnectOutcome::GaveUp(reason)) => Err(End::GaveUp(reason)),
+            Some(ConnectOutcome::GaveUp(failure)) => Err(End::GaveUp(failure)),
         }
     }
 
@@ -294,8 +295,8 @@ impl Driver {
         match retry_in {
             Some(_) => Ok(()),
             None if wanted || !(is_final || reconnect) => Err(End::Closed),
-            None if escaped.is_empty() => Err(End::GaveUp(format!("the connection was closed with {code}"))),
-            None => Err(End::GaveUp(format!("the connection was closed with {code}: {escaped}"))),
+            None if escaped.is_empty() => Err(End::GaveUp(format!("the connection was closed with {code}").into())),
+            None => Err(End::GaveUp(format!("the connection was closed with {code}: {escaped}").into())),
         }
     }
 }

@@ -48,6 +48,9 @@ pub enum ClientEvent {
     GaveUp {
         /// Why, escaped for a log.
         reason: String,
+        /// The HTTP status with which the server refused the handshake, for example 401 for a missing or wrong token;
+        /// `None` if there was another reason.
+        status: Option<u16>,
     },
 }
 
