@@ -98,14 +98,14 @@ impl Server {
             thread_shared.discovery_active.store(false, Ordering::Relaxed);
             let failure = match outcome {
                 Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(format!("cannot wait for the network any more: {error}")),
+                Ok(Err(error)) => Some(format!("cannot wait for the network: {error}")),
                 Err(panic) => Some(panic_message("server", panic.as_ref())),
             };
             match failure {
-                None => come_what_may(|| tracing::info!("server stopped")),
+                None => ignoring_panics(|| tracing::info!("server stopped")),
                 Some(message) => {
-                    come_what_may(|| tracing::error!(name: "server failed", "the server failed: {message}"));
-                    come_what_may(|| reactor.abandon());
+                    ignoring_panics(|| tracing::error!(name: "server failed", "the server failed: {message}"));
+                    ignoring_panics(|| reactor.abandon());
                     // Before the event, so that its receiver sees this state.
                     thread_shared.forget_clients();
                     let mut last = Packed::default();
@@ -115,7 +115,7 @@ impl Server {
             }
             // Closed before the reactor is dropped, so that no caller waits for a result in vain.
             thread_commands.close();
-            come_what_may(|| drop(reactor));
+            ignoring_panics(|| drop(reactor));
             thread_shared.forget_clients();
             thread_queue.close();
         };
@@ -228,7 +228,7 @@ impl Server {
         ips.into_iter().map(|ip| self.url_at(ip)).collect()
     }
 
-    /// Returns the token that clients must give, if there is one.
+    /// Returns the token that clients must send, if one is set.
     pub fn token(&self) -> Option<&Token> {
         self.shared.security.token.as_ref()
     }
@@ -243,8 +243,8 @@ impl Server {
         self.shared.local_ip()
     }
 
-    /// Returns the name of this machine in multicast DNS, such as `living-room.local`: `None` until it is settled,
-    /// about a second after the start, and while discovery is off.
+    /// Returns the name of this machine in multicast DNS, such as `living-room.local`: `None` until it has been
+    /// claimed, about a second after the start, and while discovery is off.
     #[cfg(feature = "mdns")]
     pub fn local_name(&self) -> Option<String> {
         self.shared.local_name.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -253,7 +253,7 @@ impl Server {
     /// Sends one message to one client. Does not block.
     ///
     /// # Errors
-    /// [`Stopped`] when the server does not run any more.
+    /// [`Stopped`] if the server has stopped.
     pub fn send<'m>(&self, client: ClientId, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
         if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
             return Ok(Delivery::NotConnected);
@@ -264,7 +264,7 @@ impl Server {
     /// Sends one message to every connected client. Does not block.
     ///
     /// # Errors
-    /// [`Stopped`] when the server does not run any more.
+    /// [`Stopped`] if the server has stopped.
     pub fn send_to_all<'m>(&self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
         self.submit(Command::SendToAll(encode(&message.into())))
     }
@@ -282,7 +282,7 @@ impl Server {
     /// Returns [`Delivery::Backpressure`] when too many commands wait for the server: try again later.
     ///
     /// # Errors
-    /// [`Stopped`] when the server does not run any more.
+    /// [`Stopped`] if the server has stopped.
     pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, reason: &str) -> Result<Delivery, Stopped> {
         if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
             return Ok(Delivery::NotConnected);
@@ -295,7 +295,7 @@ impl Server {
         self.announce(Announce::Now);
     }
 
-    /// Stops sending beacons and answering probes until [`Server::start_service_discovery`].
+    /// Stops beacons and replies to probes until [`Server::start_service_discovery`].
     pub fn stop_service_discovery(&self) {
         self.announce(Announce::Stop);
     }
@@ -307,7 +307,7 @@ impl Server {
 
     fn announce(&self, what: Announce) {
         if self.commands.submit(Command::Announce(what)) == Submitted::Full {
-            tracing::warn!(?what, "not done, for too much waits for the server; ask again later");
+            tracing::warn!(?what, "too many commands wait for the server, so this one is dropped; try again later");
         }
     }
 
@@ -317,10 +317,10 @@ impl Server {
     /// commands wait, it returns at once and without the list of clients.
     pub fn status(&self) -> Status {
         let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
-        let (reply, answer) = std::sync::mpsc::sync_channel(1);
+        let (reply, response) = std::sync::mpsc::sync_channel(1);
         if !on_reactor
             && self.commands.submit(Command::Status(reply)) == Submitted::Taken
-            && let Ok(status) = answer.recv()
+            && let Ok(status) = response.recv()
         {
             return status;
         }
@@ -336,7 +336,7 @@ impl Server {
     /// Finds out why this server is not found: does what [`crate::diagnose`] does, and also checks where this server
     /// is bound, whether its discovery is on, and whether it was found. Takes about a second.
     pub fn diagnose(&self) -> Diagnosis {
-        // The reactor answers after it has done what was asked of it before.
+        // The reactor responds after it has executed the commands before this one.
         let status = self.status();
         doctor::diagnose_server(Some(&ServerFacts {
             id: self.id(),
@@ -376,7 +376,7 @@ impl Server {
 
 /// Runs `work`, which may panic because it runs code of the application (its logger, the drop of its handler) or
 /// failed before, and continues in any case, because other threads wait for what follows.
-fn come_what_may(work: impl FnOnce()) {
+fn ignoring_panics(work: impl FnOnce()) {
     // The panic was reported when it happened.
     let _ = catch_unwind(AssertUnwindSafe(work));
 }
@@ -405,7 +405,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_first_then_its_networks() {
+    fn loopback_is_first_then_the_networks() {
         let interface = |addr: [u8; 4]| Interface { name: "x".into(), addr: addr.into(), default_route: false };
         let all = [[127, 0, 0, 1], [203, 0, 113, 5], [192, 168, 1, 5]].map(interface);
         let expected = [[127, 0, 0, 1], [192, 168, 1, 5], [203, 0, 113, 5]].map(IpAddr::from);
