@@ -1,4 +1,4 @@
-//! `halloo bench`: this server against what the machine's TCP can do, in ten seconds.
+//! `halloo bench`: compares the server with plain TCP on this machine in ten seconds.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,13 +12,13 @@ use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::url::Url;
 use serde::Serialize;
 
-/// Both take turns of this length, so that a machine that changes its speed does so for both.
+/// Duration of a turn. TCP and the server take turns, so that changes in the speed of the machine affect both.
 const TURN: Duration = Duration::from_millis(250);
 const TURNS: usize = 4;
-/// A server that takes longer is broken.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of a connection attempt and of a read.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One load: so many clients send so many messages each, and then read them all back.
+/// One load: each client sends `messages` messages of `bytes` bytes and then reads them back.
 struct Load {
     name: &'static str,
     clients: usize,
@@ -33,61 +33,64 @@ const LOADS: [Load; 4] = [
     Load { name: "100 clients, 1 KiB, 16 at a time", clients: 100, messages: 16, bytes: 1024 },
 ];
 
-/// What came out for one load, in messages a second.
+/// The result of one load.
 #[derive(Serialize)]
-struct Row {
+struct Measurement {
     load: &'static str,
+    /// Messages per second.
     tcp: f64,
+    /// Messages per second.
     halloo: f64,
-    /// Microseconds from the first message to the last answer, of halloo: half of them, and all but one in a hundred.
+    /// Median duration of a round of halloo in microseconds, from the first message to the last reply.
     p50_us: f64,
+    /// 99th percentile of the same.
     p99_us: f64,
 }
 
-/// Measures and prints a table, or one JSON object for each load.
+/// Runs all loads, and prints a table or one JSON object per load.
 pub(crate) fn run(json: bool) -> anyhow::Result<()> {
     let mut out = anstream::stdout();
     if !json {
         writeln!(
             out,
-            "Every message returns to its sender, on this machine, compared with the same bytes over plain TCP.\n"
+            "Messages that the server echoes to clients on this machine, beside the same bytes over plain TCP.\n"
         )?;
         writeln!(out, "{:<34} {:>10} {:>10} {:>7} {:>9} {:>9}", "MESSAGES/S", "TCP", "HALLOO", "RATIO", "P50", "P99")?;
     }
     for load in &LOADS {
-        let row = measure(load, TURN)?;
+        let measurement = measure(load, TURN)?;
         if json {
-            writeln!(out, "{}", serde_json::to_string(&row)?)?;
+            writeln!(out, "{}", serde_json::to_string(&measurement)?)?;
             continue;
         }
-        let (ratio, p50, p99) = (row.halloo / row.tcp, row.p50_us, row.p99_us);
-        let Row { load, tcp, halloo, .. } = row;
+        let (ratio, p50, p99) = (measurement.halloo / measurement.tcp, measurement.p50_us, measurement.p99_us);
+        let Measurement { load, tcp, halloo, .. } = measurement;
         writeln!(out, "{load:<34} {tcp:>10.0} {halloo:>10.0} {ratio:>7.2} {p50:>6.0} us {p99:>6.0} us")?;
     }
     Ok(())
 }
 
-fn measure(load: &Load, turn: Duration) -> anyhow::Result<Row> {
-    let question = frames(load, Some([0x37, 0xfa, 0x21, 0x3d]));
-    let mut bare = Crowd::connect_bare(load, question.clone())?;
+fn measure(load: &Load, turn: Duration) -> anyhow::Result<Measurement> {
+    let request = frames(load, Some([0x37, 0xfa, 0x21, 0x3d]));
+    let mut tcp_clients = ClientGroup::connect_tcp(load, request.clone())?;
     let server = Server::start_with(Config::local(), |event, hub| {
         if let Event::MessageReceived { client, message } = event {
             hub.send(client, message).ok();
         }
     })?;
-    let mut crowd = Crowd::connect(load, question, server.port())?;
+    let mut clients = ClientGroup::connect_websocket(load, request, server.port())?;
     for _ in 0..TURNS {
-        bare.run(turn)?;
-        crowd.run(turn)?;
+        tcp_clients.run(turn)?;
+        clients.run(turn)?;
     }
-    let rate = |crowd: &Crowd| {
-        let time: Duration = crowd.rounds.iter().sum();
-        (crowd.rounds.len() * load.clients * load.messages) as f64 / time.as_secs_f64()
+    let rate = |clients: &ClientGroup| {
+        let time: Duration = clients.rounds.iter().sum();
+        (clients.rounds.len() * load.clients * load.messages) as f64 / time.as_secs_f64()
     };
-    let (tcp, halloo) = (rate(&bare), rate(&crowd));
-    crowd.rounds.sort_unstable();
-    let rank = |part: f64| 1e6 * crowd.rounds[((crowd.rounds.len() - 1) as f64 * part) as usize].as_secs_f64();
-    Ok(Row { load: load.name, tcp, halloo, p50_us: rank(0.5), p99_us: rank(0.99) })
+    let (tcp, halloo) = (rate(&tcp_clients), rate(&clients));
+    clients.rounds.sort_unstable();
+    let rank = |part: f64| 1e6 * clients.rounds[((clients.rounds.len() - 1) as f64 * part) as usize].as_secs_f64();
+    Ok(Measurement { load: load.name, tcp, halloo, p50_us: rank(0.5), p99_us: rank(0.99) })
 }
 
 fn frames(load: &Load, key: Option<[u8; 4]>) -> Vec<u8> {
@@ -98,31 +101,32 @@ fn frames(load: &Load, key: Option<[u8; 4]>) -> Vec<u8> {
     bytes
 }
 
-/// Connected clients, what each of them sends in a round, and what must come back.
-struct Crowd {
+/// Connected clients, what each of them sends in a round, the expected reply, and the times of all rounds.
+struct ClientGroup {
     streams: Vec<TcpStream>,
-    question: Vec<u8>,
-    answer: Vec<u8>,
+    request: Vec<u8>,
+    reply: Vec<u8>,
     rounds: Vec<Duration>,
 }
 
-impl Crowd {
-    /// Clients of a thread that returns what it reads, without even asking who is ready: the limit.
-    fn connect_bare(load: &Load, question: Vec<u8>) -> anyhow::Result<Crowd> {
+impl ClientGroup {
+    /// Connects clients to a thread that echoes with blocking reads, without polling for readiness: the upper limit.
+    fn connect_tcp(load: &Load, request: Vec<u8>) -> anyhow::Result<ClientGroup> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
         let addr = listener.local_addr()?;
-        let (clients, length) = (load.clients, question.len());
-        thread::spawn(move || return_bytes(&listener, clients, length));
+        let (clients, length) = (load.clients, request.len());
+        thread::spawn(move || echo_bytes(&listener, clients, length));
         let streams = (0..clients).map(|_| open(addr)).collect::<anyhow::Result<_>>()?;
-        Ok(Crowd { streams, answer: question.clone(), question, rounds: Vec::new() })
+        Ok(ClientGroup { streams, reply: request.clone(), request, rounds: Vec::new() })
     }
 
-    fn connect(load: &Load, question: Vec<u8>, port: u16) -> anyhow::Result<Crowd> {
+    /// Connects clients to the server on `port`.
+    fn connect_websocket(load: &Load, request: Vec<u8>, port: u16) -> anyhow::Result<ClientGroup> {
         let streams = (0..load.clients).map(|_| open_websocket(port)).collect::<anyhow::Result<_>>()?;
-        Ok(Crowd { streams, question, answer: frames(load, None), rounds: Vec::new() })
+        Ok(ClientGroup { streams, request, reply: frames(load, None), rounds: Vec::new() })
     }
 
-    /// Rounds for one turn, after one that warms up.
+    /// Runs rounds for one turn, after one round to warm up.
     fn run(&mut self, turn: Duration) -> anyhow::Result<()> {
         self.round()?;
         let start = Instant::now();
@@ -136,19 +140,19 @@ impl Crowd {
     fn round(&mut self) -> anyhow::Result<Duration> {
         let start = Instant::now();
         for stream in &mut self.streams {
-            stream.write_all(&self.question)?;
+            stream.write_all(&self.request)?;
         }
-        let mut received = vec![0; self.answer.len()];
+        let mut received = vec![0; self.reply.len()];
         for stream in &mut self.streams {
             stream.read_exact(&mut received).context("no reply")?;
-            ensure!(received == self.answer, "wrong reply");
+            ensure!(received == self.reply, "wrong reply");
         }
         Ok(start.elapsed())
     }
 }
 
-/// Ends when its clients do.
-fn return_bytes(listener: &TcpListener, clients: usize, length: usize) -> std::io::Result<()> {
+/// Echoes `length` bytes from each client in turn, until a client disconnects.
+fn echo_bytes(listener: &TcpListener, clients: usize, length: usize) -> std::io::Result<()> {
     let mut streams = Vec::with_capacity(clients);
     for _ in 0..clients {
         let stream = listener.accept()?.0;
@@ -165,16 +169,16 @@ fn return_bytes(listener: &TcpListener, clients: usize, length: usize) -> std::i
 }
 
 fn open(addr: SocketAddr) -> anyhow::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&addr, PATIENCE).context("cannot connect")?;
+    let stream = TcpStream::connect_timeout(&addr, TIMEOUT).context("cannot connect")?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }
 
 fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = open(addr)?;
-    // It need not be a secret between two ends of one program.
+    // The key need not be random, since both ends are this program.
     let handshake = Handshake::new(*b"halloo bench key");
     let url: Url = format!("ws://{addr}").parse()?;
     stream.write_all(&handshake.request(&url, None))?;
@@ -188,7 +192,7 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
         match handshake.read_response(&response, false) {
             Response::Incomplete => {}
             Response::Accepted { head } if head == response.len() => return Ok(stream),
-            answer => bail!("the handshake failed: {answer:?}"),
+            response => bail!("the handshake failed: {response:?}"),
         }
     }
 }
@@ -198,18 +202,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_load_gets_its_answers() {
+    fn every_load_is_measured() {
         for load in &LOADS {
-            let row = measure(load, Duration::from_micros(1)).unwrap();
-            assert!(row.tcp > 0.0 && row.halloo > 0.0 && row.p50_us <= row.p99_us, "{}", load.name);
+            let measurement = measure(load, Duration::from_micros(1)).unwrap();
+            let Measurement { tcp, halloo, p50_us, p99_us, .. } = measurement;
+            assert!(tcp > 0.0 && halloo > 0.0 && p50_us <= p99_us, "{}", load.name);
         }
     }
 
     #[test]
-    fn a_wrong_answer_is_an_error() {
+    fn wrong_reply_is_an_error() {
         let load = &LOADS[0];
-        let mut crowd = Crowd::connect_bare(load, frames(load, None)).unwrap();
-        crowd.answer[2] = b'y';
-        assert!(crowd.round().is_err());
+        let mut clients = ClientGroup::connect_tcp(load, frames(load, None)).unwrap();
+        clients.reply[2] = b'y';
+        assert!(clients.round().is_err());
     }
 }
