@@ -1,6 +1,6 @@
 //! The log on standard error, one line per event.
 //!
-//! Lines are written by a thread of their own: a terminal that is paused, or a full pipe, must not stop the server.
+//! A separate thread writes the lines, so that a paused terminal or a full pipe does not block the server.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -21,79 +21,79 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::output::{self, Output};
 
-/// Bytes of the longest log line; parts from the network are cut before.
-const LINE: usize = 2000;
+/// Bytes of the longest log line; longer ones are truncated.
+const MAX_LINE_BYTES: usize = 2000;
 
-/// Lines that wait to be written; beyond, lines are dropped and counted.
-const WAITING: usize = 1024;
-/// How long the exit waits for the last lines.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Lines that are queued at most; further ones are dropped and counted.
+const MAX_QUEUED_LINES: usize = 1024;
+/// How long the program waits for the last lines before it exits.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A job of the thread that writes.
+/// A job of the writer thread.
 enum Job {
     Write(Vec<u8>),
-    /// Answer when everything before is written.
-    Answer(SyncSender<()>),
+    /// Send when all lines before are written.
+    Acknowledge(SyncSender<()>),
 }
 
 /// The running log.
 pub(crate) struct Log(SyncSender<Job>);
 
 impl Log {
-    /// Waits until everything is written, for a limited time.
+    /// Waits until all lines are written, for at most [`FLUSH_TIMEOUT`].
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
-        // When the queue is full, its lines are not being written, and there is nothing to wait for.
-        if self.0.try_send(Job::Answer(done)).is_ok() {
-            let _ = written.recv_timeout(PATIENCE);
+        // A full queue means that its lines are not being written, so that waiting is useless.
+        if self.0.try_send(Job::Acknowledge(done)).is_ok() {
+            let _ = written.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// Starts the log. Events with a `name` in `seen` are left out, because they are shown elsewhere.
-pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, seen: &'static [&'static str]) -> Log {
+/// Starts the log, without the events whose name is in `hidden`.
+pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, hidden: &'static [&'static str]) -> Log {
     let level = match (quiet, verbose) {
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::INFO,
         (_, 1) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let lines = Lines { colours: output::colours_on_stderr(), seen };
-    let ((jobs, waiting), lost) = (sync_channel(WAITING), Arc::new(AtomicU64::new(0)));
-    let (output, counted) = (Arc::clone(output), Arc::clone(&lost));
-    std::thread::spawn(move || write_lines(&output, &waiting, &counted));
-    let writer = ToThread { jobs: jobs.clone(), lost };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(lines).init();
+    let format = LineFormat { colours: output::colours_on_stderr(), hidden };
+    let ((jobs, queue), dropped) = (sync_channel(MAX_QUEUED_LINES), Arc::new(AtomicU64::new(0)));
+    let writer = QueueWriter { jobs: jobs.clone(), dropped: Arc::clone(&dropped) };
+    let output = Arc::clone(output);
+    std::thread::spawn(move || write_lines(&output, &queue, &dropped));
+    tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(format).init();
     Log(jobs)
 }
 
-fn write_lines(output: &Output, jobs: &Receiver<Job>, lost: &AtomicU64) {
+fn write_lines(output: &Output, jobs: &Receiver<Job>, dropped: &AtomicU64) {
     for job in jobs {
         match job {
             Job::Write(line) => output.log(&line),
-            // Whoever asked may not have waited.
-            Job::Answer(done) => _ = done.send(()),
+            // The receiver may have timed out.
+            Job::Acknowledge(done) => _ = done.send(()),
         }
-        let lost = lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            output.log(format!("warning: {lost} log lines were dropped because they came too fast\n").as_bytes());
+        let count = dropped.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            output.log(format!("warning: {count} log lines were dropped because the queue was full\n").as_bytes());
         }
     }
 }
 
-/// `12:34:56 client 1 joined …`; the level only where it is not the usual one.
-struct Lines {
+/// The format of a line: `12:34:56 client 1 joined …`, with the level if it is a warning or an error.
+struct LineFormat {
     colours: bool,
-    seen: &'static [&'static str],
+    hidden: &'static [&'static str],
 }
 
-impl<S, N> FormatEvent<S, N> for Lines
+impl<S, N> FormatEvent<S, N> for LineFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        if self.seen.contains(&event.metadata().name()) {
+        if self.hidden.contains(&event.metadata().name()) {
             return Ok(());
         }
         let (level, style) = level(*event.metadata().level());
@@ -102,7 +102,7 @@ where
         event.record(&mut text);
         let now = chrono::Local::now();
         let (hour, minute, second) = (now.hour(), now.minute(), now.second());
-        let text = escape(&text.0, LINE);
+        let text = escape(&text.0, MAX_LINE_BYTES);
         writeln!(out, "{dim}{hour:02}:{minute:02}:{second:02}{dim:#} {style}{level}{style:#}{text}")
     }
 }
@@ -135,27 +135,28 @@ impl Visit for Text {
     }
 }
 
-/// Lines on their way to the thread that writes them.
-struct ToThread {
+/// Queues lines for the writer thread.
+struct QueueWriter {
     jobs: SyncSender<Job>,
-    lost: Arc<AtomicU64>,
+    dropped: Arc<AtomicU64>,
 }
 
-impl<'a> MakeWriter<'a> for ToThread {
-    type Writer = Line<'a>;
+impl<'a> MakeWriter<'a> for QueueWriter {
+    type Writer = LineWriter<'a>;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line(self)
+    fn make_writer(&'a self) -> LineWriter<'a> {
+        LineWriter(self)
     }
 }
 
-struct Line<'a>(&'a ToThread);
+/// Queues one line.
+struct LineWriter<'a>(&'a QueueWriter);
 
-impl io::Write for Line<'_> {
-    /// Called once for each event, with the whole line, which is empty when there is nothing to tell.
+impl io::Write for LineWriter<'_> {
+    /// Called once for each event with the whole line, which is empty for a hidden event.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !line.is_empty() && self.0.jobs.try_send(Job::Write(line.to_vec())).is_err() {
-            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }
