@@ -1,23 +1,23 @@
-//! `halloo doctor`: why a server is not found.
+//! `halloo doctor`: diagnoses why a server is not found.
 
 use std::io::Write;
 
 use halloo::{Diagnosis, Severity};
 
-/// Prints the findings, and returns whether no check failed.
+/// Prints the findings. Returns whether no check failed.
 pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
     let diagnosis = halloo::diagnose();
-    // Without colours where they are not supported.
+    // Strips colours unless they are enabled.
     let mut out = anstream::stdout();
     if json {
         writeln!(out, "{}", serde_json::to_string(&diagnosis)?)?;
     } else {
-        out.write_all(text(&diagnosis).as_bytes())?;
+        out.write_all(report(&diagnosis).as_bytes())?;
     }
     Ok(diagnosis.healthy)
 }
 
-fn text(diagnosis: &Diagnosis) -> String {
+fn report(diagnosis: &Diagnosis) -> String {
     let mut text = String::new();
     for finding in &diagnosis.findings {
         let (mark, colour) = match finding.severity {
@@ -35,10 +35,10 @@ fn text(diagnosis: &Diagnosis) -> String {
         text += &format!("  {line}\n");
     }
     let count = |severity| diagnosis.findings.iter().filter(|finding| finding.severity == severity).count();
-    let sum = match (count(Severity::Fail), count(Severity::Warn)) {
+    let summary = match (count(Severity::Fail), count(Severity::Warn)) {
         (0, 0) => "No problem was found on this machine.".into(),
         (0, warnings) => format!("No check failed on this machine; warnings: {warnings}."),
-        (broken, warnings) => format!("Failed checks on this machine: {broken}; warnings: {warnings}."),
+        (failures, warnings) => format!("Failed checks on this machine: {failures}; warnings: {warnings}."),
     };
-    text + "\n" + &sum + "\n"
+    text + "\n" + &summary + "\n"
 }
