@@ -22,7 +22,7 @@ mod output {
     pub(crate) struct Output(pub(crate) Mutex<Vec<u8>>);
 
     impl Output {
-        pub(crate) fn data(&self, lines: &[u8]) -> io::Result<()> {
+        pub(crate) fn write(&self, lines: &[u8]) -> io::Result<()> {
             self.0.lock().expect("no panic before").extend_from_slice(lines);
             Ok(())
         }
@@ -42,7 +42,7 @@ fn start() -> Server {
 fuzz_target!(|line: &str| {
     let mut server = SERVER.lock().expect("no panic before");
     let output = output::Output::default();
-    match json::obey(&server, line, &output) {
+    match json::handle(&server, line, &output) {
         Ok(()) => {}
         Err(error) => {
             let printed = check(json::line(&json::error(&error)).as_bytes());

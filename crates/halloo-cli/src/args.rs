@@ -1,4 +1,4 @@
-//! The command line; every option can also be set as `HALLOO_…` in the environment.
+//! The command line. Most options can also be set by an environment variable `HALLOO_…`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,43 +10,43 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser,
 use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
 
+use crate::secret::{self, Secret};
 use crate::setting_args::SettingArgs;
-use crate::values::{self, Secret};
 
 const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
-  halloo serve --name \"Living room\"   the name in lists of servers
-  halloo serve --json                 for programs in any language, over two pipes
-  halloo serve --bind 127.0.0.1       for this machine only";
+  halloo serve --name \"Living room\"   serve under this name
+  halloo serve --json                 JSON on standard input and output, for other programs
+  halloo serve --bind 127.0.0.1       serve this machine only";
 
 const DISCOVER_EXAMPLES: &str = "Examples:
-  halloo discover                       the servers that answer within three seconds
-  halloo discover --first               the first server, at once
-  halloo discover --watch               changes as they happen, until Ctrl-C
-  halloo discover --watch --json        the same for programs, one object per line";
+  halloo discover                       list the servers that answer within three seconds
+  halloo discover --first               print the first server and exit
+  halloo discover --watch               print changes until Ctrl-C
+  halloo discover --watch --json        print changes as JSON, one object per line";
 
 const CONNECT_EXAMPLES: &str = "Examples:
-  halloo connect                           the server on this network
-  halloo connect \"Living room\"             the server with this name
-  halloo connect ws://192.168.1.5:8765     the server at this address
-  echo hello | halloo connect              send a line, and exit once it is sent
-  halloo connect --stay </dev/null         only receive
+  halloo connect                           connect to the server on this network
+  halloo connect \"Living room\"             connect to the server with this name
+  halloo connect ws://192.168.1.5:8765     connect to this address
+  echo hello | halloo connect              send a line and exit
+  halloo connect --stay </dev/null         receive only
 
-With --json, these events are written: connected, message, reconnecting, disconnected, dropped, error. The commands are:
+With --json, the events are: connected, message, reconnecting, disconnected, dropped, error. The commands are:
   {\"cmd\":\"send\",\"text\":\"…\"}  or  {\"cmd\":\"send\",\"binary\":\"<base64>\"}
   {\"cmd\":\"close\",\"code\":1000,\"reason\":\"…\"}
 
-Exit codes: 0 done, 1 refused, gave up or connection lost, 4 no server found.";
+Exit codes: 0 success; 1 refused, gave up or connection lost; 4 no server found.";
 
 const STATUS_EXAMPLES: &str = "Examples:
-  halloo status                         of the first server that is found
-  halloo status \"Living room\"           of the server with this name or id
-  halloo status 192.168.1.5:8765        of the server at this address";
+  halloo status                         the first server that is found
+  halloo status \"Living room\"           the server with this name or id
+  halloo status 192.168.1.5:8765        the server at this address";
 
 /// A zero-configuration WebSocket server for the local network.
 ///
-/// Without a subcommand, `halloo` serves: it sends lines of standard input to all clients and writes their messages to
-/// standard output.
+/// Without a subcommand, `halloo` runs the server: it sends lines of standard input to all clients and writes their
+/// messages to standard output.
 #[derive(Debug, Parser)]
 #[command(name = "halloo", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
-    /// Log beacons and messages; use it twice to log everything.
+    /// Log beacons and messages; repeat it to log everything.
     #[arg(short, long, env = "HALLOO_VERBOSE", action = ArgAction::Count, global = true, help_heading = "Output")]
     pub(crate) verbose: u8,
     /// Log errors only.
@@ -78,28 +78,28 @@ pub(crate) enum Command {
     /// Run the server (the default).
     #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
-    /// List the servers on the network; exits with 4 when there is none.
+    /// List the servers on the network; exits with 4 if there is none.
     #[command(after_help = DISCOVER_EXAMPLES)]
     Discover(DiscoverArgs),
-    /// Connect to a server: send lines of standard input, write its messages to standard output.
+    /// Connect to a server: send lines of standard input, and write its messages to standard output.
     #[command(after_help = CONNECT_EXAMPLES)]
     Connect(ConnectArgs),
-    /// Print the status of a running server as JSON; exits with 4 when it is not found.
+    /// Print the status of a running server as JSON; exits with 4 if it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Find out why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 when a check fails.
+    /// Diagnose why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 if a check fails.
     Doctor {
         /// Print one JSON object.
         #[arg(long, env = "HALLOO_JSON")]
         json: bool,
     },
-    /// Measure this server beside plain TCP on this machine, in ten seconds.
+    /// Compare this server with plain TCP on this machine; takes ten seconds.
     Bench {
         /// Print one JSON object per load.
         #[arg(long, env = "HALLOO_JSON")]
         json: bool,
     },
-    /// Print completions for a shell.
+    /// Print shell completions.
     Completions { shell: clap_complete::Shell },
     /// Print the manual page.
     Man,
@@ -109,18 +109,18 @@ pub(crate) enum Command {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
-    /// Require this token from clients; without a TOKEN, a random one, which the banner and its QR code show.
+    /// Require this token from clients; without a value, a random token, which the banner and its QR code show.
     ///
-    /// Other programs can read the command line, but not HALLOO_TOKEN.
-    #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = values::secret, help_heading = "Access")]
+    /// Prefer HALLOO_TOKEN: other programs can read the command line.
+    #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = secret::parse, help_heading = "Access")]
     pub(crate) token: Option<Secret>,
-    /// Use TLS with a self-signed certificate that is kept for the next start; clients pin its fingerprint.
+    /// Use TLS with a self-signed certificate, which is stored and reused; clients pin its fingerprint.
     #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
     pub(crate) tls: bool,
-    /// Use TLS with this certificate in PEM format, followed by those of its issuers.
+    /// Use TLS with this certificate chain in PEM format; the certificate of the server comes first.
     #[arg(long, env = "HALLOO_CERT", value_name = "FILE", requires = "key", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
-    /// The private key of the certificate in PEM format.
+    /// Private key of the certificate in PEM format.
     #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
     pub(crate) key: Option<PathBuf>,
     /// Use JSON: one event per line on standard output, one command per line on standard input.
@@ -130,50 +130,50 @@ pub(crate) struct ServeArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct DiscoverArgs {
-    /// How long to search; with --watch, until Ctrl-C unless this is given.
+    /// How long to search; the default is 3s, or until Ctrl-C with --watch.
     #[arg(long, env = "HALLOO_TIMEOUT", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub(crate) timeout: Option<Duration>,
     /// Exit after the first server.
     #[arg(long, conflicts_with = "watch")]
     pub(crate) first: bool,
-    /// Keep running, and print changes and lost servers.
+    /// Keep running, and print updated and lost servers.
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Print one JSON object per line, for each server or change.
+    /// Print one JSON object per line for each server or change.
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) search_options: SearchArgs,
 }
 
-/// What a server may require.
+/// The token and the certificate fingerprint of a server.
 #[derive(Args, Debug)]
-pub(crate) struct KeyArgs {
-    /// Token of the server, if the address does not contain it. Prefer HALLOO_TOKEN: other programs can read the command
+pub(crate) struct CredentialArgs {
+    /// Token of the server, unless the address contains it. Prefer HALLOO_TOKEN: other programs can read the command
     /// line.
-    #[arg(long, env = "HALLOO_TOKEN", value_parser = values::secret)]
+    #[arg(long, env = "HALLOO_TOKEN", value_parser = secret::parse)]
     token: Option<Secret>,
-    /// SHA-256 fingerprint of the server's certificate, as the server shows it; implies TLS.
+    /// SHA-256 fingerprint of the server's certificate, which the server shows; implies TLS.
     #[arg(long, env = "HALLOO_FINGERPRINT", value_name = "SHA256")]
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
-impl KeyArgs {
+impl CredentialArgs {
     pub(crate) fn token(&self) -> Option<Token> {
-        // Wrong ones were told when the command line was read.
+        // Invalid tokens were reported when the command line was parsed.
         self.token.as_ref().and_then(|token| token.token().ok().flatten())
     }
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ConnectArgs {
-    /// Name or address of the server; without it, the first server that is found.
+    /// Name or address of the server; by default, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) target: Option<String>,
     /// Do not reconnect when the connection fails or ends.
     #[arg(long, env = "HALLOO_ONCE")]
     pub(crate) once: bool,
-    /// Stay connected when standard input ends, instead of closing once everything is sent.
+    /// Stay connected when standard input ends, instead of closing after the last message is sent.
     #[arg(long, env = "HALLOO_STAY")]
     pub(crate) stay: bool,
     /// How long to search for a server.
@@ -183,15 +183,15 @@ pub(crate) struct ConnectArgs {
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) keys: KeyArgs,
+    pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) search_options: SearchArgs,
 }
 
 impl ConnectArgs {
     pub(crate) fn search(&self) -> halloo::Search {
         let mut search = halloo::Search::default();
-        search.browser = self.place.config();
+        search.browser = self.search_options.config();
         search.timeout = self.timeout;
         search
     }
@@ -199,25 +199,25 @@ impl ConnectArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
-    /// Name or id of the server, ignoring case, or its address; without it, the first server that is found.
+    /// Name (ignoring case), id or address of the server; by default, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) server: Option<String>,
-    /// How long to search for it.
+    /// How long to search for the server.
     #[arg(long, env = "HALLOO_TIMEOUT", default_value = "3s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
-    pub(crate) keys: KeyArgs,
+    pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) search_options: SearchArgs,
 }
 
 /// Where to search for servers.
 #[derive(Args, Debug)]
-pub(crate) struct PlaceArgs {
+pub(crate) struct SearchArgs {
     /// Search this machine only.
     #[arg(long)]
     pub(crate) local: bool,
-    /// Do not search by multicast DNS.
+    /// Do not search with multicast DNS.
     #[arg(long, env = "HALLOO_NO_MDNS")]
     pub(crate) no_mdns: bool,
     /// UDP port to search on.
@@ -228,33 +228,39 @@ pub(crate) struct PlaceArgs {
 impl StatusArgs {
     pub(crate) fn search(&self) -> halloo::Search {
         let mut search = halloo::Search::default();
-        search.browser = self.place.config();
+        search.browser = self.search_options.config();
         search.timeout = self.timeout;
         search.first = self.server.is_none();
         search
     }
 }
 
-impl PlaceArgs {
+impl SearchArgs {
     pub(crate) fn config(&self) -> halloo::BrowserConfig {
         let mut config = halloo::BrowserConfig::default();
         (config.local, config.mdns, config.discovery_port) = (self.local, !self.no_mdns, self.discovery_port);
         config
     }
 
-    /// Returns what to try when no server was found.
-    pub(crate) fn advice(&self) -> String {
+    /// Prints that no server was found, or none called `name`, and what to try.
+    pub(crate) fn report_not_found(&self, name: Option<&str>) {
         let port = self.discovery_port;
-        format!(
-            "no server answered on UDP port {port}; check that one is running and that the firewall allows the port, or run `halloo doctor`"
-        )
+        match name {
+            Some(name) => {
+                eprintln!("halloo: no server is called {name:?}; `halloo discover` lists the servers that answer");
+            }
+            None => eprintln!(
+                "halloo: no server answered on UDP port {port}; check that one is running and that the firewall allows \
+                 the port, or run `halloo doctor`"
+            ),
+        }
     }
 }
 
-/// Parses the command line, or exits with what is wrong with it.
+/// Parses the command line. Exits with an error message if it is invalid.
 pub(crate) fn parse() -> Arguments {
-    let read = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
-    let arguments = command().try_get_matches().and_then(read).and_then(check_token);
+    let convert = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
+    let arguments = command().try_get_matches().and_then(convert).and_then(check_token);
     arguments.unwrap_or_else(|mut error| {
         let number = match error.get(ContextKind::InvalidSubcommand) {
             Some(ContextValue::String(name)) => name.parse::<u16>().ok(),
@@ -269,14 +275,14 @@ pub(crate) fn parse() -> Arguments {
 }
 
 fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
-    let given = match &arguments.command {
+    let token = match &arguments.command {
         None => arguments.serve.token.as_ref(),
         Some(Command::Serve(serve)) => serve.token.as_ref(),
-        Some(Command::Connect(connect)) => connect.keys.token.as_ref(),
-        Some(Command::Status(status)) => status.keys.token.as_ref(),
+        Some(Command::Connect(connect)) => connect.credentials.token.as_ref(),
+        Some(Command::Status(status)) => status.credentials.token.as_ref(),
         Some(_) => None,
     };
-    match given.map(Secret::token) {
+    match token.map(Secret::token) {
         Some(Err(error)) => {
             Err(command().error(ErrorKind::ValueValidation, format!("invalid value for '--token': {error}")))
         }
@@ -284,19 +290,19 @@ fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
     }
 }
 
-/// Returns the command line as clap defines it.
+/// Returns the definition of the command line.
 pub(crate) fn command() -> clap::Command {
-    in_the_environment(Arguments::command())
+    configure_environment(Arguments::command())
 }
 
-/// In the environment, a switch is off when it is empty, `0`, `false`, `no` or `off`, and on otherwise. The help names the
-/// variables without their current values.
-fn in_the_environment(command: clap::Command) -> clap::Command {
+/// Makes a flag off if its environment variable is empty, `0`, `false`, `no` or `off`, and on if it has another value.
+/// Hides the values of variables in the help.
+fn configure_environment(command: clap::Command) -> clap::Command {
     let variable = |arg: clap::Arg| match arg.get_action() {
         ArgAction::SetTrue => arg.hide_env_values(true).value_parser(FalseyValueParser::new()),
         _ => arg.hide_env_values(true),
     };
-    command.mut_args(variable).mut_subcommands(in_the_environment)
+    command.mut_args(variable).mut_subcommands(configure_environment)
 }
 
 impl ServeArgs {
@@ -313,9 +319,10 @@ impl ServeArgs {
         if !self.tls {
             return Ok(None);
         }
-        let place = etcetera::base_strategy::choose_native_strategy();
-        let place = place.context("there is no home directory to keep a certificate in; use `--cert` and `--key`")?;
-        Ok(Some(Identity::self_signed_in(place.data_dir().join("halloo"))?))
+        let directories = etcetera::base_strategy::choose_native_strategy();
+        let directories =
+            directories.context("there is no home directory to store a certificate in; use `--cert` and `--key`")?;
+        Ok(Some(Identity::self_signed_in(directories.data_dir().join("halloo"))?))
     }
 
     pub(crate) fn config(&self) -> anyhow::Result<halloo::Config> {
@@ -334,9 +341,9 @@ impl ServeArgs {
 mod tests {
     use super::*;
 
-    /// Accepting an option and ignoring it is worse than refusing it.
+    /// No option is accepted and then ignored.
     #[test]
-    fn status_and_connect_search_where_the_options_say() {
+    fn status_and_connect_apply_all_search_options() {
         let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command.unwrap();
         for (options, mdns) in [("--local --discovery-port 9000", true), ("--no-mdns --discovery-port 9000", false)] {
             let Command::Status(status) = parse(&format!("halloo status den {options}")) else { panic!() };

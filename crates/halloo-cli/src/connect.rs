@@ -1,6 +1,6 @@
-//! `halloo connect`: a server between standard input and standard output.
+//! `halloo connect`: sends lines of standard input to a server, and writes its messages to standard output.
 
-mod telling;
+mod format;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +18,10 @@ use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::output::Output;
 
-/// After the first server, how long to wait for others, to report them.
-const OTHERS: Duration = Duration::from_millis(250);
+/// How long to search for further servers after the first one, in order to report them.
+const OTHERS_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A command line.
+/// A command, read from one line.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
@@ -29,54 +29,54 @@ enum Command {
     Close { code: Option<u16>, reason: Option<String> },
 }
 
-/// Connects and runs until the end; returns whether a server was found.
+/// Connects and runs until the connection ends for good. Returns whether a server was found.
 pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Result<bool> {
-    let given = arguments.target.as_deref().map(Target::from);
-    let (target, name) = match given {
-        Some(target) if target.as_name().is_none() => (target, None),
-        wanted => match find(arguments, wanted.as_ref().and_then(Target::as_name))? {
+    let target = arguments.target.as_deref().map(Target::from);
+    let (target, name) = match target {
+        Some(address) if address.as_name().is_none() => (address, None),
+        name => match find(arguments, name.as_ref().and_then(Target::as_name))? {
             Some(server) => (Target::from(&server), Some(server.name)),
             None => return Ok(false),
         },
     };
     let mut config = ClientConfig::new(target);
     config.reconnect = !arguments.once;
-    config.token = arguments.keys.token();
-    config.fingerprint = arguments.keys.fingerprint;
+    config.token = arguments.credentials.token();
+    config.fingerprint = arguments.credentials.fingerprint;
     config.search = arguments.search();
     let running = Arc::new(OnceLock::new());
     stop_on_signal(&running)?;
     let client = Arc::new(Client::start(config)?);
     let _ = running.set(Arc::clone(&client));
-    let (of_input, to_output) = (Arc::clone(&client), Arc::clone(output));
+    let (input_client, input_output) = (Arc::clone(&client), Arc::clone(output));
     let (in_json, stay) = (arguments.json, arguments.stay);
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
     std::thread::spawn(move || {
-        read_input(&of_input, &to_output, in_json);
+        read_input(&input_client, &input_output, in_json);
         if !stay {
-            finish(&of_input);
+            close_when_sent(&input_client);
         }
     });
-    let outcome = tell_events(&client, name.as_deref(), in_json, output);
-    // When standard output is gone, the server is still told that this is the end.
+    let outcome = report_events(&client, name.as_deref(), in_json, output);
+    // Closes the connection cleanly also when standard output was closed.
     client.stop();
     client.events().for_each(drop);
     outcome.map(|()| true)
 }
 
-/// The first signal closes cleanly; the second, or one before the start, exits at once.
+/// Closes the connection on the first signal. A second signal, or one before the client started, exits immediately.
 fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
     let (running, stopping) = (Arc::clone(running), AtomicBool::new(false));
     let handler = move || match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
         Some(client) => client.stop(),
         None => std::process::exit(1),
     };
-    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+    ctrlc::set_handler(handler).context("cannot handle Ctrl-C")
 }
 
 /// Reports each event until the last one.
-fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Output) -> anyhow::Result<()> {
-    let watched = output.is_watched();
+fn report_events(client: &Client, name: Option<&str>, in_json: bool, output: &Output) -> anyhow::Result<()> {
+    let to_terminal = output.is_terminal();
     loop {
         let event = match client.try_event() {
             Some(event) => event,
@@ -87,33 +87,35 @@ fn tell_events(client: &Client, name: Option<&str>, in_json: bool, output: &Outp
             }
         };
         if in_json {
-            for object in telling::in_json(&event, name) {
-                output.data(json::line(&object).as_bytes())?;
+            for object in format::to_json(&event, name) {
+                output.write(json::line(&object).as_bytes())?;
             }
         } else {
-            telling::in_words(&event, name);
+            format::log(&event, name);
         }
         match event {
-            ClientEvent::MessageReceived { message } if !in_json => output.data(&telling::line(&message, watched))?,
+            ClientEvent::MessageReceived { message } if !in_json => {
+                output.write(&format::message_line(&message, to_terminal))?
+            }
             ClientEvent::Disconnected { code: CloseCode::Abnormal, reason, retry_in: None } => {
                 bail!("{}", escape(&reason, 200))
             }
-            ClientEvent::GaveUp { reason, status } => bail!("{}", advice::gave_up(reason, status)),
+            ClientEvent::GaveUp { reason, status } => bail!("{}", advice::add_to_reason(reason, status)),
             _ => {}
         }
     }
 }
 
-/// Returns the server called `wanted`, or the first one, and logs the others.
-fn find(arguments: &ConnectArgs, wanted: Option<&str>) -> anyhow::Result<Option<ServerInfo>> {
+/// Finds the server called `name`, or the first server if there is no name, and logs the others.
+fn find(arguments: &ConnectArgs, name: Option<&str>) -> anyhow::Result<Option<ServerInfo>> {
     let mut search = arguments.search();
-    let found = match wanted {
+    let found = match name {
         Some(name) => search.find(name)?,
         None => {
             search.first = true;
             let mut found = search.run()?;
             if let Some(first) = found.first().map(|server| server.id.clone()) {
-                (search.first, search.timeout) = (false, OTHERS);
+                (search.first, search.timeout) = (false, OTHERS_TIMEOUT);
                 found.truncate(1);
                 found.extend(search.run()?.into_iter().filter(|server| server.id != first));
             }
@@ -121,12 +123,7 @@ fn find(arguments: &ConnectArgs, wanted: Option<&str>) -> anyhow::Result<Option<
         }
     };
     let Some((server, others)) = found.split_first() else {
-        match wanted {
-            Some(name) => {
-                eprintln!("halloo: no server is called {name:?}; `halloo discover` lists the servers that answer")
-            }
-            None => eprintln!("halloo: {}", arguments.place.advice()),
-        }
+        arguments.search_options.report_not_found(name);
         return Ok(None);
     };
     for other in others {
@@ -135,60 +132,50 @@ fn find(arguments: &ConnectArgs, wanted: Option<&str>) -> anyhow::Result<Option<
     Ok(Some(server.clone()))
 }
 
-/// Lines are messages, or commands.
+/// Sends lines of standard input as messages, or executes them as commands.
 fn read_input(client: &Client, output: &Output, in_json: bool) {
     let mut input = io::stdin().lock();
-    let complain = |text: &str| {
-        if in_json {
-            // When standard output is gone, the next event finds out.
-            let _ = json::answer(output, &json::error(text));
-        } else {
-            tracing::warn!("{text}");
-        }
-    };
+    let report_error = |text: &str| input::report_error(output, in_json, text);
     loop {
         match next_line(&mut input) {
             Ok(Line::Text(line)) if in_json => {
-                if let Err(error) = obey(client, &line) {
-                    complain(&error);
+                if let Err(error) = handle(client, &line) {
+                    report_error(&error);
                 }
             }
             Ok(Line::Text(line)) => {
-                // Nothing is lost for being read too fast: whoever writes to the pipe waits.
+                // Nothing is lost when the input is faster than the network: the writer of the pipe blocks.
                 client.wait_room(Duration::MAX);
                 if client.send(&line).is_err() {
                     return;
                 }
             }
-            Ok(Line::NotText) => complain("skipped a line of the input that is not UTF-8"),
+            Ok(Line::NotText) => report_error("skipped an input line that is not UTF-8"),
             Ok(Line::TooLong) => {
-                complain(&format!("skipped a line of the input of more than {} bytes", input::LONGEST));
+                report_error(&format!("skipped an input line of more than {} bytes", input::MAX_LINE_BYTES));
             }
             Ok(Line::End) => return,
-            Err(error) => return complain(&format!("cannot read the input: {error}")),
+            Err(error) => return report_error(&format!("cannot read standard input: {error}")),
         }
     }
 }
 
-fn obey(client: &Client, line: &str) -> Result<(), String> {
+fn handle(client: &Client, line: &str) -> Result<(), String> {
     if line.trim().is_empty() {
         return Ok(());
     }
     match serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))? {
-        Command::Send { text, binary } => json::told(client.send(json::message(text, binary)?)),
+        Command::Send { text, binary } => json::check_delivery(client.send(json::message(text, binary)?)),
         Command::Close { code, reason } => {
-            let code = code.unwrap_or(1000);
-            if !CloseCode::from(code).is_sendable() {
-                return Err(format!("the code {code} may not be sent; use 1000, or 3000 to 4999"));
-            }
-            client.close(code, &reason.unwrap_or_default());
+            client.close(json::close_code(code)?, &reason.unwrap_or_default());
             Ok(())
         }
     }
 }
 
-/// Closes once there was a connection and everything is sent: a refusal must be reported even when nothing is sent.
-fn finish(client: &Client) {
+/// Closes the connection once all messages are sent. Waits for a connection first, so that a refusal is reported even
+/// if there is nothing to send.
+fn close_when_sent(client: &Client) {
     client.wait_connected(Duration::MAX);
     client.close(1000, "");
 }

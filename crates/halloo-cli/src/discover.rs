@@ -1,4 +1,4 @@
-//! `halloo discover`: who is there?
+//! `halloo discover`: lists the servers on the network.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,38 +11,43 @@ use crate::args::DiscoverArgs;
 use crate::output::Output;
 use crate::{json, table};
 
-/// How long to search by default: nearly every server has answered by then, also on bad Wi-Fi.
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long to search by default: nearly all servers answer within this time, also on bad Wi-Fi.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A server on this machine is heard over loopback first; its address on the network is known this much later.
-const SETTLE: Duration = Duration::from_millis(50);
+/// How long to wait for the network address of a server on this machine, which is found over loopback first.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
 
-/// Prints the servers as they are found, and returns whether there was any.
+/// Prints the servers as they are found. Returns whether there was any.
 pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<bool> {
-    let browser = Browser::start(arguments.place.config()).context("cannot search the network")?;
+    let browser = Browser::start(arguments.search_options.config()).context("cannot search the network")?;
     if arguments.watch {
-        // Every line is out already, so nothing is lost.
-        ctrlc::set_handler(|| std::process::exit(0)).context("cannot watch for Ctrl-C")?;
+        // Each line is flushed, so no output is lost.
+        ctrlc::set_handler(|| std::process::exit(0)).context("cannot handle Ctrl-C")?;
     }
-    let timeout = arguments.timeout.or((!arguments.watch).then_some(TIMEOUT));
+    let timeout = arguments.timeout.or((!arguments.watch).then_some(DEFAULT_TIMEOUT));
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let found = print(&browser, arguments, end, output)?;
+    let found = print_events(&browser, arguments, end, output)?;
     if !found {
-        eprintln!("halloo: {}", arguments.place.advice());
+        arguments.search_options.report_not_found(None);
     }
     Ok(found)
 }
 
-fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>, output: &Output) -> io::Result<bool> {
+fn print_events(
+    browser: &Browser,
+    arguments: &DiscoverArgs,
+    end: Option<Instant>,
+    output: &Output,
+) -> io::Result<bool> {
     let mut printed = false;
     loop {
-        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-        let Some(event) = browser.wait_event(left) else { return Ok(printed) };
-        let what = match &event {
+        let timeout = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        let Some(event) = browser.wait_event(timeout) else { return Ok(printed) };
+        let kind = match &event {
             BrowserEvent::Found(server) => {
-                let whole = !arguments.first && !arguments.place.local;
-                if whole && server.addresses.iter().all(|addr| addr.ip().is_loopback()) {
-                    std::thread::sleep(SETTLE);
+                let wait_for_network = !arguments.first && !arguments.search_options.local;
+                if wait_for_network && server.addresses.iter().all(|addr| addr.ip().is_loopback()) {
+                    std::thread::sleep(SETTLE_TIME);
                 }
                 "found"
             }
@@ -50,18 +55,18 @@ fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>, outp
             BrowserEvent::Lost(_) if arguments.watch => "lost",
             _ => continue,
         };
-        let known = browser.servers().into_iter().find(|server| what == "found" && server.id == event.server().id);
-        let server = known.as_ref().unwrap_or(event.server());
+        let current = browser.servers().into_iter().find(|server| kind == "found" && server.id == event.server().id);
+        let server = current.as_ref().unwrap_or(event.server());
         if arguments.json {
-            json::answer(output, &object(what, server))?;
+            json::emit(output, &object(kind, server))?;
         } else {
-            let columns = if arguments.watch { table::SHORT_NAME } else { table::NAME };
+            let columns = if arguments.watch { table::SHORT_NAME_COLUMNS } else { table::NAME_COLUMNS };
             let mut lines = String::new();
             if !printed {
                 lines = line(arguments, "", &table::heading(columns));
             }
-            lines.push_str(&line(arguments, what, &table::row(server, columns)));
-            output.data(lines.as_bytes())?;
+            lines.push_str(&line(arguments, kind, &table::row(server, columns)));
+            output.write(lines.as_bytes())?;
             output.flush()?;
         }
         printed = true;
@@ -71,14 +76,14 @@ fn print(browser: &Browser, arguments: &DiscoverArgs, end: Option<Instant>, outp
     }
 }
 
-fn line(arguments: &DiscoverArgs, what: &str, row: &str) -> String {
-    if arguments.watch { format!("{what:<8} {row}\n") } else { format!("{row}\n") }
+fn line(arguments: &DiscoverArgs, kind: &str, row: &str) -> String {
+    if arguments.watch { format!("{kind:<8} {row}\n") } else { format!("{row}\n") }
 }
 
-fn object(what: &str, server: &ServerInfo) -> Value {
+fn object(kind: &str, server: &ServerInfo) -> Value {
     let ServerInfo { id, name, url, addresses, clients, via, auth, tls, .. } = server;
     json!({
-        "event": what, "id": id, "name": name, "url": url, "addresses": addresses, "clients": clients, "via": via,
+        "event": kind, "id": id, "name": name, "url": url, "addresses": addresses, "clients": clients, "via": via,
         "auth": auth, "tls": tls,
     })
 }

@@ -1,18 +1,18 @@
-//! JSON mode: events out and commands in, one object a line.
+//! JSON mode: events on standard output, commands on standard input, one object per line.
 
 use std::fmt::Write as _;
 use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use halloo::{ClientId, Delivery, Event, Message, Server};
+use halloo::{ClientId, CloseCode, Delivery, Event, Message, Server, Stopped};
 use halloo_proto::text::is_harmful;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::output::Output;
 
-/// A command line.
+/// A command, read from one line.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
@@ -39,7 +39,8 @@ enum Command {
     Stop,
 }
 
-/// Returns an object as one line. Characters that could harm a terminal are written as JSON escapes, with the same meaning.
+/// Returns an object as one line. Characters that could control a terminal are written as `\u` escapes, which parse to
+/// the same text.
 pub(crate) fn line(value: &Value) -> String {
     let plain = format!("{value}\n");
     let content = plain.trim_end_matches('\n');
@@ -60,9 +61,9 @@ pub(crate) fn line(value: &Value) -> String {
     line + "\n"
 }
 
-/// Writes one object without delay, for a program that waits for it.
-pub(crate) fn answer(output: &Output, value: &Value) -> io::Result<()> {
-    output.data(line(value).as_bytes())?;
+/// Writes one object and flushes it.
+pub(crate) fn emit(output: &Output, value: &Value) -> io::Result<()> {
+    output.write(line(value).as_bytes())?;
     output.flush()
 }
 
@@ -113,24 +114,21 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
         Event::DiscoveryChanged { active } => json!({"event": "discovery", "active": active}),
         Event::AddressesChanged { addresses } => json!({"event": "addresses_changed", "addresses": addresses}),
         Event::ServerFailed { message } => error(message),
-        other => error(&format!("an event without a JSON form: {other:?}")),
+        other => error(&format!("unsupported event: {other:?}")),
     }
 }
 
 /// Executes the command in `line`.
-pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), String> {
+pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(), String> {
     if line.trim().is_empty() {
         return Ok(());
     }
     let command = serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))?;
     match command {
-        Command::SendToAll { text, binary } => told(server.send_to_all(message(text, binary)?)),
-        Command::Send { client, text, binary } => told(server.send(client, message(text, binary)?)),
+        Command::SendToAll { text, binary } => check_delivery(server.send_to_all(message(text, binary)?)),
+        Command::Send { client, text, binary } => check_delivery(server.send(client, message(text, binary)?)),
         Command::Disconnect { client, code, reason } => {
-            let code = code.unwrap_or(1000);
-            if !halloo::CloseCode::from(code).is_sendable() {
-                return Err(format!("the code {code} may not be sent; use 1000, or 3000 to 4999"));
-            }
+            let code = close_code(code)?;
             let reason = reason.unwrap_or_default();
             server.disconnect(client, code, &reason).map(drop).map_err(|error| error.to_string())
         }
@@ -153,7 +151,7 @@ pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), S
             {
                 object.extend(keys);
             }
-            answer(output, &status).map_err(|error| error.to_string())
+            emit(output, &status).map_err(|error| error.to_string())
         }
         Command::Stop => {
             server.stop();
@@ -162,6 +160,7 @@ pub(crate) fn obey(server: &Server, line: &str, output: &Output) -> Result<(), S
     }
 }
 
+/// Returns the message of a command, which has exactly one of the two keys.
 pub(crate) fn message(text: Option<String>, binary: Option<String>) -> Result<Message<'static>, String> {
     match (text, binary) {
         (Some(text), None) => Ok(Message::from(text)),
@@ -172,10 +171,20 @@ pub(crate) fn message(text: Option<String>, binary: Option<String>) -> Result<Me
     }
 }
 
-pub(crate) fn told(outcome: Result<Delivery, halloo::Stopped>) -> Result<(), String> {
-    match outcome {
+/// Returns the close code of a command, 1000 by default.
+pub(crate) fn close_code(code: Option<u16>) -> Result<u16, String> {
+    let code = code.unwrap_or(1000);
+    match CloseCode::from(code).is_sendable() {
+        true => Ok(code),
+        false => Err(format!("close code {code} may not be sent; use 1000, or 3000 to 4999")),
+    }
+}
+
+/// Returns an error unless the message was queued.
+pub(crate) fn check_delivery(result: Result<Delivery, Stopped>) -> Result<(), String> {
+    match result {
         Ok(Delivery::Queued) => Ok(()),
-        Ok(Delivery::Backpressure) => Err("not sent: too much waits already; try again later".into()),
+        Ok(Delivery::Backpressure) => Err("not sent: too many messages are queued; try again later".into()),
         Ok(Delivery::NotConnected) => Err("not sent: the client is not connected".into()),
         Err(stopped) => Err(stopped.to_string()),
     }
@@ -186,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_harms_no_terminal_and_means_the_same() {
+    fn line_escapes_control_characters_and_parses_to_the_same_value() {
         let value = json!({"text": "\u{1b}[2J \u{9b}31m \u{202e}\u{e0041} ü 日本 \u{7f}"});
         let line = line(&value);
         assert!(line.ends_with('\n') && !line.trim_end().contains(is_harmful), "{line}");

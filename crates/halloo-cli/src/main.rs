@@ -1,24 +1,35 @@
-//! The command line of halloo.
+//! The program `halloo`.
 
-mod advice;
 mod args;
+mod secret;
+mod setting_args;
+
+mod serve;
+
 mod banner;
-mod bench;
-mod connect;
-mod discover;
-mod doctor;
-mod input;
 mod json;
-mod log;
 mod message_line;
+mod status_line;
+
+mod connect;
+
+mod discover;
+mod table;
+
+mod status;
+
+mod doctor;
+
+mod bench;
+
+mod input;
+
 mod output;
 mod screen;
-mod serve;
-mod setting_args;
-mod status;
-mod status_line;
-mod table;
-mod values;
+
+mod log;
+
+mod advice;
 
 use std::io;
 use std::process::ExitCode;
@@ -32,23 +43,23 @@ fn main() -> ExitCode {
     output::choose_colours(arguments.color);
     let output = Arc::new(Output::new());
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
-    let seen = match &command {
-        Command::Serve(serve) => serve::seen(serve, &output),
+    let hidden_events = match &command {
+        Command::Serve(serve) => serve::hidden_events(serve, &output),
         _ => &[],
     };
-    // The clients of a measurement are not logged.
+    // The clients of a benchmark are not logged.
     let quiet = arguments.quiet || matches!(command, Command::Bench { .. });
-    let log = log::start(quiet, arguments.verbose, &output, seen);
-    let outcome = run(command, arguments.quiet, &output);
+    let log = log::start(quiet, arguments.verbose, &output, hidden_events);
+    let result = run(command, arguments.quiet, &output);
     log.flush();
-    // Also after an error.
-    let ended = output.end();
-    match outcome.and_then(|code| ended.map(|()| code).map_err(Into::into)) {
+    // Closed also after an error.
+    let closed = output.close();
+    match result.and_then(|code| closed.map(|()| code).map_err(Into::into)) {
         Ok(code) => code,
-        // The reader of our output has closed it.
+        // The reader of standard output closed it, which is not an error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let advice = advice::options_for(&error).map_or_else(String::new, |advice| format!("; {advice}"));
+            let advice = advice::for_error(&error).map_or_else(String::new, |advice| format!("; {advice}"));
             eprintln!("halloo: {error:#}{advice}");
             match error.downcast_ref::<halloo::StartError>() {
                 Some(halloo::StartError::Bind { .. }) => ExitCode::from(3),
@@ -59,13 +70,15 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<ExitCode> {
-    let found = |found| if found { ExitCode::SUCCESS } else { ExitCode::from(4) };
+    let found_or_4 = |found| if found { ExitCode::SUCCESS } else { ExitCode::from(4) };
     match command {
         Command::Serve(serve) => serve::run(&serve, quiet, output)?,
-        Command::Discover(discover) => return discover::run(&discover, output).map(found),
-        Command::Connect(connect) => return connect::run(&connect, output).map(found),
-        Command::Status(status) => return status::run(&status).map(found),
-        Command::Doctor { json } => return doctor::run(json).map(|well| ExitCode::from(u8::from(!well))),
+        Command::Discover(discover) => return discover::run(&discover, output).map(found_or_4),
+        Command::Connect(connect) => return connect::run(&connect, output).map(found_or_4),
+        Command::Status(status) => return status::run(&status).map(found_or_4),
+        Command::Doctor { json } => {
+            return doctor::run(json).map(|ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Bench { json } => bench::run(json)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());

@@ -1,10 +1,9 @@
-//! The one gate to standard output and standard error: lines leave whole and in order, and pass over the status line
-//! instead of tearing it.
+//! Writes to standard output and standard error: whole lines in order, above the status line.
 //!
-//! Data goes to standard output, the log to standard error. What is meant for a person's eyes, the banner, goes to
-//! whichever of the two is a terminal, standard output first: nobody's data is spoilt by it there. The status line
-//! needs standard output to be a terminal. Behind a pipe stands another program that may well write to the same
-//! terminal as our standard error, and it does not know about the status line.
+//! Data goes to standard output, the log to standard error. The banner goes to the one of the two that is a terminal,
+//! preferably to standard output, and never into data that another program reads. The status line requires that
+//! standard output is a terminal: the reader of a pipe may write to the same terminal as our standard error, and does
+//! not know about the status line.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,73 +12,73 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::screen::{self, Size};
 
-/// Data that may wait for more before it is written.
-const WAITING: usize = 64 * 1024;
+/// Bytes of data that are buffered before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Standard output and standard error.
 pub(crate) struct Output {
-    /// Whether standard output is a terminal whose cursor can be moved.
+    /// Whether standard output is a terminal that supports escape sequences.
     has_screen: bool,
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
-    /// Lines of data that were not written yet.
-    waiting: Vec<u8>,
-    /// Lines of the log that wait for the banner, if it is to come.
-    held: Option<Vec<u8>>,
-    /// No status line comes any more.
-    ended: bool,
+    /// Lines of data that are not written yet.
+    buffer: Vec<u8>,
+    /// Lines of the log that are held back until the banner is shown.
+    held_log: Option<Vec<u8>>,
+    /// Whether the status line was removed for good.
+    closed: bool,
     /// Whether the input row and the status line are on the screen.
     drawn: bool,
-    /// The status line and the width it was drawn for.
+    /// The status line and the number of columns that it was drawn for.
     status: Option<(String, usize)>,
-    /// Lines of data for which there was no room where they are recorded, since there last was.
-    lost: u64,
-    /// Of all of them.
-    lost_in_all: u64,
-    /// The last line there was not written to its end.
-    torn: bool,
+    /// Lines of data lost since the disk became full.
+    lost_lines: u64,
+    /// Lines of data lost since the start.
+    lost_lines_total: u64,
+    /// Whether the last line on standard output is incomplete.
+    has_partial_line: bool,
 }
 
 impl Output {
     pub(crate) fn new() -> Output {
-        // On Windows a console has to be asked first; elsewhere the first condition is always met.
-        let obeys =
+        // On Windows escape sequences must be enabled first; elsewhere the first condition is always met.
+        let supports_escapes =
             || anstyle_query::windows::enable_ansi_colors() != Some(false) && anstyle_query::term_supports_color();
-        Output { has_screen: io::stdout().is_terminal() && obeys(), inner: Mutex::default() }
+        Output { has_screen: io::stdout().is_terminal() && supports_escapes(), inner: Mutex::default() }
     }
 
     /// Returns whether standard output is a terminal.
-    pub(crate) fn is_watched(&self) -> bool {
+    pub(crate) fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()
     }
 
-    /// Queues one or more whole lines of data; they are written by [`Output::flush`] at the latest.
-    pub(crate) fn data(&self, lines: &[u8]) -> io::Result<()> {
+    /// Buffers one or more whole lines of data, which are written by [`Output::flush`] at the latest.
+    pub(crate) fn write(&self, lines: &[u8]) -> io::Result<()> {
         let mut inner = self.lock();
-        inner.waiting.extend_from_slice(lines);
-        if inner.waiting.len() >= WAITING { inner.flush() } else { Ok(()) }
+        inner.buffer.extend_from_slice(lines);
+        if inner.buffer.len() >= BUFFER_BYTES { inner.flush() } else { Ok(()) }
     }
 
-    /// Writes the data that waits.
+    /// Writes the buffered data.
     pub(crate) fn flush(&self) -> io::Result<()> {
         self.lock().flush()
     }
 
-    /// Keeps the log back until [`Output::show`] or [`Output::end`], so that the banner stands above it.
+    /// Holds the log back until [`Output::show_banner`] or [`Output::close`], so that the banner comes first.
     pub(crate) fn hold_log(&self) {
-        self.lock().held = Some(Vec::new());
+        self.lock().held_log = Some(Vec::new());
     }
 
     /// Writes lines of the log.
     pub(crate) fn log(&self, lines: &[u8]) {
         let mut inner = self.lock();
-        if let Some(held) = &mut inner.held {
+        if let Some(held) = &mut inner.held_log {
             return held.extend_from_slice(lines);
         }
-        // An error of standard output is told to whoever writes data, and one of standard error to nobody.
+        // The next write of data reports an error of standard output. An error of standard error cannot be reported.
         let _ = inner.flush();
         let _ = match io::stderr().is_terminal() {
             true => inner.write_above(lines, Some(&mut io::stderr())),
@@ -87,8 +86,8 @@ impl Output {
         };
     }
 
-    /// Shows `text` to a person, if there is one.
-    pub(crate) fn show(&self, text: &str) {
+    /// Shows the banner on a terminal, if there is one, and releases the log.
+    pub(crate) fn show_banner(&self, text: &str) {
         let mut inner = self.lock();
         let _ = match (io::stdout().is_terminal(), io::stderr().is_terminal()) {
             (true, _) => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),
@@ -98,14 +97,14 @@ impl Output {
         inner.release_log();
     }
 
-    /// Sets the status line, and draws it if that changes anything.
+    /// Sets the status line, and draws it if it or the size of the terminal changed.
     pub(crate) fn set_status(&self, status: String) {
         if !self.has_screen {
             return;
         }
         let mut inner = self.lock();
-        let columns = size().map_or(0, |size| size.columns);
-        if inner.ended {
+        let columns = terminal_size().map_or(0, |size| size.columns);
+        if inner.closed {
             return;
         }
         if inner.status.as_ref().is_none_or(|(last, width)| *last != status || *width != columns) {
@@ -114,8 +113,8 @@ impl Output {
         }
     }
 
-    /// The person at the terminal pressed Enter, which moved the cursor on to the status line.
-    pub(crate) fn entered(&self) {
+    /// Redraws after the user pressed Enter, which moved the cursor to the status line.
+    pub(crate) fn on_enter(&self) {
         let mut inner = self.lock();
         if inner.drawn {
             let _ = write_screen(screen::CLEAR);
@@ -123,24 +122,25 @@ impl Output {
         }
     }
 
-    /// Writes what waits and takes the status line away for good. An error when lines were lost for want of room.
-    pub(crate) fn end(&self) -> io::Result<()> {
+    /// Writes the buffered data and removes the status line for good. Returns an error if the disk was full and lines
+    /// were lost.
+    pub(crate) fn close(&self) -> io::Result<()> {
         let mut inner = self.lock();
-        let outcome = inner.flush().and_then(|()| match inner.lost_in_all {
+        let result = inner.flush().and_then(|()| match inner.lost_lines_total {
             0 => Ok(()),
             lost => {
                 Err(io::Error::other(format!("{lost} lines of standard output were lost because the disk is full")))
             }
         });
         inner.release_log();
-        inner.ended = true;
-        inner.undraw().and(outcome)
+        inner.closed = true;
+        inner.clear().and(result)
     }
 
-    /// The same for a process that ends at once, even in the middle of a write.
-    pub(crate) fn abandon(&self) {
+    /// Removes the status line unless a write is in progress. For a process that exits immediately.
+    pub(crate) fn try_clear(&self) {
         if let Ok(mut inner) = self.inner.try_lock() {
-            let _ = inner.undraw();
+            let _ = inner.clear();
         }
     }
 
@@ -151,73 +151,74 @@ impl Output {
 
 impl Inner {
     fn flush(&mut self) -> io::Result<()> {
-        if self.waiting.is_empty() {
+        if self.buffer.is_empty() {
             return Ok(());
         }
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let outcome = if self.drawn { self.write_above(&waiting, None) } else { self.record(&waiting) };
-        waiting.clear();
-        self.waiting = waiting;
-        outcome
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = if self.drawn { self.write_above(&buffer, None) } else { self.write_stdout(&buffer) };
+        buffer.clear();
+        self.buffer = buffer;
+        result
     }
 
-    /// Writes whole lines to standard output. When it is a file on a disk that is full, the server goes on without it, and
-    /// with it once there is room again: the lines between are lost, counted and told.
-    fn record(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.undraw()?;
+    /// Writes whole lines to standard output. If it is a file and the disk is full, the lines are dropped, counted and
+    /// reported, and the server continues.
+    fn write_stdout(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.clear()?;
         let mut stdout = io::stdout().lock();
-        let outcome = if self.torn { stdout.write_all(b"\n") } else { Ok(()) };
-        let mut taken = 0;
-        let outcome = outcome.and_then(|()| {
-            self.torn = false;
-            while taken < lines.len() {
-                match stdout.write(&lines[taken..]) {
-                    Ok(count) => taken += count,
+        let result = if self.has_partial_line { stdout.write_all(b"\n") } else { Ok(()) };
+        let mut written = 0;
+        let result = result.and_then(|()| {
+            self.has_partial_line = false;
+            while written < lines.len() {
+                match stdout.write(&lines[written..]) {
+                    Ok(count) => written += count,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),
                 }
             }
             stdout.flush()
         });
-        match outcome {
-            Err(error) if is_full(&error) => {
-                if self.lost == 0 {
+        match result {
+            Err(error) if is_disk_full(&error) => {
+                if self.lost_lines == 0 {
                     tracing::error!(
-                        "cannot write to standard output, so messages are lost until there is space again: {error}"
+                        "cannot write to standard output; lines are lost until the disk has free space: {error}"
                     );
                 }
-                self.torn |= taken > 0 && lines[taken - 1] != b'\n';
-                let lost = lines[taken..].iter().filter(|&&byte| byte == b'\n').count() as u64;
-                (self.lost, self.lost_in_all) = (self.lost + lost, self.lost_in_all + lost);
+                self.has_partial_line |= written > 0 && lines[written - 1] != b'\n';
+                let lost = lines[written..].iter().filter(|&&byte| byte == b'\n').count() as u64;
+                self.lost_lines += lost;
+                self.lost_lines_total += lost;
                 Ok(())
             }
-            Ok(()) if self.lost > 0 => {
-                let lost = std::mem::take(&mut self.lost);
-                tracing::warn!("standard output accepts data again; lines lost: {lost}");
+            Ok(()) if self.lost_lines > 0 => {
+                let lost = std::mem::take(&mut self.lost_lines);
+                tracing::warn!("standard output is writable again; lines lost: {lost}");
                 Ok(())
             }
-            outcome => outcome,
+            result => result,
         }
     }
 
-    /// Writes whole lines to `other`, or to standard output, above the input row if there is one.
+    /// Writes whole lines to `other`, or to standard output if it is `None`, above the input row if there is one.
     fn write_above(&mut self, lines: &[u8], mut other: Option<&mut dyn Write>) -> io::Result<()> {
-        let size = size().filter(|size| size.is_enough());
+        let size = terminal_size().filter(|size| size.fits_status_line());
         let (true, Some(size)) = (self.drawn, size) else {
-            self.undraw()?;
+            self.clear()?;
             return write(other.unwrap_or(&mut io::stdout()), lines);
         };
         let text = String::from_utf8_lossy(lines);
         let rows = screen::wrap(text.strip_suffix('\n').unwrap_or(&text), size.columns);
         for rows in rows.chunks(size.rows - 2) {
-            let (room, rows) = (screen::above(rows.len()), rows.join("\r\n"));
+            let (space, rows) = (screen::insert_above(rows.len()), rows.join("\r\n"));
             match &mut other {
-                // In one piece, for somebody may be typing, and his letters must not land among the rows.
-                None => write_screen(&format!("{room}{rows}{}", screen::BACK))?,
+                // In one write, so that the echo of typed characters does not land among the rows.
+                None => write_screen(&format!("{space}{rows}{}", screen::RESTORE_CURSOR))?,
                 Some(other) => {
-                    write_screen(&room)?;
+                    write_screen(&space)?;
                     write(other, rows.as_bytes())?;
-                    write_screen(screen::BACK)?;
+                    write_screen(screen::RESTORE_CURSOR)?;
                 }
             }
         }
@@ -225,26 +226,26 @@ impl Inner {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let (Some((status, _)), Some(size)) = (&self.status, size()) else { return Ok(()) };
-        if size.is_enough() {
-            write_screen(&screen::below(status, size))?;
+        let (Some((status, _)), Some(size)) = (&self.status, terminal_size()) else { return Ok(()) };
+        if size.fits_status_line() {
+            write_screen(&screen::draw_below(status, size))?;
             self.drawn = true;
         }
         Ok(())
     }
 
     fn release_log(&mut self) {
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.held_log.take() {
             let _ = io::stderr().write_all(&held);
         }
     }
 
-    fn undraw(&mut self) -> io::Result<()> {
+    fn clear(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.drawn) { write_screen(screen::CLEAR) } else { Ok(()) }
     }
 }
 
-/// Sets what `--color` says, for everything that is printed from now on.
+/// Applies `--color` to everything that is printed from now on.
 pub(crate) fn choose_colours(choice: clap::ColorChoice) {
     let choice = match choice {
         clap::ColorChoice::Auto => ColorChoice::Auto,
@@ -264,13 +265,13 @@ pub(crate) fn colours_on_stderr() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
-/// Returns the size of the terminal at standard output, if it is one.
-pub(crate) fn size() -> Option<Size> {
+/// Returns the size of the terminal if standard output is one.
+pub(crate) fn terminal_size() -> Option<Size> {
     let (columns, rows) = terminal_size::terminal_size_of(io::stdout())?;
     Some(Size { columns: columns.0.into(), rows: rows.0.into() })
 }
 
-fn is_full(error: &io::Error) -> bool {
+fn is_disk_full(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

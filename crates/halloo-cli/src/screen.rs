@@ -1,14 +1,14 @@
-//! What a terminal is told, so that log and messages scroll above a status line while somebody types between them.
+//! Escape sequences for a terminal on which log and messages scroll above an input row and a status line.
 //!
 //! ```text
 //! 12:00:01 client 1 joined …      the log: scrolls, and is never rewritten
 //! client 1: hello
-//! hel|                            the input row: what is typed stands here, for the terminal echoes it itself
+//! hel|                            the input row: the terminal echoes here what the user types
 //! 1 client · 1/s in · 0/s out     the status line
 //! ```
 //!
-//! Nobody can ask the terminal what was typed so far. So nothing is written on the input row: lines are inserted above
-//! it, the status line is written below it, and the cursor goes back to where it was.
+//! A program cannot read back what the terminal echoed. So nothing is written on the input row: lines are inserted
+//! above it, the status line is drawn below it, and the cursor returns to its position.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -20,34 +20,35 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Whether there is room for a status line that is of use to anybody.
-    pub(crate) fn is_enough(self) -> bool {
+    /// Returns whether a useful status line fits.
+    pub(crate) fn fits_status_line(self) -> bool {
         self.columns >= 10 && self.rows >= 4
     }
 }
 
-/// Takes the input row and the status line away.
+/// Clears the input row and the status line.
 pub(crate) const CLEAR: &str = "\r\x1b[J";
 
-/// Goes back to where the cursor was before [`above`].
-pub(crate) const BACK: &str = "\x1b8";
+/// Restores the position that the cursor had before [`insert_above`].
+pub(crate) const RESTORE_CURSOR: &str = "\x1b8";
 
-/// Writes `status`, with its styles, on the row below the cursor.
-pub(crate) fn below(status: &str, size: Size) -> String {
-    let status = cut(status, size.columns - 1);
-    // `D` goes down and makes a row at the end of the screen; everything below the status line is the rest of a
-    // longer one that was wrapped when the window became narrower.
+/// Returns the sequence that draws `status`, with its styles, on the row below the cursor.
+pub(crate) fn draw_below(status: &str, size: Size) -> String {
+    let status = truncate(status, size.columns - 1);
+    // `D` moves down, and scrolls at the end of the screen. Below the status line may be the rest of a longer one,
+    // which was wrapped when the window became narrower.
     format!("\x1bD\x1b7\r{status}\x1b[J\x1b8\x1b[A")
 }
 
-/// Makes room for `rows` rows above the input row, at most two fewer than the screen has, and goes there.
-pub(crate) fn above(rows: usize) -> String {
-    // Down past the status line, which makes as many rows as are missing; back up to where the input row will be.
+/// Returns the sequence that inserts `rows` empty rows above the input row and moves there. `rows` is at most the
+/// number of rows of the screen minus 2.
+pub(crate) fn insert_above(rows: usize) -> String {
+    // Down past the status line, which scrolls by as many rows as are missing; back up to the new input row.
     let down = "\x1bD".repeat(rows + 1);
     format!("{down}\x1b[A\x1b7\x1b[{rows}A\r\x1b[{rows}L")
 }
 
-/// Breaks `text` into rows that fit, as the terminal would. Styles take no room.
+/// Wraps `text` into rows of at most `columns`, as the terminal does. Styles have no width.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut rows = vec![String::new()];
     let mut width = 0;
@@ -69,8 +70,8 @@ pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
     rows
 }
 
-/// Cuts `text` to `columns`, but keeps its styles, so that the last one still ends.
-fn cut(text: &str, columns: usize) -> String {
+/// Truncates `text` to `columns`, but keeps all styles, so that each of them is reset.
+fn truncate(text: &str, columns: usize) -> String {
     let (mut out, mut width, mut full) = (String::new(), 0, false);
     for (part, part_width) in parts(text) {
         full |= width + part_width > columns;
@@ -82,7 +83,7 @@ fn cut(text: &str, columns: usize) -> String {
     out
 }
 
-/// Each character with the columns it takes, and each style (`ESC [ … m`) in one piece and with none.
+/// Returns each character with its width in columns, and each style (`ESC [ … m`) in one piece with the width 0.
 fn parts(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_as_wide_as_they_are_seen() {
+    fn wrap_counts_columns_rather_than_characters() {
         assert_eq!(wrap("abcdef", 3), ["abc", "def"]);
         assert_eq!(wrap("ab\ncd", 3), ["ab", "cd"]);
         assert_eq!(wrap("日本語", 5), ["日本", "語"]);
@@ -111,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_line_ends_its_styles() {
-        assert_eq!(cut("\x1b[1mabcdef\x1b[0m", 3), "\x1b[1mabc\x1b[0m");
-        assert_eq!(cut("日本語", 3), "日");
-        assert_eq!(cut("ab", 3), "ab");
+    fn truncate_keeps_the_reset_of_a_style() {
+        assert_eq!(truncate("\x1b[1mabcdef\x1b[0m", 3), "\x1b[1mabc\x1b[0m");
+        assert_eq!(truncate("日本語", 3), "日");
+        assert_eq!(truncate("ab", 3), "ab");
     }
 }

@@ -1,13 +1,17 @@
-//! The token as the command line gives it.
+//! A token on the command line.
 
 use halloo::{Token, TokenError};
 
-/// A token as it was given. clap repeats invalid values in its errors, so this is parsed without one and checked later.
+/// A token that is not validated yet. clap repeats invalid values in its errors, so the token is validated after
+/// parsing.
 #[derive(Clone)]
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// Returns the token; `None` when the option has no value.
+    /// Returns the token, or `None` if the option has no value.
+    ///
+    /// # Errors
+    /// If the token is invalid.
     pub(crate) fn token(&self) -> Result<Option<Token>, TokenError> {
         if self.0.is_empty() { Ok(None) } else { Token::new(self.0.as_str()).map(Some) }
     }
@@ -19,6 +23,7 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-pub(crate) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+/// Parses a secret; never fails.
+pub(crate) fn parse(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret(text.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! The options of `serve` that are settings of the server, made from the table of all settings.
+//! The options of `serve` that are settings of the server, generated from the table of all settings.
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -18,10 +18,10 @@ const ALIASES: [(&str, &str); 5] = [
     ("allowed_hosts", "allow-host"),
 ];
 
-/// The settings that the command line and the environment give.
+/// The settings from the command line and the environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SettingArgs {
-    // Boxed, because it is large and most commands have none.
+    // Boxed because it is large, and most commands do not use it.
     pub(crate) config: Box<Config>,
 }
 
@@ -44,7 +44,7 @@ impl FromArgMatches for SettingArgs {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for setting in SETTINGS {
-            if let Some(value) = given(setting, matches) {
+            if let Some(value) = value(setting, matches) {
                 let invalid = |error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{error}\n"));
                 setting.set(&mut self.config, value).map_err(invalid)?;
             }
@@ -54,12 +54,13 @@ impl FromArgMatches for SettingArgs {
 }
 
 /// Returns the option without its dashes: `max-message-bytes`, or `no-discovery` for a flag that is on by default.
-pub(crate) fn option(setting: &Setting) -> String {
+pub(crate) fn option_name(setting: &Setting) -> String {
     let kebab = setting.name.replace('_', "-");
     if setting.default_value() == Value::Flag(true) { format!("no-{kebab}") } else { kebab }
 }
 
-fn given(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
+/// Returns the value of a setting if it was given.
+fn value(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
     match setting.kind {
         Kind::Flag => matches.get_flag(setting.name).then(|| Value::Flag(setting.default_value() != Value::Flag(true))),
         Kind::Origins | Kind::Hosts => {
@@ -71,7 +72,7 @@ fn given(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
 }
 
 fn arg(setting: &'static Setting) -> Arg {
-    let option = option(setting);
+    let option = option_name(setting);
     let variable = format!("HALLOO_{}", option.replace('-', "_").to_uppercase());
     let mut arg = Arg::new(setting.name).long(option).env(variable).help_heading(heading(setting.group));
     arg = arg.hide_short_help(matches!(setting.level, Level::Rare | Level::NotInGodot));
@@ -104,7 +105,7 @@ fn arg(setting: &'static Setting) -> Arg {
                 .value_name(value_name(setting))
                 .value_parser(parse);
         }
-        // So that help, errors and completions name them.
+        // Possible values are listed in help, errors and completions.
         Kind::Choice(words) => {
             let words = words.iter().map(|word| PossibleValue::new(word.replace('_', "-")));
             arg.value_parser(PossibleValuesParser::new(words).map(|word| Value::Text(word.replace('-', "_"))))
@@ -113,7 +114,7 @@ fn arg(setting: &'static Setting) -> Arg {
     };
     arg = arg.value_name(value_name(setting));
     match (setting.kind, default) {
-        // An empty default would be shown as such.
+        // The help would show an empty default.
         (Kind::Address, _) => arg,
         (kind @ Kind::Bytes { .. }, default) => arg.default_value(kind.describe(&default).replace(' ', "")),
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
@@ -144,7 +145,7 @@ fn value_name(setting: &Setting) -> &'static str {
     }
 }
 
-/// Reads a value as people write it.
+/// Parses a value with its usual units.
 fn parse(setting: &Setting, text: &str) -> Result<Value, String> {
     let value = match setting.kind {
         Kind::Count { .. } => text.parse().ok().map(Value::Number),
@@ -168,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn without_options_everything_has_its_default() {
+    fn no_options_result_in_the_default_config() {
         assert_eq!(format!("{:?}", config("serve").unwrap()), format!("{:?}", Config::default()));
     }
 
     #[test]
-    fn every_setting_has_an_option_a_variable_and_a_help_text() {
+    fn every_setting_has_an_option_an_environment_variable_and_a_help_text() {
         let command = SettingArgs::augment_args(Command::new("serve"));
         for setting in SETTINGS {
             let arg = command.get_arguments().find(|arg| arg.get_id() == setting.name);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manual_has_every_option_with_its_default_and_variable() {
+    fn manual_page_lists_every_option_with_its_default_and_variable() {
         let mut page = Vec::new();
         clap_mangen::Man::new(crate::args::command()).render(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap().replace("\\-", "-");
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_people_write_them() {
+    fn values_are_parsed_with_units_and_aliases() {
         for size in ["65536", "64KiB", "64kib"] {
             assert_eq!(
                 config(&format!("serve --max-message-bytes {size}")).unwrap().messages.max_message_bytes,
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_are_refused_with_what_is_allowed() {
+    fn invalid_values_are_rejected_with_the_allowed_range() {
         for (line, allowed) in [
             ("--max-message-bytes 0", "64KiB"),
             ("--max-message-bytes 1XB", "64KiB"),

@@ -1,4 +1,4 @@
-//! `halloo status`: the status of a running server.
+//! `halloo status`: prints the status of a running server.
 
 use std::io::Write;
 use std::net::IpAddr;
@@ -18,36 +18,32 @@ pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
     };
     match (found.as_slice(), &arguments.server) {
         ([server], _) => print(server, arguments).map(|()| true),
-        ([], None) => {
-            eprintln!("halloo: {}", arguments.place.advice());
+        ([], name) => {
+            arguments.search_options.report_not_found(name.as_deref());
             Ok(false)
         }
-        ([], Some(name)) => {
-            eprintln!("halloo: no server is called {name:?}; `halloo discover` lists the servers that answer");
-            Ok(false)
-        }
-        (several, _) => bail!("{}", choice(several)),
+        (servers, _) => bail!("{}", ambiguous_name(servers)),
     }
 }
 
-/// Returns whether this is an address rather than a name: a URL, an IP address, or a host with a port.
+/// Returns whether `text` is an address rather than a name: a URL, an IP address, or a host with a port.
 fn is_address(text: &str) -> bool {
     let with_port =
         text.rsplit_once(':').is_some_and(|(host, port)| !host.contains(' ') && port.parse::<u16>().is_ok());
     text.contains("://") || with_port || text.parse::<IpAddr>().is_ok()
 }
 
-fn choice(servers: &[ServerInfo]) -> String {
-    let line = |server: &ServerInfo| format!("\n  {}\n    id {}", table::row(server, table::NAME), server.id);
+fn ambiguous_name(servers: &[ServerInfo]) -> String {
+    let line = |server: &ServerInfo| format!("\n  {}\n    id {}", table::row(server, table::NAME_COLUMNS), server.id);
     let lines: String = servers.iter().map(line).collect();
-    format!("{} servers have this name; give an id or an address instead:{lines}", servers.len())
+    format!("{} servers have this name; use an id or an address instead:{lines}", servers.len())
 }
 
 /// Prints the status of the server at `target`.
 fn print(target: impl Into<Target>, arguments: &StatusArgs) -> anyhow::Result<()> {
     let mut config = ClientConfig::new(target);
-    config.token = arguments.keys.token();
-    config.fingerprint = arguments.keys.fingerprint;
+    config.token = arguments.credentials.token();
+    config.fingerprint = arguments.credentials.fingerprint;
     println(&serde_json::to_string_pretty(&halloo::status_of(&config)?)?)?;
     Ok(())
 }
@@ -61,7 +57,7 @@ mod tests {
     use super::is_address;
 
     #[test]
-    fn an_address_is_told_from_a_name() {
+    fn addresses_are_distinguished_from_names() {
         for address in
             ["ws://host:1", "http://10.0.0.1:8765/", "10.0.0.1", "10.0.0.1:8765", "host:8765", "::1", "[::1]:1"]
         {

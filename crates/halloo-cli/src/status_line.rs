@@ -1,4 +1,4 @@
-//! The line at the bottom of the screen: how busy is the server?
+//! The status line at the bottom of the screen: state of discovery, clients, message rates, backlog.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use halloo::Status;
 
-/// Over which rates are averaged: short enough to follow what happens, long enough to be read.
+/// The time over which rates are averaged: short enough to follow changes, long enough to be readable.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Makes the line out of what the server counts.
+/// Formats the status of a server as one line.
 #[derive(Default)]
 pub(crate) struct StatusLine {
-    /// When, and how many messages had come in and gone out by then; the oldest is at least [`WINDOW`] old.
+    /// Time, messages received and messages sent; once there are enough, the oldest is at least [`WINDOW`] old.
     samples: VecDeque<(Duration, u64, u64)>,
 }
 
 impl StatusLine {
-    /// The line at `now`, counted from any fixed moment.
+    /// Returns the line for `status` at the time `now`, which counts from any fixed moment.
     pub(crate) fn line(&mut self, status: &Status, now: Duration, colours: bool) -> String {
         let extras = &status.extras;
         self.samples.push_back((now, extras.messages_received, extras.messages_sent));
@@ -25,7 +25,7 @@ impl StatusLine {
             self.samples.pop_front();
         }
         let (then, received, sent) = self.samples[0];
-        // Before the window is full there is no reason to multiply up what came in the first moments.
+        // A few messages in the first moments are not extrapolated to a whole window.
         let milliseconds = (now - then).max(WINDOW).as_millis() as u64;
         let (incoming, outgoing) = (extras.messages_received - received, extras.messages_sent - sent);
         let (discovery, colour) = match (status.discovery_active, status.discovery_enabled) {
@@ -36,15 +36,15 @@ impl StatusLine {
         let clients = match status.connected_clients {
             0 => "no clients".to_owned(),
             1 => "1 client".to_owned(),
-            clients => format!("{} clients", grouped(clients as u64)),
+            clients => format!("{} clients", group_digits(clients as u64)),
         };
-        let rate = |messages: u64| grouped(messages.saturating_mul(1000) / milliseconds);
+        let rate = |messages: u64| group_digits(messages.saturating_mul(1000) / milliseconds);
         let mut line = format!("{clients} · {}/s in · {}/s out", rate(incoming), rate(outgoing));
         if extras.outbox_bytes > 0 {
-            line += &format!(" · {} KiB waiting", grouped(extras.outbox_bytes.div_ceil(1024) as u64));
+            line += &format!(" · {} KiB queued", group_digits(extras.outbox_bytes.div_ceil(1024) as u64));
         }
         if extras.messages_dropped > 0 {
-            line += &format!(" · {} dropped", grouped(extras.messages_dropped));
+            line += &format!(" · {} dropped", group_digits(extras.messages_dropped));
         }
         let (colour, dim) =
             if colours { (colour.on_default(), Style::new().dimmed()) } else { (Style::new(), Style::new()) };
@@ -52,8 +52,8 @@ impl StatusLine {
     }
 }
 
-/// Digits in groups of three.
-pub(crate) fn grouped(number: u64) -> String {
+/// Returns a number with its digits in groups of three.
+pub(crate) fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_those_of_the_last_second() {
+    fn rates_are_averaged_over_the_last_second() {
         let (mut line, mut status) = (StatusLine::default(), status());
         let mut at = |milliseconds: u64, received: u64, sent: u64| {
             (status.extras.messages_received, status.extras.messages_sent) = (received, sent);
@@ -89,11 +89,11 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_and_what_was_dropped_are_seen() {
+    fn line_shows_queued_bytes_and_dropped_messages() {
         let mut status = status();
         (status.connected_clients, status.discovery_enabled) = (1, true);
         (status.extras.outbox_bytes, status.extras.messages_dropped) = (2048, 1_234_567);
         let line = StatusLine::default().line(&status, Duration::ZERO, false);
-        assert_eq!(line, "silent · 1 client · 0/s in · 0/s out · 2 KiB waiting · 1,234,567 dropped");
+        assert_eq!(line, "silent · 1 client · 0/s in · 0/s out · 2 KiB queued · 1,234,567 dropped");
     }
 }

@@ -1,21 +1,21 @@
-//! Servers as lines of a table that fits into 80 columns.
+//! A table of servers that fits into 80 columns.
 
 use std::time::Duration;
 
 use halloo::{DiscoveryMethod, ServerInfo};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns of a name when the table stands alone; the other columns are as wide as they can ever be.
-pub(crate) const NAME: usize = 28;
-/// Columns of a name when a word of at most eight columns stands before the table.
-pub(crate) const SHORT_NAME: usize = 20;
+/// Columns of the name if a line contains only the row. The other columns fit their longest value.
+pub(crate) const NAME_COLUMNS: usize = 28;
+/// Columns of the name if a word of at most eight columns precedes the row.
+pub(crate) const SHORT_NAME_COLUMNS: usize = 20;
 
-/// What stands above the columns, with `columns` for the name.
+/// Returns the heading, with `columns` for the name.
 pub(crate) fn heading(columns: usize) -> String {
     line(columns, "NAME", "ADDRESS", "CLIENTS", "VIA", "AGE")
 }
 
-/// A server as one line, with `columns` for its name.
+/// Returns a server as one line, with `columns` for its name.
 pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
     let clients = server.clients.map_or_else(|| "?".to_owned(), |clients| clients.to_string());
     let via = match server.via {
@@ -28,13 +28,13 @@ pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
 }
 
 fn line(columns: usize, name: &str, address: &str, clients: &str, via: &str, age: &str) -> String {
-    let name = fit(name, columns);
+    let name = truncate(name, columns);
     let padding = " ".repeat(columns.saturating_sub(name.width()));
     format!("{name}{padding}  {address:<27} {clients:>7}  {via:<4} {age:>6}")
 }
 
-/// `text` in at most `columns` columns of a terminal, where some characters take two.
-fn fit(text: &str, columns: usize) -> String {
+/// Truncates `text` to `columns` columns of a terminal, where some characters take two.
+fn truncate(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -43,9 +43,9 @@ fn fit(text: &str, columns: usize) -> String {
         width += character.width().unwrap_or(0);
         width < columns
     };
-    let mut cut: String = text.chars().take_while(fits).collect();
-    cut.push('…');
-    cut
+    let mut truncated: String = text.chars().take_while(fits).collect();
+    truncated.push('…');
+    truncated
 }
 
 fn age(age: Duration) -> String {
@@ -61,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_is_aligned_and_fits_into_80_columns() {
+    fn lines_are_aligned_and_fit_into_80_columns() {
         let long = "\u{1f600}".repeat(64);
-        for (columns, before) in [(NAME, 0), (SHORT_NAME, 9)] {
+        for (columns, before) in [(NAME_COLUMNS, 0), (SHORT_NAME_COLUMNS, 9)] {
             for name in ["NAME", "日本語のゲーム", "Grüße", &"x".repeat(64), &long] {
                 let line = line(columns, name, "wss://255.255.255.255:65535", "1000", "mdns", "59min");
                 assert_eq!(line.width(), heading(columns).width(), "{line}");
@@ -71,11 +71,11 @@ mod tests {
                 assert_eq!(line[..line.find("wss://").unwrap()].width(), columns + 2, "{line}");
             }
         }
-        assert_eq!((fit("日本語", 5), fit("日本語", 6)), ("日本…".into(), "日本語".into()));
+        assert_eq!((truncate("日本語", 5), truncate("日本語", 6)), ("日本…".into(), "日本語".into()));
     }
 
     #[test]
-    fn an_age_is_short() {
+    fn age_is_formatted_in_seconds_then_minutes() {
         let ages = [0, 1, 119, 120, 86_400].map(|seconds| age(Duration::from_secs(seconds)));
         assert_eq!(ages, ["now", "1s", "119s", "2min", "1440min"]);
     }

@@ -61,7 +61,7 @@ fn a_full_disk_costs_lines_which_are_told_and_not_the_server() {
     let output = server.wait_with_output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");
-    assert_eq!(log.matches("messages are lost until there is space again").count(), 1, "{log}");
+    assert_eq!(log.matches("lines are lost until the disk has free space").count(), 1, "{log}");
     let end = "halloo: 3 lines of standard output were lost because the disk is full\n";
     assert!(log.ends_with(end), "{log}");
 }

@@ -1,4 +1,4 @@
-//! What happened, told to a person or to a program.
+//! Formats the events of a client as log lines or as JSON.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use halloo_proto::text::escape;
 use serde_json::{Value, json};
 
 use crate::json;
-use crate::message_line::shown;
+use crate::message_line::escape_message;
 
-/// For the log.
-pub(super) fn in_words(event: &ClientEvent, name: Option<&str>) {
+/// Logs an event.
+pub(super) fn log(event: &ClientEvent, name: Option<&str>) {
     match event {
         ClientEvent::Connected { url } => match name {
             Some(name) => tracing::info!("connected to `{name}` at {url}"),
@@ -26,15 +26,15 @@ pub(super) fn in_words(event: &ClientEvent, name: Option<&str>) {
             }
         }
         ClientEvent::AttemptFailed { reason, retry_in } => {
-            tracing::warn!("{reason}; trying again in {}", seconds(*retry_in));
+            tracing::warn!("{reason}; retrying in {}", seconds(*retry_in));
         }
         ClientEvent::MessagesDropped { messages } => tracing::warn!("{messages} messages were not sent"),
         _ => {}
     }
 }
 
-/// As the objects of the JSON mode.
-pub(super) fn in_json(event: &ClientEvent, name: Option<&str>) -> Vec<Value> {
+/// Returns an event as the objects of JSON mode.
+pub(super) fn to_json(event: &ClientEvent, name: Option<&str>) -> Vec<Value> {
     let reconnecting = |pause: Duration| json!({"event": "reconnecting", "seconds": pause.as_secs_f64()});
     match event {
         ClientEvent::Connected { url } => vec![json!({"event": "connected", "url": url, "name": name})],
@@ -45,23 +45,23 @@ pub(super) fn in_json(event: &ClientEvent, name: Option<&str>) -> Vec<Value> {
             vec![json!({"event": "message", "binary": STANDARD.encode(bytes)})]
         }
         ClientEvent::Disconnected { code, reason, retry_in } => {
-            let told = json!({"event": "disconnected", "code": code.number(), "reason": reason});
-            std::iter::once(told).chain(retry_in.map(reconnecting)).collect()
+            let disconnected = json!({"event": "disconnected", "code": code.number(), "reason": reason});
+            std::iter::once(disconnected).chain(retry_in.map(reconnecting)).collect()
         }
         ClientEvent::AttemptFailed { reason, retry_in } => {
-            let mut told = reconnecting(*retry_in);
-            told["reason"] = reason.as_str().into();
-            vec![told]
+            let mut object = reconnecting(*retry_in);
+            object["reason"] = reason.as_str().into();
+            vec![object]
         }
         ClientEvent::MessagesDropped { messages } => vec![json!({"event": "dropped", "messages": messages})],
         ClientEvent::GaveUp { reason, .. } => vec![json::error(reason)],
-        other => vec![json::error(&format!("an event without a JSON form: {other:?}"))],
+        other => vec![json::error(&format!("unsupported event: {other:?}"))],
     }
 }
 
-/// A message as a line: raw for a program, harmless for a person.
-pub(super) fn line(message: &Message<'_>, watched: bool) -> Vec<u8> {
-    if watched { format!("{}\n", shown(message)).into_bytes() } else { [message.bytes(), b"\n"].concat() }
+/// Returns a message as a line: escaped for a terminal, unchanged otherwise.
+pub(super) fn message_line(message: &Message<'_>, to_terminal: bool) -> Vec<u8> {
+    if to_terminal { format!("{}\n", escape_message(message)).into_bytes() } else { [message.bytes(), b"\n"].concat() }
 }
 
 fn seconds(pause: Duration) -> String {
