@@ -1,4 +1,4 @@
-//! A non-blocking socket, with or without TLS, with the same reads and writes.
+//! A non-blocking socket with or without TLS.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
@@ -7,14 +7,14 @@ use mio::net::TcpStream;
 
 use crate::tls::Session;
 
-/// A connected socket.
+/// A connected socket, plain or with TLS.
 ///
-/// It behaves like a socket, so that its users need not know which it is: a read that does not fill its buffer has found
-/// nothing more, and what a write accepted is on its way.
+/// Both behave like a plain socket: a read that does not fill its buffer has emptied the socket, and bytes that a write
+/// accepted are sent without further calls other than [`Stream::handle_writable`].
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: TcpStream,
-    /// Boxed, because most connections have none.
+    /// Boxed, because most connections use no TLS.
     session: Option<Box<Session>>,
 }
 
@@ -23,7 +23,7 @@ impl Stream {
         Stream { socket, session: None }
     }
 
-    /// Uses TLS from now on.
+    /// Uses TLS for all further reads and writes.
     pub(crate) fn secure(&mut self, session: Box<Session>) {
         self.session = Some(session);
     }
@@ -32,16 +32,17 @@ impl Stream {
         self.session.is_some()
     }
 
-    /// Returns whether the end of the stream was read, of which no further edge will tell.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.has_ended())
+    /// Returns whether the peer ended its side of the stream by close_notify, which no further readiness event of the
+    /// socket reports. Without TLS, the socket reports the end of the stream itself.
+    pub(crate) fn received_close_notify(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.received_close_notify())
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
         &self.socket
     }
 
-    /// The socket accepts bytes again: writes what TLS has to send, which no outbox holds.
+    /// Handles that the socket accepts bytes again: writes the bytes that TLS has buffered, which are in no outbox.
     pub(crate) fn handle_writable(&mut self) -> io::Result<()> {
         self.session.as_mut().map_or(Ok(()), |session| session.handle_writable(&mut self.socket))
     }

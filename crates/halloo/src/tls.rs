@@ -1,4 +1,4 @@
-//! TLS by rustls: who the server is, whom a client trusts, and a session on a socket that never waits.
+//! TLS with rustls: the certificate of a server, its verification by a client, and sessions on non-blocking sockets.
 
 #[cfg(feature = "tls")]
 mod error;
@@ -10,15 +10,15 @@ mod session;
 mod trust;
 
 #[cfg(not(feature = "tls"))]
-mod absent;
+mod stub;
 
-#[cfg(not(feature = "tls"))]
-pub(crate) use absent::{Acceptor, Connector, Session};
 #[cfg(feature = "tls")]
 pub use error::IdentityError;
 #[cfg(feature = "tls")]
 pub use identity::Identity;
 #[cfg(feature = "tls")]
 pub(crate) use session::{Acceptor, Session};
+#[cfg(not(feature = "tls"))]
+pub(crate) use stub::{Acceptor, Connector, Session};
 #[cfg(feature = "tls")]
 pub(crate) use trust::Connector;

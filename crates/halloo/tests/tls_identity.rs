@@ -50,7 +50,7 @@ fn invalid_certificate_files_are_explained() {
     for (certificate, key, expected) in [
         (&key_file, &key_file, "no certificate"),
         (&certificate_file, &certificate_file, "no private key"),
-        (&certificate_file, &other_pem, "do not go together"),
+        (&certificate_file, &other_pem, "does not match the certificate"),
         (&directory.path().join("missing"), &key_file, "cannot read"),
     ] {
         let error = Identity::from_pem_files(certificate, key).unwrap_err().to_string();

@@ -51,7 +51,7 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     let response = if url.is_secure() {
         let mut connector = Connector::new(config.fingerprint.or(route.fingerprint()));
         let session = connector.connect(url.host()).map_err(StatusError::Unreachable)?;
-        session.ask(socket, request.as_bytes(), MAX_RESPONSE)
+        session.request(socket, request.as_bytes(), MAX_RESPONSE)
     } else {
         request_plain(socket, request.as_bytes())
     };

@@ -53,7 +53,7 @@ impl Handshakes {
             access: config.access.clone(),
             limits: config.handshakes,
             compression: config.compression,
-            tls: Acceptor::of(config),
+            tls: Acceptor::from_config(config),
             token_rate_limiter: TokenRateLimiter::default(),
         }
     }

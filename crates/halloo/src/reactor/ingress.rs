@@ -184,7 +184,7 @@ impl Ingress {
                 // epoll, a short read has drained the socket (epoll(7)) and the poll wakes for more, except for an end
                 // of file that came with this event.
                 let needs_empty_read = !cfg!(any(target_os = "linux", target_os = "android"));
-                if count == TURN_BYTES || needs_empty_read || connection.stream.has_ended() {
+                if count == TURN_BYTES || needs_empty_read || connection.stream.received_close_notify() {
                     self.ready.push(slot);
                 }
                 self.handle_bytes(slot, kept + count, connections, sink);

@@ -1,9 +1,9 @@
-//! What can be wrong with a certificate and its key.
+//! Errors in a certificate or its private key.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a server cannot show who it is.
+/// Why a certificate and its private key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -15,26 +15,26 @@ pub enum IdentityError {
         /// The system's error.
         error: io::Error,
     },
-    /// The file for the own certificate cannot be written.
-    #[error("cannot keep a certificate in {}: {error}; make the directory writable, or provide a certificate and its key", .path.display())]
+    /// The file with the self-signed certificate cannot be written.
+    #[error("cannot write a certificate to {}: {error}; make the directory writable, or provide a certificate and its key", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// The system's error.
         error: io::Error,
     },
-    /// No certificate in a file.
-    #[error("{} has no certificate; it needs one in PEM, beginning with -----BEGIN CERTIFICATE-----", .0.display())]
+    /// A file contains no certificate.
+    #[error("{} contains no certificate; provide one in PEM format, beginning with -----BEGIN CERTIFICATE-----", .0.display())]
     NoCertificate(PathBuf),
-    /// No key in a file.
-    #[error("{} has no private key; it needs one in PEM, beginning with -----BEGIN PRIVATE KEY----- and not encrypted", .0.display())]
+    /// A file contains no private key.
+    #[error("{} contains no private key; provide one in PEM format, not encrypted, beginning with -----BEGIN PRIVATE KEY-----", .0.display())]
     NoKey(PathBuf),
-    /// The key is not that of the certificate, or of a kind that is not supported.
+    /// The private key does not match the certificate, or its type is not supported.
     #[error(
-        "the key and the certificate do not go together: {0}; use a key of ECDSA, Ed25519 or RSA and its certificate"
+        "the private key does not match the certificate, or its type is not supported: {0}; use an ECDSA, Ed25519 or RSA key and its certificate"
     )]
     Mismatch(String),
-    /// No certificate could be made.
-    #[error("cannot make a certificate: {0}; provide a certificate and its key")]
+    /// A self-signed certificate cannot be generated.
+    #[error("cannot generate a certificate: {0}; provide a certificate and its key")]
     Generate(String),
 }

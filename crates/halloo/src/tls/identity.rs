@@ -1,4 +1,4 @@
-//! A certificate and its key.
+//! The certificate of a server and its private key.
 
 use std::fmt;
 use std::fs;
@@ -14,12 +14,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::IdentityError;
 
-/// The file of a self-signed certificate and its key.
-const FILE: &str = "halloo.pem";
-/// TLS sessions that may be resumed.
-const SESSIONS: usize = 64;
+/// Name of the file that contains a self-signed certificate and its private key.
+const FILE_NAME: &str = "halloo.pem";
+/// Maximum number of TLS sessions stored for resumption. Few are enough, because clients stay connected for hours.
+const MAX_RESUMABLE_SESSIONS: usize = 64;
 
-/// A certificate and its key, for [`Config::tls`](crate::Config::tls).
+/// A certificate and its private key, for [`Config::tls`](crate::Config::tls).
 ///
 /// ```
 /// use halloo::{Config, Identity, Server};
@@ -50,19 +50,19 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] when the file cannot be written or read.
     pub fn self_signed_in(directory: impl AsRef<Path>) -> Result<Identity, IdentityError> {
-        let path = directory.as_ref().join(FILE);
+        let path = directory.as_ref().join(FILE_NAME);
         if !path.exists() {
             let pem = generate().map_err(|error| IdentityError::Generate(error.to_string()))?;
-            keep(&path, pem.as_bytes()).map_err(|error| IdentityError::Write { path: path.clone(), error })?;
+            write_private(&path, pem.as_bytes()).map_err(|error| IdentityError::Write { path: path.clone(), error })?;
         }
-        // Read in any case: another server may have been faster.
+        // Read in any case, because another server may have created the file first.
         Ok(Identity { self_signed: true, ..Identity::from_pem_files(&path, &path)? })
     }
 
-    /// Returns a certificate, followed by those of its issuers, and its key, from files in PEM format.
+    /// Reads a certificate, followed by those of its issuers, and its private key from files in PEM format.
     ///
     /// # Errors
-    /// [`IdentityError`] when a file cannot be read, has the wrong content, or the two do not match.
+    /// [`IdentityError`] when a file cannot be read, contains no certificate or key, or the two do not match.
     pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Identity, IdentityError> {
         let (certificates, key) = (certificates.as_ref(), key.as_ref());
         let chain: Vec<CertificateDer<'static>> =
@@ -75,9 +75,9 @@ impl Identity {
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(mismatch)?.with_no_client_auth();
         let mut config = builder.with_single_cert(chain, key).map_err(mismatch)?;
-        // One ticket and not none: a client whose socket waits for acknowledgements (RFC 896) would wait 40 ms for that of
-        // its last handshake message, which this answers. Few are kept, for clients stay for hours.
-        config.session_storage = rustls::server::ServerSessionMemoryCache::new(SESSIONS);
+        // One ticket, not zero: it acknowledges the last handshake message of the client. Without it, a client that
+        // uses the Nagle algorithm (RFC 896) waits up to 40 ms for a delayed acknowledgement before its request.
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(MAX_RESUMABLE_SESSIONS);
         config.send_tls13_tickets = 1;
         Ok(Identity { config: Arc::new(config), fingerprint, self_signed: false })
     }
@@ -109,7 +109,7 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(|error| IdentityError::Read { path: path.into(), error })
 }
 
-/// Returns a key and a certificate for it in PEM format.
+/// Generates a private key and a self-signed certificate for it, in PEM format.
 fn generate() -> Result<String, rcgen::Error> {
     let mut names = vec!["localhost".to_owned()];
     names.extend(gethostname::gethostname().into_string().ok().filter(|name| name.is_ascii()));
@@ -117,33 +117,33 @@ fn generate() -> Result<String, rcgen::Error> {
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, "halloo");
     parameters.not_before = date_time_ymd(2020, 1, 1);
-    // The date that stands for "never" (RFC 5280 section 4.1.2.5).
+    // This date means that the certificate never expires (RFC 5280 section 4.1.2.5).
     parameters.not_after = date_time_ymd(9999, 12, 31);
     let key = KeyPair::generate()?;
     let certificate = parameters.self_signed(&key)?;
     Ok(format!("{}{}", key.serialize_pem(), certificate.pem()))
 }
 
-/// Writes a file that only its owner can read, whole or not at all; an existing file is kept.
-fn keep(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Creates a file atomically, readable only by its owner on Unix. An existing file is left as it is.
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
-    // A name that nobody else writes to at the same time, be it another thread.
+    // A random name, so that no other process or thread writes to the same file.
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let unfinished = directory.join(format!("{FILE}.{:016x}", u64::from_ne_bytes(random)));
+    let temporary = directory.join(format!("{FILE_NAME}.{:016x}", u64::from_ne_bytes(random)));
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished)?;
+    let mut file = options.open(&temporary)?;
     let written = file.write_all(content).and_then(|()| file.sync_all());
-    let kept = written.and_then(|()| match fs::hard_link(&unfinished, path) {
+    let linked = written.and_then(|()| match fs::hard_link(&temporary, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // Not every file system has links.
-        Err(_) => fs::copy(&unfinished, path).map(drop),
+        // Some file systems have no hard links.
+        Err(_) => fs::copy(&temporary, path).map(drop),
         Ok(()) => Ok(()),
     });
-    let removed = fs::remove_file(&unfinished);
-    kept.and(removed)
+    let removed = fs::remove_file(&temporary);
+    linked.and(removed)
 }

@@ -1,4 +1,4 @@
-//! One TLS connection, between what the application reads and writes and what the socket does.
+//! A TLS session on one non-blocking socket, and the server side that accepts sessions.
 
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
@@ -11,26 +11,25 @@ use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::Identity;
 
-/// Encrypted bytes that wait for the socket at most: enough for one full write, and little beside an outbox.
-const BUFFER: usize = 64 * 1024;
+/// Maximum bytes buffered for the socket: enough for one full write, and small compared to an outbox.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 
 /// The state of TLS on one socket.
 pub(crate) struct Session {
     tls: Connection,
-    /// The socket is shut once all that waits is written.
-    shut: bool,
-    /// The peer said that nothing more comes, for which no edge of the socket stands.
-    ended: bool,
+    /// The write side of the socket is shut down once all buffered bytes are written.
+    shutting_down: bool,
+    received_close_notify: bool,
 }
 
 impl Session {
     pub(super) fn new(tls: impl Into<Connection>) -> Box<Session> {
         let mut tls = tls.into();
-        tls.set_buffer_limit(Some(BUFFER));
-        Box::new(Session { tls, shut: false, ended: false })
+        tls.set_buffer_limit(Some(WRITE_BUFFER_BYTES));
+        Box::new(Session { tls, shutting_down: false, received_close_notify: false })
     }
 
-    /// Reads until `buffer` is full or the socket has nothing more.
+    /// Reads until `buffer` is full or the socket would block.
     pub(crate) fn read<S: Read + Write>(&mut self, socket: &mut S, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         loop {
@@ -44,26 +43,30 @@ impl Session {
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // It hung up without saying so. A WebSocket says so by a close frame, so nothing is cut off unnoticed.
+                // The peer closed the connection without close_notify. The close frame of WebSocket detects truncation.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(filled),
                 Err(error) => return Err(error),
             }
             match self.tls.read_tls(socket) {
                 Ok(_) => self.process(socket)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // An error is told by the next read, too.
+                // The next read returns the error again.
                 Err(_) if filled > 0 => return Ok(filled),
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Whether the end came with what was read last.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended
+    /// Returns whether the peer has sent close_notify. No further readiness event of the socket reports that.
+    pub(crate) fn received_close_notify(&self) -> bool {
+        self.received_close_notify
     }
 
-    /// Writes what TLS has room for; nothing while earlier bytes wait for the socket.
+    /// Writes as much as the TLS buffer accepts, and returns how much that was. Accepts nothing while earlier bytes
+    /// wait for the socket.
+    ///
+    /// # Errors
+    /// `WouldBlock` when it accepts nothing.
     pub(crate) fn write<S: Read + Write>(&mut self, socket: &mut S, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.flush(socket)?;
         if self.tls.wants_write() {
@@ -71,50 +74,56 @@ impl Session {
         }
         let taken = self.tls.writer().write_vectored(slices)?;
         self.flush(socket)?;
-        // Before the handshake is over, what is written waits, and that is bounded as well.
+        // Until the handshake is complete, written bytes stay in the TLS buffer, which has the same limit.
         if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
     }
 
+    /// Writes buffered bytes, and shuts down the write side of the socket if that is pending.
     pub(crate) fn handle_writable(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         self.flush(socket)?;
-        if self.shut && !self.tls.wants_write() { socket.shutdown(Shutdown::Write) } else { Ok(()) }
+        if self.shutting_down && !self.tls.wants_write() { socket.shutdown(Shutdown::Write) } else { Ok(()) }
     }
 
-    /// Says that nothing more comes (RFC 8446 section 6.1), and shuts the socket once that is written.
+    /// Sends close_notify (RFC 8446 section 6.1), and shuts down the write side of the socket once that is written.
     pub(crate) fn shutdown(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         self.tls.send_close_notify();
-        self.shut = true;
+        self.shutting_down = true;
         self.handle_writable(socket)
     }
 
-    /// Sends a request through a socket that waits, and reads the answer to its end, at most `limit` bytes.
-    pub(crate) fn ask(mut self, mut socket: std::net::TcpStream, request: &[u8], limit: u64) -> io::Result<Vec<u8>> {
-        // It waits for the end of the handshake, and so for the certificate, before it leaves.
+    /// Sends a request over a blocking socket, and reads the response to its end or until it exceeds `limit` bytes.
+    pub(crate) fn request(
+        mut self,
+        mut socket: std::net::TcpStream,
+        request: &[u8],
+        limit: u64,
+    ) -> io::Result<Vec<u8>> {
+        // TLS sends it only after the handshake, so the certificate of the server has been verified by then.
         self.write(&mut socket, &[IoSlice::new(request)])?;
-        let (mut answer, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
-        while (answer.len() as u64) < limit {
+        let (mut response, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+        while (response.len() as u64) < limit {
             match self.read(&mut socket, &mut buffer)? {
                 0 => break,
-                count => answer.extend_from_slice(&buffer[..count]),
+                count => response.extend_from_slice(&buffer[..count]),
             }
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    /// Takes bytes that were read before it was known that they are TLS.
-    fn feed(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Processes bytes that were read from the socket before the session existed.
+    fn process_initial(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             self.tls.read_tls(&mut bytes)?;
-            self.ended |= self.tls.process_new_packets().map_err(broken)?.peer_has_closed();
+            self.received_close_notify |= self.tls.process_new_packets().map_err(tls_error)?.peer_has_closed();
         }
         Ok(())
     }
 
     fn process<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<()> {
-        let outcome = self.tls.process_new_packets().map_err(broken);
-        // Also after an error: the peer is told which.
+        let outcome = self.tls.process_new_packets().map_err(tls_error);
+        // Also after an error, because it sends an alert to the peer.
         self.flush(socket)?;
-        self.ended |= outcome?.peer_has_closed();
+        self.received_close_notify |= outcome?.peer_has_closed();
         Ok(())
     }
 
@@ -137,18 +146,18 @@ impl fmt::Debug for Session {
     }
 }
 
-/// What is wrong with the bytes of the peer; the kind tells it from what is wrong with the socket.
-fn broken(error: rustls::Error) -> io::Error {
-    let what = match error {
-        // Said by ourselves, about its certificate.
-        rustls::Error::General(what) => what,
+/// Converts a TLS error to `InvalidData`, a kind that distinguishes it from errors of the socket.
+fn tls_error(error: rustls::Error) -> io::Error {
+    let message = match error {
+        // From our certificate verifier.
+        rustls::Error::General(message) => message,
         rustls::Error::InvalidMessage(_) => "it does not speak TLS; use ws:// instead of wss://".into(),
         error => format!("TLS: {error}"),
     };
-    io::Error::new(io::ErrorKind::InvalidData, what)
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// The server's side, ready for clients.
+/// Accepts TLS sessions on the server side.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
     config: Arc<ServerConfig>,
@@ -156,8 +165,8 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// That of a configuration that has an identity.
-    pub(crate) fn of(config: &crate::Config) -> Option<Acceptor> {
+    /// Returns `None` if the configuration has no certificate.
+    pub(crate) fn from_config(config: &crate::Config) -> Option<Acceptor> {
         let identity: &Identity = config.tls.as_ref()?;
         Some(Acceptor { config: identity.config(), fingerprint: identity.fingerprint() })
     }
@@ -166,11 +175,11 @@ impl Acceptor {
         self.fingerprint
     }
 
-    /// A session that begins with these bytes.
-    pub(crate) fn accept(&self, first: &[u8]) -> io::Result<Box<Session>> {
-        let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(broken)?;
+    /// Starts a session. `initial` are the bytes that were already read from the socket.
+    pub(crate) fn accept(&self, initial: &[u8]) -> io::Result<Box<Session>> {
+        let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(tls_error)?;
         let mut session = Session::new(tls);
-        session.feed(first)?;
+        session.process_initial(initial)?;
         Ok(session)
     }
 }

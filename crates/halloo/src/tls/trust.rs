@@ -1,4 +1,5 @@
-//! Whom a client trusts: the one whose fingerprint is pinned, or those that the system vouches for.
+//! The client side of TLS. A client trusts the certificate whose fingerprint is pinned; without a pinned one, those
+//! that are signed by a certificate authority of the system.
 
 use std::sync::Arc;
 
@@ -13,11 +14,11 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootC
 use super::Session;
 use super::identity::fingerprint_of;
 
-/// The client's side.
+/// Starts TLS sessions on the client side.
 #[derive(Debug, Default)]
 pub(crate) struct Connector {
     pinned: Option<Fingerprint>,
-    /// Made when it is needed: most clients speak no TLS, and the system's certificates take milliseconds to read.
+    /// Created on first use: most clients use no TLS, and reading the system's certificates takes milliseconds.
     config: Option<Arc<ClientConfig>>,
 }
 
@@ -26,7 +27,10 @@ impl Connector {
         Connector { pinned, config: None }
     }
 
-    /// A session with the server at `host`; an error is a sentence.
+    /// Starts a session with the server at `host`.
+    ///
+    /// # Errors
+    /// A message for the user when `host` cannot be used for TLS or TLS cannot be set up.
     pub(crate) fn connect(&mut self, host: &Host) -> Result<Box<Session>, String> {
         let config = match &self.config {
             Some(config) => Arc::clone(config),
@@ -34,7 +38,9 @@ impl Connector {
         };
         let name = match host {
             Host::Ip(ip) => ServerName::from(*ip),
-            Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| format!("{name} is no name for TLS"))?,
+            Host::Name(name) => {
+                ServerName::try_from(name.clone()).map_err(|_| format!("{name} is not a valid host name for TLS"))?
+            }
         };
         let tls = ClientConnection::new(config, name).map_err(|error| error.to_string())?;
         Ok(Session::new(tls))
@@ -43,29 +49,29 @@ impl Connector {
 
 fn configure(pinned: Option<Fingerprint>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let system = if pinned.is_some() { None } else { system(&provider) };
-    let judge = Judge { pinned, system, algorithms: provider.signature_verification_algorithms };
+    let system = if pinned.is_some() { None } else { system_verifier(&provider) };
+    let verifier = PinOrSystemVerifier { pinned, system, algorithms: provider.signature_verification_algorithms };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(judge));
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     Ok(Arc::new(builder.with_no_client_auth()))
 }
 
-/// Trust in whatever the system trusts; `None` where it tells nobody, as on phones.
-fn system(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
+/// Returns a verifier for the certificate authorities of the system; `None` if they cannot be read, as on phones.
+fn system_verifier(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVerifier>> {
     let mut roots = RootCertStore::empty();
-    // Some of what systems have is older than any rule; the rest is enough.
+    // Some systems include old certificates that cannot be parsed. They are skipped.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok()
 }
 
 #[derive(Debug)]
-struct Judge {
+struct PinOrSystemVerifier {
     pinned: Option<Fingerprint>,
     system: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Judge {
+impl ServerCertVerifier for PinOrSystemVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -76,15 +82,17 @@ impl ServerCertVerifier for Judge {
     ) -> Result<ServerCertVerified, Error> {
         let seen = fingerprint_of(certificate);
         if let Some(pinned) = self.pinned {
-            // That it has the key is proven by its signature, below.
-            return if pinned == seen { Ok(ServerCertVerified::assertion()) } else { Err(other(seen)) };
+            // The handshake signature, verified below, proves that the server has the private key.
+            return if pinned == seen { Ok(ServerCertVerified::assertion()) } else { Err(not_pinned(seen)) };
         }
-        let Some(system) = &self.system else { return Err(unknown(seen, "this system vouches for nobody")) };
+        let Some(system) = &self.system else {
+            return Err(not_trusted(seen, "this system provides no certificate authorities"));
+        };
         system.verify_server_cert(certificate, issuers, name, ocsp, now).map_err(|error| match error {
             Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-                unknown(seen, "nobody known to this system vouches for it")
+                not_trusted(seen, "it is not signed by a certificate authority that this system trusts")
             }
-            error => unknown(seen, &error.to_string()),
+            error => not_trusted(seen, &error.to_string()),
         })
     }
 
@@ -111,14 +119,14 @@ impl ServerCertVerifier for Judge {
     }
 }
 
-fn other(seen: Fingerprint) -> Error {
+fn not_pinned(seen: Fingerprint) -> Error {
     Error::General(format!(
-        "its certificate is not the pinned one, so it may be somebody else; if the server shows {seen}, pin that"
+        "its certificate is not the pinned one, so this may be another server; if the server shows {seen}, pin that"
     ))
 }
 
-fn unknown(seen: Fingerprint, why: &str) -> Error {
+fn not_trusted(seen: Fingerprint, reason: &str) -> Error {
     Error::General(format!(
-        "its certificate is not trusted: {why}; if the server shows the same fingerprint, pin it with `--fingerprint {seen}`"
+        "its certificate is not trusted: {reason}; if the server shows the same fingerprint, pin it with `--fingerprint {seen}`"
     ))
 }

@@ -1,4 +1,5 @@
-//! What stands in for TLS in a build without the feature `tls`: types that there is no value of.
+//! Stubs for builds without the `tls` feature. `Session` and `Acceptor` have no values, so their methods are never
+//! called.
 
 use std::io::{self, IoSlice};
 
@@ -14,7 +15,7 @@ impl Session {
         match *self {}
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
+    pub(crate) fn received_close_notify(&self) -> bool {
         match *self {}
     }
 
@@ -22,7 +23,7 @@ impl Session {
         match *self {}
     }
 
-    pub(crate) fn ask(self, _: std::net::TcpStream, _: &[u8], _: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn request(self, _: std::net::TcpStream, _: &[u8], _: u64) -> io::Result<Vec<u8>> {
         match self {}
     }
 
@@ -39,7 +40,7 @@ impl Session {
 pub(crate) enum Acceptor {}
 
 impl Acceptor {
-    pub(crate) fn of(_: &crate::Config) -> Option<Acceptor> {
+    pub(crate) fn from_config(_: &crate::Config) -> Option<Acceptor> {
         None
     }
 
@@ -52,7 +53,7 @@ impl Acceptor {
     }
 }
 
-/// Whom a client trusts: nobody.
+/// Refuses every TLS connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connector;
 
@@ -62,6 +63,6 @@ impl Connector {
     }
 
     pub(crate) fn connect(&mut self, _: &Host) -> Result<Box<Session>, String> {
-        Err("it speaks TLS, which this program was built without; build it with the feature `tls`".into())
+        Err("TLS is not available: this program was built without it; build it with the feature `tls`".into())
     }
 }
