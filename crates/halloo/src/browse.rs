@@ -1,4 +1,4 @@
-//! Searching for servers: probes and beacons, a live list, a search that ends.
+//! Finding servers on the local network: [`Browser`], a live list, and [`Search`], which ends after a timeout.
 
 mod browser;
 mod config;

@@ -1,12 +1,12 @@
-//! Events on their way to an application that may not take them.
+//! Events that wait for the event queue of the application.
 
 use std::collections::VecDeque;
 
 use super::event::BrowserEvent;
 use crate::event_queue::EventQueue;
 
-/// What happens in one turn, or while the queue is full, is merged to one event for each server, so that nothing grows
-/// and the application still learns how things stand.
+/// Events that are not in the queue yet. The events of one turn, or of the time in which the queue is full, are merged
+/// into one per server, so that memory stays bounded and the application still learns the current state.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     events: VecDeque<BrowserEvent>,
@@ -14,6 +14,7 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
+    /// Adds an event and merges it with the earlier one of the same server.
     pub(super) fn add(&mut self, event: BrowserEvent) {
         use BrowserEvent::{Found, Lost, Updated};
         let id = &event.server().id;
@@ -22,21 +23,21 @@ impl Backlog {
             return self.events.push_back(event);
         };
         match (earlier, event) {
-            // It came and went unseen.
+            // The application never learned of this server.
             (Found(_), Lost(_)) => {}
             (Found(_), Updated(server)) => self.events.push_back(Found(server)),
-            // It was gone for a while, unseen.
+            // The application still knows this server.
             (Lost(_), Found(server)) => self.events.push_back(Updated(server)),
             (_, latest) => self.events.push_back(latest),
         }
     }
 
-    /// The queue has room again.
+    /// Handles that the queue has room again.
     pub(super) fn resume(&mut self) {
         self.full = false;
     }
 
-    /// Hands over what waits, if there is room.
+    /// Moves the events to `queue`, unless it is full.
     pub(super) fn flush(&mut self, queue: &EventQueue<VecDeque<BrowserEvent>>) {
         if !self.full && !self.events.is_empty() {
             self.full = queue.push(&mut self.events);
@@ -65,7 +66,7 @@ mod tests {
         }
     }
 
-    fn told(queue: &EventQueue<VecDeque<BrowserEvent>>) -> Vec<(char, String, Option<u32>)> {
+    fn drain(queue: &EventQueue<VecDeque<BrowserEvent>>) -> Vec<(char, String, Option<u32>)> {
         let next = || queue.next(Some(Instant::now())).event;
         let letter = |event: BrowserEvent| {
             let letter = format!("{event:?}").remove(0);
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_gets_one_event_for_each_server() {
+    fn full_queue_merges_events_per_server() {
         use BrowserEvent::{Found, Lost, Updated};
         let queue = EventQueue::new(crate::EventQueueLimits { max_events: 2, max_bytes: usize::MAX });
         let mut backlog = Backlog::default();
@@ -94,10 +95,10 @@ mod tests {
         backlog.add(Found(server("d", 1)));
         backlog.add(Updated(server("d", 2)));
         assert_eq!(backlog.events.len(), 3);
-        assert_eq!(told(&queue), [('F', "a".into(), Some(0)), ('F', "b".into(), Some(0))]);
+        assert_eq!(drain(&queue), [('F', "a".into(), Some(0)), ('F', "b".into(), Some(0))]);
         backlog.resume();
         backlog.flush(&queue);
         let later = [('U', "a".into(), Some(10_000)), ('U', "b".into(), Some(10_000)), ('F', "d".into(), Some(2))];
-        assert_eq!(told(&queue), later);
+        assert_eq!(drain(&queue), later);
     }
 }

@@ -1,4 +1,4 @@
-//! The handle of a live list of servers.
+//! [`Browser`], a live list of servers.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,10 +14,10 @@ use crate::EventQueueLimits;
 use crate::event_queue::EventQueue;
 use crate::event_receiver::EventReceiver;
 
-/// A live list of the servers on the local network: one thread that probes and listens until this is dropped.
+/// A live list of the servers on the local network. Its thread sends probes and receives beacons until it is dropped.
 ///
-/// A server is found within milliseconds, also while it has clients. It is lost at once when it stops or restarts, and
-/// within ten seconds when it vanishes. At most 256 servers are remembered, 64 per address.
+/// A server is found within milliseconds, even while it has clients. It is lost immediately when it stops or restarts,
+/// and within ten seconds when it stops responding. At most 256 servers are stored, 64 per address.
 ///
 /// ```
 /// use halloo::{Browser, BrowserConfig, BrowserEvent, Config, Server};
@@ -51,8 +51,8 @@ impl Browser {
     /// Starts searching.
     ///
     /// # Errors
-    /// When the system provides no socket or no thread. A port or an interface that cannot be used is logged, and the
-    /// others are used.
+    /// When no socket can be opened or no thread can be started. A single port or interface that cannot be used is
+    /// logged and skipped.
     pub fn start(config: BrowserConfig) -> io::Result<Browser> {
         let queue =
             Arc::new(EventQueue::new(EventQueueLimits { max_events: config.max_events.max(1), max_bytes: usize::MAX }));
@@ -65,36 +65,38 @@ impl Browser {
 
     /// Returns the known servers, in the order in which they were found.
     pub fn servers(&self) -> Vec<ServerInfo> {
-        let browser = self.shared.browser();
-        browser.servers().map(|server| ServerInfo::new(server.clone(), self.shared.epoch)).collect()
+        let core = self.shared.core();
+        core.servers().map(|server| ServerInfo::new(server.clone(), self.shared.epoch)).collect()
     }
 
-    /// Returns how often a server was left out because the list was full: most likely a flood of forged beacons.
+    /// Returns how many datagrams of new servers were ignored because the list was full, most likely due to a flood of
+    /// forged beacons.
     pub fn left_out(&self) -> u64 {
-        self.shared.browser().left_out()
+        self.shared.core().left_out()
     }
 
-    /// Returns the events as they come, blocking for each. Ends only when the system fails, which is logged.
+    /// Returns an iterator that blocks until the next event. It ends only if the thread fails, which is logged.
     pub fn events(&self) -> impl Iterator<Item = BrowserEvent> + '_ {
         self.receiver.iter()
     }
 
-    /// Returns the next event if there is one, for a loop that must not block.
+    /// Returns the next event if there is one. Does not block.
     pub fn try_event(&self) -> Option<BrowserEvent> {
         self.receiver.try_next()
     }
 
-    /// Waits for the next event, at most for `timeout`.
+    /// Waits for the next event for at most `timeout`. Returns `None` on timeout.
     pub fn wait_event(&self, timeout: Duration) -> Option<BrowserEvent> {
         self.receiver.next_timeout(timeout)
     }
 
-    /// Awaits the next event on any executor; `None` as with [`Browser::events`].
+    /// Awaits the next event. Works with any executor. Returns `None` only if the thread failed, as
+    /// [`Browser::events`].
     pub async fn event(&self) -> Option<BrowserEvent> {
         self.receiver.next().await
     }
 
-    /// Waits for the next event until `deadline`, or without a limit.
+    /// Waits for the next event until `deadline`; if that is `None`, without a limit.
     pub(super) fn next_until(&self, deadline: Option<Instant>) -> Option<BrowserEvent> {
         self.receiver.next_deadline(deadline)
     }
@@ -104,7 +106,7 @@ impl Drop for Browser {
     fn drop(&mut self) {
         self.shared.stop();
         if let Some(thread) = self.thread.take() {
-            // The thread catches its panics, so there is nothing to learn from its end.
+            // The thread catches and logs its own panics.
             let _ = thread.join();
         }
     }

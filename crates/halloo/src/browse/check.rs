@@ -1,4 +1,4 @@
-//! Asking a server over TCP whether it is still there: `GET /discovery.json`, without ever waiting.
+//! A check over TCP whether a server still runs: a non-blocking `GET /discovery.json`.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -8,12 +8,13 @@ use halloo_proto::browser::CheckResult;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-/// For the whole question: a server on the local network answers in milliseconds, a lost segment costs a second.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The longest answer that is read; a server's takes a tenth of it.
-const ANSWER: usize = 8 * 1024;
+/// Timeout of the whole request: a server on the local network responds in milliseconds, and retransmitting a lost
+/// segment takes a second.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum bytes of a response; that of a server has a tenth of it.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024;
 
-/// A question on its way.
+/// A request in progress.
 #[derive(Debug)]
 pub(super) struct Check {
     pub(super) addr: SocketAddr,
@@ -21,56 +22,60 @@ pub(super) struct Check {
     stream: TcpStream,
     request: Vec<u8>,
     sent: usize,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     connected: bool,
 }
 
-/// What came of it.
+/// The result of a check, owned. See [`CheckResult`].
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum CheckOutcome {
     Body(Vec<u8>),
-    Odd,
+    Unexpected,
     Refused,
-    Silence,
+    NoResponse,
 }
 
-impl Outcome {
+impl CheckOutcome {
     pub(super) fn as_result(&self) -> CheckResult<'_> {
         match self {
-            Outcome::Body(body) => CheckResult::Body(body),
-            Outcome::Odd => CheckResult::Unexpected,
-            Outcome::Refused => CheckResult::Refused,
-            Outcome::Silence => CheckResult::NoResponse,
+            CheckOutcome::Body(body) => CheckResult::Body(body),
+            CheckOutcome::Unexpected => CheckResult::Unexpected,
+            CheckOutcome::Refused => CheckResult::Refused,
+            CheckOutcome::NoResponse => CheckResult::NoResponse,
         }
     }
 }
 
 impl Check {
-    /// Begins to connect to `addr`, watched as `token`.
-    pub(super) fn start(addr: SocketAddr, registry: &Registry, token: Token, now: Instant) -> Result<Check, Outcome> {
-        let mut stream = TcpStream::connect(addr).map_err(|error| failure(&error))?;
+    /// Starts to connect to `addr` and registers the socket as `token`.
+    pub(super) fn start(
+        addr: SocketAddr,
+        registry: &Registry,
+        token: Token,
+        now: Instant,
+    ) -> Result<Check, CheckOutcome> {
+        let mut stream = TcpStream::connect(addr).map_err(|error| connect_failure(&error))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut stream, token, interest).map_err(|error| failure(&error))?;
+        registry.register(&mut stream, token, interest).map_err(|error| connect_failure(&error))?;
         let request = format!("GET /discovery.json HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").into_bytes();
-        let (sent, answer, connected) = (0, Vec::new(), false);
-        Ok(Check { addr, deadline: now + PATIENCE, stream, request, sent, answer, connected })
+        let (sent, response, connected) = (0, Vec::new(), false);
+        Ok(Check { addr, deadline: now + CHECK_TIMEOUT, stream, request, sent, response, connected })
     }
 
-    /// Does what can be done without waiting; the outcome once there is one.
-    pub(super) fn advance(&mut self, now: Instant) -> Option<Outcome> {
+    /// Makes progress without blocking. Returns the outcome when the check is complete or has timed out.
+    pub(super) fn advance(&mut self, now: Instant) -> Option<CheckOutcome> {
         match self.exchange() {
             Ok(outcome) => Some(outcome),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Something took the connection, at least.
-                let late = if self.connected { Outcome::Odd } else { Outcome::Silence };
-                (now >= self.deadline).then_some(late)
+                let timed_out = if self.connected { CheckOutcome::Unexpected } else { CheckOutcome::NoResponse };
+                (now >= self.deadline).then_some(timed_out)
             }
-            Err(_) if self.connected => Some(Outcome::Odd),
-            Err(error) => Some(failure(&error)),
+            Err(_) if self.connected => Some(CheckOutcome::Unexpected),
+            Err(error) => Some(connect_failure(&error)),
         }
     }
 
-    fn exchange(&mut self) -> io::Result<Outcome> {
+    fn exchange(&mut self) -> io::Result<CheckOutcome> {
         if !self.connected {
             if let Some(error) = self.stream.take_error()? {
                 return Err(error);
@@ -93,40 +98,41 @@ impl Check {
         let mut buffer = [0; 2048];
         loop {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(body(&self.answer, true).map_or(Outcome::Odd, Outcome::Body)),
-                Ok(count) => self.answer.extend_from_slice(&buffer[..count]),
+                Ok(0) => return Ok(body(&self.response, true).map_or(CheckOutcome::Unexpected, CheckOutcome::Body)),
+                Ok(count) => self.response.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
-            if let Some(body) = body(&self.answer, false) {
-                return Ok(Outcome::Body(body));
+            if let Some(body) = body(&self.response, false) {
+                return Ok(CheckOutcome::Body(body));
             }
-            if self.answer.len() > ANSWER {
-                return Ok(Outcome::Odd);
+            if self.response.len() > MAX_RESPONSE_BYTES {
+                return Ok(CheckOutcome::Unexpected);
             }
         }
     }
 }
 
-fn failure(error: &io::Error) -> Outcome {
+fn connect_failure(error: &io::Error) -> CheckOutcome {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Outcome::Refused,
-        _ => Outcome::Silence,
+        io::ErrorKind::ConnectionRefused => CheckOutcome::Refused,
+        _ => CheckOutcome::NoResponse,
     }
 }
 
-/// The body of a 200, if it is whole: as long as told, or, when nothing is told, `ended` (RFC 9112 section 6.3).
-fn body(answer: &[u8], ended: bool) -> Option<Vec<u8>> {
+/// Returns the body of a response with status 200 if it is complete: as long as its Content-Length or, without one,
+/// once the connection has `ended` (RFC 9112 section 6.3).
+fn body(bytes: &[u8], ended: bool) -> Option<Vec<u8>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = response.parse(answer).ok()? else { return None };
+    let httparse::Status::Complete(head) = response.parse(bytes).ok()? else { return None };
     if response.code != Some(200) {
         return None;
     }
-    let told = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let Some(told) = told else { return ended.then(|| answer[head..].to_vec()) };
-    let length: usize = std::str::from_utf8(told.value).ok()?.trim().parse().ok()?;
-    Some(answer.get(head..head.checked_add(length)?)?.to_vec())
+    let content_length = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let Some(content_length) = content_length else { return ended.then(|| bytes[head..].to_vec()) };
+    let length: usize = std::str::from_utf8(content_length.value).ok()?.trim().parse().ok()?;
+    Some(bytes.get(head..head.checked_add(length)?)?.to_vec())
 }
 
 #[cfg(test)]
@@ -134,21 +140,21 @@ mod tests {
     use super::body;
 
     #[test]
-    fn a_body_is_whole_or_none() {
-        let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        for cut in 0..whole.len() {
-            assert_eq!(body(&whole[..cut], true), None, "at {cut}");
+    fn body_is_returned_only_when_complete() {
+        let complete = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        for cut in 0..complete.len() {
+            assert_eq!(body(&complete[..cut], true), None, "at {cut}");
         }
-        assert_eq!(body(whole, false).as_deref(), Some(&b"{}"[..]));
+        assert_eq!(body(complete, false).as_deref(), Some(&b"{}"[..]));
         let until_end = b"HTTP/1.1 200 OK\r\n\r\n{}";
         assert_eq!((body(until_end, false), body(until_end, true).as_deref()), (None, Some(&b"{}"[..])));
-        for odd in [
+        for invalid in [
             &b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"[..],
             b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
             b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n{}",
             b"SSH-2.0-x\r\n",
         ] {
-            assert_eq!(body(odd, true), None);
+            assert_eq!(body(invalid, true), None);
         }
     }
 }

@@ -6,17 +6,18 @@ use halloo_proto::defaults::DISCOVERY_PORT;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BrowserConfig {
-    /// UDP port that probes are sent to and beacons are received on; the nine after it are tried when it cannot be
-    /// bound. Default: 8766.
+    /// UDP port that probes are sent to and beacons are received on. If it cannot be bound, the nine ports after it are
+    /// tried. Default: 8766.
     pub discovery_port: u16,
     /// Searches this machine only, and sends nothing to the network. Default: `false`.
     pub local: bool,
-    /// Searches by multicast DNS, too, unless `local` is set. Default: `true`.
+    /// Also searches by multicast DNS, unless `local` is set. Default: `true`.
     #[cfg(feature = "mdns")]
     pub mdns: bool,
-    /// The id of a server to leave out: your own, as [`Server::id`](crate::Server::id) returns it.
+    /// The id of a server to ignore, such as your own ([`Server::id`](crate::Server::id)). Default: `None`.
     pub ignore: Option<String>,
-    /// Events that wait for the application; beyond, they are merged into one per server. Default: 1,024.
+    /// Maximum number of queued events. While the queue is full, further events are merged into one per server.
+    /// Default: 1,024.
     pub max_events: usize,
 }
 
@@ -28,7 +29,7 @@ impl Default for BrowserConfig {
             #[cfg(feature = "mdns")]
             mdns: true,
             ignore: None,
-            // Each of the 256 servers that are remembered may come, change and go.
+            // Four for each of the 256 servers that are stored.
             max_events: 1024,
         }
     }

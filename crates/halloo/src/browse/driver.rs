@@ -1,7 +1,8 @@
-//! The thread of a browser: it moves bytes and time between the network and the core.
+//! The thread of a browser, which connects the pure state machine of `halloo-proto` to sockets and the clock.
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use halloo_proto::browser::{Browser as Core, Change, MAX_CHECKS, MAX_SERVERS, Pr
 use mio::{Events, Poll, Token, Waker};
 
 use super::backlog::Backlog;
-use super::check::{Check, Outcome};
+use super::check::{Check, CheckOutcome};
 use super::config::BrowserConfig;
 use super::event::BrowserEvent;
 use super::server_info::ServerInfo;
@@ -26,9 +27,9 @@ use crate::{discovery::interfaces, mdns::ServiceSearch};
 
 const WAKER: Token = Token(0);
 const SOCKETS: Token = Token(1);
-const CHECKED: Token = Token(2);
+const CHECKS: Token = Token(2);
 
-/// What the thread and the application's side both see.
+/// State that the thread shares with the handle [`Browser`](super::Browser).
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) epoch: Instant,
@@ -39,8 +40,8 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn browser(&self) -> MutexGuard<'_, Core> {
-        // Held for the time of one datagram; a panic in it ends the thread, and what is known stays readable.
+    /// Locks the core. A panic while it is locked ends the thread, after which the known servers stay readable.
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -49,7 +50,7 @@ impl Shared {
         self.wake();
     }
 
-    /// The application has taken events, and there is room again.
+    /// Handles that the event queue has room again.
     pub(super) fn resume(&self) {
         self.resumed.store(true, Ordering::Release);
         self.wake();
@@ -57,7 +58,7 @@ impl Shared {
 
     fn wake(&self) {
         if let Err(error) = self.waker.wake() {
-            tracing::error!("cannot wake the browser's thread: {error}");
+            tracing::error!("cannot wake the browser thread: {error}");
         }
     }
 
@@ -66,7 +67,7 @@ impl Shared {
     }
 }
 
-/// Everything the thread owns.
+/// The state that the thread owns.
 #[derive(Debug)]
 pub(super) struct Driver {
     poll: Poll,
@@ -76,14 +77,15 @@ pub(super) struct Driver {
     sockets: Sockets,
     checks: Vec<Check>,
     backlog: Backlog,
-    /// Ends with the thread.
+    /// Stops when it is dropped.
     #[cfg(feature = "mdns")]
-    _services: Option<ServiceSearch>,
-    /// That servers are left out is told once.
-    told_left_out: bool,
+    _service_search: Option<ServiceSearch>,
+    /// Whether ignored servers were logged, which happens once.
+    logged_left_out: bool,
 }
 
 impl Driver {
+    /// Opens the sockets and starts the search by multicast DNS.
     pub(super) fn open(
         config: &BrowserConfig,
         queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
@@ -91,7 +93,7 @@ impl Driver {
         let poll = Poll::new()?;
         let sockets = Sockets::open(config, poll.registry(), SOCKETS)?;
         let mut seed = [0; 8];
-        // Without entropy the nonce is constant: replies are still told from those of other browsers by their socket.
+        // Without entropy the nonce is constant, which still works: replies go to the socket that sent the probe.
         let _ = getrandom::fill(&mut seed);
         let nonce: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
         let core = Core::new(&nonce, config.discovery_port, config.ignore.clone(), u64::from_ne_bytes(seed));
@@ -111,28 +113,28 @@ impl Driver {
             checks: Vec::with_capacity(MAX_CHECKS),
             backlog: Backlog::default(),
             #[cfg(feature = "mdns")]
-            _services: services(config, &shared),
-            told_left_out: false,
+            _service_search: start_service_search(config, &shared),
+            logged_left_out: false,
         };
         Ok((driver, shared))
     }
 
-    /// Runs until stopped. However that ends, nobody is left waiting for an event.
+    /// Runs until it is stopped or fails. In any case it closes the event queue, which ends the wait for events.
     pub(super) fn run(mut self) {
-        match catch_unwind(AssertUnwindSafe(|| self.turn_until_stopped())) {
+        match catch_unwind(AssertUnwindSafe(|| self.run_turns())) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!("the browser ends, for the system fails: {error}"),
-            Err(_) => tracing::error!("the browser ends after a panic on its thread"),
+            Ok(Err(error)) => tracing::error!("the browser stopped because of a system error: {error}"),
+            Err(_) => tracing::error!("the browser stopped because its thread panicked"),
         }
         self.queue.close();
     }
 
-    fn turn_until_stopped(&mut self) -> io::Result<()> {
+    fn run_turns(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
         let mut more = false;
         loop {
-            self.ask();
-            self.tell();
+            self.send_due();
+            self.publish_changes();
             match self.poll.poll(&mut events, Some(if more { Duration::ZERO } else { self.timeout() })) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
@@ -143,19 +145,19 @@ impl Driver {
             if self.shared.resumed.swap(false, Ordering::Acquire) {
                 self.backlog.resume();
             }
-            more = self.listen();
+            more = self.receive();
         }
     }
 
-    /// Takes in what arrived.
-    fn listen(&mut self) -> bool {
-        let mut core = self.shared.browser();
+    /// Handles received datagrams and results of checks. Returns whether unread datagrams may remain.
+    fn receive(&mut self) -> bool {
+        let mut core = self.shared.core();
         let now = self.shared.now();
         let more = self.sockets.receive(|datagram, from| core.handle_datagram(datagram, from, now));
         let instant = Instant::now();
         self.checks.retain_mut(|check| match check.advance(instant) {
             Some(outcome) => {
-                tracing::trace!("asked {} over TCP: {outcome:?}", check.addr);
+                tracing::trace!("checked {} over TCP: {outcome:?}", check.addr);
                 core.handle_check_result(check.addr, outcome.as_result(), now);
                 false
             }
@@ -165,76 +167,77 @@ impl Driver {
         more
     }
 
-    /// Sends the probes and the questions that are due.
-    fn ask(&mut self) {
+    /// Sends the probes and starts the checks that are due.
+    fn send_due(&mut self) {
         let now = self.shared.now();
         let mut refreshed = false;
         loop {
-            // Not in the condition, where the lock would be held while sending.
-            let probe = self.shared.browser().poll_probe(now);
+            // A separate statement, because a `while let` would hold the lock while sending.
+            let probe = self.shared.core().poll_probe(now);
             let Some(probe) = probe else { break };
             if !matches!(probe, Probe::One(_))
                 && !std::mem::replace(&mut refreshed, true)
                 && self.sockets.refresh(self.poll.registry())
             {
-                self.shared.browser().rescan(now);
+                self.shared.core().rescan(now);
             }
             self.sockets.send(probe, &self.probe, self.poll.registry());
         }
         loop {
-            let addr = self.shared.browser().poll_check();
+            let addr = self.shared.core().poll_check();
             let Some(addr) = addr else { break };
-            match Check::start(addr, self.poll.registry(), CHECKED, Instant::now()) {
+            match Check::start(addr, self.poll.registry(), CHECKS, Instant::now()) {
                 Ok(check) => self.checks.push(check),
-                Err(outcome) => self.fail(addr, &outcome),
+                Err(outcome) => self.handle_failed_check(addr, &outcome),
             }
         }
     }
 
-    fn fail(&self, addr: std::net::SocketAddr, outcome: &Outcome) {
-        tracing::trace!("cannot ask {addr} over TCP: {outcome:?}");
-        self.shared.browser().handle_check_result(addr, outcome.as_result(), self.shared.now());
+    fn handle_failed_check(&self, addr: SocketAddr, outcome: &CheckOutcome) {
+        tracing::trace!("cannot check {addr} over TCP: {outcome:?}");
+        self.shared.core().handle_check_result(addr, outcome.as_result(), self.shared.now());
     }
 
-    /// Hands what changed to the application.
-    fn tell(&mut self) {
-        let mut core = self.shared.browser();
+    /// Passes changes to the application.
+    fn publish_changes(&mut self) {
+        let mut core = self.shared.core();
         while let Some(change) = core.poll_change() {
-            self.backlog.add(event(change, self.shared.epoch));
+            self.backlog.add(browser_event(change, self.shared.epoch));
         }
-        if core.left_out() > 0 && !std::mem::replace(&mut self.told_left_out, true) {
-            tracing::warn!("more servers call than the {MAX_SERVERS} that are remembered: are their beacons forged?");
+        if core.left_out() > 0 && !std::mem::replace(&mut self.logged_left_out, true) {
+            tracing::warn!("more than {MAX_SERVERS} servers found; ignoring further ones, whose beacons may be forged");
         }
         drop(core);
         self.backlog.flush(&self.queue);
     }
 
+    /// Returns the time until the next probe, check or timeout is due.
     fn timeout(&self) -> Duration {
-        let next = self.shared.browser().poll_timeout() - self.shared.now();
+        let next = self.shared.core().poll_timeout() - self.shared.now();
         let checks = self.checks.iter().map(|check| check.deadline.saturating_duration_since(Instant::now()));
         checks.fold(next, Duration::min)
     }
 }
 
-/// Looks for services, too. Without it servers are found by beacons and replies, so a failure ends nothing.
+/// Starts the search by multicast DNS. A failure is only logged, because beacons and replies work without it.
 #[cfg(feature = "mdns")]
-fn services(config: &BrowserConfig, shared: &Arc<Shared>) -> Option<ServiceSearch> {
+fn start_service_search(config: &BrowserConfig, shared: &Arc<Shared>) -> Option<ServiceSearch> {
     if !config.mdns || config.local {
         return None;
     }
     let shared = Arc::clone(shared);
-    let sighted = move |addr: std::net::SocketAddr| {
-        // Multicasts cross no router, so an address further away is forged, and is not to be asked.
+    let handle_address = move |addr: SocketAddr| {
+        // Routers do not forward multicast, so an address outside the local network is forged and must not be checked.
         if AccessRules::default().allows_peer(addr.ip(), &interfaces::networks()) {
-            shared.browser().handle_service(addr);
+            shared.core().handle_service(addr);
             shared.wake();
         }
     };
-    let search = ServiceSearch::start(sighted);
+    let search = ServiceSearch::start(handle_address);
     search.inspect_err(|error| tracing::warn!("cannot search by multicast DNS: {error}")).ok()
 }
 
-fn event(change: Change, epoch: Instant) -> BrowserEvent {
+fn browser_event(change: Change, epoch: Instant) -> BrowserEvent {
     match change {
         Change::Found(server) => BrowserEvent::Found(ServerInfo::new(server, epoch)),
         Change::Updated(server) => BrowserEvent::Updated(ServerInfo::new(server, epoch)),

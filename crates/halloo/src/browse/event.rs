@@ -1,9 +1,9 @@
-//! Events of a browser.
+//! The events of a browser.
 
 use super::server_info::ServerInfo;
 use crate::event_queue::Weigh;
 
-/// A change on the network.
+/// An event of a [`Browser`](crate::Browser).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BrowserEvent {
@@ -11,14 +11,14 @@ pub enum BrowserEvent {
     Found(ServerInfo),
     /// A known server changed: its name, its number of clients, or an address.
     Updated(ServerInfo),
-    /// A server stopped, restarted, or no longer answers.
+    /// A server stopped, restarted, or no longer responds.
     Lost(ServerInfo),
 }
 
 impl Weigh for BrowserEvent {}
 
 impl BrowserEvent {
-    /// Returns the server that it is about.
+    /// Returns the server that was found, updated or lost.
     pub fn server(&self) -> &ServerInfo {
         match self {
             BrowserEvent::Found(server) | BrowserEvent::Updated(server) | BrowserEvent::Lost(server) => server,

@@ -1,14 +1,14 @@
-//! A search for servers that ends.
+//! Searches with a timeout.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
-/// After the first server with a name, how long to wait for others with the same name: a few round trips on Wi-Fi.
+/// Time to wait for other servers with the same name after the first one: a few round trips on Wi-Fi.
 const NAMESAKE_DELAY: Duration = Duration::from_millis(200);
 
-/// Returns the servers on the local network that answer within `timeout`. For a live list, see [`Browser`].
+/// Returns the servers that are found on the local network within `timeout`. For a live list, see [`Browser`].
 ///
 /// ```no_run
 /// for server in halloo::discover(std::time::Duration::from_secs(3))? {
@@ -18,15 +18,15 @@ const NAMESAKE_DELAY: Duration = Duration::from_millis(200);
 /// ```
 ///
 /// # Errors
-/// When the system provides no socket. An empty list means that no server was found.
+/// When no socket can be opened or no thread can be started. An empty list means that no server was found.
 pub fn discover(timeout: Duration) -> io::Result<Vec<ServerInfo>> {
     Search { timeout, ..Search::default() }.run()
 }
 
-/// Returns the servers with this name, ignoring case, or with this id.
+/// Returns the servers whose name, ignoring case, or id is `name`.
 ///
-/// Waits at most `timeout` for the first one, and then 200 ms for others with the same name. An id is unique, so a server
-/// with this id is returned at once. An empty list means that no such server was found.
+/// Waits for the first one for at most `timeout`, and then 200 ms for others with the same name. An id is unique, so a
+/// server with this id is returned immediately. An empty list means that no such server was found.
 ///
 /// ```no_run
 /// match halloo::find("living-room", std::time::Duration::from_secs(3))?.as_slice() {
@@ -38,12 +38,12 @@ pub fn discover(timeout: Duration) -> io::Result<Vec<ServerInfo>> {
 /// ```
 ///
 /// # Errors
-/// As [`discover`].
+/// The same as [`discover`].
 pub fn find(name: &str, timeout: Duration) -> io::Result<Vec<ServerInfo>> {
     Search { timeout, ..Search::default() }.find(name)
 }
 
-/// A search that ends. Start from [`Search::default`] and change what you need.
+/// A search with a timeout. Start from [`Search::default`] and change what you need.
 ///
 /// ```no_run
 /// let mut search = halloo::Search::default();
@@ -54,11 +54,11 @@ pub fn find(name: &str, timeout: Duration) -> io::Result<Vec<ServerInfo>> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Search {
-    /// Where to search.
+    /// The settings of the browser that searches.
     pub browser: BrowserConfig,
-    /// How long to search. Default: 3 s.
+    /// Maximum duration of the search. Default: 3 s.
     pub timeout: Duration,
-    /// End with the first server. Default: `false`.
+    /// Ends the search when the first server is found. Default: `false`.
     pub first: bool,
 }
 
@@ -69,10 +69,10 @@ impl Default for Search {
 }
 
 impl Search {
-    /// Searches until the timeout, or until the first server is found if that is enough.
+    /// Searches until the timeout or, if [`Search::first`] is set, until the first server is found.
     ///
     /// # Errors
-    /// As [`discover`].
+    /// The same as [`discover`].
     pub fn run(&self) -> io::Result<Vec<ServerInfo>> {
         let browser = Browser::start(self.browser.clone())?;
         let deadline = Instant::now().checked_add(self.timeout);
@@ -80,10 +80,11 @@ impl Search {
         Ok(browser.servers())
     }
 
-    /// Does what [`find`] does, with these settings; with `first`, it does not wait for others with the same name.
+    /// Searches by name or id as [`find`] does. If [`Search::first`] is set, it does not wait for other servers with
+    /// the same name.
     ///
     /// # Errors
-    /// As [`discover`].
+    /// The same as [`discover`].
     pub fn find(&self, name: &str) -> io::Result<Vec<ServerInfo>> {
         let browser = Browser::start(self.browser.clone())?;
         let mut deadline = Instant::now().checked_add(self.timeout);

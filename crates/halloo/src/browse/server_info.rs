@@ -1,4 +1,4 @@
-//! A server as a search finds it.
+//! A server that was found.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -11,40 +11,43 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ServerInfo {
-    /// Random at each start of a server; its address for a server without an id.
+    /// The id of the server, random at each start; its address if it has no id.
     pub id: String,
-    /// Its name, at most 64 characters without control or bidirectional ones; empty when it has none.
+    /// The name of the server, at most 64 characters, without control or bidirectional characters; empty if it has
+    /// none.
     pub name: String,
-    /// Where to connect: an address that it was heard from, preferably on the network.
+    /// The URL to connect to. Its address is one that the server responded or sent beacons from, preferably not
+    /// loopback.
     pub url: String,
-    /// Where else to try, best first, at most eight: addresses that it was heard from, then others that it lists.
+    /// Addresses to try, best first, at most eight: those that the server responded or sent beacons from, then others
+    /// that it lists.
     pub addresses: Vec<SocketAddr>,
-    /// Its number of clients, if known.
+    /// The number of connected clients, if known.
     pub clients: Option<u32>,
-    /// Whether it requires a token.
+    /// Whether the server requires a token.
     pub auth: bool,
-    /// Whether it uses TLS.
+    /// Whether the server uses TLS.
     pub tls: bool,
-    /// How it was found.
+    /// How the server was found.
     pub via: DiscoveryMethod,
-    /// When it was last heard from.
+    /// When the last beacon or response was received from the server.
     #[serde(skip)]
     pub heard: Instant,
 }
 
 impl ServerInfo {
-    /// Returns how long ago it was last heard from. A server sends no beacons while it has clients, but answers a
-    /// probe every three seconds.
+    /// Returns the time since the last beacon or response. A server sends no beacons while it has clients, but replies
+    /// to a probe every three seconds.
     pub fn age(&self) -> Duration {
         self.heard.elapsed()
     }
 
-    /// Returns whether `name` is its name, ignoring case, or its id.
+    /// Returns whether `name` is the name, ignoring case, or the id of the server.
     pub fn is_called(&self, name: &str) -> bool {
         self.id.eq_ignore_ascii_case(name) || self.name.to_lowercase() == name.to_lowercase()
     }
 
-    /// What the core knows, with its times since `epoch`.
+    /// Converts a server of the core, whose times are relative to `epoch`.
     pub(super) fn new(server: Server, epoch: Instant) -> ServerInfo {
         let scheme = if server.tls { "wss" } else { "ws" };
         ServerInfo {

@@ -1,4 +1,4 @@
-//! One socket that hears beacons, and one for each interface that asks.
+//! The UDP sockets of a browser: one that receives beacons, and one for each interface that sends probes.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,26 +13,30 @@ use mio::{Interest, Registry, Token};
 use super::config::BrowserConfig;
 use crate::discovery::interfaces;
 
-/// Datagrams read from one socket in one turn, so that a flood on one does not hide what another one hears.
-const TURN: usize = 64;
+/// Maximum datagrams read from one socket in one turn, so that a flood on one socket does not starve the others.
+const DATAGRAMS_PER_TURN: usize = 64;
 
-/// The UDP sockets of a browser.
+/// See the module documentation.
 #[derive(Debug)]
 pub(super) struct Sockets {
     discovery_port: u16,
     local: bool,
     token: Token,
-    /// Without it only replies are heard, which every server of this version gives.
+    /// Receives beacons. `None` if no port could be bound; then only servers that reply to probes are found.
     receiver: Option<UdpSocket>,
+    /// Send probes and receive the replies.
     senders: Vec<(Interface, UdpSocket)>,
-    /// The interfaces as they were when last looked at.
+    /// The interfaces at the last refresh.
     interfaces: Vec<Interface>,
-    /// Our own addresses, with the length of their networks' prefixes.
+    /// The addresses of this machine, with their prefix lengths.
     networks: Vec<(IpAddr, u8)>,
 }
 
 impl Sockets {
-    /// Opens what can be opened, all watched as `token`.
+    /// Opens the sockets and registers them as `token`.
+    ///
+    /// # Errors
+    /// When no socket can be opened. A single one that cannot be opened is logged and skipped.
     pub(super) fn open(config: &BrowserConfig, registry: &Registry, token: Token) -> io::Result<Sockets> {
         let (discovery_port, local) = (config.discovery_port, config.local);
         let (senders, interfaces, networks) = (Vec::new(), Vec::new(), Vec::new());
@@ -50,58 +54,64 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// Looks at the interfaces anew, since networks come and go. Whether there is one that was not there before.
+    /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface.
     pub(super) fn refresh(&mut self, registry: &Registry) -> bool {
         let loopback = Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false };
-        let mut wanted = vec![loopback];
+        let mut current = vec![loopback];
         if !self.local {
-            wanted.extend(announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()));
+            current.extend(announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()));
         }
         self.networks = interfaces::networks();
         let contains = |list: &[Interface], one: &Interface| list.iter().any(|other| is_same(other, one));
         self.senders.retain_mut(|(interface, socket)| {
-            let stays = contains(&wanted, interface);
-            if !stays {
-                forget(registry, socket);
+            let exists = contains(&current, interface);
+            if !exists {
+                deregister(registry, socket);
             }
-            stays
+            exists
         });
-        for interface in &wanted {
+        for interface in &current {
             if self.senders.iter().any(|(open, _)| is_same(open, interface)) {
                 continue;
             }
             match open_sender(interface, registry, self.token) {
                 Ok(socket) => self.senders.push((interface.clone(), socket)),
-                Err(error) => tracing::debug!("no probe from {} ({}): {error}", interface.addr, interface.name),
+                Err(error) => {
+                    tracing::debug!("cannot send probes from {} ({}): {error}", interface.addr, interface.name)
+                }
             }
         }
-        let new = wanted.iter().any(|interface| !contains(&self.interfaces, interface));
-        self.interfaces = wanted;
+        let new = current.iter().any(|interface| !contains(&self.interfaces, interface));
+        self.interfaces = current;
         new
     }
 
-    /// Sends a probe. An interface that cannot take it is opened anew for the next one.
+    /// Sends a probe. A sender that fails is closed, and opened again for the next probe.
     pub(super) fn send(&mut self, probe: Probe, datagram: &[u8], registry: &Registry) {
         let base = self.discovery_port;
-        let (one, ports): (_, Vec<u16>) = match probe {
+        let (target, ports): (_, Vec<u16>) = match probe {
             Probe::All => (None, vec![base]),
             Probe::AllPorts => (None, candidates(base, false).collect()),
             Probe::One(SocketAddr::V4(to)) => (Some(*to.ip()), vec![to.port()]),
             Probe::One(SocketAddr::V6(_)) => return,
         };
-        let through = one.and_then(interfaces::address_towards);
+        let source = target.and_then(interfaces::address_towards);
         self.senders.retain_mut(|(interface, socket)| {
-            let to = match one {
-                Some(_) if through != Some(interface.addr) => return true,
+            let to = match target {
+                Some(_) if source != Some(interface.addr) => return true,
                 Some(ip) => ip,
                 None => interface.broadcast_to(),
             };
             let sent = ports.iter().try_for_each(|port| socket.send_to(datagram, (to, *port).into()).map(drop));
             match sent {
-                // A full buffer loses a datagram, as the network does.
+                // A full send buffer loses the datagram, which is no worse than a loss on the network.
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    tracing::debug!("no probe from {} ({}) to {to}: {error}", interface.addr, interface.name);
-                    forget(registry, socket);
+                    tracing::debug!(
+                        "cannot send a probe from {} ({}) to {to}: {error}",
+                        interface.addr,
+                        interface.name
+                    );
+                    deregister(registry, socket);
                     false
                 }
                 _ => true,
@@ -109,12 +119,13 @@ impl Sockets {
         });
     }
 
-    /// Reads what waits, within limits. Whether more may wait, of which no new edge will tell.
+    /// Reads a limited number of datagrams. Returns whether more may be left, for which there is no new readiness
+    /// event.
     pub(super) fn receive(&mut self, mut handle: impl FnMut(&[u8], SocketAddr)) -> bool {
         let mut more = false;
         let mut buffer = [0; 2048];
         for socket in self.receiver.iter().chain(self.senders.iter().map(|(_, socket)| socket)) {
-            let mut left = TURN;
+            let mut left = DATAGRAMS_PER_TURN;
             loop {
                 if left == 0 {
                     more = true;
@@ -122,10 +133,10 @@ impl Sockets {
                 }
                 left -= 1;
                 match socket.recv_from(&mut buffer) {
-                    Ok((length, from)) if self.is_near(from.ip()) => handle(&buffer[..length], from),
+                    Ok((length, from)) if self.accepts(from.ip()) => handle(&buffer[..length], from),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // Mostly the answer to an earlier probe that nobody listens there.
+                    // Usually ICMP port unreachable in response to an earlier probe.
                     Err(error) => tracing::debug!("cannot read a datagram: {error}"),
                 }
             }
@@ -133,8 +144,9 @@ impl Sockets {
         more
     }
 
-    /// Broadcasts cross no router, so whatever claims to come from further away is forged.
-    fn is_near(&self, from: IpAddr) -> bool {
+    /// Returns whether datagrams from this address are handled. Routers do not forward broadcasts, so an address
+    /// outside the local network is forged.
+    fn accepts(&self, from: IpAddr) -> bool {
         if self.local {
             return from.is_loopback() || self.networks.iter().any(|&(own, _)| own == from);
         }
@@ -152,7 +164,7 @@ fn open_sender(interface: &Interface, registry: &Registry, token: Token) -> io::
     Ok(socket)
 }
 
-fn forget(registry: &Registry, socket: &mut UdpSocket) {
-    // It is closed next, which ends the watching anyway.
+fn deregister(registry: &Registry, socket: &mut UdpSocket) {
+    // An error does not matter, because closing the socket deregisters it, too.
     let _ = registry.deregister(socket);
 }
