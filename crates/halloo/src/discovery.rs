@@ -176,7 +176,7 @@ impl Discovery {
             }
         }
         // Last, because it waits until its thread has ended.
-        self.publication.goodbye();
+        self.publication.shutdown();
     }
 
     fn listen(&mut self) {

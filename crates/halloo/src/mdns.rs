@@ -1,4 +1,5 @@
-//! Multicast DNS: the server as a service `_halloo._tcp` (RFC 6763) and under a name of its own, NAME.local.
+//! Multicast DNS: publishes the server as a service `_halloo._tcp` (RFC 6763) and as the host NAME.local (RFC 6762),
+//! and searches for such services.
 
 #[cfg(feature = "mdns")]
 mod publication;
@@ -6,13 +7,13 @@ mod publication;
 mod search;
 
 #[cfg(not(feature = "mdns"))]
-#[path = "mdns/absent.rs"]
+#[path = "mdns/stub.rs"]
 mod publication;
 
 pub(crate) use publication::Publication;
 #[cfg(feature = "mdns")]
 pub(crate) use search::ServiceSearch;
 
-/// What servers are published as.
+/// The service type of a halloo server.
 #[cfg(feature = "mdns")]
-const SERVICE: &str = "_halloo._tcp.local.";
+const SERVICE_TYPE: &str = "_halloo._tcp.local.";

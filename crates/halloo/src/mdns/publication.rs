@@ -1,4 +1,4 @@
-//! A server as a service of DNS-SD.
+//! Publishes a server as a DNS-SD service.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
@@ -7,116 +7,118 @@ use std::time::Duration;
 use halloo_proto::announcement::clean;
 use mdns_sd::{DaemonEvent, IfKind, RRType, Receiver, ServiceDaemon, ServiceInfo};
 
-use super::SERVICE;
+use super::SERVICE_TYPE;
 use crate::Config;
 use crate::shared::Shared;
 
-/// Bytes of a name, so that the number which tells it from a namesake still fits into a label of 63 (RFC 1035).
-const LABEL: usize = 56;
-/// How long a server that stops waits until its goodbye is sent, which takes a millisecond.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Maximum bytes of a name. A label has at most 63 (RFC 1035); the rest is for the number that is appended if the name
+/// is already in use.
+const MAX_NAME_BYTES: usize = 56;
+/// Maximum time that a stopping server waits for its goodbye to be sent, which usually takes a millisecond.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Publishes the server while discovery is on, whether or not somebody is connected.
+/// Publishes the server while discovery is enabled, also while clients are connected.
 pub(crate) struct Publication {
-    wanted: bool,
+    enabled: bool,
     bind: Option<IpAddr>,
     shared: Arc<Shared>,
     id: String,
-    /// Made by the first start, for it has a thread and sockets.
+    /// Created by the first start, because it has a thread and sockets.
     daemon: Option<ServiceDaemon>,
-    /// The name it is registered by.
-    published: Option<String>,
+    /// The full name of the service while it is registered.
+    registered_name: Option<String>,
 }
 
 impl Publication {
-    /// Prepares to publish, unless the configuration does not want it or the server is for this machine only.
+    /// Publishes nothing if the configuration disables it or other machines cannot reach the server.
     pub(crate) fn new(config: &Config, shared: &Arc<Shared>, id: &str) -> Publication {
         let bind = config.bind.filter(|ip| !ip.is_unspecified());
-        // Only IPv4 is announced, as by beacons.
+        // Only IPv4 addresses are announced, as in beacons.
         let reachable = bind.is_none_or(|ip| ip.is_ipv4() && !ip.is_loopback());
-        let (wanted, id) = (config.mdns && reachable, id.to_owned());
-        Publication { wanted, bind, shared: Arc::clone(shared), id, daemon: None, published: None }
+        let (enabled, id) = (config.mdns && reachable, id.to_owned());
+        Publication { enabled, bind, shared: Arc::clone(shared), id, daemon: None, registered_name: None }
     }
 
-    /// Publishes the server. A failure is told in the log, for there are beacons, too.
+    /// Publishes the server. A failure is only logged, because beacons work without it.
     pub(crate) fn start(&mut self) {
-        if self.wanted
-            && self.published.is_none()
-            && let Err(error) = self.try_to_start()
+        if self.enabled
+            && self.registered_name.is_none()
+            && let Err(error) = self.register()
         {
             tracing::warn!("cannot publish the server by multicast DNS: {error}");
         }
     }
 
-    /// Takes the server back, and says so to the network.
+    /// Unregisters the service, which sends a goodbye (RFC 6762 section 10.1).
     pub(crate) fn stop(&mut self) {
-        if let (Some(daemon), Some(name)) = (&self.daemon, self.published.take())
+        if let (Some(daemon), Some(name)) = (&self.daemon, self.registered_name.take())
             && let Err(error) = daemon.unregister(&name)
         {
-            tracing::debug!("cannot take the service {name} back: {error}");
+            tracing::debug!("cannot unregister the service {name}: {error}");
         }
         *self.shared.local_name.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Says goodbye, and ends the daemon's thread.
-    pub(crate) fn goodbye(&mut self) {
+    /// Unregisters the service and shuts down the daemon.
+    pub(crate) fn shutdown(&mut self) {
         self.stop();
-        if let Some(ended) = self.daemon.take().and_then(|daemon| daemon.shutdown().ok()) {
-            // When it takes longer, the service is forgotten by its time to live.
-            let _ = ended.recv_timeout(PATIENCE);
+        if let Some(stopped) = self.daemon.take().and_then(|daemon| daemon.shutdown().ok()) {
+            // If that takes longer, the records of the service expire when their time to live ends.
+            let _ = stopped.recv_timeout(GOODBYE_TIMEOUT);
         }
     }
 
-    fn try_to_start(&mut self) -> Result<(), mdns_sd::Error> {
+    fn register(&mut self) -> Result<(), mdns_sd::Error> {
         let host = format!("{}.local", host_label(&self.shared.name));
         let txt = [("v", "2"), ("id", self.id.as_str()), ("path", "/")];
-        let (instance, qualified) = (instance(&self.shared.name), format!("{host}."));
-        let mut service =
-            ServiceInfo::new(SERVICE, &instance, &qualified, (), self.shared.port, &txt[..])?.enable_addr_auto();
+        let (instance, qualified_host) = (instance_name(&self.shared.name), format!("{host}."));
+        let mut service = ServiceInfo::new(SERVICE_TYPE, &instance, &qualified_host, (), self.shared.port, &txt[..])?
+            .enable_addr_auto();
         service.set_interfaces(vec![self.bind.map_or(IfKind::IPv4, IfKind::Addr)]);
         let daemon = match self.daemon.take() {
             Some(daemon) => daemon,
-            None => daemon(&self.shared, host)?,
+            None => start_daemon(&self.shared, host)?,
         };
         let daemon = self.daemon.insert(daemon);
         let name = service.get_fullname().to_owned();
         daemon.register(service)?;
-        self.published = Some(name);
+        self.registered_name = Some(name);
         Ok(())
     }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.goodbye();
+        self.shutdown();
     }
 }
 
-/// Starts the thread that speaks multicast DNS, and another that listens to what it tells.
-fn daemon(shared: &Arc<Shared>, host: String) -> Result<ServiceDaemon, mdns_sd::Error> {
+/// Starts the multicast DNS daemon and a thread that handles its events.
+fn start_daemon(shared: &Arc<Shared>, host: String) -> Result<ServiceDaemon, mdns_sd::Error> {
     let daemon = ServiceDaemon::new()?;
     daemon.disable_interface(vec![IfKind::IPv6, IfKind::LoopbackV4, IfKind::LoopbackV6])?;
     let (events, shared) = (daemon.monitor()?, Arc::clone(shared));
-    let listen = move || listen(&events, &shared, host);
-    if let Err(error) = std::thread::Builder::new().name("halloo-mdns".into()).spawn(listen) {
-        tracing::debug!("the name under which the server is published cannot be learned: {error}");
+    let handle = move || handle_events(&events, &shared, host);
+    if let Err(error) = std::thread::Builder::new().name("halloo-mdns".into()).spawn(handle) {
+        tracing::debug!("cannot start a thread for multicast DNS events, so the host name stays unknown: {error}");
     }
     Ok(daemon)
 }
 
-/// Follows the name, which is another than asked for when the network knows that one already. Ends with the daemon.
-fn listen(events: &Receiver<DaemonEvent>, shared: &Shared, mut host: String) {
+/// Keeps the host name in `shared` up to date. It differs from `host` if that name is already in use on the network.
+/// Returns when the daemon shuts down.
+fn handle_events(events: &Receiver<DaemonEvent>, shared: &Shared, mut host: String) {
     while let Ok(event) = events.recv() {
         match event {
             DaemonEvent::NameChange(change) if change.rr_type == RRType::A => {
                 host = change.new_name.trim_end_matches('.').to_owned();
             }
             DaemonEvent::Announce(..) => {
-                let mut known = shared.local_name.lock().unwrap_or_else(PoisonError::into_inner);
-                // Told once for all interfaces.
-                if known.as_ref() != Some(&host) {
+                let mut local_name = shared.local_name.lock().unwrap_or_else(PoisonError::into_inner);
+                // There is one event per interface, but one log line is enough.
+                if local_name.as_ref() != Some(&host) {
                     tracing::info!("published as http://{host}:{}", shared.port);
-                    *known = Some(host.clone());
+                    *local_name = Some(host.clone());
                 }
             }
             DaemonEvent::Error(error) => tracing::debug!("multicast DNS: {error}"),
@@ -125,20 +127,20 @@ fn listen(events: &Receiver<DaemonEvent>, shared: &Shared, mut host: String) {
     }
 }
 
-/// The name as people see it in lists of services.
-fn instance(name: &str) -> String {
-    let mut instance = clean(name, LABEL);
-    while instance.len() > LABEL {
+/// Returns the service instance name, which service browsers display.
+fn instance_name(name: &str) -> String {
+    let mut instance = clean(name, MAX_NAME_BYTES);
+    while instance.len() > MAX_NAME_BYTES {
         instance.pop();
     }
     if instance.trim().is_empty() { "halloo".into() } else { instance }
 }
 
-/// The name as a host: small letters, digits and single hyphens between them (RFC 1123).
+/// Returns the name as a host label: lower-case letters, digits and single hyphens between them (RFC 1123 section 2.1).
 fn host_label(name: &str) -> String {
     let mut label = String::new();
     for character in name.chars() {
-        if label.len() == LABEL {
+        if label.len() == MAX_NAME_BYTES {
             break;
         } else if character.is_ascii_alphanumeric() {
             label.push(character.to_ascii_lowercase());
@@ -155,16 +157,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_becomes_a_host() {
+    fn host_label_contains_only_letters_digits_and_hyphens() {
         let hosts = ["Living room", "  Ä-Bühne (2) ", "居間", "", "x_y.z"].map(host_label);
         assert_eq!(hosts, ["living-room", "b-hne-2", "halloo", "halloo", "x-y-z"]);
-        assert_eq!(host_label(&"a".repeat(100)).len(), LABEL);
+        assert_eq!(host_label(&"a".repeat(100)).len(), MAX_NAME_BYTES);
     }
 
     #[test]
-    fn a_name_fits_into_a_label() {
-        assert_eq!(instance("Living room 居間"), "Living room 居間");
-        assert_eq!(instance(&"居".repeat(30)), "居".repeat(18));
-        assert_eq!(instance("\u{202e}\n "), "halloo");
+    fn instance_name_is_cut_at_a_character_boundary() {
+        assert_eq!(instance_name("Living room 居間"), "Living room 居間");
+        assert_eq!(instance_name(&"居".repeat(30)), "居".repeat(18));
+        assert_eq!(instance_name("\u{202e}\n "), "halloo");
     }
 }

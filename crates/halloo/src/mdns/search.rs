@@ -1,29 +1,31 @@
-//! Addresses at which servers publish themselves by DNS-SD.
+//! Searches for servers that are published as DNS-SD services.
 
 use std::net::{SocketAddr, SocketAddrV4};
 
 use mdns_sd::{IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
 
-use super::SERVICE;
+use super::SERVICE_TYPE;
 
-/// Addresses taken from one service: as many networks as a machine reasonably has.
-const ADDRESSES: usize = 8;
+/// Maximum addresses used of one service: a machine rarely has more networks.
+const MAX_ADDRESSES: usize = 8;
 
-/// A search that goes on until it is dropped.
+/// A search that runs until it is dropped.
 pub(crate) struct ServiceSearch(ServiceDaemon);
 
 impl ServiceSearch {
-    /// Searches, and calls `sighted` from a thread of its own with each address of a service, whenever it is heard.
-    /// They are claims: who is there is learned by asking.
+    /// Starts the search. Its thread calls `handle_address` with each address of a service whenever it is resolved. Any
+    /// device can publish a service, so the caller must check which server is at the address.
     ///
     /// # Errors
-    /// When the system gives no socket or no thread.
-    pub(crate) fn start(sighted: impl FnMut(SocketAddr) + Send + 'static) -> Result<ServiceSearch, mdns_sd::Error> {
+    /// When no socket can be opened or no thread can be started.
+    pub(crate) fn start(
+        handle_address: impl FnMut(SocketAddr) + Send + 'static,
+    ) -> Result<ServiceSearch, mdns_sd::Error> {
         let search = ServiceSearch(ServiceDaemon::new()?);
         search.0.disable_interface(vec![IfKind::IPv6, IfKind::LoopbackV4, IfKind::LoopbackV6])?;
-        let events = search.0.browse(SERVICE)?;
+        let events = search.0.browse(SERVICE_TYPE)?;
         let thread = std::thread::Builder::new().name("halloo-mdns".into());
-        match thread.spawn(move || listen(&events, sighted)) {
+        match thread.spawn(move || handle_events(&events, handle_address)) {
             Ok(_) => Ok(search),
             Err(error) => Err(mdns_sd::Error::Msg(error.to_string())),
         }
@@ -32,7 +34,7 @@ impl ServiceSearch {
 
 impl Drop for ServiceSearch {
     fn drop(&mut self) {
-        // It can only fail when the daemon is gone already.
+        // It fails only if the daemon has already stopped.
         let _ = self.0.shutdown();
     }
 }
@@ -43,17 +45,18 @@ impl std::fmt::Debug for ServiceSearch {
     }
 }
 
-/// Ends with the daemon. That a service is gone is not told: it may only have become silent, and the browser asks.
-fn listen(events: &Receiver<ServiceEvent>, mut sighted: impl FnMut(SocketAddr)) {
+/// Returns when the daemon shuts down. Removed services are ignored, because their records may only have expired; the
+/// browser checks itself whether a server still responds.
+fn handle_events(events: &Receiver<ServiceEvent>, mut handle_address: impl FnMut(SocketAddr)) {
     while let Ok(event) = events.recv() {
         if let ServiceEvent::ServiceResolved(service) = event {
-            addresses(&service).for_each(&mut sighted);
+            addresses(&service).for_each(&mut handle_address);
         }
     }
 }
 
 fn addresses(service: &ResolvedService) -> impl Iterator<Item = SocketAddr> {
     let port = service.get_port();
-    let found = service.get_addresses_v4().into_iter().map(move |ip| SocketAddr::V4(SocketAddrV4::new(ip, port)));
-    found.take(ADDRESSES)
+    let addresses = service.get_addresses_v4().into_iter().map(move |ip| SocketAddr::V4(SocketAddrV4::new(ip, port)));
+    addresses.take(MAX_ADDRESSES)
 }

@@ -1,4 +1,4 @@
-//! What stands in for the publication in a build without the feature `mdns`.
+//! Stub for builds without the `mdns` feature.
 
 use std::sync::Arc;
 
@@ -17,5 +17,5 @@ impl Publication {
 
     pub(crate) fn stop(&mut self) {}
 
-    pub(crate) fn goodbye(&mut self) {}
+    pub(crate) fn shutdown(&mut self) {}
 }
