@@ -203,7 +203,7 @@ pub enum Event<'a> {
 
 impl Event<'_> {
     /// Returns the bytes of message payload in this event.
-    pub(crate) fn weight(&self) -> usize {
+    pub(crate) fn payload_bytes(&self) -> usize {
         match self {
             Event::MessageReceived { message, .. } => message.bytes().len(),
             _ => 0,

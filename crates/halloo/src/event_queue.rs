@@ -1,4 +1,4 @@
-//! The bounded queue between a thread of halloo and the application.
+//! The bounded event queue between a thread of this library and the application.
 
 mod batch;
 mod packed;
@@ -9,49 +9,50 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-pub(crate) use batch::{Batch, Weigh};
-pub(crate) use packed::Packed;
+pub(crate) use batch::{Batch, PayloadSize};
+pub(crate) use packed::PackedEvents;
 
 use crate::EventQueueLimits;
 
-/// Empty batches that are kept to be filled again.
-const SPARE: usize = 4;
+/// Maximum empty batches kept for reuse.
+const MAX_SPARE_BATCHES: usize = 4;
 
-/// Events wait here until the application takes them. Beyond the limits whoever produces them pauses.
+/// Queues events until the application takes them. When a limit is reached, the producer pauses.
 #[derive(Debug)]
 pub(crate) struct EventQueue<B> {
     state: Mutex<State<B>>,
-    arrived: Condvar,
-    /// The batch that was handed over to the application's side, which takes its events one by one.
+    available: Condvar,
+    /// The batch that the application takes events from, one by one.
     inbox: Mutex<B>,
-    /// The inbox is not empty.
-    in_hand: AtomicBool,
+    /// Whether `inbox` contains events.
+    mid_batch: AtomicBool,
     limits: EventQueueLimits,
 }
 
 #[derive(Debug)]
 struct State<B> {
     batches: VecDeque<B>,
-    /// How many events there are in them, and their bytes of message.
+    /// The number of events in `batches`, and the bytes of their message payloads.
     events: usize,
     bytes: usize,
     spare: Vec<B>,
     closed: bool,
+    /// The producer is paused.
     paused: bool,
     wakers: Vec<Waker>,
 }
 
-/// What the application got.
+/// The result of taking an event.
 #[derive(Debug)]
-pub(crate) struct Taken<E> {
-    /// The event; `None` when there is none in time, or none any more.
+pub(crate) struct Dequeued<E> {
+    /// The event; `None` if there is none in time or the queue is closed and empty.
     pub(crate) event: Option<E>,
-    /// The producer, having paused, is to go on.
+    /// The caller must resume the producer, which had paused.
     pub(crate) resume: bool,
 }
 
 impl<B: Batch> EventQueue<B> {
-    /// An empty queue.
+    /// Returns an empty queue.
     pub(crate) fn new(limits: EventQueueLimits) -> EventQueue<B> {
         let state = State {
             batches: VecDeque::new(),
@@ -64,60 +65,61 @@ impl<B: Batch> EventQueue<B> {
         };
         EventQueue {
             state: Mutex::new(state),
-            arrived: Condvar::new(),
+            available: Condvar::new(),
             inbox: Mutex::default(),
-            in_hand: AtomicBool::new(false),
+            mid_batch: AtomicBool::new(false),
             limits,
         }
     }
 
-    /// Appends `batch` and answers whether the queue is full now, in which case the producer is taken as paused.
+    /// Moves the events of `batch` to the queue. Returns whether the producer must pause, because the queue is full or
+    /// was full and is not yet half empty.
     pub(crate) fn push(&self, batch: &mut B) -> bool {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         let was_empty = state.events == 0;
         state.events += batch.len();
-        state.bytes += batch.weight();
+        state.bytes += batch.payload_bytes();
         match state.batches.back_mut().filter(|last| last.has_room_for(batch)) {
             Some(last) => last.append(batch),
             None => state.batches.push_back(std::mem::replace(batch, state.spare.pop().unwrap_or_default())),
         }
-        // One that paused already goes on only when it is told to, whatever it still adds meanwhile.
+        // A paused producer resumes only when `Dequeued::resume` says so, even if it adds events in the meantime.
         state.paused |= state.events >= self.limits.max_events || state.bytes >= self.limits.max_bytes;
         let paused = state.paused;
-        // Nobody waits for what is there already, and each call to wake somebody is a system call.
+        // No thread waits while the queue has events, and waking costs a system call.
         if was_empty {
-            self.wake(guard);
+            self.wake_waiters(guard);
         }
         paused
     }
 
-    /// No more events come: whoever waits learns it after the last one.
+    /// Closes the queue: after its last event, waiting ends without one.
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        self.wake(state);
+        self.wake_waiters(state);
     }
 
-    /// The next event, waited for until `deadline` (`None`: for ever).
-    pub(crate) fn next(&self, deadline: Option<Instant>) -> Taken<B::Event> {
+    /// Waits for the next event until `deadline`; if that is `None`, until there is one or the queue is closed.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Dequeued<B::Event> {
         loop {
-            let taken = self.take();
+            let taken = self.try_next();
             if taken.event.is_some() || !self.wait(deadline) {
                 return taken;
             }
         }
     }
 
-    /// The same for a task: `Pending` until there is an event or the end.
-    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Taken<B::Event>> {
+    /// Polls for the next event. Returns `Pending` until there is one or the queue is closed.
+    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Dequeued<B::Event>> {
         loop {
-            let taken = self.take();
+            let taken = self.try_next();
             if taken.event.is_some() {
                 return Poll::Ready(taken);
             }
             let mut state = lock(&self.state);
-            if self.has_some(&state) {
+            if self.has_events(&state) {
                 continue;
             }
             if state.closed {
@@ -130,89 +132,90 @@ impl<B: Batch> EventQueue<B> {
         }
     }
 
-    /// Whether there is an event, perhaps in the batch that another thread is at.
-    fn has_some(&self, state: &State<B>) -> bool {
-        state.events > 0 || self.is_in_hand()
+    /// Returns whether there is an event, which may be in the inbox that another thread is taking from.
+    fn has_events(&self, state: &State<B>) -> bool {
+        state.events > 0 || self.is_mid_batch()
     }
 
-    /// Waits for an event without holding anything another thread could need. Answers whether it is worth a look.
+    /// Waits until there is an event, without locking the inbox. Returns `false` on timeout or if the queue is closed.
     fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = lock(&self.state);
-        while !self.has_some(&state) {
+        while !self.has_events(&state) {
             if state.closed {
                 return false;
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => state = self.available.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(left) if left.is_zero() => return false,
                 Some(left) => {
-                    state = self.arrived.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+                    state = self.available.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
             }
         }
         true
     }
 
-    /// Whether the application is in the middle of a batch: it will look at the next event without being woken.
-    pub(crate) fn is_in_hand(&self) -> bool {
-        self.in_hand.load(Ordering::Relaxed)
+    /// Returns whether the application is in the middle of a batch, so that it takes the next event without being
+    /// woken.
+    pub(crate) fn is_mid_batch(&self) -> bool {
+        self.mid_batch.load(Ordering::Relaxed)
     }
 
-    /// How many events wait.
+    /// Returns the number of queued events.
     pub(crate) fn len(&self) -> usize {
         lock(&self.inbox).len() + lock(&self.state).events
     }
 
-    /// The next event if there is one. Asks no clock, which a game would pay for with each message.
-    pub(crate) fn take(&self) -> Taken<B::Event> {
+    /// Returns the next event if there is one. Does not read the clock, which would cost a game time for each message.
+    pub(crate) fn try_next(&self) -> Dequeued<B::Event> {
         let mut inbox = lock(&self.inbox);
         let resume = inbox.len() == 0 && self.refill(&mut inbox);
         let event = inbox.pop();
-        self.in_hand.store(inbox.len() > 0, Ordering::Relaxed);
-        Taken { event, resume }
+        self.mid_batch.store(inbox.len() > 0, Ordering::Relaxed);
+        Dequeued { event, resume }
     }
 
-    /// Moves a batch into the empty `inbox`, and answers whether the producer is to go on.
+    /// Moves a batch into the empty `inbox`. Returns whether the producer must be resumed.
     fn refill(&self, inbox: &mut B) -> bool {
         let mut state = lock(&self.state);
         let Some(batch) = state.batches.pop_front() else { return false };
         state.events -= batch.len();
-        state.bytes -= batch.weight();
-        self.in_hand.store(true, Ordering::Relaxed);
+        state.bytes -= batch.payload_bytes();
+        self.mid_batch.store(true, Ordering::Relaxed);
         let empty = std::mem::replace(inbox, batch);
-        if empty.is_reusable() && state.spare.len() < SPARE {
+        if empty.is_reusable() && state.spare.len() < MAX_SPARE_BATCHES {
             state.spare.push(empty);
         }
-        // Half empty before it goes on, so that it does not stop and start with every event.
-        let roomy = state.events <= self.limits.max_events / 2 && state.bytes <= self.limits.max_bytes / 2;
-        let resume = state.paused && roomy;
+        // Only when it is half empty, so that the producer does not pause and resume with every event.
+        let half_empty = state.events <= self.limits.max_events / 2 && state.bytes <= self.limits.max_bytes / 2;
+        let resume = state.paused && half_empty;
         state.paused &= !resume;
         resume
     }
 
-    fn wake(&self, mut state: MutexGuard<'_, State<B>>) {
+    fn wake_waiters(&self, mut state: MutexGuard<'_, State<B>>) {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
-        self.arrived.notify_all();
+        self.available.notify_all();
         wakers.into_iter().for_each(Waker::wake);
     }
 }
 
-/// What is locked here is consistent between any two statements that could panic, so a poisoned lock is still good.
+/// Ignores poisoning: the locked state is consistent wherever a panic can occur.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::batch::MOST as BATCH;
+    use super::batch::MAX_EVENTS_PER_BATCH as BATCH;
     use super::*;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
 
-    impl Weigh for usize {
-        fn weight(&self) -> usize {
+    impl PayloadSize for usize {
+        fn payload_bytes(&self) -> usize {
             *self
         }
     }
@@ -225,88 +228,88 @@ mod tests {
         (0..count).map(|_| queue.push(&mut [event].into())).last().unwrap_or_default()
     }
 
-    fn try_next(queue: &EventQueue<VecDeque<usize>>) -> Taken<usize> {
+    fn next_now(queue: &EventQueue<VecDeque<usize>>) -> Dequeued<usize> {
         queue.next(Some(Instant::now()))
     }
 
     #[test]
-    fn a_full_queue_pauses_until_it_is_half_empty() {
-        for (queue, weight) in [(queue(4 * BATCH, usize::MAX), 1), (queue(usize::MAX, 4 * BATCH * 10), 10)] {
-            assert!(!push(&queue, weight, 4 * BATCH - 1));
-            assert!(push(&queue, weight, 1));
+    fn producer_pauses_when_full_and_resumes_when_half_empty() {
+        for (queue, payload) in [(queue(4 * BATCH, usize::MAX), 1), (queue(usize::MAX, 4 * BATCH * 10), 10)] {
+            assert!(!push(&queue, payload, 4 * BATCH - 1));
+            assert!(push(&queue, payload, 1));
             assert_eq!(queue.len(), 4 * BATCH);
-            let resumed: Vec<usize> = (0..4 * BATCH).filter(|_| try_next(&queue).resume).collect();
+            let resumed: Vec<usize> = (0..4 * BATCH).filter(|_| next_now(&queue).resume).collect();
             assert_eq!(resumed, [BATCH], "once, when the second batch leaves half of it");
-            assert!(try_next(&queue).event.is_none());
+            assert!(next_now(&queue).event.is_none());
         }
     }
 
     #[test]
-    fn what_is_added_to_a_full_queue_does_not_end_its_pause() {
+    fn push_to_full_queue_does_not_end_the_pause() {
         let queue = queue(4 * BATCH, usize::MAX);
         assert!(push(&queue, 1, 4 * BATCH));
-        (0..BATCH).for_each(|_| assert!(!try_next(&queue).resume));
+        (0..BATCH).for_each(|_| assert!(!next_now(&queue).resume));
         assert!(push(&queue, 1, 1), "it is not half empty yet");
-        assert_eq!((0..3 * BATCH + 1).filter(|_| try_next(&queue).resume).count(), 1);
-        assert!(!push(&queue, 1, 1), "from then on as before");
+        assert_eq!((0..3 * BATCH + 1).filter(|_| next_now(&queue).resume).count(), 1);
+        assert!(!push(&queue, 1, 1), "the pause is over");
     }
 
     #[test]
-    fn one_that_waits_is_not_passed_over_by_one_that_only_looks() {
+    fn wait_returns_while_the_inbox_has_events() {
         let queue = queue(10, 10);
         push(&queue, 1, 2);
-        assert!(try_next(&queue).event.is_some());
-        assert!(queue.wait(Some(Instant::now())), "the second is in the hands of the first");
+        assert!(next_now(&queue).event.is_some());
+        assert!(queue.wait(Some(Instant::now())), "the second event is in the inbox");
         let mut context = Context::from_waker(Waker::noop());
-        assert!(matches!(queue.poll_next(&mut context), Poll::Ready(Taken { event: Some(1), .. })));
+        assert!(matches!(queue.poll_next(&mut context), Poll::Ready(Dequeued { event: Some(1), .. })));
         assert!(queue.poll_next(&mut context).is_pending());
     }
 
     #[test]
-    fn a_batch_is_in_hand_until_its_last_event_is_taken() {
+    fn is_mid_batch_until_last_event_is_taken() {
         let queue = queue(usize::MAX, usize::MAX);
         push(&queue, 1, 3);
-        let in_hand: Vec<bool> = (0..4).map(|_| (try_next(&queue), queue.is_in_hand()).1).collect();
-        assert_eq!(in_hand, [true, true, false, false]);
+        let mid_batch: Vec<bool> = (0..4).map(|_| (next_now(&queue), queue.is_mid_batch()).1).collect();
+        assert_eq!(mid_batch, [true, true, false, false]);
     }
 
     #[test]
-    fn what_was_handed_over_still_waits() {
+    fn len_includes_events_in_the_inbox() {
         let queue = queue(usize::MAX, usize::MAX);
         push(&queue, 1, 2 * BATCH);
         for left in (0..2 * BATCH).rev() {
-            assert!(try_next(&queue).event.is_some());
+            assert!(next_now(&queue).event.is_some());
             assert_eq!(queue.len(), left);
         }
     }
 
     #[test]
-    fn one_that_waits_does_not_hold_up_one_that_only_looks() {
+    fn blocked_next_does_not_block_other_callers() {
         let queue = Arc::new(queue(10, 10));
         let waiting = {
             let queue = Arc::clone(&queue);
             std::thread::spawn(move || queue.next(None).event)
         };
-        // Whichever of the two comes first, looking answers at once.
+        // Returns immediately, whether or not the other thread already waits.
         for _ in 0..1000 {
-            assert!(try_next(&queue).event.is_none());
+            assert!(next_now(&queue).event.is_none());
         }
         push(&queue, 7, 1);
         assert_eq!(waiting.join().unwrap(), Some(7));
     }
 
-    struct Count(AtomicUsize);
+    struct WakeCount(AtomicUsize);
 
-    impl Wake for Count {
+    impl Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     #[test]
-    fn every_task_that_waits_is_woken() {
+    fn close_wakes_each_waiting_task_once() {
         let queue = queue(10, 10);
-        let counts: Vec<Arc<Count>> = (0..2).map(|_| Arc::new(Count(AtomicUsize::new(0)))).collect();
+        let counts: Vec<Arc<WakeCount>> = (0..2).map(|_| Arc::new(WakeCount(AtomicUsize::new(0)))).collect();
         for count in &counts {
             let waker = Waker::from(Arc::clone(count));
             for _ in 0..3 {
@@ -319,7 +322,7 @@ mod tests {
             let waker = Waker::from(Arc::clone(count));
             assert!(matches!(
                 queue.poll_next(&mut Context::from_waker(&waker)),
-                Poll::Ready(Taken { event: None, .. })
+                Poll::Ready(Dequeued { event: None, .. })
             ));
         }
     }

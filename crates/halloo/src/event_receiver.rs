@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::event_queue::{Batch, EventQueue, Taken};
+use crate::event_queue::{Batch, Dequeued, EventQueue};
 
 /// Takes events from the queue of a server, client or browser, and lets its thread go on when it had paused because the
 /// queue was full.
@@ -22,7 +22,7 @@ impl<B: Batch> EventReceiver<B> {
     /// Returns the next event if there is one. Does not block and reads no clock.
     #[inline]
     pub(crate) fn try_next(&self) -> Option<B::Event> {
-        self.finish(self.queue.take())
+        self.finish(self.queue.try_next())
     }
 
     /// Waits for the next event, at most for `timeout`.
@@ -38,8 +38,8 @@ impl<B: Batch> EventReceiver<B> {
 
     /// Awaits the next event on any executor; `None` when none will come.
     pub(crate) async fn next(&self) -> Option<B::Event> {
-        let taken = poll_fn(|context| self.queue.poll_next(context)).await;
-        self.finish(taken)
+        let dequeued = poll_fn(|context| self.queue.poll_next(context)).await;
+        self.finish(dequeued)
     }
 
     /// Returns the events as they come, until none will come.
@@ -53,11 +53,11 @@ impl<B: Batch> EventReceiver<B> {
     }
 
     #[inline]
-    fn finish(&self, taken: Taken<B::Event>) -> Option<B::Event> {
-        if taken.resume {
+    fn finish(&self, dequeued: Dequeued<B::Event>) -> Option<B::Event> {
+        if dequeued.resume {
             (self.resume)();
         }
-        taken.event
+        dequeued.event
     }
 }
 

@@ -14,7 +14,7 @@ use halloo_proto::interfaces::{Interface, announced};
 use crate::discovery::interfaces;
 use crate::doctor::{self, ServerFacts};
 use crate::error::panic_message;
-use crate::event_queue::{EventQueue, Packed};
+use crate::event_queue::{EventQueue, PackedEvents};
 use crate::event_receiver::EventReceiver;
 use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Hub, Reactor, Submitted};
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, 
 pub struct Server {
     shared: Arc<Shared>,
     commands: Arc<CommandQueue>,
-    receiver: EventReceiver<Packed>,
+    receiver: EventReceiver<PackedEvents>,
     bind: Option<IpAddr>,
     thread: Option<JoinHandle<()>>,
 }
@@ -108,7 +108,7 @@ impl Server {
                     ignoring_panics(|| reactor.abandon());
                     // Before the event, so that its receiver sees this state.
                     thread_shared.forget_clients();
-                    let mut last = Packed::default();
+                    let mut last = PackedEvents::default();
                     last.push(Event::ServerFailed { message });
                     thread_queue.push(&mut last);
                 }

@@ -1,7 +1,7 @@
 //! The events of a browser.
 
 use super::server_info::ServerInfo;
-use crate::event_queue::Weigh;
+use crate::event_queue::PayloadSize;
 
 /// An event of a [`Browser`](crate::Browser).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum BrowserEvent {
     Lost(ServerInfo),
 }
 
-impl Weigh for BrowserEvent {}
+impl PayloadSize for BrowserEvent {}
 
 impl BrowserEvent {
     /// Returns the server that was found, updated or lost.

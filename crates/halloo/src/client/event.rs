@@ -5,7 +5,7 @@ use std::time::Duration;
 use halloo_proto::close::CloseCode;
 
 use crate::Message;
-use crate::event_queue::Weigh;
+use crate::event_queue::PayloadSize;
 
 /// An event of a [`Client`](crate::Client). The last one is [`ClientEvent::GaveUp`], or the
 /// [`ClientEvent::Disconnected`] of a connection that the application closed.
@@ -54,8 +54,8 @@ pub enum ClientEvent {
     },
 }
 
-impl Weigh for ClientEvent {
-    fn weight(&self) -> usize {
+impl PayloadSize for ClientEvent {
+    fn payload_bytes(&self) -> usize {
         match self {
             ClientEvent::MessageReceived { message } => message.bytes().len(),
             _ => 0,

@@ -1,54 +1,55 @@
-//! What events are kept in while they wait.
+//! Batches of events.
 
 use std::collections::VecDeque;
 
-/// Events that are handed over together, in their order.
+/// Events in order that are moved to the application together.
 pub(crate) trait Batch: Default {
     type Event;
 
-    /// How many events there are.
+    /// Returns the number of events.
     fn len(&self) -> usize;
 
-    /// Bytes of message that they keep.
-    fn weight(&self) -> usize;
+    /// Returns the bytes of message payload in all events.
+    fn payload_bytes(&self) -> usize;
 
-    /// Whether `other` can be appended and still be handed over as one.
+    /// Returns whether the batch with `other` appended is within the limits of one batch.
     fn has_room_for(&self, other: &Self) -> bool;
 
-    /// Moves all of `other` behind what is there.
+    /// Moves all events of `other` to the end.
     fn append(&mut self, other: &mut Self);
 
-    /// Takes the first event.
+    /// Removes and returns the first event.
     fn pop(&mut self) -> Option<Self::Event>;
 
-    /// Whether it is worth to be filled again, being empty.
+    /// Returns whether this empty batch can be reused, which is not the case if it has too much capacity.
     fn is_reusable(&self) -> bool;
 }
 
-/// An event that may keep much.
-pub(crate) trait Weigh {
-    /// Bytes of message that it keeps.
-    fn weight(&self) -> usize {
+/// An event that may contain a message.
+pub(crate) trait PayloadSize {
+    /// Returns the bytes of message payload.
+    fn payload_bytes(&self) -> usize {
         0
     }
 }
 
-/// Events handed over in one go: enough to make the lock negligible, few enough to keep the bound meaningful.
-pub(super) const MOST: usize = 512;
+/// Maximum events per batch: enough to make the cost of the lock negligible, and few compared to the limit of the
+/// queue.
+pub(super) const MAX_EVENTS_PER_BATCH: usize = 512;
 
-impl<E: Weigh> Batch for VecDeque<E> {
+impl<E: PayloadSize> Batch for VecDeque<E> {
     type Event = E;
 
     fn len(&self) -> usize {
         self.len()
     }
 
-    fn weight(&self) -> usize {
-        self.iter().map(E::weight).sum()
+    fn payload_bytes(&self) -> usize {
+        self.iter().map(E::payload_bytes).sum()
     }
 
     fn has_room_for(&self, other: &Self) -> bool {
-        self.len() + other.len() <= MOST
+        self.len() + other.len() <= MAX_EVENTS_PER_BATCH
     }
 
     fn append(&mut self, other: &mut Self) {
@@ -60,6 +61,6 @@ impl<E: Weigh> Batch for VecDeque<E> {
     }
 
     fn is_reusable(&self) -> bool {
-        self.capacity() <= MOST
+        self.capacity() <= MAX_EVENTS_PER_BATCH
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event_queue::{Batch, EventQueue, Packed};
+use crate::event_queue::{Batch, EventQueue, PackedEvents};
 use crate::{ClientId, Event, Message};
 
 use super::connections::Connections;
@@ -18,7 +18,7 @@ pub(crate) type Handler = dyn FnMut(Event<'_>, &mut Hub<'_>) + Send;
 /// How the application receives events.
 pub(crate) enum EventTarget {
     /// It takes them from a queue.
-    Queue(Arc<EventQueue<Packed>>),
+    Queue(Arc<EventQueue<PackedEvents>>),
     /// It is called on this thread.
     Handler(Box<Handler>),
 }
@@ -27,12 +27,12 @@ pub(crate) enum EventTarget {
 pub(super) struct EventSink {
     target: EventTarget,
     /// Events on their way to the queue.
-    batch: Packed,
+    batch: PackedEvents,
 }
 
 impl EventSink {
     pub(super) fn new(target: EventTarget) -> EventSink {
-        EventSink { target, batch: Packed::default() }
+        EventSink { target, batch: PackedEvents::default() }
     }
 
     /// Emits all events that `connections` has caused, and those that the handler causes meanwhile.
@@ -82,7 +82,7 @@ impl EventSink {
 
     /// Returns whether the application is in the middle of a batch of events.
     pub(super) fn is_in_hand(&self) -> bool {
-        matches!(&self.target, EventTarget::Queue(queue) if queue.is_in_hand())
+        matches!(&self.target, EventTarget::Queue(queue) if queue.is_mid_batch())
     }
 }
 
