@@ -1,4 +1,4 @@
-//! Events of a server.
+//! The events of a server, and the messages in them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::Opcode;
 
-/// The id of a client: counted from 1, and never reused.
+/// The id of a client. Ids count from 1 and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct ClientId(pub u64);
@@ -42,7 +42,7 @@ impl Message<'_> {
         }
     }
 
-    /// Returns the text of a text message.
+    /// Returns the text of a text message; `None` for a binary one.
     pub fn text(&self) -> Option<&str> {
         match self {
             Message::Text(text) => Some(text),
@@ -50,7 +50,7 @@ impl Message<'_> {
         }
     }
 
-    /// Returns the payload of either kind.
+    /// Returns the payload: the UTF-8 bytes of a text message, or the bytes of a binary one.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Message::Text(text) => text.as_bytes(),
@@ -117,17 +117,17 @@ impl From<Vec<u8>> for Message<'_> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeaveReason {
-    /// It closed the connection, with this reason.
+    /// The client closed the connection with this reason.
     Closed(String),
-    /// It was silent for three heartbeats, or accepted no data for the write timeout.
+    /// Nothing was received from the client for three heartbeats, or it accepted no data for the write timeout.
     TimedOut,
-    /// The connection broke.
+    /// The connection was lost for this reason.
     Lost(String),
-    /// It violated the protocol or a limit; the text says which.
+    /// The client violated the protocol or exceeded a limit. The text says which.
     Violation(String),
-    /// It was too slow for its messages.
+    /// The client was too slow, and its outbox was full.
     TooSlow,
-    /// The application disconnected it, with this reason.
+    /// The application disconnected the client with this reason.
     Disconnected(String),
     /// The server stopped.
     ServerStopped,
@@ -159,32 +159,32 @@ pub enum Event<'a> {
         /// The number of connected clients, this one included.
         clients: usize,
     },
-    /// A whole message arrived.
+    /// A complete message was received.
     MessageReceived {
         /// The sender.
         client: ClientId,
         /// The message.
         message: Message<'a>,
     },
-    /// A client left; nothing more is received from it or sent to it.
+    /// A client left. Nothing more is received from it or sent to it.
     ClientLeft {
         /// The client's id.
         client: ClientId,
-        /// The close code: the client's, ours, or 1006 when there was none.
+        /// The close code of the client or the server, or 1006 if the connection ended without one.
         code: CloseCode,
         /// Why it left.
         reason: LeaveReason,
-        /// The number of connected clients.
+        /// The number of clients that are still connected.
         clients: usize,
     },
-    /// Messages for a slow client were dropped, as [`SlowClient`](crate::SlowClient) says.
+    /// Messages for a slow client were dropped, as configured by [`SlowClient`](crate::SlowClient).
     MessagesDropped {
         /// The client they were for.
         client: ClientId,
         /// The number of messages.
         messages: u64,
     },
-    /// The server began or stopped announcing itself.
+    /// The server started or stopped sending beacons.
     DiscoveryChanged {
         /// Whether beacons are sent now.
         active: bool,
@@ -229,9 +229,9 @@ impl Event<'_> {
 /// The result of sending a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// It is sent as soon as the client accepts it.
+    /// The message is queued, and sent as soon as the peer accepts it.
     Queued,
-    /// It was not queued, because too much waits already. Send less, or try again later.
+    /// The message was not queued, because the queue is full. Send less, or try again later.
     Backpressure,
     /// The client is not connected.
     NotConnected,

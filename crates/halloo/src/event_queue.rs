@@ -37,7 +37,7 @@ struct State<B> {
     bytes: usize,
     spare: Vec<B>,
     closed: bool,
-    /// The producer is paused.
+    /// Whether the producer must pause, or has paused.
     paused: bool,
     wakers: Vec<Waker>,
 }
@@ -47,7 +47,7 @@ struct State<B> {
 pub(crate) struct Dequeued<E> {
     /// The event; `None` if there is none in time or the queue is closed and empty.
     pub(crate) event: Option<E>,
-    /// The caller must resume the producer, which had paused.
+    /// Whether the caller must resume the paused producer.
     pub(crate) resume: bool,
 }
 

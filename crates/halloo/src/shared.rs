@@ -1,4 +1,4 @@
-//! State that the reactor thread and the application's threads share.
+//! State that the reactor thread shares with the threads of the application.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -9,34 +9,40 @@ use std::time::Instant;
 use crate::security::Security;
 use crate::{ClientId, Extras, Status};
 
-/// The state of a server that is read without asking the reactor.
+/// The state of a server that can be read without a command to the reactor.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) port: u16,
     pub(crate) security: Security,
-    /// Part of every beacon and reply; set before the thread starts.
+    /// The id of the server, sent in every beacon and reply. It is set before the reactor thread starts.
     pub(crate) id: OnceLock<String>,
-    /// The UDP port on which probes are received; 0 when there is none.
+    /// The UDP port that probes are received on; 0 if there is none.
     pub(crate) discovery_port: AtomicU16,
     pub(crate) running: AtomicBool,
     pub(crate) discovery_enabled: AtomicBool,
     pub(crate) discovery_active: AtomicBool,
     pub(crate) local_ip: Mutex<Ipv4Addr>,
-    /// The name of this server in multicast DNS, once it is settled.
+    /// The host name of the server in multicast DNS, once it is known to be unique on the network.
     #[cfg(feature = "mdns")]
     pub(crate) local_name: Mutex<Option<String>>,
+    /// The total number of clients that have joined.
     pub(crate) joined: AtomicU64,
+    /// The total number of messages received.
     pub(crate) received: AtomicU64,
+    /// The total number of messages sent.
     pub(crate) sent: AtomicU64,
+    /// The total number of messages dropped for slow clients.
     pub(crate) dropped: AtomicU64,
     pub(crate) refused: AtomicU64,
-    /// Bytes of memory that wait in all outboxes.
+    /// Bytes of memory that the messages in all outboxes use.
     pub(crate) outbox_bytes: Arc<AtomicUsize>,
     started: Instant,
+    /// The number of entries in `clients`, which can be read without the lock.
     count: AtomicUsize,
-    /// The slots of open clients; written by the reactor alone.
+    /// The slot of each connected client. Only the reactor modifies it.
     clients: RwLock<HashMap<ClientId, u32>>,
+    /// The id of the first client. After a restart, ids continue from the previous server.
     pub(crate) first_client: u64,
 }
 
@@ -67,24 +73,28 @@ impl Shared {
         }
     }
 
+    /// Returns the number of connected clients.
     pub(crate) fn clients(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// Returns the slot of a connected client.
     pub(crate) fn slot(&self, client: ClientId) -> Option<usize> {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
         clients.get(&client).map(|&slot| slot as usize)
     }
 
+    /// Adds the client in `slot` and returns its new id.
     pub(crate) fn register(&self, slot: usize) -> ClientId {
         let client = ClientId(self.first_client + self.joined.fetch_add(1, Ordering::Relaxed));
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        // A slot is an index of open sockets, far below 2^32.
+        // A slot is an index into the table of connections, far below 2^32.
         clients.insert(client, slot as u32);
         self.count.store(clients.len(), Ordering::Relaxed);
         client
     }
 
+    /// Removes a client. Returns the number of clients that remain.
     pub(crate) fn unregister(&self, client: ClientId) -> usize {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         clients.remove(&client);
@@ -92,12 +102,12 @@ impl Shared {
         clients.len()
     }
 
-    /// Counts messages that were dropped for slow clients.
+    /// Adds to the number of messages dropped for slow clients.
     pub(crate) fn count_dropped(&self, messages: u64) {
         self.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// Forgets every client: the reactor has ended.
+    /// Removes all clients, because the reactor has ended.
     pub(crate) fn forget_clients(&self) {
         self.clients.write().unwrap_or_else(PoisonError::into_inner).clear();
         self.count.store(0, Ordering::Relaxed);

@@ -55,19 +55,19 @@ impl Stream {
         }
     }
 
-    /// Writes as much of `bytes` as the socket accepts now, and returns how much that was.
+    /// Writes as much of `bytes` as possible without blocking, and returns how much that was.
     pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut taken = 0;
-        while taken < bytes.len() {
-            match self.write(&bytes[taken..]) {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.write(&bytes[written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => taken += count,
+                Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(taken)
+        Ok(written)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writing an outbox to a socket, for either side of a connection.
+//! Writes outboxes to sockets, for servers and clients.
 
 use std::io::{self, IoSlice, Write};
 
@@ -6,19 +6,21 @@ use halloo_proto::outbox::Outbox;
 
 use crate::stream::Stream;
 
-/// Frames in one gathered write; the kernel accepts up to 1024, but a socket buffer rarely holds more than this.
-const GATHERED: usize = 64;
+/// Maximum slices per vectored write. The kernel accepts up to 1024, but a socket buffer rarely has room for more
+/// frames.
+const MAX_SLICES_PER_WRITE: usize = 64;
 
-/// Writes the backlog of `outbox`, oldest first, until `stream` accepts no more. Returns whether it accepted anything.
+/// Writes the backlog of `outbox`, oldest first, until it is empty or `stream` would block. Returns whether anything
+/// was written.
 pub(crate) fn write_backlog(stream: &mut Stream, outbox: &mut Outbox) -> io::Result<bool> {
     let mut progress = false;
     while outbox.is_blocked() {
-        let mut slices = [IoSlice::new(&[]); GATHERED];
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES_PER_WRITE];
         let used = outbox.slices(&mut slices);
         match stream.write_vectored(&slices[..used]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(taken) => {
-                outbox.advance(taken);
+            Ok(written) => {
+                outbox.advance(written);
                 progress = true;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

@@ -47,7 +47,7 @@ impl PackedEvents {
         }
     }
 
-    /// Appends a [`Event::MessageReceived`].
+    /// Appends an [`Event::MessageReceived`].
     pub(crate) fn push_message(&mut self, client: ClientId, message: Message<'_>) {
         match message {
             Message::Text(Cow::Borrowed(text)) if text.len() <= MAX_PACKED_MESSAGE_BYTES => {

@@ -72,10 +72,10 @@ impl Session {
         if self.tls.wants_write() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let taken = self.tls.writer().write_vectored(slices)?;
+        let accepted = self.tls.writer().write_vectored(slices)?;
         self.flush(socket)?;
         // Until the handshake is complete, written bytes stay in the TLS buffer, which has the same limit.
-        if taken == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(taken) }
+        if accepted == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(accepted) }
     }
 
     /// Writes buffered bytes, and shuts down the write side of the socket if that is pending.
