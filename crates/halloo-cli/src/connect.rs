@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use halloo::{Client, ClientConfig, ClientEvent, CloseCode, ServerInfo, Target};
+use halloo::{Client, ClientConfig, ClientEvent, CloseCode, ServerInfo, SettingNames, Target};
 use halloo_proto::text::escape;
 use serde::Deserialize;
 
@@ -40,6 +40,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
         },
     };
     let mut config = ClientConfig::new(target);
+    config.setting_names = SettingNames::CommandLine;
     config.reconnect = !arguments.once;
     config.token = arguments.credentials.token();
     config.fingerprint = arguments.credentials.fingerprint;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use anyhow::bail;
-use halloo::{ClientConfig, ServerInfo, Target};
+use halloo::{ClientConfig, ServerInfo, SettingNames, Target};
 
 use crate::args::StatusArgs;
 use crate::table;
@@ -42,6 +42,7 @@ fn ambiguous_name(servers: &[ServerInfo]) -> String {
 /// Prints the status of the server at `target`.
 fn print(target: impl Into<Target>, arguments: &StatusArgs) -> anyhow::Result<()> {
     let mut config = ClientConfig::new(target);
+    config.setting_names = SettingNames::CommandLine;
     config.token = arguments.credentials.token();
     config.fingerprint = arguments.credentials.fingerprint;
     println(&serde_json::to_string_pretty(&halloo::status_of(&config)?)?)?;

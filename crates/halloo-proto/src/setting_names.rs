@@ -29,6 +29,14 @@ impl SettingNames {
         }
     }
 
+    /// Returns the instruction to set a setting to `value`.
+    pub fn set(self, setting: &str, value: &str) -> String {
+        match self {
+            SettingNames::CommandLine => format!("use `--{} {value}`", setting.replace('_', "-")),
+            SettingNames::Rust | SettingNames::Godot => format!("set {} to `{value}`", self.name(setting)),
+        }
+    }
+
     /// Returns the instruction to add `value` to a setting that is a list.
     pub fn add(self, setting: &str, value: &str) -> String {
         match self {

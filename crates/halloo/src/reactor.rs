@@ -250,7 +250,7 @@ impl Reactor {
             // An application that replies to a batch of events wakes this thread with its first reply, and may be stopped
             // by that where both share a core. It gets time to go on, because its other replies go out with the same
             // writes.
-            if !self.sink.is_in_hand() || start.elapsed() >= REPLY_WINDOW {
+            if !self.sink.is_mid_batch() || start.elapsed() >= REPLY_WINDOW {
                 return;
             }
             std::thread::yield_now();

@@ -91,7 +91,7 @@ fn a_certificate_that_is_neither_pinned_nor_trusted_by_the_system_is_refused() {
     let fingerprint = server.fingerprint().unwrap().to_string();
     let unknown = gave_up(ClientConfig::new(server.url()));
     assert!(
-        unknown.contains("not trusted") && unknown.contains(&format!("`--fingerprint {fingerprint}`")),
+        unknown.contains("not trusted") && unknown.contains(&format!("set `fingerprint` to `{fingerprint}`")),
         "{unknown}"
     );
     let mut wrong_pin = pinned_config(&server);

@@ -5,7 +5,7 @@ use super::source::Source;
 const LIBRARIES: [&str; 2] = ["crates/halloo-proto/src/", "crates/halloo/src/"];
 
 /// Options of `firewall-cmd`, which the diagnosis of a closed port names.
-const ALLOWED: [&str; 4] = ["--add-port", "--add-service", "--permanent", "--fingerprint"];
+const ALLOWED: [&str; 3] = ["--add-port", "--add-service", "--permanent"];
 
 /// The file that spells settings as options, for programs that ask for it.
 const SPELLS_OPTIONS: &str = "crates/halloo-proto/src/setting_names.rs";

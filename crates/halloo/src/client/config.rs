@@ -6,6 +6,7 @@ use halloo_proto::defaults;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::limits::{MessageLimits, OutboxLimits, SlowClient};
 use halloo_proto::reconnect::RetryLimit;
+use halloo_proto::setting_names::SettingNames;
 use halloo_proto::token::Token;
 
 use super::target::Target;
@@ -44,6 +45,8 @@ pub struct ClientConfig {
     /// How long the server may be silent before the client pings it. After three times as long, the client disconnects.
     /// Zero turns the heartbeat off. Default: 5 s.
     pub heartbeat: Duration,
+    /// How errors spell the settings that would help. Default: as fields in Rust.
+    pub setting_names: SettingNames,
     /// How to search for a server that is known by its name or that moved.
     pub search: Search,
     /// Limits on events that the application has not taken. When they are reached, the client stops reading and
@@ -67,6 +70,7 @@ impl ClientConfig {
                 ..OutboxLimits::default()
             },
             heartbeat: defaults::HEARTBEAT,
+            setting_names: SettingNames::default(),
             search: Search::default(),
             event_queue: EventQueueLimits::default(),
         }

@@ -84,7 +84,7 @@ impl Connector {
         let route = Route::new(config.target.clone(), config.fingerprint.is_some())?;
         let single_attempt = RetryLimit { max_attempts: Some(1), max_elapsed: None };
         Ok(Connector {
-            tls: tls::Connector::new(config.fingerprint.or(route.fingerprint())),
+            tls: tls::Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names),
             route,
             token: config.token.clone(),
             search: config.search.clone(),

@@ -49,7 +49,7 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     let host = url.authority();
     let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n");
     let response = if url.is_secure() {
-        let mut connector = Connector::new(config.fingerprint.or(route.fingerprint()));
+        let mut connector = Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names);
         let session = connector.connect(url.host()).map_err(StatusError::Unreachable)?;
         session.request(socket, request.as_bytes(), MAX_RESPONSE)
     } else {

@@ -62,12 +62,12 @@ impl Waiting {
             // Of each of them at most one waits, and nothing works without them.
             Command::Resume | Command::Stop => return true,
         };
-        let weight = weight(command);
-        self.commands.len() < most && (weight == 0 || self.bytes + weight <= COMMAND_QUEUE_BYTES)
+        let payload_bytes = payload_bytes(command);
+        self.commands.len() < most && (payload_bytes == 0 || self.bytes + payload_bytes <= COMMAND_QUEUE_BYTES)
     }
 }
 
-fn weight(command: &Command) -> usize {
+fn payload_bytes(command: &Command) -> usize {
     match command {
         Command::Send(_, frame) | Command::SendToAll(frame) => frame.len(),
         Command::Disconnect(_, _, text) => text.len(),
@@ -100,7 +100,7 @@ impl CommandQueue {
         if matches!(command, Command::Stop) && std::mem::replace(&mut waiting.stopping, true) {
             return Submitted::Taken;
         }
-        waiting.bytes += weight(&command);
+        waiting.bytes += payload_bytes(&command);
         let wake = std::mem::take(&mut waiting.asleep);
         waiting.commands.push(command);
         drop(waiting);

@@ -81,7 +81,7 @@ impl EventSink {
     }
 
     /// Returns whether the application is in the middle of a batch of events.
-    pub(super) fn is_in_hand(&self) -> bool {
+    pub(super) fn is_mid_batch(&self) -> bool {
         matches!(&self.target, EventTarget::Queue(queue) if queue.is_mid_batch())
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 
 use halloo_proto::fingerprint::Fingerprint;
+use halloo_proto::setting_names::SettingNames;
 use halloo_proto::url::Host;
 use mio::net::TcpStream;
 
@@ -58,7 +59,7 @@ impl Acceptor {
 pub(crate) struct Connector;
 
 impl Connector {
-    pub(crate) fn new(_: Option<Fingerprint>) -> Connector {
+    pub(crate) fn new(_: Option<Fingerprint>, _: SettingNames) -> Connector {
         Connector
     }
 

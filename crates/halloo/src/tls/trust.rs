@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use halloo_proto::fingerprint::Fingerprint;
+use halloo_proto::setting_names::SettingNames;
 use halloo_proto::url::Host;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,13 +19,15 @@ use super::identity::fingerprint_of;
 #[derive(Debug, Default)]
 pub(crate) struct Connector {
     pinned: Option<Fingerprint>,
+    names: SettingNames,
     /// Created on first use: most clients use no TLS, and reading the system's certificates takes milliseconds.
     config: Option<Arc<ClientConfig>>,
 }
 
 impl Connector {
-    pub(crate) fn new(pinned: Option<Fingerprint>) -> Connector {
-        Connector { pinned, config: None }
+    /// `names`: how errors spell the setting for the fingerprint.
+    pub(crate) fn new(pinned: Option<Fingerprint>, names: SettingNames) -> Connector {
+        Connector { pinned, names, config: None }
     }
 
     /// Starts a session with the server at `host`.
@@ -34,7 +37,9 @@ impl Connector {
     pub(crate) fn connect(&mut self, host: &Host) -> Result<Box<Session>, String> {
         let config = match &self.config {
             Some(config) => Arc::clone(config),
-            None => Arc::clone(self.config.insert(configure(self.pinned).map_err(|error| error.to_string())?)),
+            None => {
+                Arc::clone(self.config.insert(configure(self.pinned, self.names).map_err(|error| error.to_string())?))
+            }
         };
         let name = match host {
             Host::Ip(ip) => ServerName::from(*ip),
@@ -47,10 +52,11 @@ impl Connector {
     }
 }
 
-fn configure(pinned: Option<Fingerprint>) -> Result<Arc<ClientConfig>, Error> {
+fn configure(pinned: Option<Fingerprint>, names: SettingNames) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let system = if pinned.is_some() { None } else { system_verifier(&provider) };
-    let verifier = PinOrSystemVerifier { pinned, system, algorithms: provider.signature_verification_algorithms };
+    let verifier =
+        PinOrSystemVerifier { pinned, names, system, algorithms: provider.signature_verification_algorithms };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     Ok(Arc::new(builder.with_no_client_auth()))
@@ -67,6 +73,7 @@ fn system_verifier(provider: &Arc<CryptoProvider>) -> Option<Arc<WebPkiServerVer
 #[derive(Debug)]
 struct PinOrSystemVerifier {
     pinned: Option<Fingerprint>,
+    names: SettingNames,
     system: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -83,16 +90,16 @@ impl ServerCertVerifier for PinOrSystemVerifier {
         let seen = fingerprint_of(certificate);
         if let Some(pinned) = self.pinned {
             // The handshake signature, verified below, proves that the server has the private key.
-            return if pinned == seen { Ok(ServerCertVerified::assertion()) } else { Err(not_pinned(seen)) };
+            return if pinned == seen { Ok(ServerCertVerified::assertion()) } else { Err(self.not_pinned(seen)) };
         }
         let Some(system) = &self.system else {
-            return Err(not_trusted(seen, "this system provides no certificate authorities"));
+            return Err(self.not_trusted(seen, "this system provides no certificate authorities"));
         };
         system.verify_server_cert(certificate, issuers, name, ocsp, now).map_err(|error| match error {
             Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-                not_trusted(seen, "it is not signed by a certificate authority that this system trusts")
+                self.not_trusted(seen, "it is not signed by a certificate authority that this system trusts")
             }
-            error => not_trusted(seen, &error.to_string()),
+            error => self.not_trusted(seen, &error.to_string()),
         })
     }
 
@@ -119,14 +126,24 @@ impl ServerCertVerifier for PinOrSystemVerifier {
     }
 }
 
-fn not_pinned(seen: Fingerprint) -> Error {
-    Error::General(format!(
-        "its certificate is not the pinned one, so this may be another server; if the server shows {seen}, pin that"
-    ))
-}
+impl PinOrSystemVerifier {
+    fn not_pinned(&self, seen: Fingerprint) -> Error {
+        Error::General(format!(
+            "its certificate is not the pinned one, so this may be another server; if the server shows the fingerprint \
+             {seen}, {}",
+            self.pin(seen)
+        ))
+    }
 
-fn not_trusted(seen: Fingerprint, reason: &str) -> Error {
-    Error::General(format!(
-        "its certificate is not trusted: {reason}; if the server shows the same fingerprint, pin it with `--fingerprint {seen}`"
-    ))
+    fn not_trusted(&self, seen: Fingerprint, reason: &str) -> Error {
+        Error::General(format!(
+            "its certificate is not trusted: {reason}; if the server shows the fingerprint {seen}, {}",
+            self.pin(seen)
+        ))
+    }
+
+    /// Returns the instruction to pin a certificate.
+    fn pin(&self, seen: Fingerprint) -> String {
+        self.names.set("fingerprint", &seen.to_string())
+    }
 }
