@@ -1,8 +1,8 @@
 //! A program that a test runs and talks to by lines.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use crate::TEST_TIMEOUT;
 
@@ -54,15 +54,64 @@ impl ChildProcess {
         }
     }
 
+    /// Returns the remaining lines of its standard output, until it closes it.
+    ///
+    /// # Panics
+    /// If it writes nothing for [`TEST_TIMEOUT`] and does not close it.
+    #[track_caller]
+    pub fn remaining_lines(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            match self.stdout.recv_timeout(TEST_TIMEOUT) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return lines,
+                Err(RecvTimeoutError::Timeout) => panic!("standard output stays open after {lines:?}"),
+            }
+        }
+    }
+
+    /// Returns its whole standard error, which must be a pipe. Waits until it is closed, without a timeout.
+    pub fn read_stderr(&mut self) -> String {
+        let mut text = String::new();
+        self.child.stderr.take().expect("a pipe").read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Closes our end of its standard error, which must be a pipe.
+    pub fn close_stderr(&mut self) {
+        drop(self.child.stderr.take().expect("a pipe"));
+    }
+
     /// Writes a line to its standard input.
     pub fn write_line(&mut self, line: &str) {
-        writeln!(self.stdin.as_mut().expect("an open standard input"), "{line}").unwrap();
+        self.write_bytes(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes bytes to its standard input.
+    pub fn write_bytes(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().expect("an open standard input").write_all(bytes).unwrap();
+    }
+
+    /// Closes its standard input.
+    pub fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Waits until it exits, without a timeout.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// Closes its standard input and waits until it exits, without a timeout.
     pub fn close(&mut self) -> ExitStatus {
-        self.stdin = None;
-        self.child.wait().unwrap()
+        self.close_stdin();
+        self.wait()
+    }
+
+    /// Kills it and waits until it has exited.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.wait();
     }
 }
 
