@@ -1,135 +1,106 @@
-//! Programs of others, written from the documented protocol alone: servers that `discover` and `connect` find, and a
-//! client on Node.js.
+//! Programs in other languages, written from the documented protocol alone: a listener, servers and clients.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+mod common;
 
-use serde_json::{Value, json};
+use common::{JsonProcess, JsonServer, halloo};
+use halloo_test_support::{ChildProcess, node, python, unused_discovery_port, unused_udp_port};
+use serde_json::json;
 
-/// A running program of whichever kind, and what it tells.
-struct Program {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: Box<dyn Iterator<Item = String>>,
-}
-
-impl Program {
-    fn start(mut command: Command) -> Program {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Program { input: child.stdin.take(), child, output: Box::new(lines.map(Result::unwrap)) }
-    }
-
-    fn halloo(arguments: &[&str]) -> Program {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_halloo"));
-        command.args(arguments);
-        Program::start(command)
-    }
-
-    /// The next event of one of these kinds; others before it are passed over.
-    fn event(&mut self, kinds: &[&str]) -> Value {
-        let mut events = self.output.by_ref().map(|line| serde_json::from_str::<Value>(&line).unwrap());
-        events.find(|event| kinds.iter().any(|kind| event["event"] == *kind)).expect("an event")
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn tests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests")
-}
-
-/// What the test command has made ready, under this name.
-fn prepared(variable: &str) -> Option<std::ffi::OsString> {
-    let value = std::env::var_os(variable);
-    if value.is_none() {
-        eprintln!("SKIPPED: {variable} is not set; `cargo xtask test` sets it");
-    }
-    value
-}
-
-/// A server in Python that is called to `discovery_port`, and its address.
-fn server(discovery_port: &str, arguments: &[&str]) -> Option<(Program, String)> {
-    let mut command = Command::new(prepared("HALLOO_TEST_PYTHON")?);
-    command.arg(tests().join("python/announced.py")).arg(discovery_port).args(arguments);
-    let mut server = Program::start(command);
-    let port = server.output.next().expect("its port");
+/// Starts a server in Python that is announced on `discovery_port`. Returns it with its URL.
+fn python_server(discovery_port: &str, arguments: &[&str]) -> Option<(ChildProcess, String)> {
+    let mut server = ChildProcess::start(python("announced.py")?.arg(discovery_port).args(arguments));
+    let port = server.next_line();
     Some((server, format!("ws://127.0.0.1:{port}")))
 }
 
-/// A discovery port for one test, with the nine after it, below those that the system hands out.
-fn free_port(offset: u16) -> String {
-    (10_000 + (std::process::id() % 90) as u16 * 200 + 100 + offset).to_string()
-}
-
-/// Connects to what is found, and gets back what it sent.
-fn talk(place: &[&str]) -> Program {
-    let mut client = Program::halloo(&[&["connect", "--json", "--timeout", "20s"], place].concat());
-    client.event(&["connected"]);
-    client.say(&json!({"cmd": "send", "text": "hällo"}).to_string());
-    assert_eq!(client.event(&["message"])["text"], "hällo");
+/// Connects to the server that is found, and expects its echo.
+fn connect_and_echo(search: &[&str]) -> JsonProcess {
+    let mut client = JsonProcess::start(&mut halloo(&[&["connect", "--json", "--timeout", "20s"], search].concat()));
+    client.next_of("connected");
+    client.write_line(&json!({"cmd": "send", "text": "hällo"}).to_string());
+    assert_eq!(client.next_of("message")["text"], "hällo");
     client
 }
 
-#[test]
-fn a_server_that_knows_only_the_contract_is_found_stays_while_it_is_silent_and_is_lost() {
-    let port = free_port(0);
-    let place = ["--local", "--no-mdns", "--discovery-port", &port];
-    let mut watch = Program::halloo(&[&["discover", "--watch", "--json", "--timeout", "60s"], &place[..]].concat());
-    let Some((server, url)) = server(&port, &[]) else { return };
-    assert_eq!(watch.event(&["found", "lost"])["url"], url.as_str());
-    let client = talk(&place);
-    drop(client);
-    // It never answered a probe, and is there all the same until it takes no connection.
-    drop(server);
-    assert_eq!(watch.event(&["found", "lost"])["event"], "lost");
+/// Starts `halloo discover --watch`.
+fn watch(search: &[&str]) -> JsonProcess {
+    let command = ["discover", "--watch", "--json", "--timeout", "60s"];
+    JsonProcess::start(&mut halloo(&[&command, search].concat()))
 }
 
-#[test]
-fn a_server_that_answers_is_found_while_it_is_busy_and_its_goodbye_is_believed() {
-    let port = free_port(10);
-    let place = ["--local", "--no-mdns", "--discovery-port", &port];
-    let Some((mut server, url)) = server(&port, &["--answers"]) else { return };
-    let _client = talk(&[&["FOREIGN"], &place[..]].concat());
-    let mut watch = Program::halloo(&[&["discover", "--watch", "--json", "--timeout", "60s"], &place[..]].concat());
-    let found = watch.event(&["found"]);
-    assert_eq!((&found["name"], &found["url"], &found["clients"]), (&json!("foreign"), &json!(url), &json!(1)));
-    assert_eq!(found["id"], "00112233aabbccdd");
-    drop(server.input.take());
-    assert_eq!(watch.event(&["found", "lost"])["event"], "lost");
-}
-
-#[test]
-fn node_talks_to_an_echo() {
-    let Some(modules) = prepared("HALLOO_TEST_NODE_MODULES") else { return };
-    let mut server = Program::halloo(&["serve", "--json", "--bind", "127.0.0.1", "--port", "0", "--no-discovery"]);
-    let url = server.event(&["ready"])["urls"][0].as_str().unwrap().to_owned();
-    let mut node = Command::new("node");
-    node.arg(tests().join("node/peer.mjs")).arg(url).env("NODE_MODULES", modules);
-    let mut peer = Program::start(node);
+/// Echoes the messages of the client, until it leaves. Returns the event of its leaving.
+fn echo_until_client_leaves(server: &mut JsonProcess) -> serde_json::Value {
     loop {
-        let mut event = server.event(&["message", "client_left"]);
+        let mut event = server.next_matching(|event| event["event"] == "message" || event["event"] == "client_left");
         if event["event"] == "client_left" {
-            assert_eq!((&event["code"], &event["reason"]), (&json!(3000), &json!("auf Wiederhören")));
-            break;
+            return event;
         }
         let object = event.as_object_mut().unwrap();
         object.remove("event");
         object.insert("cmd".into(), "send".into());
-        server.say(&event.to_string());
+        server.write_line(&event.to_string());
     }
-    assert_eq!(peer.output.next().as_deref(), Some("OK"));
-    assert!(peer.child.wait().unwrap().success());
+}
+
+#[test]
+fn server_that_only_sends_beacons_is_found_and_lost_when_it_exits() {
+    let port = unused_discovery_port().to_string();
+    let search = ["--local", "--no-mdns", "--discovery-port", &port];
+    let mut watch = watch(&search);
+    let Some((server, url)) = python_server(&port, &[]) else { return };
+    let mut next_change = || watch.next_matching(|event| event["event"] == "found" || event["event"] == "lost");
+    assert_eq!(next_change()["url"], url.as_str());
+    let client = connect_and_echo(&search);
+    drop(client);
+    // It does not answer probes, but is not lost until it refuses connections.
+    drop(server);
+    assert_eq!(next_change()["event"], "lost");
+}
+
+#[test]
+fn server_that_answers_probes_is_found_while_connected_and_lost_on_its_goodbye() {
+    let port = unused_discovery_port().to_string();
+    let search = ["--local", "--no-mdns", "--discovery-port", &port];
+    let Some((mut server, url)) = python_server(&port, &["--answers"]) else { return };
+    let _client = connect_and_echo(&[&["FOREIGN"], &search[..]].concat());
+    let mut watch = watch(&search);
+    let found = watch.next_of("found");
+    assert_eq!((&found["name"], &found["url"], &found["clients"]), (&json!("foreign"), &json!(url), &json!(1)));
+    assert_eq!(found["id"], "00112233aabbccdd");
+    server.close_stdin();
+    let change = watch.next_matching(|event| event["event"] == "found" || event["event"] == "lost");
+    assert_eq!(change["event"], "lost");
+}
+
+#[test]
+fn python_listener_receives_the_beacon() {
+    let Some(mut listener) = python("listener.py") else { return };
+    let discovery_port = unused_udp_port();
+    let server = JsonServer::start_announced(discovery_port, &[]);
+    let arguments = [discovery_port.to_string(), "20".into(), "--server-port".into(), server.port.to_string()];
+    let output = listener.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(common::stdout(&output).contains("127.0.0.1"), "{output:?}");
+}
+
+#[test]
+fn python_client_exchanges_messages() {
+    let Some(mut peer) = python("peer.py") else { return };
+    let mut server = JsonServer::start_local(&[]);
+    let mut peer = ChildProcess::start(peer.arg(server.url()));
+    assert_eq!(echo_until_client_leaves(&mut server.process)["code"], 1000);
+    assert!(peer.wait().success());
+}
+
+#[test]
+fn node_client_exchanges_messages() {
+    let Some(mut peer) = node("peer.mjs") else { return };
+    let mut server = JsonServer::start_local(&[]);
+    let mut peer = ChildProcess::start(peer.arg(server.ready["urls"][0].as_str().unwrap()));
+    let left = echo_until_client_leaves(&mut server.process);
+    assert_eq!((&left["code"], &left["reason"]), (&json!(3000), &json!("auf Wiederhören")));
+    assert_eq!(peer.next_line(), "OK");
+    assert!(peer.wait().success());
 }

@@ -1,0 +1,158 @@
+//! Invalid options, ports and commands: the error says what is wrong, and a running server continues.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
+
+mod common;
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use common::{JsonServer, halloo, run, stderr};
+use halloo_test_support::ChildProcess;
+use serde_json::json;
+
+#[test]
+fn invalid_usage_exits_with_2_and_names_the_valid_values() {
+    for (arguments, expected) in [
+        (&["--port", "65536"][..], "65535"),
+        (&["--port", "http"], "--port"),
+        (&["--bind", "127.0.0.1:80"], "without a port"),
+        (&["--heartbeat", "soon"], "like 500ms"),
+        (&["--heartbeat", "1ms"], "500ms"),
+        (&["--discovery-interval", "99ms"], "100ms"),
+        (&["--max-message", "much"], "64KiB"),
+        (&["--allow-origin", "example.org"], "https://example.org"),
+        (&["--allow-host", "example.org:80"], "without a scheme or a port"),
+        (&["serve", "--nonsense"], "--help"),
+        (&["--token", "short"], "16 to 256 characters"),
+        (&["connect", "--token", "a token with spaces"], "A-Z, a-z, 0-9"),
+        (&["9000"], "halloo --port 9000"),
+        (&["srve"], "'serve'"),
+    ] {
+        let output = run(arguments);
+        let error = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+        let token = arguments.last().filter(|_| arguments.contains(&"--token"));
+        assert!(token.is_none_or(|token| !error.contains(token)), "an error repeats a token: {error}");
+    }
+}
+
+/// Binds ten consecutive ports.
+fn occupied_port_range() -> (u16, Vec<TcpListener>) {
+    // Below the range that the system assigns, in which a busy machine has no ten consecutive free ports left.
+    let bind = |port| TcpListener::bind(("127.0.0.1", port));
+    let offset = u16::try_from(std::process::id() % 1000).unwrap();
+    let mut starts = (0..1000).map(|step| 10_000 + (offset + step) % 1000 * 20);
+    let occupied = starts.find_map(|first| {
+        let range: Result<Vec<_>, _> = (first..first + 10).map(bind).collect();
+        range.ok().map(|listeners| (first, listeners))
+    });
+    occupied.expect("ten consecutive free ports")
+}
+
+#[test]
+fn occupied_port_range_is_reported_with_advice() {
+    let (first, _listeners) = occupied_port_range();
+    let output = run(&["--bind", "127.0.0.1", "--no-discovery", "--port", &first.to_string()]);
+    assert_eq!(output.status.code(), Some(3));
+    let error = stderr(&output);
+    for part in ["127.0.0.1", &format!("{first}-{}", first + 9), "stop the program", "`--port`", "`--port 0`"] {
+        assert!(error.contains(part), "{part} is not in: {error}");
+    }
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn occupied_port_exits_with_3_and_names_the_option() {
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = occupied.local_addr().unwrap().port().to_string();
+    let output = run(&["--bind", "127.0.0.1", "--strict-port", "--no-discovery", "--port", &port]);
+    assert_eq!(output.status.code(), Some(3));
+    let error = stderr(&output);
+    assert!(error.contains(&port) && error.contains("--port"), "{error}");
+}
+
+#[test]
+fn address_of_another_machine_is_not_reported_as_in_use() {
+    let output = run(&["--bind", "198.51.100.7", "--no-discovery"]);
+    let error = stderr(&output);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("an address of this machine") && error.matches("os error").count() < 2, "{error}");
+}
+
+#[test]
+fn flag_in_the_environment_can_be_off() {
+    let occupied = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = occupied.local_addr().unwrap().port().to_string();
+    let arguments = ["--bind", "127.0.0.1", "--no-discovery", "--json", "--port", &port];
+    for off in ["", "0", "false", "off"] {
+        let mut server = halloo(&arguments);
+        let line = ChildProcess::start(server.env("HALLOO_STRICT_PORT", off).stderr(Stdio::piped())).next_line();
+        assert!(line.contains("ready"), "{off:?}: {line}");
+    }
+    for on in ["1", "true", "yes"] {
+        let output = halloo(&arguments).env("HALLOO_STRICT_PORT", on).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{on}");
+    }
+}
+
+#[test]
+fn random_token_that_would_not_be_shown_is_an_error() {
+    let output = run(&["--bind", "127.0.0.1", "--port", "0", "--token"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("HALLOO_TOKEN"), "{output:?}");
+}
+
+#[test]
+fn malformed_commands_are_error_events() {
+    let malformed = [
+        ("{", "not a command"),
+        ("nonsense", "not a command"),
+        ("[]", "not a command"),
+        ("null", "not a command"),
+        ("7", "not a command"),
+        ("{}", "cmd"),
+        (r#"{"cmd":7}"#, "not a command"),
+        (r#"{"cmd":"dance"}"#, "unknown variant `dance`"),
+        (r#"{"cmd":"status"} and more"#, "trailing"),
+        (r#"{"cmd":"send_to_all"}"#, "either `text` or `binary`"),
+        (r#"{"cmd":"send_to_all","text":"x","binary":"AA=="}"#, "either `text` or `binary`"),
+        (r#"{"cmd":"send_to_all","text":7}"#, "not a command"),
+        (r#"{"cmd":"send_to_all","text":"x","colour":"red"}"#, "colour"),
+        (r#"{"cmd":"send_to_all","text":"\ud800"}"#, "not a command"),
+        (r#"{"cmd":"send_to_all","binary":"%"}"#, "not base64"),
+        (r#"{"cmd":"send","text":"x"}"#, "client"),
+        (r#"{"cmd":"send","client":-1,"text":"x"}"#, "not a command"),
+        (r#"{"cmd":"send","client":"1","text":"x"}"#, "not a command"),
+        (r#"{"cmd":"send","client":7,"text":"x"}"#, "the client is not connected"),
+        (r#"{"cmd":"disconnect"}"#, "client"),
+        (r#"{"cmd":"disconnect","client":1,"code":1005}"#, "1005 may not be sent"),
+        (r#"{"cmd":"disconnect","client":1,"code":70000}"#, "not a command"),
+    ];
+    let mut server = JsonServer::start_local(&[]);
+    for (line, part) in malformed {
+        server.process.write_line(line);
+        let event = server.process.next_event();
+        assert_eq!(event["event"], "error", "{line}: {event}");
+        let message = event["message"].as_str().unwrap();
+        assert!(message.contains(part), "{line}: {part} is not in: {message}");
+    }
+    server.process.write_bytes(b"\xff\xfe\n\n");
+    assert!(server.process.next_event()["message"].as_str().unwrap().contains("not UTF-8"));
+    server.process.write_line(r#"{"cmd":"status"}"#);
+    let status = server.process.next_event();
+    assert_eq!((&status["event"], &status["server_running"]), (&json!("status"), &json!(true)));
+    server.process.write_line(r#"{"cmd":"stop"}"#);
+    assert_eq!(server.process.next_event()["event"], "stopped");
+    assert!(server.process.wait().success());
+}
+
+#[test]
+fn too_long_line_is_an_error_event_and_the_server_continues() {
+    let mut server = JsonServer::start_local(&[]);
+    server.process.write_line(&"x".repeat(130 * 64 * 1024));
+    assert!(server.process.next_of("error")["message"].as_str().unwrap().contains("more than 8388608 bytes"));
+    server.process.write_line(r#"{"cmd":"status"}"#);
+    server.process.next_of("status");
+}
