@@ -1,0 +1,100 @@
+//! TLS: a self-signed certificate, an invitation link, a certificate from files, and errors.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::{JsonServer, LOCAL_SERVER, stderr, stdout};
+use halloo_test_support::{ChildProcess, TempDir};
+
+/// An empty home directory.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Home {
+        Home(TempDir::new(env!("CARGO_TARGET_TMPDIR")))
+    }
+
+    fn halloo(&self, arguments: &[&str]) -> Command {
+        let mut command = common::halloo(arguments);
+        command.env("HOME", self.0.path()).env_remove("XDG_DATA_HOME").stdin(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.halloo(arguments).output().unwrap()
+    }
+
+    fn serve(&self, arguments: &[&str]) -> JsonServer {
+        JsonServer::start(self.halloo(&LOCAL_SERVER).args(arguments))
+    }
+
+    /// Returns the path of the stored certificate.
+    fn certificate(&self) -> PathBuf {
+        find(self.0.path(), "halloo.pem").expect("a stored certificate")
+    }
+}
+
+/// Searches a directory and its subdirectories for a file.
+fn find(directory: &Path, name: &str) -> Option<PathBuf> {
+    let mut paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    paths.find_map(|path| if path.is_dir() { find(&path, name) } else { path.ends_with(name).then_some(path) })
+}
+
+#[test]
+fn invitation_is_sufficient_to_connect_and_the_url_alone_is_not() {
+    let home = Home::new();
+    let mut server = home.serve(&["--tls", "--token"]);
+    let ready = server.ready.clone();
+    let (invitation, fingerprint) = (ready["invitation"].as_str().unwrap(), ready["fingerprint"].as_str().unwrap());
+    assert!(ready["urls"][0].as_str().unwrap().starts_with("wss://127.0.0.1:"), "{ready}");
+    assert!(
+        invitation.starts_with("https://127.0.0.1:") && invitation.contains("#token=") && invitation.contains("&fp="),
+        "{invitation}"
+    );
+    let mut client = ChildProcess::start(&mut home.halloo(&["connect", "--once", invitation]));
+    client.write_line("hello");
+    assert!(client.close().success());
+    assert_eq!(server.process.next_of("message")["text"], "hello");
+    let status = home.run(&["status", invitation]);
+    assert!(stdout(&status).contains("\"clients_total\": 1"), "{status:?}");
+    let url = ready["urls"][0].as_str().unwrap();
+    for command in ["status", "connect"] {
+        let refused = home.run(&[command, url]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stderr(&refused).contains(&format!("--fingerprint {fingerprint}")), "{refused:?}");
+    }
+    server.process.stop();
+    let mut restarted = home.serve(&["--tls"]);
+    assert_eq!(restarted.ready["fingerprint"], fingerprint, "a restart keeps the certificate that clients pin");
+    restarted.process.stop();
+}
+
+#[test]
+fn certificate_from_files_is_used_and_missing_files_are_errors() {
+    let home = Home::new();
+    home.serve(&["--tls"]).process.stop();
+    let pem = home.certificate();
+    let pem = pem.to_str().unwrap();
+    let mut server = home.serve(&["--cert", pem, "--key", pem]);
+    assert!(server.ready["urls"][0].as_str().unwrap().starts_with("wss://"));
+    assert_eq!(server.ready.get("fingerprint"), None, "an authority may have signed it");
+    server.process.stop();
+    let without_key = home.run(&["--cert", pem]);
+    assert_eq!(without_key.status.code(), Some(2));
+    assert!(stderr(&without_key).contains("--key"), "{without_key:?}");
+    let missing = home.run(&["--port", "0", "--cert", "nowhere.pem", "--key", pem]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(stderr(&missing).contains("cannot read nowhere.pem"), "{missing:?}");
+}
+
+#[test]
+fn malformed_fingerprint_is_a_usage_error() {
+    let invalid = common::run(&["connect", "--fingerprint", "abc", "wss://127.0.0.1:1"]);
+    assert_eq!(invalid.status.code(), Some(2));
+    assert!(stderr(&invalid).contains("64 hexadecimal digits"), "{invalid:?}");
+}
