@@ -1,25 +1,25 @@
-//! The command line as a person at a terminal sees it: run in a pseudo-terminal, its output read by an emulator.
+//! `halloo serve` in a pseudo-terminal, whose output a terminal emulator interprets.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the answer")]
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::num::NonZero;
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use halloo_test_support::{TEST_TIMEOUT, unused_tcp_address, wait_until};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const ROWS: u16 = 24;
 
-/// `halloo serve` in a terminal window.
+/// `halloo serve` in a terminal of 24 rows.
 struct Terminal {
     child: Child,
     pty: Arc<Pty>,
@@ -29,6 +29,7 @@ struct Terminal {
 }
 
 impl Terminal {
+    /// Starts the server with the command that `change` returns.
     fn start(columns: u16, change: impl FnOnce(Command) -> Command) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(ROWS, columns)).unwrap();
@@ -43,7 +44,7 @@ impl Terminal {
         let reader = Arc::clone(&pty);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // At the end of the child a read fails on some systems and finds the end on others.
+            // When the child exits, a read fails on some systems and returns 0 on others.
             while let Ok(length @ 1..) = (&*reader).read(&mut buffer) {
                 if sender.send(buffer[..length].to_vec()).is_err() {
                     break;
@@ -53,12 +54,12 @@ impl Terminal {
         Terminal { child, pty, output, raw: Vec::new(), columns }
     }
 
-    /// Reads until the screen is as wanted, and answers its rows.
-    fn wait_for(&mut self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let end = Instant::now() + PATIENCE;
+    /// Reads until the rows of the screen match, and returns them.
+    fn wait_for(&mut self, matches: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let end = Instant::now() + TEST_TIMEOUT;
         loop {
             let rows = self.rows();
-            if wanted(&rows) {
+            if matches(&rows) {
                 return rows;
             }
             match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -68,9 +69,9 @@ impl Terminal {
         }
     }
 
-    /// What is on the screen, without the empty rows at its end.
+    /// Returns the rows of the screen without empty ones at the end.
     fn rows(&self) -> Vec<String> {
-        // The emulator knows the index function only by its older name, the vertical tab.
+        // The emulator does not support IND (`ESC D`), but a vertical tab has the same effect.
         let text = String::from_utf8_lossy(&self.raw).replace("\x1bD", "\x0b");
         let size = |size| NonZero::new(size).unwrap();
         let mut emulator = vt100::Parser::new(size(ROWS), size(self.columns), 0);
@@ -84,6 +85,7 @@ impl Terminal {
         (&*self.pty).write_all(text.as_bytes()).unwrap();
     }
 
+    /// Connects a client to the URL in the banner.
     fn connect(&mut self) -> WebSocket<MaybeTlsStream<TcpStream>> {
         let rows = self.wait_for(|rows| rows.iter().any(|row| row.contains("Local")));
         let row = rows.iter().find(|row| row.contains("Local")).unwrap();
@@ -91,17 +93,17 @@ impl Terminal {
         tungstenite::connect(url).unwrap().0
     }
 
-    /// Connects and waits for the log line about it, which has a thread of its own and may otherwise come after the client's
-    /// first message.
-    fn join(&mut self) -> WebSocket<MaybeTlsStream<TcpStream>> {
+    /// Connects a client and waits for the log line about it, which a separate thread writes, so that it might follow the
+    /// first message of the client.
+    fn connect_and_wait_for_log(&mut self) -> WebSocket<MaybeTlsStream<TcpStream>> {
         let peer = self.connect();
         self.wait_for(|rows| rows.iter().any(|row| row.contains(" joined from ")));
         peer
     }
 
-    /// Everything until the process ended, and whether it ended well.
-    fn end(&mut self) -> bool {
-        while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
+    /// Reads until the process exits. Returns whether it succeeded.
+    fn wait_for_exit(&mut self) -> bool {
+        while let Ok(bytes) = self.output.recv_timeout(TEST_TIMEOUT) {
             self.raw.extend(bytes);
         }
         self.child.wait().unwrap().success()
@@ -122,20 +124,20 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether the last rows contain these texts; an empty text stands for an empty row.
+/// Returns whether the last rows contain these texts. An empty text means an empty row.
 fn ends_with(rows: &[String], end: &[&str]) -> bool {
-    let is = |(row, text): (&String, &&str)| if text.is_empty() { row.is_empty() } else { row.contains(text) };
-    rows.len() >= end.len() && rows[rows.len() - end.len()..].iter().zip(end).all(is)
+    let matches = |(row, text): (&String, &&str)| if text.is_empty() { row.is_empty() } else { row.contains(text) };
+    rows.len() >= end.len() && rows[rows.len() - end.len()..].iter().zip(end).all(matches)
 }
 
 #[test]
-fn the_log_scrolls_between_the_banner_and_the_status_line() {
+fn log_scrolls_between_the_banner_and_the_status_line() {
     let mut terminal = Terminal::start(100, |command| command);
     let rows = terminal.wait_for(|rows| ends_with(rows, &["", "discovery off · no clients · 0/s in · 0/s out"]));
     for part in ["den", "Local    ws://127.0.0.1:", "Page     http://127.0.0.1:", "█▀▀▀▀▀█"] {
         assert!(rows.iter().any(|row| row.contains(part)), "no {part} in\n{}", rows.join("\n"));
     }
-    let mut peer = terminal.join();
+    let mut peer = terminal.connect_and_wait_for_log();
     terminal.wait_for(|rows| ends_with(rows, &["client 1 joined from 127.0.0.1:", "", "1 client"]));
     terminal.type_in("hello wor");
     terminal.wait_for(|rows| ends_with(rows, &["hello wor", "1 client"]));
@@ -150,9 +152,9 @@ fn the_log_scrolls_between_the_banner_and_the_status_line() {
 }
 
 #[test]
-fn a_message_cannot_speak_to_the_terminal() {
+fn control_characters_of_messages_are_escaped() {
     let mut terminal = Terminal::start(100, |command| command);
-    let mut peer = terminal.join();
+    let mut peer = terminal.connect_and_wait_for_log();
     peer.send("\x1b[2J\x1b]0;title\x07\u{9b}31m\u{202e}\r\nend".into()).unwrap();
     peer.send(vec![27, 91, 50, 74].into()).unwrap();
     let shown = r"client 1: \u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\r\nend";
@@ -160,7 +162,7 @@ fn a_message_cannot_speak_to_the_terminal() {
 }
 
 #[test]
-fn ctrl_c_is_a_clean_end_without_a_status_line() {
+fn ctrl_c_stops_cleanly_and_removes_the_status_line() {
     let mut terminal = Terminal::start(100, |command| command);
     let mut peer = terminal.connect();
     terminal.wait_for(|rows| ends_with(rows, &["", "1 client"]));
@@ -168,18 +170,18 @@ fn ctrl_c_is_a_clean_end_without_a_status_line() {
     let Message::Close(Some(close)) = peer.read().unwrap() else { panic!() };
     assert_eq!(u16::from(close.code), 1001);
     drop(peer);
-    assert!(terminal.end());
+    assert!(terminal.wait_for_exit());
     terminal.wait_for(|rows| ends_with(rows, &["left: the server stopped (1001); 0 connected", "server stopped"]));
 }
 
 #[test]
-fn a_narrow_window_has_a_short_status_line() {
+fn narrow_terminal_truncates_the_status_line_and_has_no_qr_code() {
     let mut terminal = Terminal::start(24, |command| command);
     terminal.wait_for(|rows| ends_with(rows, &["", "discovery off · no clie"]) && !rows.concat().contains('█'));
 }
 
 #[test]
-fn colours_are_left_out_when_nobody_wants_them() {
+fn colours_follow_no_color_and_the_option() {
     for (arguments, no_color, expected) in [
         (&[][..], "", true),
         (&[], "1", false),
@@ -193,34 +195,34 @@ fn colours_are_left_out_when_nobody_wants_them() {
 }
 
 #[test]
-fn quiet_and_json_have_no_banner() {
+fn json_and_quiet_have_no_banner() {
     let mut terminal = Terminal::start(100, |command| command.arg("--json"));
     terminal.wait_for(|rows| rows.concat().contains(r#""event":"ready""#));
     terminal.type_in("\x03");
-    assert!(terminal.end());
+    assert!(terminal.wait_for_exit());
     let rows = terminal.rows().concat();
     assert!(rows.contains(r#""event":"stopped""#) && !rows.contains("Local") && !rows.contains("0/s"), "{rows}");
 
-    // It says nothing, so that it has to be met on a port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // Without a banner that shows the port, it must be chosen by the test.
+    let port = unused_tcp_address().port();
     let mut terminal = Terminal::start(100, |command| command.args(["--quiet", "--port", &port.to_string()]));
-    let mut peer = loop {
-        match tungstenite::connect(format!("ws://127.0.0.1:{port}")) {
-            Ok((peer, _)) => break peer,
-            Err(_) => std::thread::yield_now(),
-        }
-    };
+    let mut connected = None;
+    wait_until(|| {
+        connected = tungstenite::connect(format!("ws://127.0.0.1:{port}")).ok();
+        connected.is_some()
+    });
+    let (mut peer, _) = connected.unwrap();
     peer.send("hello".into()).unwrap();
     terminal.wait_for(|rows| !rows.is_empty());
     assert_eq!(terminal.rows(), ["client 1: hello"]);
     terminal.type_in("\x03");
     drop(peer);
-    assert!(terminal.end());
-    assert_eq!(terminal.rows(), ["client 1: hello", "^C"], "the terminal itself echoes the key");
+    assert!(terminal.wait_for_exit());
+    assert_eq!(terminal.rows(), ["client 1: hello", "^C"], "the terminal echoes the key");
 }
 
 #[test]
-fn data_in_a_pipe_is_clean_while_a_person_sees_the_banner() {
+fn data_in_a_pipe_is_unchanged_while_the_terminal_shows_the_banner() {
     let mut terminal = Terminal::start(100, |command| command.stdout(Stdio::piped()));
     let mut data: ChildStdout = terminal.child.stdout.take().unwrap();
     let mut peer = terminal.connect();
@@ -230,26 +232,26 @@ fn data_in_a_pipe_is_clean_while_a_person_sees_the_banner() {
     assert_eq!(&line, b"\x1b[31mraw\n");
     terminal.wait_for(|rows| ends_with(rows, &["client 1 joined"]) && !rows.concat().contains("0/s"));
     drop(data);
-    // Nobody reads any more, which is the end, and no error. It is noticed by the next message, or by a later one: a
-    // program that another test starts at this moment has our end of the pipe, too, until it runs.
+    // The server stops without an error when it writes to the closed pipe. That may not be the next message: a process
+    // that another test starts at this moment holds our end of the pipe until it runs its own program.
     let MaybeTlsStream::Plain(stream) = peer.get_ref() else { panic!() };
     stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     let close = loop {
         let _ = peer.send("again".into());
         match peer.read() {
             Ok(Message::Close(Some(close))) => break close,
-            _ => assert!(Instant::now() < deadline, "the server goes on"),
+            _ => assert!(Instant::now() < deadline, "the server does not stop"),
         }
     };
     assert_eq!(u16::from(close.code), 1001);
     drop(peer);
-    assert!(terminal.end());
+    assert!(terminal.wait_for_exit());
     assert!(!String::from_utf8_lossy(&terminal.raw).contains("ipe"));
 }
 
 #[test]
-fn a_log_in_a_file_is_plain_while_a_person_sees_the_banner() {
+fn log_in_a_pipe_is_plain_while_the_terminal_shows_the_banner() {
     let mut terminal = Terminal::start(100, |command| command.stderr(Stdio::piped()));
     let mut log: ChildStderr = terminal.child.stderr.take().unwrap();
     let mut peer = terminal.connect();
@@ -257,7 +259,7 @@ fn a_log_in_a_file_is_plain_while_a_person_sees_the_banner() {
     terminal.wait_for(|rows| ends_with(rows, &["client 1: hello", "", "1 client"]));
     terminal.type_in("\x03");
     drop(peer);
-    assert!(terminal.end());
+    assert!(terminal.wait_for_exit());
     let mut text = String::new();
     log.read_to_string(&mut text).unwrap();
     assert!(text.contains("client 1 joined") && text.contains("server stopped"), "{text}");
