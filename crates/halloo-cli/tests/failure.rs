@@ -44,7 +44,7 @@ fn network_failure_exits_with_1_and_its_message() {
         let log = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{log}");
         assert!(
-            log.ends_with("halloo: cannot wait for the network any more: Bad file descriptor (os error 9)\n"),
+            log.ends_with("halloo: cannot wait for the network: Bad file descriptor (os error 9)\n"),
             "{log}"
         );
         if arguments.contains(&"--json") {
