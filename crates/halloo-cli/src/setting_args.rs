@@ -86,7 +86,7 @@ fn arg(setting: &'static Setting) -> Arg {
     let text = match (setting.beyond, &default) {
         (_, Value::Flag(true)) => format!("Do not {}{}", setting.text[..1].to_lowercase(), &setting.text[1..]),
         ("", _) => setting.text.to_owned(),
-        (beyond, _) => format!("{}. When exceeded: {beyond}", setting.text),
+        (beyond, _) => format!("{}. When exceeded: {}", setting.text, with_options(beyond)),
     };
     if !matches!(setting.kind, Kind::Flag | Kind::Choice(_)) {
         arg = arg.long_help(format!("{text}\n\nAllowed: {}", setting.kind.allowed()));
@@ -120,6 +120,13 @@ fn arg(setting: &'static Setting) -> Arg {
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
         (_, default) => arg.default_value(default.to_string()),
     }
+}
+
+/// Replaces the settings that a text names in backticks by their options.
+fn with_options(text: &str) -> String {
+    SETTINGS.iter().fold(text.to_owned(), |text, setting| {
+        text.replace(&format!("`{}`", setting.name), &format!("`--{}`", option_name(setting)))
+    })
 }
 
 fn heading(group: Group) -> &'static str {
@@ -182,7 +189,9 @@ mod tests {
             let variable = arg.get_env().unwrap().to_str().unwrap();
             let option = arg.get_long().unwrap();
             assert_eq!(variable, format!("HALLOO_{}", option.replace('-', "_").to_uppercase()));
-            assert!(arg.get_help().is_some(), "{option}");
+            let help = arg.get_help().unwrap_or_else(|| panic!("no help for {option}")).to_string();
+            let named = SETTINGS.iter().find(|setting| help.contains(&format!("`{}`", setting.name)));
+            assert!(named.is_none(), "the help names a setting instead of its option: {help}");
         }
     }
 

@@ -43,10 +43,7 @@ fn network_failure_exits_with_1_and_its_message() {
         let Some(output) = serve_until_it_fails(arguments) else { return };
         let log = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{log}");
-        assert!(
-            log.ends_with("halloo: cannot wait for the network: Bad file descriptor (os error 9)\n"),
-            "{log}"
-        );
+        assert!(log.ends_with("halloo: cannot wait for the network: Bad file descriptor (os error 9)\n"), "{log}");
         if arguments.contains(&"--json") {
             let lines = stdout(&output);
             let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
