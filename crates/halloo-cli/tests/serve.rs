@@ -69,8 +69,10 @@ fn random_token_is_shown_in_ready_and_never_logged() {
     assert!(!stderr(&output).contains(&token), "{output:?}");
     let output = halloo(&["status", &address]).env("HALLOO_TOKEN", &token).output().unwrap();
     assert!(output.status.success() && !stdout(&output).contains(&token), "{output:?}");
-    let output = run(&["status", &address]);
-    assert!(!output.status.success() && stderr(&output).contains("--token"), "{output:?}");
+    for command in ["status", "connect"] {
+        let output = run(&[command, &address]);
+        assert!(!output.status.success() && stderr(&output).contains("--token"), "{output:?}");
+    }
     server.process.write_line(r#"{"cmd":"stop"}"#);
     server.process.next_of("stopped");
     let log = server.process.read_stderr();
