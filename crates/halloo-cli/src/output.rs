@@ -162,7 +162,7 @@ impl Inner {
     }
 
     /// Writes whole lines to standard output. If it is a file and the disk is full, the lines are dropped, counted and
-    /// reported, and the server continues.
+    /// reported, and the program continues.
     fn write_stdout(&mut self, lines: &[u8]) -> io::Result<()> {
         self.clear()?;
         let mut stdout = io::stdout().lock();

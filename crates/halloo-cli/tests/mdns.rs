@@ -5,8 +5,6 @@
 
 mod common;
 
-use std::process::Command;
-
 use common::{JsonProcess, JsonServer, halloo};
 use halloo_test_support::{RemoteHost, in_namespace, python, shell};
 use serde_json::{Value, json};
@@ -27,7 +25,7 @@ fn remote_host() -> RemoteHost {
 /// Starts a search on the remote host.
 fn search(remote: &RemoteHost) -> JsonProcess {
     let script = python("services.py").unwrap();
-    let mut command: Command = remote.command(script.get_program().to_str().unwrap());
+    let mut command = remote.command(script.get_program().to_str().unwrap());
     let mut search = JsonProcess::start(command.args(script.get_args()).args(["192.168.77.2", "20"]));
     assert_eq!(search.next_event(), json!({"event": "searching"}));
     search

@@ -13,7 +13,9 @@ use std::process::Stdio;
 use common::{JsonServer, halloo, run, stderr, stdout};
 #[cfg(unix)]
 use common::{KilledOnDrop, LOCAL_SERVER, send_signal};
-use halloo_test_support::{UPGRADE_REQUEST, connect_tcp, read_head, unused_udp_port};
+#[cfg(unix)]
+use halloo_test_support::unused_udp_port;
+use halloo_test_support::{UPGRADE_REQUEST, connect_tcp, read_head};
 use serde_json::{Value, json};
 use tungstenite::Message;
 
