@@ -43,7 +43,7 @@ fn a_server_is_found_by_its_name_among_others() {
 
 #[test]
 fn a_client_gives_up_on_a_name_that_no_server_has() {
-    let mut config = ClientConfig::new("nobody");
+    let mut config = ClientConfig::new("absent");
     config.search = local_search(unused_udp_port(), Duration::from_millis(10));
     config.retry_limit.max_attempts = Some(2);
     let client = Client::start(config).unwrap();
@@ -51,7 +51,7 @@ fn a_client_gives_up_on_a_name_that_no_server_has() {
         ClientEvent::GaveUp { reason, .. } => Some(reason),
         _ => None,
     });
-    assert!(reason.contains("no server named `nobody` was found"), "{reason}");
+    assert!(reason.contains("no server named `absent` was found"), "{reason}");
 }
 
 #[test]

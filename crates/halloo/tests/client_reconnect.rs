@@ -164,7 +164,7 @@ fn dropped_clients_leave_with_1001() {
 #[test]
 fn dropping_a_client_that_never_connected_does_not_block() {
     drop(Client::connect(format!("ws://{}", unused_tcp_address())).unwrap());
-    let mut searching = ClientConfig::new("nobody");
+    let mut searching = ClientConfig::new("absent");
     searching.search = local_search(unused_udp_port(), TEST_TIMEOUT);
     drop(Client::start(searching).unwrap());
 }
