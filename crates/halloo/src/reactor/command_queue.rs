@@ -1,4 +1,4 @@
-//! What other threads ask of the reactor.
+//! The queue of commands from other threads to the reactor.
 
 use std::io;
 use std::sync::mpsc::SyncSender;
@@ -9,25 +9,25 @@ use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
 
 use crate::{ClientId, Status};
 
-/// Places that messages do not take, so that a flood of them does not keep out what is asked for once in a while.
-const RESERVED: usize = 1024;
+/// Places reserved for [`Command::Announce`] and [`Command::Status`], so that a flood of messages does not block them.
+const RESERVED_COMMANDS: usize = 1024;
 
-/// One request to the reactor.
+/// A command to the reactor.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// An encoded frame for one client.
+    /// Sends an encoded frame to one client.
     Send(ClientId, Vec<u8>),
-    /// An encoded frame for everybody.
+    /// Sends an encoded frame to every client.
     SendToAll(Vec<u8>),
     Disconnect(ClientId, CloseCode, String),
     Announce(Announce),
     Status(SyncSender<Status>),
-    /// The application took events; go on reading.
+    /// Resumes reading, because the application has taken events.
     Resume,
     Stop,
 }
 
-/// What to do about discovery.
+/// A command for discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Announce {
     Start,
@@ -35,7 +35,7 @@ pub(crate) enum Announce {
     Now,
 }
 
-/// Commands on their way to the reactor, bounded in messages and bytes.
+/// Commands that wait for the reactor. Their number and their payload bytes are limited.
 #[derive(Debug)]
 pub(crate) struct CommandQueue {
     waiting: Mutex<Waiting>,
@@ -46,9 +46,10 @@ pub(crate) struct CommandQueue {
 struct Waiting {
     commands: Vec<Command>,
     bytes: usize,
-    /// The reactor sleeps, or is about to: it has to be woken. While it is awake it looks before it sleeps.
+    /// The reactor sleeps or is about to, so the next command must wake it. While awake, it checks the queue before it
+    /// sleeps.
     asleep: bool,
-    /// A stop was asked for; it is not asked for twice.
+    /// A stop was requested, so further requests are ignored.
     stopping: bool,
     /// The reactor is gone and takes no more commands.
     closed: bool,
@@ -58,8 +59,8 @@ impl Waiting {
     fn has_room_for(&self, command: &Command) -> bool {
         let most = match command {
             Command::Send(..) | Command::SendToAll(_) | Command::Disconnect(..) => COMMAND_QUEUE,
-            Command::Announce(_) | Command::Status(_) => COMMAND_QUEUE + RESERVED,
-            // Of each of them at most one waits, and nothing works without them.
+            Command::Announce(_) | Command::Status(_) => COMMAND_QUEUE + RESERVED_COMMANDS,
+            // At most one of each waits, and they must never be refused.
             Command::Resume | Command::Stop => return true,
         };
         let payload_bytes = payload_bytes(command);
@@ -75,7 +76,7 @@ fn payload_bytes(command: &Command) -> usize {
     }
 }
 
-/// What became of a command.
+/// The result of submitting a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Submitted {
     Taken,
@@ -88,7 +89,7 @@ impl CommandQueue {
         CommandQueue { waiting: Mutex::default(), waker }
     }
 
-    /// Hands `command` to the reactor.
+    /// Queues `command`, and wakes the reactor if it sleeps.
     pub(crate) fn submit(&self, command: Command) -> Submitted {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.closed {
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_reactor_that_sleeps_is_woken() {
+    fn only_a_sleeping_reactor_is_woken() {
         let mut poll = mio::Poll::new().unwrap();
         let queue = CommandQueue::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
         let mut woken = || {
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_command_finds_an_end() {
+    fn every_kind_of_command_is_limited() {
         let poll = mio::Poll::new().unwrap();
         let queue = CommandQueue::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
         let fill = |command: fn() -> Command| {
@@ -174,14 +175,14 @@ mod tests {
         assert_eq!(fill(|| Command::Send(ClientId(1), Vec::new())), COMMAND_QUEUE);
         assert_eq!(fill(|| Command::SendToAll(Vec::new())), 0);
         assert_eq!(fill(|| Command::Disconnect(ClientId(1), CloseCode::Normal, String::new())), 0);
-        assert_eq!(fill(|| Command::Announce(Announce::Now)), RESERVED);
+        assert_eq!(fill(|| Command::Announce(Announce::Now)), RESERVED_COMMANDS);
         assert_eq!(fill(|| Command::Status(std::sync::mpsc::sync_channel(1).0)), 0);
         for _ in 0..1000 {
             assert_eq!(queue.submit(Command::Stop), Submitted::Taken);
         }
         let mut commands = Vec::new();
         queue.take(&mut commands);
-        assert_eq!(commands.len(), COMMAND_QUEUE + RESERVED + 1);
+        assert_eq!(commands.len(), COMMAND_QUEUE + RESERVED_COMMANDS + 1);
         let large = || Command::Disconnect(ClientId(1), CloseCode::Normal, "x".repeat(COMMAND_QUEUE_BYTES / 4));
         assert_eq!(fill(large), 4);
     }
