@@ -1,4 +1,4 @@
-//! The one thread: it waits for readiness, reads, lets the pure core decide, writes, and emits events.
+//! The server's thread: it waits for readiness, reads, passes the input to the core, writes, and emits events.
 
 mod command_queue;
 mod event_sink;
@@ -74,12 +74,13 @@ pub(crate) struct Reactor {
     sink: EventSink,
     /// Datagrams may wait on the discovery port.
     probes_ready: bool,
-    /// Once the server stops: when it ends at the latest.
+    /// When a stopping server ends at the latest; `None` while it does not stop.
     stopping: Option<Time>,
 }
 
 impl Reactor {
-    /// Binds the port. Returns the reactor for its thread, and what other threads reach it by.
+    /// Binds the port. Returns the reactor for its thread, and the command queue and the state that other threads share
+    /// with it.
     pub(crate) fn bind(
         mut config: Config,
         target: EventTarget,
@@ -147,7 +148,7 @@ impl Reactor {
                 self.ingress.accept(&mut self.listener, self.poll.registry(), &mut self.connections);
             }
             self.connections.handle_deadlines();
-            self.announce();
+            self.handle_discovery();
             self.finish_turn();
             if self.stopping.is_some_and(|end| now >= end || self.connections.table.is_empty()) {
                 self.discovery.goodbye();
@@ -289,8 +290,9 @@ impl Reactor {
         }
     }
 
-    fn announce(&mut self) {
-        // Clients that leave because the server stops are no reason to announce it.
+    /// Sends beacons that are due, and emits an event when the addresses have changed.
+    fn handle_discovery(&mut self) {
+        // A stopping server is not announced when its clients leave.
         if self.stopping.is_some() {
             return;
         }

@@ -11,7 +11,7 @@ pub(super) struct AddressCounts {
 
 #[derive(Debug, Default)]
 struct Count {
-    /// Sockets that are not clients: not yet, not any more, or never to be.
+    /// Sockets that are not clients: pending, closing or refused.
     others: usize,
     clients: usize,
 }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn address_without_sockets_leaves_no_trace() {
+    fn address_without_sockets_is_removed() {
         let mut counts = AddressCounts::default();
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         assert_eq!((counts.add(one), counts.add(one), counts.add(two)), (1, 2, 1));

@@ -1,4 +1,4 @@
-//! Which peers are let in, and which pending connections make room for others.
+//! Decides which peers are admitted, and which pending connections are evicted for others.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::Config;
 
 /// File descriptors left to the application and to discovery.
 const SPARE_DESCRIPTORS: usize = 64;
-/// When descriptors run out, a connection that is not a client gives up its own after this time.
-const LINGER: Duration = Duration::from_secs(1);
+/// Minimum age of a connection that is not a client before it is evicted because descriptors have run out.
+const MIN_EVICTION_AGE: Duration = Duration::from_secs(1);
 
 /// Limits on the number of connections.
 #[derive(Debug)]
@@ -25,18 +25,18 @@ pub(super) struct Admission {
     close_timeout: Duration,
     max_clients: usize,
     max_clients_per_address: usize,
-    /// Sockets that were ever accepted.
+    /// The number of sockets accepted so far.
     arrivals: u64,
 }
 
-/// What freeing a descriptor for a peer came to.
+/// Which connection to evict when a peer needs its descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Eviction {
-    /// The connection in this slot can be dropped for it.
+    /// The connection in this slot.
     Slot(usize),
-    /// A connection can be dropped soon.
+    /// None yet, but one will soon be old enough.
     Later,
-    /// Every other connection is a client.
+    /// None, because every other connection is a client.
     Impossible,
 }
 
@@ -52,7 +52,7 @@ impl Admission {
         }
     }
 
-    /// Returns why a socket from `ip` is not accepted; `None` when it is.
+    /// Returns why a socket from `ip` is refused; `None` if it is admitted.
     pub(super) fn refuse_socket(&self, ip: IpAddr, access: &AccessRules, connections: &Connections) -> Option<String> {
         if !access.allows_peer(ip, &attached_networks(ip)) {
             return Some(format!("its address is public; {} allows it", self.names.name("allow_public")));
@@ -61,7 +61,7 @@ impl Admission {
         (connections.table.len() >= most).then(|| "too many connections".to_owned())
     }
 
-    /// Returns when the handshake of a socket must be complete that is accepted now.
+    /// Returns the handshake deadline of a socket that is accepted now.
     pub(super) fn handshake_deadline(&self, now: Time) -> Time {
         now + self.handshakes.timeout
     }
@@ -86,26 +86,26 @@ impl Admission {
         slots
     }
 
-    /// Returns the connection that gives up its descriptor to a peer that was accepted with the spare one: the longest of
-    /// those that are not clients, if it had its time.
+    /// Returns the connection to evict for a peer that was accepted with the spare descriptor: the oldest one that is
+    /// not a client.
     pub(super) fn evict_for_descriptor(&self, connections: &Connections) -> Eviction {
         let now = connections.now();
         let others = connections.table.iter().filter(|connection| !connection.is_open() && !connection.is_closed());
         let ages = others.map(|connection| {
-            let whole = match connection.state {
+            let timeout = match connection.state {
                 State::Pending(_) => self.handshakes.timeout,
                 _ => self.close_timeout,
             };
-            (connection.slot as usize, whole.saturating_sub(connection.deadline() - now))
+            (connection.slot as usize, timeout.saturating_sub(connection.deadline() - now))
         });
         match ages.max_by_key(|&(_, age)| age) {
             None => Eviction::Impossible,
-            Some((_, age)) if age < LINGER => Eviction::Later,
+            Some((_, age)) if age < MIN_EVICTION_AGE => Eviction::Later,
             Some((slot, _)) => Eviction::Slot(slot),
         }
     }
 
-    /// Returns why one more client from `ip` is not admitted; `None` when it is.
+    /// Returns why one more client from `ip` is refused; `None` if it is admitted.
     pub(super) fn refuse_client(&self, ip: IpAddr, connections: &Connections) -> Option<String> {
         let (most, per_address) = (self.max_clients, self.max_clients_per_address);
         if connections.shared().clients() >= most {
@@ -120,7 +120,7 @@ impl Admission {
     }
 }
 
-/// Returns as many clients as the configuration and the descriptors allow.
+/// Returns the number of clients that the configuration and the file descriptor limit allow.
 fn max_clients(config: &Config) -> usize {
     #[cfg(unix)]
     let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
@@ -130,7 +130,7 @@ fn max_clients(config: &Config) -> usize {
     config.max_clients.unwrap_or(possible).min(possible)
 }
 
-/// Returns the oldest connection that is not a client, those included that were refused and stay.
+/// Returns the slot of the oldest connection that is not a client. Refused connections that are still open count.
 fn oldest_pending(connections: &Connections, among: impl Fn(&Connection) -> bool) -> Option<usize> {
     let others = connections.table.iter().filter(|connection| !connection.is_open() && !connection.is_closed());
     // A client whose close handshake is not complete comes last, because it still waits for our answer.
@@ -142,7 +142,7 @@ fn oldest_pending(connections: &Connections, among: impl Fn(&Connection) -> bool
     others.filter(|connection| among(connection)).min_by_key(|connection| age(connection)).map(|c| c.slot as usize)
 }
 
-/// Returns the networks of this machine, which are looked up only for a peer that is not on a private one anyway.
+/// Returns the networks of this machine. They are listed only if the rules do not allow `peer` without them.
 fn attached_networks(peer: IpAddr) -> Vec<(IpAddr, u8)> {
     if AccessRules::default().allows_peer(peer, &[]) {
         return Vec::new();

@@ -33,14 +33,14 @@ struct Compression {
     buffer: BroadcastBuffer,
 }
 
-/// What became of a broadcast to one client.
+/// The result of delivering the broadcasts of the turn to one client.
 #[derive(Debug)]
 pub(super) enum Delivered {
-    /// It is written or corked.
+    /// They are written or corked.
     Written,
-    /// The socket does not accept all of it now.
+    /// The socket does not accept all of them now.
     Blocked,
-    /// It waits behind what the socket does not accept.
+    /// They wait in the outbox, because the socket is blocked.
     Pushed(Pushed),
 }
 
@@ -168,7 +168,7 @@ impl Delivery {
         buffer.bytes.len() - buffer.missing_from(connection.offset) <= MAX_COPIED
     }
 
-    /// Hands the broadcasts to `connection`, which lacks some.
+    /// Delivers the broadcasts to `connection`, which lacks some.
     pub(super) fn deliver(&mut self, connection: &mut Connection, outboxes: &mut Outboxes) -> io::Result<Delivered> {
         let (buffer, frames) = match connection.compressed {
             true => (&self.compressed, &mut self.frames.compressed),

@@ -7,7 +7,7 @@ use super::connection::{Connection, State};
 use super::connection_table::ConnectionTable;
 use crate::Config;
 
-/// Totals over all connections. When one is exceeded, the connection that takes most is cut off.
+/// Totals over all connections. When one is exceeded, the connection that uses the most memory is closed.
 #[derive(Debug)]
 pub(super) struct Budgets {
     max_partial_bytes: u64,

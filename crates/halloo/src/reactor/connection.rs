@@ -14,10 +14,10 @@ use crate::ClientId;
 use crate::stream::Stream;
 use crate::writing::write_backlog;
 
-/// Reads from a socket that is closed at once, 16 KiB each: a peer that goes on sending must not delay the end.
+/// Maximum reads of 16 KiB before a socket is closed, so that a peer that keeps sending does not delay that.
 const MAX_FINAL_READS: usize = 64;
 
-/// How far a connection has come.
+/// The phase of a connection.
 #[derive(Debug)]
 pub(super) enum State {
     /// The request head is arriving.
@@ -33,9 +33,9 @@ pub(super) enum State {
 pub(super) struct Pending {
     /// The received part of the request head.
     pub(super) head: Vec<u8>,
-    /// The ordinal of this socket: several arrive at the same time, and slots are reused.
+    /// The ordinal of this socket. It orders sockets that were accepted at the same time, because slots are reused.
     pub(super) arrival: u64,
-    /// The HTTP request that waits for its response, if it was none for a WebSocket.
+    /// The HTTP request that waits for its response, once the head is complete and unless it is a WebSocket handshake.
     pub(super) request: Option<HttpRequest>,
     pub(super) deadline: Time,
 }
@@ -65,13 +65,14 @@ pub(crate) struct Connection {
     pub(super) client: ClientId,
     /// Its place in the table.
     pub(super) slot: u32,
-    /// When it is looked at next.
+    /// The tick of its live timer.
     pub(super) timer: Tick,
-    /// How much of its partial message is counted in the total, up to 4 GiB.
+    /// Bytes of its partial message that are counted in the total, up to 4 GiB.
     pub(super) tracked_partial: u32,
     pub(super) unread: Option<Box<Unread>>,
     pub(super) outbox: Option<Box<Outbox>>,
-    /// How far this client is in the stream of all broadcasts, unless it is where the last turn ended.
+    /// The position of this client in the stream of all broadcasts. A position before this turn means that it lacks all
+    /// broadcasts of the turn.
     pub(super) offset: u64,
     /// `None` while nothing was dropped.
     pub(super) drops: Option<Box<Drops>>,
@@ -132,8 +133,8 @@ impl Connection {
         }
     }
 
-    /// Returns whether to read from the socket: not while it waits for an HTTP response, nor when it is closed or sends
-    /// without end after its last frame.
+    /// Returns whether to read from the socket: not while it waits for an HTTP response, nor when it is closed or keeps
+    /// sending after its last frame.
     pub(super) fn wants_read(&self) -> bool {
         match &self.state {
             State::Pending(pending) => pending.request.is_none(),

@@ -1,4 +1,4 @@
-//! All connections, and what is done to one of them or to all.
+//! All connections, and the operations on one of them or on all.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -128,7 +128,7 @@ impl Connections {
         }
     }
 
-    /// Begins the close handshake with a client. Returns whether there is one.
+    /// Begins the close handshake with a client. Returns whether it is connected.
     pub(crate) fn disconnect(&mut self, client: ClientId, code: CloseCode, text: &str) -> bool {
         let Some(slot) = self.egress.membership.slot_of(client) else { return false };
         self.close(slot, code, text, LeaveReason::Disconnected(text.to_owned()));
@@ -141,7 +141,7 @@ impl Connections {
         }
     }
 
-    /// Sends a control frame of ours to an open client.
+    /// Sends a control frame to an open client.
     pub(super) fn send_control(&mut self, slot: usize, opcode: Opcode, payload: &[u8]) {
         if self.sync_broadcasts(slot) {
             self.with(slot, |egress, connection| egress.send_control(connection, opcode, payload));
@@ -201,7 +201,7 @@ impl Connections {
         });
     }
 
-    /// Writes everything that this turn has for any client.
+    /// Writes everything that this turn has queued for any client.
     pub(super) fn flush_all(&mut self) {
         self.flush_broadcasts();
         while let Some(slot) = self.egress.outboxes.pop_dirty() {
@@ -218,7 +218,7 @@ impl Connections {
         }
     }
 
-    /// The socket of the connection in `slot` accepts bytes again.
+    /// Handles that the socket of the connection in `slot` accepts bytes again.
     pub(super) fn handle_writable(&mut self, slot: usize) {
         if let Some(connection) = self.table.get_mut(slot) {
             self.egress.handle_writable(connection);

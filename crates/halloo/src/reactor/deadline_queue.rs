@@ -27,15 +27,15 @@ impl Tick {
     }
 }
 
-/// Slots of connections by the tick at which to look at them. Traffic never touches the queue: an entry that expires too
-/// early is entered again for the connection's true deadline.
+/// Slots of connections by the tick of their timer. Traffic never touches the queue: an entry that expires too early is
+/// inserted again for the actual deadline of the connection.
 #[derive(Debug, Default)]
 pub(super) struct DeadlineQueue {
     entries: BTreeMap<Tick, Vec<u32>>,
 }
 
 impl DeadlineQueue {
-    /// Enters `slot` for `tick`.
+    /// Inserts `slot` for `tick`.
     pub(super) fn insert(&mut self, slot: u32, tick: Tick) {
         self.entries.entry(tick).or_default().push(slot);
     }

@@ -1,6 +1,6 @@
-//! Everything that goes out to one connection, up to its end.
+//! Everything that is sent to one connection, and its end.
 //!
-//! The rules of a WebSocket's life are in [`halloo_proto::connection`]; this executes what they decide.
+//! The rules of a WebSocket connection are in [`halloo_proto::connection`]; this executes the actions they require.
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::outboxes::{CORK, Flushed, Outboxes};
 use super::timers::Timers;
 use crate::{Config, Delivery, LeaveReason};
 
-/// What is needed to act on one connection.
+/// The state that is needed to send to a connection or to close it.
 #[derive(Debug)]
 pub(super) struct Egress {
     pub(super) config: ConnectionConfig,
@@ -54,8 +54,8 @@ impl Egress {
         }
     }
 
-    /// Sends the response to a WebSocket handshake and makes the connection a client. `deflate`: it may send compressed
-    /// messages.
+    /// Sends the response to a WebSocket handshake and makes the connection a client. With `deflate`, the client may
+    /// send compressed messages.
     pub(super) fn join(&mut self, connection: &mut Connection, deflate: bool, response: &[u8]) {
         if let Err(error) = self.outboxes.write_response(connection, response, self.pauses.now()) {
             return self.handle_io_error(connection, &error);
@@ -139,7 +139,7 @@ impl Egress {
         self.membership.shared.count_dropped(messages);
     }
 
-    /// Hands the broadcasts of the turn to one connection.
+    /// Delivers the broadcasts of the turn to one connection.
     pub(super) fn deliver_broadcasts(&mut self, connection: &mut Connection, delivery: &mut BroadcastDelivery) {
         if !connection.is_open() || !delivery.lacks(connection) {
             return;
@@ -160,15 +160,15 @@ impl Egress {
         }
     }
 
-    /// Ends a client that is too slow for what is sent to it; `refused` messages were not even queued.
+    /// Closes a client that is too slow for its messages. `refused` messages were not queued and count as dropped.
     pub(super) fn cut_off(&mut self, connection: &mut Connection, refused: u64) {
         let cut = self.outboxes.cut(connection);
         self.count_dropped(connection, cut + refused);
         self.close(connection, CloseCode::TryAgainLater, "too slow", LeaveReason::TooSlow);
     }
 
-    /// Begins the close handshake with a client that has every broadcast, unless it is closing already. It is no client
-    /// from now on.
+    /// Begins the close handshake with a client that has every broadcast, unless it is closing already. It is no longer
+    /// a client afterwards.
     pub(super) fn close(&mut self, connection: &mut Connection, code: CloseCode, text: &str, reason: LeaveReason) {
         let (config, now) = (self.config, self.pauses.now());
         if !connection.websocket().is_some_and(|websocket| websocket.close(&config, now)) {
@@ -179,7 +179,7 @@ impl Egress {
         self.schedule(connection);
     }
 
-    /// Does what the end of a WebSocket asks for: answers with a close frame, or sends the last one.
+    /// Handles the end of a WebSocket: sends a close frame, unless one was sent before.
     pub(super) fn handle_end(&mut self, connection: &mut Connection, end: End<'_>) {
         match end {
             End::ClosedByPeer(code, reason) => {
@@ -192,10 +192,10 @@ impl Egress {
             }
             End::Agreed => {}
         }
-        self.finish(connection);
+        self.drain_and_close(connection);
     }
 
-    /// Ends a client that broke a rule of the driver.
+    /// Closes a client for a violation that the core did not detect.
     pub(super) fn fail(&mut self, connection: &mut Connection, violation: Violation) {
         let (config, now) = (self.config, self.pauses.now());
         let Some(websocket) = connection.websocket() else { return };
@@ -207,13 +207,13 @@ impl Egress {
     pub(super) fn respond_and_close(&mut self, connection: &mut Connection, response: &[u8]) {
         connection.state = State::WebSocket(WebSocket::draining(&self.config, self.pauses.now()));
         match self.outboxes.write_response(connection, response, self.pauses.now()) {
-            Ok(_) => self.finish(connection),
+            Ok(_) => self.drain_and_close(connection),
             Err(error) => self.handle_io_error(connection, &error),
         }
     }
 
-    /// The last frame is sent: discards what was received, and shuts down once everything is written.
-    fn finish(&mut self, connection: &mut Connection) {
+    /// After the last frame: discards what was received, and shuts down the socket once everything is written.
+    fn drain_and_close(&mut self, connection: &mut Connection) {
         connection.unread = None;
         self.budgets.release_partial(connection);
         self.schedule(connection);
@@ -225,7 +225,7 @@ impl Egress {
         self.membership.leave(connection, code, reason);
     }
 
-    /// Closes the socket at the end of the turn. A client leaves for this `reason`.
+    /// Closes the socket at the end of the turn. If it is a client, it leaves for this `reason`.
     pub(super) fn drop(&mut self, connection: &mut Connection, reason: LeaveReason) {
         if connection.is_closed() {
             return;
@@ -257,7 +257,7 @@ impl Egress {
         }
     }
 
-    /// The socket does not accept a broadcast.
+    /// Handles that the socket does not accept all of a broadcast.
     fn handle_blocked(&mut self, connection: &mut Connection) {
         if let Some(outbox) = &mut connection.outbox {
             outbox.handle_blocked(self.pauses.now());
@@ -265,7 +265,7 @@ impl Egress {
         self.schedule(connection);
     }
 
-    /// The socket accepts bytes again.
+    /// Handles that the socket accepts bytes again.
     pub(super) fn handle_writable(&mut self, connection: &mut Connection) {
         if connection.is_closed() {
             return;
@@ -292,7 +292,7 @@ impl Egress {
         }
     }
 
-    /// Enters the next deadline of `connection`.
+    /// Sets the timer of `connection` to its next deadline.
     pub(super) fn schedule(&mut self, connection: &mut Connection) {
         let blocked_since = connection.blocked_since();
         let due = match &connection.state {
@@ -303,7 +303,7 @@ impl Egress {
         self.timers.schedule(connection, due);
     }
 
-    /// Does what is due for `connection`, a client of which has every broadcast.
+    /// Executes the actions that are due for `connection`. If it is a client, it must have every broadcast.
     pub(super) fn handle_timeout(&mut self, connection: &mut Connection) {
         loop {
             let blocked_since = connection.blocked_since();

@@ -1,4 +1,4 @@
-//! Where events go: to the application's queue, or to its handler on this thread.
+//! Passes events to the application's queue, or to its handler on this thread.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use crate::{ClientId, Event, Message};
 use super::connections::Connections;
 use super::hub::Hub;
 
-/// Events of a turn that are handed to the application together. Waking it costs two system calls and may stop this
-/// thread; waiting for more events delays the first one by less than waking takes.
-const BATCH: usize = 16;
+/// Number of events at which a batch is published before the end of the turn. Waking the application costs two system
+/// calls and may preempt this thread; waiting for more events delays the first one by less than waking takes.
+const PUBLISH_THRESHOLD: usize = 16;
 
 /// A handler of events on the reactor thread.
 pub(crate) type Handler = dyn FnMut(Event<'_>, &mut Hub<'_>) + Send;
@@ -50,7 +50,7 @@ impl EventSink {
         }
     }
 
-    /// Emits a message; its event is only built where it is needed, because most of the time nothing else happens.
+    /// Emits a message. Its event is built only for a handler, because this is called for every message.
     #[inline]
     pub(super) fn emit_message(&mut self, client: ClientId, message: Message<'_>, connections: &mut Connections) {
         if tracing::enabled!(tracing::Level::DEBUG) {
@@ -69,10 +69,10 @@ impl EventSink {
     /// Returns whether enough events are batched to wake the application before the end of the turn, so that a full queue
     /// stops one of the next reads and not the next thousand.
     pub(super) fn is_batch_full(&self) -> bool {
-        self.batch.len() >= BATCH || matches!(self.target, EventTarget::Handler(_))
+        self.batch.len() >= PUBLISH_THRESHOLD || matches!(self.target, EventTarget::Handler(_))
     }
 
-    /// Hands the batch to the application. Returns whether its queue is full now.
+    /// Moves the batch to the application's queue. Returns whether the queue is full now.
     pub(super) fn publish(&mut self) -> bool {
         match &self.target {
             EventTarget::Queue(queue) => self.batch.len() > 0 && queue.push(&mut self.batch),

@@ -111,7 +111,7 @@ impl Handshakes {
     }
 }
 
-/// Returns whether a request is only answered over TLS where TLS is required: all but what is announced in the clear.
+/// Returns whether a server with TLS refuses a request without TLS: all except those to routes that allow it.
 fn requires_tls(decision: &Decision) -> bool {
     match decision {
         Decision::Incomplete => false,
@@ -120,7 +120,7 @@ fn requires_tls(decision: &Decision) -> bool {
     }
 }
 
-/// Starts TLS on a connection whose first `bytes` were read.
+/// Starts TLS on a connection. `bytes` are the first ones that were read.
 fn begin_tls(tls: &Acceptor, connection: &mut Connection, bytes: &[u8]) -> io::Result<()> {
     connection.stream.secure(tls.accept(bytes)?);
     connection.stream.handle_writable()

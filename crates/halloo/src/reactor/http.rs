@@ -12,7 +12,7 @@ use super::http_request::HttpRequest;
 use crate::Status;
 use crate::discovery::Discovery;
 
-/// The page that connects back: one file that loads nothing else.
+/// The page for browsers, which connects to this server: one file that loads nothing else.
 const PAGE: &[u8] = include_bytes!("../page.html");
 
 /// The connections that wait for an HTTP response.

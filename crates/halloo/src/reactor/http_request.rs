@@ -1,4 +1,4 @@
-//! An HTTP request that is no WebSocket handshake.
+//! An HTTP request that is not a WebSocket handshake.
 
 use halloo_proto::routes::Route;
 

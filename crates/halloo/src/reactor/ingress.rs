@@ -27,12 +27,12 @@ use crate::{Config, LeaveReason, Message};
 /// Sockets accepted or refused in one turn before the clients are served again, so that a flood does not delay them.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// Reads from the sockets that are ready, and hands on what arrived.
+/// Reads from the sockets that are ready, and handles what was received.
 pub(super) struct Ingress {
     pub(super) handshakes: Handshakes,
     admission: Admission,
     http: Http,
-    /// Every connection reads into it in turn.
+    /// The read buffer that all connections share.
     buffer: Vec<u8>,
     /// Inflates compressed messages, one at a time; present when they may be agreed on.
     inflater: Option<Box<Inflater>>,
@@ -148,7 +148,7 @@ impl Ingress {
         }
     }
 
-    /// Reads once from the connection in `slot`, which may have something, and handles all of it.
+    /// Reads once from the connection in `slot` and handles the bytes.
     pub(super) fn handle_readable(&mut self, slot: usize, connections: &mut Connections, sink: &mut EventSink) {
         if connections.egress.pauses.is_paused() {
             // The poll does not wake again for what already waits.
@@ -298,7 +298,7 @@ impl Ingress {
             if left > 0 {
                 connection.unread = Some(unread);
             }
-            // Also when nothing is left: an edge may have come meanwhile, and been answered by this.
+            // Also when nothing is left, because this may have consumed a readiness event.
             self.ready.push(slot);
         }
     }
@@ -338,7 +338,7 @@ impl Ingress {
                     match inflater.message(text, &payload, egress.config.messages.max_message_bytes) {
                         Ok(message) => {
                             inflated += message.bytes();
-                            whole(message)
+                            to_message(message)
                         }
                         Err(violation) => {
                             egress.fail(connection, violation);
@@ -368,8 +368,8 @@ impl Ingress {
     }
 }
 
-/// Returns an inflated message as the application gets it.
-fn whole(incoming: Incoming<'_>) -> Option<Message<'_>> {
+/// Converts an inflated message to one for the application.
+fn to_message(incoming: Incoming<'_>) -> Option<Message<'_>> {
     match incoming {
         Incoming::Text(text) => Some(Message::Text(text)),
         Incoming::Binary(bytes) => Some(Message::Binary(bytes)),

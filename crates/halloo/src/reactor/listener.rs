@@ -15,7 +15,7 @@ use crate::{Config, StartError};
 
 /// Connections that the system queues while the server is busy; the system caps the number itself.
 const BACKLOG: i32 = 4096;
-/// How long to wait before accepting again when there is no descriptor.
+/// Delay before accepting again after the file descriptors ran out.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// Accepts sockets.
@@ -31,11 +31,11 @@ pub(super) struct Listener {
     is_exhaustion_reported: bool,
 }
 
-/// What came of accepting.
+/// The result of [`Listener::accept`].
 #[derive(Debug)]
 pub(super) enum Accepted {
     Socket(TcpStream, SocketAddr),
-    /// A peer waits with the spare descriptor: free another one and call [`Listener::take_waiting`].
+    /// A peer was accepted with the spare descriptor: free another one and call [`Listener::take_waiting`].
     NeedsDescriptor,
     /// No peer waits, or accepting is retried later.
     Nothing,
@@ -67,7 +67,7 @@ impl Listener {
         self.is_ready = true;
     }
 
-    /// Retries after the descriptors had run out, when it is time or a connection has freed one.
+    /// Resumes accepting after the descriptors ran out, if the delay is over or a connection has freed one.
     pub(super) fn handle_timeout(&mut self, connections: usize, now: Time) {
         let is_freed = connections < self.connections_at_exhaustion;
         if self.retry_at.is_some_and(|retry_at| is_freed || now >= retry_at) {
@@ -76,7 +76,7 @@ impl Listener {
         }
     }
 
-    /// Returns when [`Listener::handle_timeout`] has something to do.
+    /// Returns when [`Listener::handle_timeout`] is due.
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         self.retry_at
     }
@@ -127,7 +127,7 @@ impl Listener {
         self.spare.refuse_waiting();
     }
 
-    /// Accepts again in a while, or when a connection has freed a descriptor.
+    /// Pauses accepting for [`RETRY_DELAY`], or until a connection has freed a descriptor.
     pub(super) fn retry_later(&mut self, connections: usize, now: Time) {
         self.connections_at_exhaustion = connections;
         self.retry_at = Some(now + RETRY_DELAY);

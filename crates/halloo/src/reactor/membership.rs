@@ -1,4 +1,4 @@
-//! Who is a client, and the events about joining and leaving.
+//! The registered clients, and the events about joining and leaving.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::{ClientId, Event, LeaveReason};
 pub(super) struct Membership {
     pub(super) shared: Arc<Shared>,
     addresses: AddressCounts,
-    /// Events that were caused and not emitted yet.
+    /// Events that are not emitted yet.
     events: VecDeque<Event<'static>>,
 }
 

@@ -19,10 +19,10 @@ pub(super) const CORK: usize = 64 * 1024;
 /// Outboxes kept for reuse, so that a turn allocates nothing.
 const MAX_POOLED: usize = 64;
 
-/// How far a flush came.
+/// The result of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flushed {
-    /// Nothing waits any more.
+    /// Everything is written.
     All,
     /// The socket does not accept the rest.
     Blocked,
@@ -70,7 +70,7 @@ impl Outboxes {
         outbox.push(frames, start, &self.limits)
     }
 
-    /// Lets `connection`, whose socket accepted the first `written` bytes of `frames` from `start` on, wait for the rest.
+    /// Queues the rest of `frames` for `connection`, whose socket accepted the first `written` bytes from `start` on.
     pub(super) fn adopt(&mut self, connection: &mut Connection, frames: &Arc<Frames>, start: usize, written: usize) {
         let outbox = connection.outbox.get_or_insert_with(|| self.pool.pop().unwrap_or_default());
         outbox.adopt(frames, start, written);
@@ -81,7 +81,7 @@ impl Outboxes {
         Frames::new(bytes, &self.memory)
     }
 
-    /// Sends a control frame of ours, which is no message and is not counted.
+    /// Sends a control frame, which does not count as a message.
     pub(super) fn send_control(&mut self, connection: &mut Connection, opcode: Opcode, payload: &[u8]) {
         let mut bytes = Vec::new();
         frame::encode(&mut bytes, opcode, payload, None);
@@ -94,7 +94,7 @@ impl Outboxes {
         }
     }
 
-    /// Writes bytes that are no frame, an HTTP response, to a connection with nothing to send.
+    /// Writes an HTTP response to a connection whose outbox is empty.
     pub(super) fn write_response(
         &mut self,
         connection: &mut Connection,
@@ -163,7 +163,7 @@ impl Outboxes {
         }
     }
 
-    /// Drops all that waits for `connection` and returns how many messages that were.
+    /// Discards everything that waits for `connection`, and returns the number of messages.
     pub(super) fn cut(&mut self, connection: &mut Connection) -> u64 {
         connection.outbox.as_mut().map_or(0, |outbox| outbox.cut())
     }

@@ -1,4 +1,4 @@
-//! Which connections are due to be looked at.
+//! The timers of all connections.
 
 use halloo_proto::Time;
 
@@ -12,7 +12,7 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Looks at `connection` at `due`, unless it is looked at earlier anyway.
+    /// Sets the timer of `connection` to `due`, unless it expires earlier anyway.
     pub(super) fn schedule(&mut self, connection: &mut Connection, due: Time) {
         let tick = Tick::at_or_after(due);
         if tick < connection.timer {
@@ -21,18 +21,18 @@ impl Timers {
         }
     }
 
-    /// Returns when the next deadline expires.
+    /// Returns when the next entry expires.
     pub(super) fn next(&self) -> Option<Time> {
         self.queue.next()
     }
 
-    /// Returns the connections of one expired tick; those whose timer has changed since are to be ignored:
-    /// [`Timers::take`].
+    /// Removes and returns one expired tick and its connections. [`Timers::take`] returns whether the entry of one is
+    /// live.
     pub(super) fn pop(&mut self, now: Time) -> Option<(Tick, Vec<u32>)> {
         self.queue.pop(now)
     }
 
-    /// Returns whether the entry for `tick` is the live one of `connection`, which then has none any more.
+    /// Returns whether the entry for `tick` is the live one of `connection`, and removes it in this case.
     pub(super) fn take(connection: &mut Connection, tick: Tick) -> bool {
         let is_live = connection.timer == tick;
         if is_live {
