@@ -1,4 +1,4 @@
-//! Errors, one sentence each, with what to do.
+//! The errors of servers and clients. Each message says what happened, and what to do.
 
 use std::any::Any;
 use std::io;
@@ -19,10 +19,10 @@ pub enum StartError {
         /// The last error of the system; not a `source`, because the sentence contains it.
         error: io::Error,
     },
-    /// The system refused something the server needs.
+    /// The system refused something that the server needs.
     #[error("cannot {what}: {error}")]
     System {
-        /// What failed.
+        /// What failed, as the object of "cannot".
         what: &'static str,
         /// The system's error.
         error: io::Error,
@@ -75,7 +75,7 @@ pub enum ConnectError {
     /// The system refused something that the client needs.
     #[error("cannot {what}: {error}")]
     System {
-        /// What was to be done.
+        /// What failed, as the object of "cannot".
         what: &'static str,
         /// The system's error.
         error: io::Error,
@@ -95,7 +95,7 @@ pub enum StatusError {
     /// The request could not be started.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The server does not answer, or is no halloo server.
+    /// The server did not respond, or is not a halloo server.
     #[error("{0}")]
     Unreachable(String),
     /// The server refused.
@@ -108,13 +108,13 @@ pub enum StatusError {
     },
 }
 
-/// The server or client no longer runs: it was stopped, gave up, or failed.
+/// The server or client is no longer running: it was stopped, gave up, or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it does not run any more; start the server again with `restart`, or connect a new client")]
+#[error("the server or client has stopped; restart the server with `restart`, or connect a new client")]
 pub struct Stopped;
 
-/// Describes a panic that ended the thread `whose`.
-pub(crate) fn panic_message(whose: &str, panic: &(dyn Any + Send)) -> String {
+/// Describes a panic on the thread of `owner`, such as `server`.
+pub(crate) fn panic_message(owner: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic on the {whose}'s thread: {}", text.unwrap_or("without a message"))
+    format!("a panic on the {owner}'s thread: {}", text.unwrap_or("without a message"))
 }

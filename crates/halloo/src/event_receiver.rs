@@ -6,48 +6,48 @@ use std::time::{Duration, Instant};
 
 use crate::event_queue::{Batch, Dequeued, EventQueue};
 
-/// Takes events from the queue of a server, client or browser, and lets its thread go on when it had paused because the
-/// queue was full.
+/// Takes events from the queue of a server, client or browser, and resumes its thread if that paused because the queue
+/// was full.
 pub(crate) struct EventReceiver<B> {
     queue: Arc<EventQueue<B>>,
     resume: Box<dyn Fn() + Send + Sync>,
 }
 
 impl<B: Batch> EventReceiver<B> {
-    /// `resume` lets the thread go on that fills `queue`.
+    /// `resume` is called when the paused thread that fills `queue` can continue.
     pub(crate) fn new(queue: Arc<EventQueue<B>>, resume: impl Fn() + Send + Sync + 'static) -> EventReceiver<B> {
         EventReceiver { queue, resume: Box::new(resume) }
     }
 
-    /// Returns the next event if there is one. Does not block and reads no clock.
+    /// Returns the next event if there is one. Does not block, and does not read the clock.
     #[inline]
     pub(crate) fn try_next(&self) -> Option<B::Event> {
         self.finish(self.queue.try_next())
     }
 
-    /// Waits for the next event, at most for `timeout`.
+    /// Waits for the next event for at most `timeout`.
     pub(crate) fn next_timeout(&self, timeout: Duration) -> Option<B::Event> {
-        // A deadline beyond the range of the clock is none.
+        // If the clock cannot represent the deadline, there is none.
         self.next_deadline(Instant::now().checked_add(timeout))
     }
 
-    /// Waits for the next event until `deadline`; without one, until there is one or none will come.
+    /// Waits for the next event until `deadline`; if that is `None`, until there is one or the queue is closed.
     pub(crate) fn next_deadline(&self, deadline: Option<Instant>) -> Option<B::Event> {
         self.finish(self.queue.next(deadline))
     }
 
-    /// Awaits the next event on any executor; `None` when none will come.
+    /// Awaits the next event, with any executor. Returns `None` when the queue is closed.
     pub(crate) async fn next(&self) -> Option<B::Event> {
         let dequeued = poll_fn(|context| self.queue.poll_next(context)).await;
         self.finish(dequeued)
     }
 
-    /// Returns the events as they come, until none will come.
+    /// Returns an iterator that blocks until the next event. It ends when the queue is closed.
     pub(crate) fn iter(&self) -> impl Iterator<Item = B::Event> + '_ {
         std::iter::from_fn(|| self.next_deadline(None))
     }
 
-    /// Returns the number of events that wait.
+    /// Returns the number of queued events.
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }

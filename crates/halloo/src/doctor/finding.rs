@@ -6,13 +6,13 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// How serious it is.
+    /// How serious the finding is.
     pub severity: Severity,
     /// What was checked: `network`, `broadcast`, `multicast`, `port`, `server`, `firewall` or `vpn`.
     pub about: &'static str,
     /// What was found.
     pub text: String,
-    /// The next step, unless there is nothing to do.
+    /// The next step; `None` if there is nothing to do.
     pub advice: Option<String>,
 }
 
@@ -24,7 +24,7 @@ pub enum Severity {
     Ok,
     /// This may be the cause, or something could not be checked.
     Warn,
-    /// This keeps servers from being found.
+    /// This prevents servers from being found.
     Fail,
 }
 
