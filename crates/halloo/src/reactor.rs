@@ -38,7 +38,7 @@ use halloo_proto::Time;
 use halloo_proto::defaults::STOP_TIMEOUT;
 use mio::{Events, Poll, Token};
 
-pub(crate) use command_queue::{Announce, Command, CommandQueue, Submitted};
+pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, Submitted};
 use connections::Connections;
 pub(crate) use event_sink::{EventTarget, Handler};
 pub use hub::Hub;
@@ -181,7 +181,7 @@ impl Reactor {
                 }
                 if event.is_read_closed() {
                     // The end came with this event, after what was just read; the poll does not wake again for it.
-                    self.ingress.look_again(slot);
+                    self.ingress.mark_ready(slot);
                 }
             }
         }
@@ -248,9 +248,8 @@ impl Reactor {
             for command in commands.drain(..) {
                 self.handle_command(command);
             }
-            // An application that replies to a batch of events wakes this thread with its first reply, and may be stopped
-            // by that where both share a core. It gets time to go on, because its other replies go out with the same
-            // writes.
+            // An application that replies to a batch of events wakes this thread with its first reply, and may be
+            // preempted by it if both share a core. Waiting a little lets its other replies go out with the same writes.
             if !self.sink.is_mid_batch() || start.elapsed() >= REPLY_WINDOW {
                 return;
             }
@@ -268,11 +267,11 @@ impl Reactor {
             Command::Disconnect(client, code, text) => {
                 self.connections.disconnect(client, code, &text);
             }
-            Command::Announce(announce) => {
-                match announce {
-                    Announce::Start => self.discovery.start(now),
-                    Announce::Stop => self.discovery.stop(),
-                    Announce::Now => self.discovery.broadcast_now(now),
+            Command::Discovery(command) => {
+                match command {
+                    DiscoveryCommand::Start => self.discovery.start(now),
+                    DiscoveryCommand::Stop => self.discovery.stop(),
+                    DiscoveryCommand::SendBeacon => self.discovery.broadcast_now(now),
                 }
                 // The next status shows what was requested before it.
                 self.publish_discovery();

@@ -16,7 +16,7 @@ use crate::doctor::{self, ServerFacts};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, PackedEvents};
 use crate::event_receiver::EventReceiver;
-use crate::reactor::{Announce, Command, CommandQueue, EventTarget, Hub, Reactor, Submitted};
+use crate::reactor::{Command, CommandQueue, DiscoveryCommand, EventTarget, Hub, Reactor, Submitted};
 use crate::shared::Shared;
 use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
@@ -271,7 +271,7 @@ impl Server {
 
     fn submit(&self, command: Command) -> Result<Delivery, Stopped> {
         match self.commands.submit(command) {
-            Submitted::Taken => Ok(Delivery::Queued),
+            Submitted::Queued => Ok(Delivery::Queued),
             Submitted::Full => Ok(Delivery::Backpressure),
             Submitted::Closed => Err(Stopped),
         }
@@ -292,22 +292,22 @@ impl Server {
 
     /// Sends a beacon now, if discovery is on.
     pub fn broadcast_now(&self) {
-        self.announce(Announce::Now);
+        self.control_discovery(DiscoveryCommand::SendBeacon);
     }
 
     /// Stops beacons and replies to probes until [`Server::start_service_discovery`].
     pub fn stop_service_discovery(&self) {
-        self.announce(Announce::Stop);
+        self.control_discovery(DiscoveryCommand::Stop);
     }
 
     /// Resumes discovery.
     pub fn start_service_discovery(&self) {
-        self.announce(Announce::Start);
+        self.control_discovery(DiscoveryCommand::Start);
     }
 
-    fn announce(&self, what: Announce) {
-        if self.commands.submit(Command::Announce(what)) == Submitted::Full {
-            tracing::warn!(?what, "too many commands wait for the server, so this one is dropped; try again later");
+    fn control_discovery(&self, command: DiscoveryCommand) {
+        if self.commands.submit(Command::Discovery(command)) == Submitted::Full {
+            tracing::warn!(?command, "too many commands wait for the server, so this one is dropped; try again later");
         }
     }
 
@@ -319,7 +319,7 @@ impl Server {
         let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
         let (reply, response) = std::sync::mpsc::sync_channel(1);
         if !on_reactor
-            && self.commands.submit(Command::Status(reply)) == Submitted::Taken
+            && self.commands.submit(Command::Status(reply)) == Submitted::Queued
             && let Ok(status) = response.recv()
         {
             return status;

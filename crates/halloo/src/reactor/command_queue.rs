@@ -9,7 +9,7 @@ use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
 
 use crate::{ClientId, Status};
 
-/// Places reserved for [`Command::Announce`] and [`Command::Status`], so that a flood of messages does not block them.
+/// Places reserved for [`Command::Discovery`] and [`Command::Status`], so that a flood of messages does not block them.
 const RESERVED_COMMANDS: usize = 1024;
 
 /// A command to the reactor.
@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Sends an encoded frame to every client.
     SendToAll(Vec<u8>),
     Disconnect(ClientId, CloseCode, String),
-    Announce(Announce),
+    Discovery(DiscoveryCommand),
     Status(SyncSender<Status>),
     /// Resumes reading, because the application has taken events.
     Resume,
@@ -29,21 +29,21 @@ pub(crate) enum Command {
 
 /// A command for discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Announce {
+pub(crate) enum DiscoveryCommand {
     Start,
     Stop,
-    Now,
+    SendBeacon,
 }
 
 /// Commands that wait for the reactor. Their number and their payload bytes are limited.
 #[derive(Debug)]
 pub(crate) struct CommandQueue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<QueuedCommands>,
     waker: mio::Waker,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct QueuedCommands {
     commands: Vec<Command>,
     bytes: usize,
     /// The reactor sleeps or is about to, so the next command must wake it. While awake, it checks the queue before it
@@ -55,11 +55,11 @@ struct Waiting {
     closed: bool,
 }
 
-impl Waiting {
+impl QueuedCommands {
     fn has_room_for(&self, command: &Command) -> bool {
         let most = match command {
             Command::Send(..) | Command::SendToAll(_) | Command::Disconnect(..) => COMMAND_QUEUE,
-            Command::Announce(_) | Command::Status(_) => COMMAND_QUEUE + RESERVED_COMMANDS,
+            Command::Discovery(_) | Command::Status(_) => COMMAND_QUEUE + RESERVED_COMMANDS,
             // At most one of each waits, and they must never be refused.
             Command::Resume | Command::Stop => return true,
         };
@@ -72,14 +72,14 @@ fn payload_bytes(command: &Command) -> usize {
     match command {
         Command::Send(_, frame) | Command::SendToAll(frame) => frame.len(),
         Command::Disconnect(_, _, text) => text.len(),
-        Command::Announce(_) | Command::Status(_) | Command::Resume | Command::Stop => 0,
+        Command::Discovery(_) | Command::Status(_) | Command::Resume | Command::Stop => 0,
     }
 }
 
 /// The result of submitting a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Submitted {
-    Taken,
+    Queued,
     Full,
     Closed,
 }
@@ -99,7 +99,7 @@ impl CommandQueue {
             return Submitted::Full;
         }
         if matches!(command, Command::Stop) && std::mem::replace(&mut waiting.stopping, true) {
-            return Submitted::Taken;
+            return Submitted::Queued;
         }
         waiting.bytes += payload_bytes(&command);
         let wake = std::mem::take(&mut waiting.asleep);
@@ -108,7 +108,7 @@ impl CommandQueue {
         if wake && let Err(error) = self.wake() {
             tracing::error!("cannot wake the reactor: {error}");
         }
-        Submitted::Taken
+        Submitted::Queued
     }
 
     /// Moves all commands into the empty `batch`.
@@ -175,10 +175,10 @@ mod tests {
         assert_eq!(fill(|| Command::Send(ClientId(1), Vec::new())), COMMAND_QUEUE);
         assert_eq!(fill(|| Command::SendToAll(Vec::new())), 0);
         assert_eq!(fill(|| Command::Disconnect(ClientId(1), CloseCode::Normal, String::new())), 0);
-        assert_eq!(fill(|| Command::Announce(Announce::Now)), RESERVED_COMMANDS);
+        assert_eq!(fill(|| Command::Discovery(DiscoveryCommand::SendBeacon)), RESERVED_COMMANDS);
         assert_eq!(fill(|| Command::Status(std::sync::mpsc::sync_channel(1).0)), 0);
         for _ in 0..1000 {
-            assert_eq!(queue.submit(Command::Stop), Submitted::Taken);
+            assert_eq!(queue.submit(Command::Stop), Submitted::Queued);
         }
         let mut commands = Vec::new();
         queue.take(&mut commands);

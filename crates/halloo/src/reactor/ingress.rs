@@ -62,12 +62,12 @@ impl Ingress {
         self.http.is_waiting()
     }
 
-    /// Looks again at the connection in `slot` in the next turn.
-    pub(super) fn look_again(&mut self, slot: usize) {
+    /// Reads from the connection in `slot` again in the next turn.
+    pub(super) fn mark_ready(&mut self, slot: usize) {
         self.ready.push(slot);
     }
 
-    /// Returns the connections to look at again, each once and in order.
+    /// Returns the connections to read from again, each once and in order.
     pub(super) fn take_ready(&mut self) -> Vec<usize> {
         let mut ready = std::mem::take(&mut self.ready);
         ready.sort_unstable();
@@ -78,7 +78,7 @@ impl Ingress {
     /// Sends some of the HTTP responses that are due.
     pub(super) fn respond_to_some(&mut self, connections: &mut Connections, discovery: &Discovery) {
         for slot in self.http.respond_to_some(connections, discovery) {
-            self.look_for_end(slot, connections);
+            self.mark_end(slot, connections);
         }
     }
 
@@ -188,7 +188,7 @@ impl Ingress {
                     self.ready.push(slot);
                 }
                 self.handle_bytes(slot, kept + count, connections, sink);
-                self.look_for_end(slot, connections);
+                self.mark_end(slot, connections);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if let Some(websocket) = connection.websocket() {
@@ -200,8 +200,8 @@ impl Ingress {
         connections.flush(slot);
     }
 
-    /// A connection that ends is read to its end at once, because its last edge may have come.
-    fn look_for_end(&mut self, slot: usize, connections: &Connections) {
+    /// Marks a connection that ends, because the poll may not wake again for it.
+    fn mark_end(&mut self, slot: usize, connections: &Connections) {
         if connections.table.get(slot).is_some_and(Connection::is_ending) {
             self.ready.push(slot);
         }
