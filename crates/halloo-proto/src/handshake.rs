@@ -75,30 +75,36 @@ impl Handshake {
         .into_bytes()
     }
 
-    /// Parses the bytes received so far; `ended` if the server closed its side.
+    /// Parses the bytes received so far; `ended` if the server closed its side. Interim responses (RFC 9110 section 15.2)
+    /// are skipped.
     ///
     /// At most 8 KiB are needed. The text of a refusal is read to its end.
     pub fn read_response(&self, bytes: &[u8], ended: bool) -> Response {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
-        let mut response = httparse::Response::new(&mut fields);
-        let head = match response.parse(bytes) {
-            Ok(httparse::Status::Complete(head)) if head <= MAX_HEAD_BYTES => head,
-            Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Response::Incomplete,
-            Ok(_) | Err(httparse::Error::TooManyHeaders) => return Response::Invalid("its response head is too large"),
-            Err(_) => return Response::Invalid("it does not speak HTTP"),
-        };
-        let status = response.code.unwrap_or_default();
-        if status != 101 {
-            let more = !ended && bytes.len() < MAX_HEAD_BYTES;
-            let phrase = response.reason.unwrap_or_default();
-            return refusal(status, phrase, response.headers, &bytes[head..], more);
-        }
-        if response.version != Some(1) {
-            return Response::Invalid("its response is not HTTP/1.1");
-        }
-        match self.check(response.headers) {
-            Ok(()) => Response::Accepted { head },
-            Err(what) => Response::Invalid(what),
+        let mut skipped = 0;
+        loop {
+            let mut fields = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut response = httparse::Response::new(&mut fields);
+            let head = match response.parse(&bytes[skipped..]) {
+                Ok(httparse::Status::Complete(head)) if skipped + head <= MAX_HEAD_BYTES => skipped + head,
+                Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD_BYTES => return Response::Incomplete,
+                Ok(_) | Err(httparse::Error::TooManyHeaders) => {
+                    return Response::Invalid("its response head is too large");
+                }
+                Err(_) => return Response::Invalid("it does not speak HTTP"),
+            };
+            return match response.code.unwrap_or_default() {
+                101 if response.version != Some(1) => Response::Invalid("its response is not HTTP/1.1"),
+                101 => self.check(response.headers).map_or_else(Response::Invalid, |()| Response::Accepted { head }),
+                100..200 => {
+                    skipped = head;
+                    continue;
+                }
+                status => {
+                    let more = !ended && bytes.len() < MAX_HEAD_BYTES;
+                    let phrase = response.reason.unwrap_or_default();
+                    refusal(status, phrase, response.headers, &bytes[head..], more)
+                }
+            };
         }
     }
 
@@ -134,5 +140,18 @@ fn refusal(status: u16, phrase: &str, fields: &[Header<'_>], body: &[u8], more: 
     }
     let text = String::from_utf8_lossy(&body[..body.len().min(length)]);
     let text = if has_text && !text.trim().is_empty() { text.trim() } else { phrase.trim() };
-    Response::Refused { status, text: escape(text, MAX_REFUSAL_BYTES) }
+    let mut text = escape(text, MAX_REFUSAL_BYTES);
+    // Redirects are not followed: the token would go to another server.
+    if let Some(location) = first("location").filter(|location| (300..400).contains(&status) && !location.is_empty()) {
+        text.push_str(&describe_redirect(location));
+    }
+    Response::Refused { status, text }
+}
+
+/// Returns what to do about a redirect (RFC 9110 section 10.2.2).
+fn describe_redirect(location: &str) -> String {
+    let location = escape(location, MAX_REFUSAL_BYTES);
+    let is_path = !location.starts_with("//") && !location.contains("://");
+    let place = if is_path { "path on the same server" } else { "address" };
+    format!("; the server redirects to {location}, so connect to that {place} if you trust it")
 }

@@ -132,3 +132,49 @@ fn endless_responses_are_rejected() {
     let Response::Refused { status: 503, text } = read(&long) else { panic!() };
     assert!(text.len() <= 303, "{}", text.len());
 }
+
+#[test]
+fn interim_responses_are_skipped() {
+    let accepted = response_with("Upgrade", "Upgrade");
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
+    for interim in ["HTTP/1.1 100 Continue\r\n\r\n", hints, "HTTP/1.1 199 \r\n\r\n"] {
+        for count in [1, 2, 5] {
+            let whole = interim.repeat(count) + &accepted;
+            assert_eq!(read(&whole), Response::Accepted { head: whole.len() });
+            for cut in 0..whole.len() {
+                assert_eq!(read(&whole[..cut]), Response::Incomplete, "{:?}", &whole[..cut]);
+            }
+        }
+        let refused = format!("{interim}HTTP/1.1 403 Forbidden\r\n\r\n");
+        assert_eq!(read(&refused), Response::Refused { status: 403, text: "Forbidden".into() });
+    }
+    let endless = hints.repeat(1000);
+    assert_eq!(read(&endless[..8000]), Response::Incomplete);
+    assert!(matches!(read(&endless), Response::Invalid(why) if why.contains("large")));
+    assert!(matches!(read(&format!("{hints}SSH-2.0\r\n")), Response::Invalid(_)));
+}
+
+#[test]
+fn redirect_names_its_location() {
+    for (location, expected) in [
+        ("https://den.example/game", "connect to that address"),
+        ("//den.example/game", "connect to that address"),
+        ("/game/", "connect to that path"),
+        ("game?a=b", "connect to that path"),
+    ] {
+        for status in [301, 302, 303, 307, 308] {
+            let Response::Refused { status: got, text } =
+                read(&format!("HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
+            else {
+                panic!()
+            };
+            assert_eq!(got, status);
+            assert!(text.starts_with("Found; ") && text.contains(location) && text.contains(expected), "{text}");
+        }
+    }
+    let escaped = "HTTP/1.1 302 Found\r\nLocation: http://a/\u{202e}b\r\n\r\n";
+    assert!(matches!(read(escaped), Response::Refused { text, .. } if text.contains("\\u{202e}")));
+    for other in ["HTTP/1.1 302 Found\r\n\r\n", "HTTP/1.1 404 Found\r\nLocation: /x\r\n\r\n"] {
+        assert!(matches!(read(other), Response::Refused { text, .. } if text == "Found"), "{other}");
+    }
+}
