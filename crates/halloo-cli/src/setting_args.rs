@@ -257,3 +257,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod followed_advice;

@@ -3,19 +3,34 @@
 //! A web page of any site can open `ws://127.0.0.1:8765`, or reach a local address by DNS rebinding. The browser then
 //! reveals the site in `Origin` or `Host`, and these rules refuse the request.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod allowed_origin;
+mod authority;
+mod denied;
+mod origin;
 
+use std::net::IpAddr;
+
+use self::allowed_origin::AllowedOrigin;
+use self::authority::{Authority, Name};
+use self::origin::{Origin, PageOrigin};
 use crate::setting_names::SettingNames;
 use crate::text::escape;
 use crate::token::Token;
+
+pub use denied::Denied;
+
+/// Suffixes that routers give to the names of a local network (RFC 6762 appendix G). None of them is in the public DNS.
+const ROUTER_SUFFIXES: [&str; 6] = ["lan", "home", "localdomain", "intranet", "private", "corp"];
 
 /// Which requests are accepted. By default, programs on private networks and the page of this server may connect.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct AccessRules {
-    /// Additional origins of web pages that may connect, such as `https://example.org`; `*` allows every page.
+    /// Additional origins of web pages that may connect, such as `https://example.org`, `https://*.example.org` or
+    /// `http://*:5173` ([`is_origin_setting`]); `*` allows every page.
     pub allowed_origins: Vec<String>,
-    /// Additional host names of this machine that `Host` may contain.
+    /// Additional host names of this machine that `Host` may contain. A request without a port in `Host`, as a proxy may
+    /// send it, is also accepted from pages on other ports of such a name.
     pub allowed_hosts: Vec<String>,
     /// The host name of this machine; `None` to ask the system.
     pub own_host: Option<String>,
@@ -27,53 +42,6 @@ pub struct AccessRules {
     pub setting_names: SettingNames,
 }
 
-/// Why a request was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Denied {
-    /// There is no `Host` header, or more than one.
-    #[error("a request needs exactly one Host header")]
-    MissingHost,
-    /// The name in `Host` is not a name of this server, which is a sign of DNS rebinding.
-    #[error("{0} is not a name of this server")]
-    UnknownHost(String),
-    /// The `Host` header is malformed.
-    #[error("the Host header {0} is not a name or an address with an optional port")]
-    MalformedHost(String),
-    /// The web page belongs to another origin.
-    #[error("pages from {0} may not connect")]
-    ForeignOrigin(String),
-    /// The `Origin` header is malformed.
-    #[error("the Origin header {0} is not of the form scheme://host:port")]
-    MalformedOrigin(String),
-    /// There is more than one `Origin` header.
-    #[error("a request has at most one Origin header")]
-    RepeatedOrigin,
-    /// A token is required.
-    #[error(
-        "this server requires a token; open its invitation link, scan its QR code, or send the token with the request"
-    )]
-    MissingToken,
-    /// The token is wrong.
-    #[error("wrong token; the server may have a new one since its restart, so get its invitation link again")]
-    WrongToken,
-    /// The token was not checked, after many wrong ones from the same address.
-    #[error("too many wrong tokens from your address; wait ten seconds")]
-    TooManyWrongTokens,
-}
-
-impl Denied {
-    /// Returns the setting of the server that would allow the request, if there is one. It is safe to paste into a
-    /// shell.
-    pub fn advice(&self, names: SettingNames) -> Option<String> {
-        match self {
-            Denied::UnknownHost(host) => Some(format!("to allow it, {}", names.add("allowed_hosts", host))),
-            Denied::ForeignOrigin(origin) => Some(format!("to allow them, {}", names.add("allowed_origins", origin))),
-            _ => None,
-        }
-    }
-}
-
 impl AccessRules {
     /// Returns whether a peer may connect: one with a loopback, private or link-local address, or in 100.64/10, or in
     /// an `attached` network (address and prefix length).
@@ -82,46 +50,51 @@ impl AccessRules {
         self.allow_public || is_private(peer) || attached.iter().any(|&(net, prefix)| same_network(peer, net, prefix))
     }
 
+    /// Checks the values of all `Host` and `Origin` headers of a request. Returns its origin, if a page in a browser sent
+    /// it.
+    ///
+    /// # Errors
+    /// As [`Self::check_host`] and [`Self::check_origin`]; [`Denied::UnknownHost`] also contains an origin that would
+    /// be refused after it.
+    pub fn check_page<'a>(&self, hosts: &[&str], origins: &[&'a str], peer: IpAddr) -> Result<Option<&'a str>, Denied> {
+        let denied = match self.check_host(hosts) {
+            Ok(host) => return self.check_origin(origins, host, peer),
+            Err(denied) => denied,
+        };
+        let Denied::UnknownHost { name, .. } = &denied else { return Err(denied) };
+        let host = hosts.first().and_then(|host| Authority::parse(host));
+        match self.judge_origin(origins, host.as_ref(), true, peer) {
+            Ok(_) => Err(denied),
+            Err(Denied::ForeignOrigin(origin)) => Err(Denied::UnknownHost { name: name.clone(), origin: Some(origin) }),
+            // No setting allows the request.
+            Err(other) => Err(other),
+        }
+    }
+
     /// Checks the values of all `Host` headers of a request, and returns the only one.
     ///
     /// # Errors
     /// [`Denied::MissingHost`], [`Denied::UnknownHost`] or [`Denied::MalformedHost`].
     pub fn check_host<'a>(&self, hosts: &[&'a str]) -> Result<&'a str, Denied> {
         let &[host] = hosts else { return Err(Denied::MissingHost) };
-        let malformed = || Denied::MalformedHost(escape(host, 100));
-        let (original, _) = split_host(host).ok_or_else(malformed)?;
-        let name = original.to_ascii_lowercase();
-        let name = name.strip_suffix('.').unwrap_or(&name);
-        let own = self.own_host.iter().chain(&self.allowed_hosts).any(|own| own.eq_ignore_ascii_case(name));
-        if own
-            || is_ip_literal(name)
-            || name == "localhost"
-            || is_subdomain(name, ".localhost")
-            || is_subdomain(name, ".local")
-        {
+        let Some(Authority { name, .. }) = Authority::parse(host) else {
+            return Err(Denied::MalformedHost(escape(host, 100)));
+        };
+        if self.is_own(&name) || self.is_configured(&name) || is_local(&name) {
             return Ok(host);
         }
-        // The setting takes the name alone: a name with a port would match nothing.
-        if is_plain(original) { Err(Denied::UnknownHost(original.to_owned())) } else { Err(malformed()) }
+        Err(Denied::UnknownHost { name: name.to_string(), origin: None })
     }
 
-    /// Checks the values of all `Origin` headers against the request's `host`, which passed [`Self::check_host`].
+    /// Checks the values of all `Origin` headers against the request's `host`, which passed [`Self::check_host`]. Returns
+    /// the origin, if a page in a browser sent it.
     ///
     /// # Errors
     /// [`Denied::ForeignOrigin`], [`Denied::MalformedOrigin`] or [`Denied::RepeatedOrigin`].
-    pub fn check_origin(&self, origins: &[&str], host: &str, peer: IpAddr) -> Result<(), Denied> {
-        let &[origin] = origins else {
-            return if origins.is_empty() { Ok(()) } else { Err(Denied::RepeatedOrigin) };
-        };
-        let listed = |allowed: &String| allowed == "*" || allowed.trim_end_matches('/').eq_ignore_ascii_case(origin);
-        if self.allowed_origins.iter().any(listed) || self.is_trusted(origin, host, peer) {
-            return Ok(());
-        }
-        if is_plain(origin) {
-            Err(Denied::ForeignOrigin(origin.to_owned()))
-        } else {
-            Err(Denied::MalformedOrigin(escape(origin, 100)))
-        }
+    pub fn check_origin<'a>(&self, origins: &[&'a str], host: &str, peer: IpAddr) -> Result<Option<&'a str>, Denied> {
+        let host = Authority::parse(host);
+        let is_configured = host.as_ref().is_some_and(|host| self.is_configured(&host.name));
+        self.judge_origin(origins, host.as_ref(), is_configured, peer)
     }
 
     /// Checks the tokens of a request. All of them must be right, so that a request is a single guess.
@@ -137,62 +110,112 @@ impl AccessRules {
         }
     }
 
-    fn is_trusted(&self, origin: &str, host: &str, peer: IpAddr) -> bool {
-        let Some((scheme, rest)) = origin.split_once("://") else { return false };
-        let default_port = match scheme.to_ascii_lowercase().as_str() {
-            "chrome-extension" | "moz-extension" | "safari-web-extension" => {
-                return !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            }
-            "http" => 80,
-            "https" => 443,
-            _ => return false,
+    fn judge_origin<'a>(
+        &self,
+        origins: &[&'a str],
+        host: Option<&Authority>,
+        host_is_configured: bool,
+        peer: IpAddr,
+    ) -> Result<Option<&'a str>, Denied> {
+        let &[text] = origins else {
+            return if origins.is_empty() { Ok(None) } else { Err(Denied::RepeatedOrigin) };
         };
-        let (Some((name, port)), Some((own, own_port))) = (split_host(rest), split_host(host)) else { return false };
-        let same_port = port.unwrap_or(default_port) == own_port.unwrap_or(default_port);
-        let same_page = name.eq_ignore_ascii_case(own) && same_port;
-        same_page || (peer.to_canonical().is_loopback() && is_loopback_name(name))
+        let origin = Origin::parse(text);
+        let is_own = |page: &PageOrigin| host.is_some_and(|host| is_same_page(page, host, host_is_configured));
+        let is_near = |page: &PageOrigin| is_loopback_page(page) && peer.to_canonical().is_loopback();
+        match &origin {
+            Origin::Native => return Ok(None),
+            Origin::Page(page) if page.is_extension() || is_own(page) || is_near(page) => return Ok(Some(text)),
+            _ => {}
+        }
+        if self
+            .allowed_origins
+            .iter()
+            .filter_map(|entry| AllowedOrigin::parse(entry))
+            .any(|entry| entry.allows(&origin))
+        {
+            return Ok(Some(text));
+        }
+        // Advice is only given where the setting accepts it.
+        let shown = match origin {
+            Origin::Null => "null".to_owned(),
+            Origin::Page(page) => page.to_string(),
+            Origin::Native | Origin::Malformed => String::new(),
+        };
+        if is_origin_setting(&shown) {
+            Err(Denied::ForeignOrigin(shown))
+        } else {
+            Err(Denied::MalformedOrigin(escape(text, 100)))
+        }
+    }
+
+    /// Returns whether `name` is the host name of this machine, with or without the suffix of a router.
+    fn is_own(&self, name: &Name) -> bool {
+        let Some(own) = self.own_host.as_deref().and_then(Authority::parse).map(|own| own.name) else { return false };
+        let (Name::Dns(name), Name::Dns(own)) = (name, &own) else { return *name == own };
+        let label = own.split('.').next().unwrap_or_default();
+        let suffix = name.strip_prefix(label).and_then(|rest| rest.strip_prefix('.'));
+        name == own || suffix.is_some_and(|suffix| ROUTER_SUFFIXES.contains(&suffix))
+    }
+
+    fn is_configured(&self, name: &Name) -> bool {
+        let hosts = self.allowed_hosts.iter().filter(|host| is_host_setting(host));
+        hosts.filter_map(|host| Authority::parse(host)).any(|host| host.name == *name)
     }
 }
 
-/// Splits `name[:port]`; `None` if the text is malformed. The name of an IPv6 literal keeps its brackets.
-fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
-    let end = if host.starts_with('[') { host.find(']')? + 1 } else { host.find(':').unwrap_or(host.len()) };
-    let (name, port) = host.split_at(end);
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
-    if name.is_empty() || !name.bytes().all(legal) {
-        return None;
+/// Returns whether `text` may be an entry of [`AccessRules::allowed_origins`]: `*`, `null`, or `scheme://host[:port]`, whose
+/// host may be `*` or begin with `*.`, and whose port may be `*`. Other entries match nothing.
+///
+/// ```
+/// use halloo_proto::access::is_origin_setting;
+///
+/// assert!(["https://example.org", "https://*.example.org", "http://*:5173", "file://"].into_iter().all(is_origin_setting));
+/// assert!(!["example.org", "https://example.org/game", "*://example.org"].into_iter().any(is_origin_setting));
+/// ```
+pub fn is_origin_setting(text: &str) -> bool {
+    AllowedOrigin::parse(text).is_some()
+}
+
+/// Returns whether `text` may be an entry of [`AccessRules::allowed_hosts`]: a name without a port. Other entries match
+/// nothing.
+///
+/// ```
+/// use halloo_proto::access::is_host_setting;
+///
+/// assert!(is_host_setting("game.example.org"));
+/// assert!(!is_host_setting("game.example.org:8765") && !is_host_setting("*.example.org"));
+/// ```
+pub fn is_host_setting(text: &str) -> bool {
+    !text.contains(['[', ':']) && Authority::parse(text).is_some()
+}
+
+/// Returns whether no public DNS record can have this name: an address, a name without a dot, or one of a domain that is
+/// reserved for local use (RFC 6761, RFC 6762, RFC 8375, and `internal` by a resolution of ICANN in 2024).
+fn is_local(name: &Name) -> bool {
+    let reserved = ["localhost", "local", "internal", "home.arpa"];
+    match name {
+        Name::Ip(_) => true,
+        Name::Dns(text) => {
+            reserved.iter().any(|parent| name.is_below(parent)) || (!text.contains('.') && !name.ends_in_number())
+        }
     }
-    match port.strip_prefix(':') {
-        None if port.is_empty() => Some((name, None)),
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some((name, Some(digits.parse().ok()?))),
-        _ => None,
-    }
 }
 
-/// Returns whether `text` is safe in a command that a person copies from a log into a shell. A DNS name has at most 253
-/// bytes.
-fn is_plain(text: &str) -> bool {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:/[]".contains(&byte);
-    text.len() <= 253 && text.starts_with(|first: char| first != '-') && text.bytes().all(safe)
+/// Returns whether `page` has the origin of the request's own `host`.
+fn is_same_page(page: &PageOrigin, host: &Authority, host_is_configured: bool) -> bool {
+    let is_http = matches!(page.scheme.as_str(), "http" | "https");
+    let is_host = page.host.as_ref().is_some_and(|own| own.name == host.name);
+    let is_port = match host.port {
+        // A proxy may have left out the port of the host that it stands for.
+        None => host_is_configured || page.port() == page.default_port(),
+        port => port == page.port(),
+    };
+    is_http && is_host && is_port
 }
 
-fn is_ip_literal(name: &str) -> bool {
-    let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    name.parse::<Ipv4Addr>().is_ok() || v6.is_some_and(|name| name.parse::<Ipv6Addr>().is_ok())
-}
-
-fn is_subdomain(name: &str, suffix: &str) -> bool {
-    name.strip_suffix(suffix).is_some_and(|label| !label.is_empty() && !label.ends_with('.'))
-}
-
-fn is_loopback_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let v6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).and_then(|name| name.parse().ok());
-    let v4 = name.parse::<Ipv4Addr>().ok();
-    name == "localhost"
-        || is_subdomain(&name, ".localhost")
-        || v4.is_some_and(|ip| ip.is_loopback())
-        || v6.is_some_and(|ip: Ipv6Addr| ip.is_loopback())
+fn is_loopback_page(page: &PageOrigin) -> bool {
+    matches!(page.scheme.as_str(), "http" | "https") && page.host.as_ref().is_some_and(|host| host.name.is_loopback())
 }
 
 fn is_private(peer: IpAddr) -> bool {

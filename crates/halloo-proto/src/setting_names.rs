@@ -40,7 +40,11 @@ impl SettingNames {
     /// Returns the instruction to add `value` to a setting that is a list.
     pub fn add(self, setting: &str, value: &str) -> String {
         match self {
-            SettingNames::CommandLine => format!("use `--{} {value}`", setting.replace('_', "-")),
+            // Some shells expand brackets.
+            SettingNames::CommandLine if value.contains('[') => {
+                format!("use `--{} \"{value}\"`", setting.replace('_', "-"))
+            }
+            SettingNames::CommandLine => self.set(setting, value),
             SettingNames::Rust | SettingNames::Godot => format!("add `{value}` to {}", self.name(setting)),
         }
     }

@@ -170,9 +170,7 @@ fn decide(
         Err(_) => return Err(Refusal::NotHttp),
     };
     let request = Request { inner: &request };
-    let host = rules.check_host(&request.all("host")?)?;
-    let origins = request.all("origin")?;
-    rules.check_origin(&origins, host, context.ip)?;
+    let origin = rules.check_page(&request.all("host")?, &request.all("origin")?, context.ip)?;
     let get = request.inner.method == Some("GET");
     if !request.has_token("upgrade", "websocket")? {
         if !get && request.inner.method != Some("HEAD") {
@@ -185,7 +183,7 @@ fn decide(
         if route.needs_token {
             request.check_token(context, rules)?;
         }
-        let origin = origins.first().map(|&origin| origin.to_owned());
+        let origin = origin.map(str::to_owned);
         return Ok(Decision::Respond { route, head_only: !get, origin });
     }
     let invalid = |what| Err(Refusal::InvalidHandshake(what));

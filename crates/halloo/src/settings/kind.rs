@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use halloo_proto::access::{is_host_setting, is_origin_setting};
+
 use super::{SettingError, Value};
 
 /// The values of a setting, with unit and range.
@@ -74,8 +76,8 @@ impl Kind {
             (Kind::Text, Value::Text(text)) => !text.is_empty(),
             (Kind::Address, Value::Text(text)) => text.is_empty() || text.parse::<IpAddr>().is_ok(),
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
-            (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin(origin)),
-            (Kind::Hosts, Value::List(list)) => list.iter().all(|host| is_host(host)),
+            (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
+            (Kind::Hosts, Value::List(list)) => list.iter().all(|host| is_host_setting(host)),
             _ => false,
         };
         if is_valid { Ok(value) } else { Err(SettingError { given: value.to_string(), allowed: self.allowed() }) }
@@ -110,7 +112,8 @@ impl Kind {
             Kind::Text => "a text that is not empty".into(),
             Kind::Address => "an IP address of this machine, like 192.168.1.5, without a port, or nothing for all".into(),
             Kind::Origins => {
-                "origins as browsers send them, like https://example.org or http://192.168.1.5:3000, or * for every page"
+                "origins as browsers send them, like https://example.org, https://*.example.org, http://192.168.1.5:* or \
+                 http://*:5173, or * for every page"
                     .into()
             }
             Kind::Hosts => "host names, like game.example.org, without a scheme or a port".into(),
@@ -124,16 +127,4 @@ pub(crate) fn bytes(size: u64) -> String {
     let units = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = units.iter().find(|(unit, _)| size >= *unit && size.is_multiple_of(*unit));
     unit.map_or_else(|| format!("{size} B"), |(unit, name)| format!("{} {name}", size / unit))
-}
-
-fn is_origin(text: &str) -> bool {
-    let is_authority = |rest: &str| !rest.is_empty() && !rest.contains(['/', ' ', '?', '#', '@']);
-    let (_, rest) = text.split_once("://").unwrap_or_default();
-    // Browsers send `null` for a page that was opened from a file.
-    text == "*" || text == "null" || is_authority(rest.trim_end_matches('/'))
-}
-
-fn is_host(text: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    !text.is_empty() && text.bytes().all(legal)
 }
