@@ -34,6 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
             let method: &[u8] = if *head_only { b"HEAD " } else { b"GET " };
             assert!(position(bytes, method).is_some());
         }
+        Decision::Options { response, .. } => {
+            assert!(position(bytes, b"OPTIONS ").is_some() && response.starts_with(b"HTTP/1.1 204 "));
+        }
         Decision::Incomplete => assert_eq!(early, Decision::Incomplete),
     }
     if early != Decision::Incomplete {

@@ -6,7 +6,7 @@ const CACHE_CONTROL: &str = "Cache-Control";
 ///
 /// `Content-Length` is the length of `body` even if `head_only` omits it (RFC 9110 section 9.3.2). If the `extra`
 /// headers contain `Upgrade`, `Connection` lists it too (RFC 9110 section 7.8). `Cache-Control` is `no-store` unless
-/// they contain it. A header whose value contains a control character is omitted, so that input from the network cannot
+/// they contain it. Status 204 has neither a length nor a type (section 8.6). A header whose value contains a control character is omitted, so that input from the network cannot
 /// split the response.
 ///
 /// ```
@@ -18,6 +18,7 @@ const CACHE_CONTROL: &str = "Cache-Control";
 pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[u8], head_only: bool) -> Vec<u8> {
     let phrase = match status {
         200 => "OK",
+        204 => "No Content",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -32,11 +33,13 @@ pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[
     let upgrade = if extra.iter().any(|(name, _)| *name == "Upgrade") { ", upgrade" } else { "" };
     let given = extra.iter().find(|(name, _)| *name == CACHE_CONTROL);
     let cache_control = given.map_or("no-store", |(_, value)| *value);
-    let mut head = format!(
-        "HTTP/1.1 {status} {phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
-         {CACHE_CONTROL}: {cache_control}\r\nX-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n",
-        body.len()
-    );
+    let mut head = format!("HTTP/1.1 {status} {phrase}\r\n");
+    if status != 204 {
+        head.push_str(&format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", body.len()));
+    }
+    head.push_str(&format!(
+        "{CACHE_CONTROL}: {cache_control}\r\nX-Content-Type-Options: nosniff\r\nConnection: close{upgrade}\r\n"
+    ));
     let is_extra = |(name, value): &&(&str, &str)| *name != CACHE_CONTROL && !value.contains(char::is_control);
     for (name, value) in extra.iter().filter(is_extra) {
         head.push_str(&format!("{name}: {value}\r\n"));

@@ -52,7 +52,9 @@ pub mod token;
 
 mod headers;
 pub mod http;
+pub mod http_fault;
 pub mod routes;
+mod target;
 pub mod text;
 pub mod upgrade;
 

@@ -10,9 +10,9 @@ options! {
     pub struct HandshakeLimits {
         /// Time from accepting the socket to the end of the handshake. Default: 5 s.
         pub timeout: Duration = defaults::HANDSHAKE_TIMEOUT,
-        /// Bytes of a request head, at most 64 KiB, the size of one read. Default: 8 KiB.
-        // Browsers with large cookies send less than 4 KiB to a host on the local network.
-        pub max_head_bytes: usize = 8 * 1024,
+        /// Bytes of a request head, at most 64 KiB, the size of one read. Default: 16 KiB.
+        // Browsers send a host the cookies of all its ports, so `localhost` collects those of every project.
+        pub max_head_bytes: usize = 16 * 1024,
         /// Headers in a request head. Default: 64.
         // Browsers send about fifteen.
         pub max_headers: usize = 64,

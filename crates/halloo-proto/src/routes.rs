@@ -1,4 +1,4 @@
-//! The HTTP routes on the WebSocket port, in one table. Every route accepts `GET` and `HEAD`.
+//! The HTTP routes on the WebSocket port, in one table. Every route accepts `GET`, `HEAD` and `OPTIONS`.
 
 /// What an HTTP response contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,13 @@ pub struct Route {
     pub cache_control: &'static str,
     /// Additional headers of the response.
     pub headers: &'static [(&'static str, &'static str)],
+}
+
+impl Route {
+    /// Returns whether pages of other origins that may connect may read the response.
+    pub fn is_readable_across_origins(&self) -> bool {
+        matches!(self.resource, Resource::Status | Resource::Discovery)
+    }
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

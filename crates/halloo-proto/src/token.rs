@@ -1,5 +1,6 @@
 //! The token that clients authenticate with, and the rate limit for wrong tokens.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
@@ -64,6 +65,26 @@ impl Token {
     /// Returns the secret. Do not log it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Returns `text` without percent-encoding (RFC 3986 section 2.1), which clients may apply to a token in a URL.
+    ///
+    /// ```
+    /// assert_eq!(halloo_proto::token::Token::decode("tilde%7Etoken"), "tilde~token");
+    /// ```
+    pub fn decode(text: &str) -> Cow<'_, str> {
+        if !text.contains('%') {
+            return text.into();
+        }
+        let mut decoded = Vec::new();
+        let mut rest = text.as_bytes();
+        while let Some((&first, after)) = rest.split_first() {
+            let digits = after.get(..2).filter(|digits| first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+            let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+            decoded.push(byte.unwrap_or(first));
+            rest = if byte.is_some() { &after[2..] } else { after };
+        }
+        String::from_utf8_lossy(&decoded).into_owned().into()
     }
 
     /// Returns whether `given` is this token. The time this takes reveals only whether the length was right.

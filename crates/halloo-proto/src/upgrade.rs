@@ -11,9 +11,12 @@ use crate::access::{AccessRules, Denied};
 use crate::extensions::DeflateOffer;
 use crate::headers;
 use crate::http::respond;
+use crate::http_fault::HttpFault;
 use crate::limits::HandshakeLimits;
 use crate::routes::{self, Route};
 use crate::setting_names::SettingNames;
+use crate::target::Target;
+use crate::token::Token;
 
 /// Some clients use random characters as the key, in which trailing bits may be set that encode nothing.
 const KEY: GeneralPurpose =
@@ -60,6 +63,13 @@ pub enum Decision {
         /// The origin whose pages may read the response, if the request has one.
         origin: Option<String>,
     },
+    /// An `OPTIONS` request that passed the access rules, such as a CORS preflight: send `response` and close.
+    Options {
+        /// The requested route.
+        route: &'static Route,
+        /// The whole response.
+        response: Vec<u8>,
+    },
     /// Send `response` and close.
     Refuse {
         /// The reason, for the log.
@@ -76,6 +86,9 @@ pub enum Refusal {
     /// The bytes are not HTTP.
     #[error("this is not an HTTP request; connect with ws:// and a WebSocket client")]
     NotHttp,
+    /// The bytes are HTTP with a fault.
+    #[error("malformed HTTP request: {0}")]
+    MalformedHttp(#[from] HttpFault),
     /// The bytes are TLS, which this server does not use.
     #[error("this port does not speak TLS; use ws:// or http:// instead of wss:// or https://")]
     UnexpectedTls,
@@ -83,14 +96,16 @@ pub enum Refusal {
     #[error("this port only speaks TLS; use wss:// or https:// instead of ws:// or http://")]
     TlsRequired,
     /// The request head is too large.
-    #[error("the request head has more than {size} bytes or {headers} headers; send fewer or shorter headers")]
+    #[error(
+        "the request head has more than {size} bytes or {headers} headers; send fewer or shorter headers, or clear the cookies of this host"
+    )]
     TooLarge {
         /// The limit in bytes.
         size: usize,
         /// The limit in headers.
         headers: usize,
     },
-    /// The method is neither `GET` nor `HEAD`.
+    /// The method is not `GET`, `HEAD` or `OPTIONS`.
     #[error("the method is not supported; use GET or HEAD")]
     UnsupportedMethod,
     /// The handshake violates RFC 6455.
@@ -129,21 +144,44 @@ impl Refusal {
     }
 }
 
+/// The methods of HTTP requests.
+const METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// Parses the request head at the start of `bytes`, and decides what to do with the request.
 pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, limits: &HandshakeLimits) -> Decision {
-    decide(bytes, context, rules, limits).unwrap_or_else(|reason| {
-        let extra: &[(&str, &str)] = match reason {
-            Refusal::UnsupportedVersion => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
-            Refusal::UnsupportedMethod => &[("Allow", "GET, HEAD")],
-            Refusal::Denied(Denied::MissingToken | Denied::WrongToken) => &[("WWW-Authenticate", "Bearer")],
-            Refusal::Denied(Denied::TooManyWrongTokens) => &[("Retry-After", "10")],
-            _ => &[],
+    decide(bytes, context, rules, limits).unwrap_or_else(|Refused { reason, origin }| {
+        let mut headers: Vec<(&str, &str)> = match reason {
+            Refusal::UnsupportedVersion => vec![("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+            Refusal::UnsupportedMethod => vec![("Allow", METHODS)],
+            Refusal::Denied(Denied::MissingToken | Denied::WrongToken) => vec![("WWW-Authenticate", "Bearer")],
+            Refusal::Denied(Denied::TooManyWrongTokens) => vec![("Retry-After", "10")],
+            _ => Vec::new(),
         };
+        if let Some(origin) = &origin {
+            headers.extend(cross_origin(origin));
+        }
         let body = format!("{}\n", reason.describe(rules.setting_names));
         let head_only = bytes.starts_with(b"HEAD ");
-        let response = respond(reason.status(), "text/plain; charset=utf-8", extra, body.as_bytes(), head_only);
+        let response = respond(reason.status(), "text/plain; charset=utf-8", &headers, body.as_bytes(), head_only);
         Decision::Refuse { reason, response }
     })
+}
+
+/// Returns the headers that let pages of `origin` read a response (the CORS protocol of the Fetch standard).
+pub fn cross_origin(origin: &str) -> [(&'static str, &str); 2] {
+    [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+}
+
+/// A refusal, and the origin whose pages may read it.
+struct Refused {
+    reason: Refusal,
+    origin: Option<String>,
+}
+
+impl<E: Into<Refusal>> From<E> for Refused {
+    fn from(reason: E) -> Refused {
+        Refused { reason: reason.into(), origin: None }
+    }
 }
 
 fn decide(
@@ -151,12 +189,12 @@ fn decide(
     context: RequestContext,
     rules: &AccessRules,
     limits: &HandshakeLimits,
-) -> Result<Decision, Refusal> {
+) -> Result<Decision, Refused> {
     if bytes.first() == Some(&0x16) {
-        return Err(Refusal::UnexpectedTls);
+        return Err(Refusal::UnexpectedTls.into());
     }
     if bytes.len() > MAX_METHOD_BYTES && !bytes[..MAX_METHOD_BYTES].contains(&b' ') {
-        return Err(Refusal::NotHttp);
+        return Err(Refusal::NotHttp.into());
     }
     let size = limits.max_head_bytes;
     let mut headers = vec![httparse::EMPTY_HEADER; limits.max_headers];
@@ -165,28 +203,32 @@ fn decide(
         Ok(httparse::Status::Complete(head)) if head <= size => head,
         Ok(httparse::Status::Partial) if bytes.len() < size => return Ok(Decision::Incomplete),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => {
-            return Err(Refusal::TooLarge { size, headers: limits.max_headers });
+            return Err(Refusal::TooLarge { size, headers: limits.max_headers }.into());
         }
-        Err(_) => return Err(Refusal::NotHttp),
+        Err(error) => return Err(HttpFault::find(bytes, error).map_or(Refusal::NotHttp, Refusal::from).into()),
     };
-    let request = Request { inner: &request };
-    let origin = rules.check_page(&request.all("host")?, &request.all("origin")?, context.ip)?;
+    let request = Request { inner: &request, target: Target::parse(request.path.unwrap_or("/")) };
+    let origin = request.check_page(context, rules)?.map(str::to_owned);
     let get = request.inner.method == Some("GET");
     if !request.has_token("upgrade", "websocket")? {
+        let route = routes::find(request.target.path);
+        if request.inner.method == Some("OPTIONS") {
+            return Ok(Decision::Options { route, response: request.respond_to_options(route, origin.as_deref())? });
+        }
         if !get && request.inner.method != Some("HEAD") {
-            return Err(Refusal::UnsupportedMethod);
+            return Err(Refusal::UnsupportedMethod.into());
         }
         if !request.all("sec-websocket-key")?.is_empty() {
-            return Err(Refusal::InvalidHandshake("`Upgrade: websocket` is missing; a proxy may have removed it"));
+            let missing = "`Upgrade: websocket` is missing; a proxy may have removed it";
+            return Err(Refusal::InvalidHandshake(missing).into());
         }
-        let route = routes::find(request.path());
         if route.needs_token {
-            request.check_token(context, rules)?;
+            let readable = origin.clone().filter(|_| route.is_readable_across_origins());
+            request.check_token(context, rules).map_err(|reason| Refused { reason, origin: readable })?;
         }
-        let origin = origin.map(str::to_owned);
         return Ok(Decision::Respond { route, head_only: !get, origin });
     }
-    let invalid = |what| Err(Refusal::InvalidHandshake(what));
+    let invalid = |what| Err(Refusal::InvalidHandshake(what).into());
     if !get {
         return invalid("the method must be GET");
     }
@@ -197,7 +239,7 @@ fn decide(
         return invalid("`Connection: Upgrade` is missing");
     }
     if request.all("sec-websocket-version")? != ["13"] {
-        return Err(Refusal::UnsupportedVersion);
+        return Err(Refusal::UnsupportedVersion.into());
     }
     let &[key] = request.all("sec-websocket-key")?.as_slice() else {
         return invalid("exactly one Sec-WebSocket-Key is required");
@@ -223,17 +265,45 @@ fn decide(
 
 struct Request<'r, 'h, 'b> {
     inner: &'r httparse::Request<'h, 'b>,
+    target: Target<'b>,
 }
 
 impl<'b> Request<'_, '_, 'b> {
     /// Returns the trimmed values of all headers called `name`.
-    fn all(&self, name: &str) -> Result<Vec<&'b str>, Refusal> {
-        headers::all(self.inner.headers, name).ok_or(Refusal::NotHttp)
+    fn all(&self, name: &'static str) -> Result<Vec<&'b str>, HttpFault> {
+        headers::all(self.inner.headers, name).ok_or(HttpFault::NotUtf8(name))
     }
 
-    /// Returns the path without its query.
-    fn path(&self) -> &'b str {
-        self.inner.path.unwrap_or("/").split(['?', '#']).next().unwrap_or("/")
+    /// Checks the host and the origin. Returns the origin, if a page in a browser sent the request.
+    fn check_page(&self, context: RequestContext, rules: &AccessRules) -> Result<Option<&'b str>, Refusal> {
+        let (mut hosts, origins) = (self.all("host")?, self.all("origin")?);
+        let is_old = self.inner.version == Some(0);
+        match self.target.authority {
+            // A health check by HTTP/1.0, which has no `Host` (RFC 1945). Browsers always send HTTP/1.1 and `Host`.
+            None if is_old && hosts.is_empty() && origins.is_empty() => return Ok(None),
+            Some(authority) if hosts.len() == 1 || (is_old && hosts.is_empty()) => hosts = vec![authority],
+            _ => {}
+        }
+        Ok(rules.check_page(&hosts, &origins, context.ip)?)
+    }
+
+    /// Returns the response to `OPTIONS`, which allows pages of `origin` to send a token if it is a CORS preflight.
+    fn respond_to_options(&self, route: &Route, origin: Option<&str>) -> Result<Vec<u8>, Refusal> {
+        let mut headers = vec![("Allow", METHODS)];
+        let is_preflight = !self.all("access-control-request-method")?.is_empty();
+        if let Some(origin) = origin.filter(|_| is_preflight && route.is_readable_across_origins()) {
+            headers.extend(cross_origin(origin));
+            headers.extend([
+                ("Access-Control-Allow-Methods", "GET, HEAD"),
+                ("Access-Control-Allow-Headers", "Authorization"),
+                ("Access-Control-Max-Age", "600"),
+            ]);
+            // Asked for by browsers that tell apart public and private networks.
+            if self.all("access-control-request-private-network")? == ["true"] {
+                headers.push(("Access-Control-Allow-Private-Network", "true"));
+            }
+        }
+        Ok(respond(204, "", &headers, b"", true))
     }
 
     /// Checks the tokens in the query, in the subprotocols and in `Authorization` (RFC 6750 section 2.1).
@@ -241,8 +311,9 @@ impl<'b> Request<'_, '_, 'b> {
         if rules.token.is_none() {
             return Ok(());
         }
-        let query = self.inner.path.and_then(|target| target.split('#').next()?.split_once('?')).map_or("", |(_, q)| q);
-        let mut given: Vec<&str> = query.split('&').filter_map(|pair| pair.strip_prefix("token=")).collect();
+        let in_query = self.target.query.split('&').filter_map(|pair| pair.strip_prefix("token="));
+        let in_query: Vec<_> = in_query.map(Token::decode).collect();
+        let mut given: Vec<&str> = in_query.iter().map(|token| &**token).collect();
         let offered = self.all("sec-websocket-protocol")?;
         given.extend(
             offered.iter().flat_map(|list| list.split(',')).filter_map(|p| p.trim().strip_prefix(TOKEN_PREFIX)),
@@ -260,8 +331,8 @@ impl<'b> Request<'_, '_, 'b> {
     }
 
     /// Returns whether a list of tokens, possibly in several headers, contains `token`.
-    fn has_token(&self, name: &str, token: &str) -> Result<bool, Refusal> {
-        headers::has_token(self.inner.headers, name, token).ok_or(Refusal::NotHttp)
+    fn has_token(&self, name: &'static str, token: &str) -> Result<bool, HttpFault> {
+        headers::has_token(self.inner.headers, name, token).ok_or(HttpFault::NotUtf8(name))
     }
 }
 

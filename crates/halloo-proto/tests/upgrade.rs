@@ -28,6 +28,7 @@ fn respond(bytes: impl AsRef<[u8]>) -> (u16, String) {
         Decision::Incomplete => (0, String::new()),
         Decision::Accept { response, .. } => (101, text(&response)),
         Decision::Respond { route, .. } => (200, route.path.to_owned()),
+        Decision::Options { response, .. } => (204, text(&response)),
         Decision::Refuse { reason, response } => {
             let response = text(&response);
             assert!(response.starts_with(&format!("HTTP/1.1 {} ", reason.status())), "{response}");
@@ -157,12 +158,12 @@ fn heads_beyond_the_limits_are_refused() {
     assert_eq!(respond(head(63, 1)).0, 200);
     assert_eq!(respond(head(64, 1)).0, 431);
     assert_eq!(respond(head(10_000, 1)).0, 431);
-    assert_eq!(respond(head(1, 8000)).0, 200);
-    assert_eq!(respond(head(1, 8192)).0, 431);
+    assert_eq!(respond(head(1, 16_000)).0, 200);
+    assert_eq!(respond(head(1, 16_384)).0, 431);
     assert_eq!(respond(&head(1, 20_000_000)[..65_536]).0, 431);
-    assert_eq!(respond(format!("GET /{} HTTP/1.1\r\n", "x".repeat(9000))).0, 431);
+    assert_eq!(respond(format!("GET /{} HTTP/1.1\r\n", "x".repeat(17_000))).0, 431);
     assert_eq!(respond(format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65))).0, 431);
-    assert_eq!(respond("\r\n".repeat(5000)).0, 400);
+    assert_eq!(respond("\r\n".repeat(9000)).0, 400);
 }
 
 #[test]
@@ -181,7 +182,8 @@ fn http_requests_are_subject_to_the_access_rules() {
         ("GET /status", "Host: 192.168.1.5:8765\r\nOrigin: http://evil.com", 403),
         ("GET /status", "Host: evil.com", 403),
         ("GET /status", "X: y", 400),
-        ("OPTIONS /status", "Host: localhost", 405),
+        ("OPTIONS /status", "Host: localhost", 204),
+        ("OPTIONS *", "Host: localhost", 204),
         ("POST /status", "Host: localhost\r\nContent-Length: 3", 405),
         ("DELETE /", "Host: localhost", 405),
     ] {
@@ -190,7 +192,7 @@ fn http_requests_are_subject_to_the_access_rules() {
     let route = halloo_proto::routes::find("/status");
     let decision = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None });
-    assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD\r\n"));
+    assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
 }
 
 #[test]
@@ -229,7 +231,7 @@ fn mutated_heads_never_panic() {
             }
         }
         let (status, _) = respond(&bytes);
-        assert!([0, 101, 200, 400, 403, 405, 426, 431].contains(&status));
+        assert!([0, 101, 200, 204, 400, 403, 405, 426, 431].contains(&status));
     }
     for length in 0..600 {
         let noise: Vec<u8> = (0..length).map(|_| next(256) as u8).collect();
@@ -247,6 +249,7 @@ fn respond_with_token(head: impl AsRef<[u8]>, may_try_token: bool) -> (u16, Stri
         Decision::Incomplete => (0, String::new()),
         Decision::Accept { response, .. } => (101, text(&response)),
         Decision::Respond { route, .. } => (200, route.path.to_owned()),
+        Decision::Options { response, .. } => (204, text(&response)),
         Decision::Refuse { reason, response } => (reason.status(), text(&response)),
     }
 }

@@ -163,7 +163,7 @@ pub const SETTINGS: &[Setting] = &[
     setting!(mdns, Discovery, NotInGodot, Kind::Flag,
         "Publish the server by multicast DNS, as NAME.local", ""),
     setting!(access.allowed_origins, Access, Basic, Kind::Origins,
-        "Let in web pages of these origins, such as https://example.org; * for every page", ""),
+        "Let in web pages of these origins, such as https://example.org, https://*.example.org or http://*:5173; * for every page", ""),
     setting!(access.allowed_hosts, Access, Advanced, Kind::Hosts,
         "Further names under which this machine may be addressed", ""),
     setting!(access.allow_public, Access, Advanced, Kind::Flag,

@@ -74,6 +74,33 @@ fn a_truncated_response_is_retried() {
 }
 
 #[test]
+fn interim_responses_before_the_response_are_skipped() {
+    let server = MockServer::raw(|mut stream| {
+        answer_handshake(&stream, |key| {
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".to_owned()
+                + &switching_protocols(key)
+        });
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let client = single_attempt_client(&server.url, |_| {});
+    expect_connected(&client);
+    drop(client);
+    server.join();
+}
+
+#[test]
+fn a_redirect_names_its_location() {
+    let server = MockServer::raw(|stream| {
+        answer_handshake(&stream, |_| {
+            "HTTP/1.1 302 Found\r\nLocation: http://den.example/game\r\nContent-Length: 0\r\n\r\n".into()
+        });
+    });
+    let (reason, status) = expect_refusal(&Client::connect(&server.url).unwrap());
+    assert!(status == Some(302) && reason.contains("http://den.example/game"), "{reason}");
+    server.join();
+}
+
+#[test]
 fn a_busy_server_is_retried() {
     let server = MockServer::raw(|stream| {
         answer_handshake(&stream, |_| "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".into());

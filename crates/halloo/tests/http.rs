@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
+use std::io::Write;
+
 use halloo::{Config, Server};
-use halloo_test_support::{exchange, http_get, loopback};
+use halloo_test_support::{MockServer, exchange, http_get, loopback, read_head};
 
 #[test]
 fn the_page_the_status_and_the_discovery_reply_are_served() {
@@ -34,5 +36,56 @@ fn invalid_requests_get_status_400() {
     let server = Server::start(Config::local()).unwrap();
     assert!(exchange(loopback(&server), "\x16\x03\x01").starts_with("HTTP/1.1 400"));
     assert!(exchange(loopback(&server), "what is this\r\n\r\n").starts_with("HTTP/1.1 400"));
+    let folded = exchange(loopback(&server), "GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n");
+    assert!(folded.starts_with("HTTP/1.1 400") && folded.contains("folded over several lines"), "{folded}");
     assert_eq!(server.status().connected_clients, 0);
+}
+
+#[test]
+fn proxies_and_health_checks_are_answered() {
+    let server = Server::start(Config::local()).unwrap();
+    let addr = loopback(&server);
+    let absolute = exchange(addr, format!("GET http://{addr}/status HTTP/1.1\r\nHost: {addr}\r\n\r\n"));
+    assert!(absolute.starts_with("HTTP/1.1 200") && absolute.contains("server_running"), "{absolute}");
+    for request in ["GET /status HTTP/1.0\r\n\r\n", "GET /discovery.json HTTP/1.0\r\n\r\n"] {
+        assert!(exchange(addr, request).starts_with("HTTP/1.1 200"), "{request}");
+    }
+    assert!(exchange(addr, "OPTIONS / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 204"));
+}
+
+#[test]
+fn status_after_an_interim_response_is_read() {
+    let server = Server::start(Config::local()).unwrap();
+    let response = http_get(loopback(&server), "/status", "");
+    let proxy = MockServer::raw(move |mut stream| {
+        read_head(&mut stream);
+        stream.write_all(format!("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n{response}").as_bytes()).unwrap();
+    });
+    let status = halloo::status_of(&halloo::ClientConfig::new(proxy.url.as_str())).unwrap();
+    assert_eq!(status.server_port, server.port());
+    proxy.join();
+}
+
+#[test]
+fn a_page_of_an_allowed_origin_may_send_a_token() {
+    let mut config = Config::local();
+    config.access.allowed_origins = vec!["http://*.example:5173".into()];
+    config.access.token = Some(halloo::random_token().unwrap());
+    let token = config.access.token.as_ref().unwrap().reveal().to_owned();
+    let server = Server::start(config).unwrap();
+    let preflight = |origin: &str| {
+        let headers = "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization\r\n";
+        exchange(
+            loopback(&server),
+            format!("OPTIONS /status HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\n{headers}\r\n"),
+        )
+    };
+    let allowed = preflight("http://play.example:5173");
+    assert!(allowed.starts_with("HTTP/1.1 204"), "{allowed}");
+    assert!(allowed.contains("\r\nAccess-Control-Allow-Headers: Authorization\r\n"), "{allowed}");
+    let foreign = preflight("http://evil.example");
+    assert!(foreign.starts_with("HTTP/1.1 403") && !foreign.contains("Access-Control"), "{foreign}");
+    let headers = format!("Origin: http://play.example:5173\r\nAuthorization: Bearer {token}\r\n");
+    let status = http_get(loopback(&server), "/status", &headers);
+    assert!(status.contains("\r\nAccess-Control-Allow-Origin: http://play.example:5173\r\n"), "{status}");
 }

@@ -3,12 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::process::Command;
 
 use halloo::{Config, Server};
-use halloo_test_support::{connect_tcp, exchange, in_namespace, wait_until};
+use halloo_test_support::{UPGRADE_REQUEST, connect_tcp, exchange, in_namespace, read_status, wait_until};
 
 const ADDRESS: &str = "192.168.77.1";
 
@@ -86,5 +86,42 @@ fn the_host_name_of_the_machine_is_an_allowed_host() {
         let request = format!("GET /status HTTP/1.1\r\nHost: {host}:8765\r\n\r\n");
         let response = exchange((ADDRESS, server.port()), request);
         assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {response}");
+    }
+}
+
+#[test]
+fn native_programs_are_let_in_and_pages_of_other_origins_are_not() {
+    if !with_address("native_programs_are_let_in_and_pages_of_other_origins_are_not") {
+        return;
+    }
+    let server = start_server(|config| config.access.own_host = Some("den".into()));
+    let status = |host: &str, headers: &str| {
+        let request = UPGRADE_REQUEST.replace("Host: localhost\r\n", &format!("Host: {host}\r\n{headers}"));
+        let mut stream = connect_tcp((ADDRESS, server.port()));
+        stream.write_all(request.as_bytes()).unwrap();
+        read_status(&mut stream).unwrap()
+    };
+    let own = format!("{ADDRESS}:{}", server.port());
+    for (origin, expected) in [
+        ("https://example.org/some/path", 101),
+        (&format!("ws://{own}"), 101),
+        (&format!("http://{own}/"), 101),
+        ("", 101),
+        (&own, 101),
+        ("http://evil.example", 403),
+        ("http://localhost/", 403),
+        ("file://", 403),
+        ("null", 403),
+    ] {
+        assert_eq!(status(&own, &format!("Origin: {origin}\r\n")), expected, "{origin}");
+    }
+    for (host, expected) in
+        [("den.lan", 101), ("den.home.arpa", 101), ("alias", 101), (&format!("{ADDRESS}:"), 101), ("evil.example", 403)]
+    {
+        assert_eq!(status(host, ""), expected, "{host}");
+    }
+    for (kib, expected) in [(12, 101), (32, 431)] {
+        let cookie = format!("Cookie: {}\r\n", "c".repeat(kib * 1024));
+        assert_eq!(status(&own, &cookie), expected, "{kib} KiB of cookies");
     }
 }

@@ -50,7 +50,7 @@ fn read_fragment(fragment: &str) -> Result<(Option<Token>, Option<Fingerprint>),
     let (mut token, mut fingerprint) = (None, None);
     for pair in fragment.split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
-            Some(("token", text)) => token = Some(Token::new(text)?),
+            Some(("token", text)) => token = Some(Token::new(Token::decode(text))?),
             Some(("fp", text)) => fingerprint = Some(text.parse()?),
             _ => return Err(UrlError::Fragment),
         }
@@ -167,6 +167,9 @@ mod tests {
         let link = format!("https://10.0.0.1:8765/#token={}&fp={}", token.reveal(), fingerprint.short());
         let url: Url = link.parse().unwrap();
         assert_eq!((url.token(), url.fingerprint(), url.resource()), (Some(&token), Some(fingerprint), "/"));
+        // An app that passes on the link may encode characters that need no encoding.
+        let url: Url = "ws://a/#token=tilde%7Etoken%2Dlong".parse().unwrap();
+        assert_eq!(url.token().unwrap().reveal(), "tilde~token-long");
         assert_eq!(parse(&link.replace("https", "http")), Err(UrlError::PlainFingerprint));
         let url: Url = "ws://10.0.0.1:8765/?a=b&token=secret-secret-se&c".parse().unwrap();
         assert_eq!(url.resource(), "/?a=b&token=secret-secret-se&c", "other servers may take a token there");

@@ -57,6 +57,13 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     };
     let response = String::from_utf8_lossy(&response.map_err(lost)?).into_owned();
     let foreign = || StatusError::Unreachable(format!("{addr} answers, but it is not a halloo server"));
+    let mut response = response.as_str();
+    // Interim responses are skipped (RFC 9110 section 15.2).
+    while response.starts_with("HTTP/1.1 1")
+        && let Some((_, rest)) = response.split_once("\r\n\r\n")
+    {
+        response = rest;
+    }
     match response.split_once("\r\n\r\n") {
         Some((head, body)) if head.starts_with("HTTP/1.1 200") => serde_json::from_str(body).map_err(|_| foreign()),
         Some((head, reason)) => {

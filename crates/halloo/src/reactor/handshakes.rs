@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use halloo_proto::Time;
-use halloo_proto::access::{AccessRules, Denied};
+use halloo_proto::access::{AccessRules, Denied, is_host_setting, is_origin_setting};
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
 use halloo_proto::limits::HandshakeLimits;
@@ -21,6 +21,9 @@ use crate::{Config, Fingerprint};
 const TLS: u8 = 0x16;
 /// The content type of responses that are sentences.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Maximum length of a logged refusal in bytes: room for two names of maximum length, so that advice is not cut.
+const MAX_LOGGED_BYTES: usize = 1200;
 
 /// Decides about request heads.
 pub(super) struct Handshakes {
@@ -44,11 +47,12 @@ pub(super) enum HeadOutcome {
     /// An HTTP request that passed the access rules.
     Http(HttpRequest),
     /// Send this response and close.
-    Refuse(Vec<u8>),
+    Reply(Vec<u8>),
 }
 
 impl Handshakes {
     pub(super) fn new(config: &Config) -> Handshakes {
+        warn_about_entries(&config.access);
         Handshakes {
             access: config.access.clone(),
             limits: config.handshakes,
@@ -77,7 +81,7 @@ impl Handshakes {
         match read_head(bytes, context, &self.access, &self.limits) {
             decision if is_plain && requires_tls(&decision) => {
                 tracing::warn!("{peer} was refused: {}", Refusal::TlsRequired);
-                HeadOutcome::Refuse(respond(400, TEXT, &[], format!("{}\n", Refusal::TlsRequired).as_bytes(), false))
+                HeadOutcome::Reply(respond(400, TEXT, &[], format!("{}\n", Refusal::TlsRequired).as_bytes(), false))
             }
             Decision::Incomplete => {
                 if let Some(pending) = connection.pending() {
@@ -87,8 +91,9 @@ impl Handshakes {
             }
             Decision::Refuse { reason, response } => {
                 self.handle_refusal(peer, &reason, now);
-                HeadOutcome::Refuse(response)
+                HeadOutcome::Reply(response)
             }
+            Decision::Options { response, .. } => HeadOutcome::Reply(response),
             Decision::Respond { route, head_only, origin } => {
                 HeadOutcome::Http(HttpRequest { route, head_only, origin })
             }
@@ -99,7 +104,7 @@ impl Handshakes {
     }
 
     fn handle_refusal(&mut self, peer: SocketAddr, reason: &Refusal, now: Time) {
-        let text = escape(&reason.describe(self.access.setting_names), 300);
+        let text = escape(&reason.describe(self.access.setting_names), MAX_LOGGED_BYTES);
         match reason {
             // The guesses before it were logged as warnings.
             Refusal::Denied(Denied::TooManyWrongTokens) => tracing::debug!("{peer} was refused: {text}"),
@@ -111,11 +116,24 @@ impl Handshakes {
     }
 }
 
+/// Warns about settings that a program filled with values that match nothing.
+fn warn_about_entries(access: &AccessRules) {
+    let names = access.setting_names;
+    for entry in access.allowed_origins.iter().filter(|entry| !is_origin_setting(entry)) {
+        let (entry, setting) = (escape(entry, 100), names.name("allowed_origins"));
+        tracing::warn!("{entry:?} in {setting} matches no origin; write it like https://example.org or http://*:5173");
+    }
+    for entry in access.allowed_hosts.iter().filter(|entry| !is_host_setting(entry)) {
+        let (entry, setting) = (escape(entry, 100), names.name("allowed_hosts"));
+        tracing::warn!("{entry:?} in {setting} matches no host; write a name without a scheme and a port");
+    }
+}
+
 /// Returns whether a server with TLS refuses a request without TLS: all except those to routes that allow it.
 fn requires_tls(decision: &Decision) -> bool {
     match decision {
         Decision::Incomplete => false,
-        Decision::Respond { route, .. } => !route.allowed_without_tls,
+        Decision::Respond { route, .. } | Decision::Options { route, .. } => !route.allowed_without_tls,
         Decision::Accept { .. } | Decision::Refuse { .. } => true,
     }
 }

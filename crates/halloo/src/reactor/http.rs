@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use halloo_proto::defaults::TURN_RESPONSES;
 use halloo_proto::http::respond;
 use halloo_proto::routes::Resource;
+use halloo_proto::upgrade::cross_origin;
 
 use super::connections::Connections;
 use super::http_request::HttpRequest;
@@ -72,10 +73,9 @@ fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Disc
         Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),
     };
     let mut headers = route.headers.to_vec();
-    if let Some(origin) = origin.as_deref().filter(|_| matches!(route.resource, Resource::Status | Resource::Discovery))
-    {
+    if let Some(origin) = origin.as_deref().filter(|_| route.is_readable_across_origins()) {
         // Only an origin that passed the access rules may read the response.
-        headers.extend([("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]);
+        headers.extend(cross_origin(origin));
     }
     headers.push(("Cache-Control", route.cache_control));
     respond(status, route.content_type, &headers, &body, *head_only)

@@ -230,7 +230,7 @@ impl Ingress {
         match self.handshakes.handle_head(connection, bytes, now) {
             HeadOutcome::Incomplete | HeadOutcome::Tls(Ok(())) => {}
             HeadOutcome::Tls(Err(error)) => connections.egress.handle_io_error(connection, &error),
-            HeadOutcome::Refuse(response) => {
+            HeadOutcome::Reply(response) => {
                 count_refused(connections);
                 connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             }

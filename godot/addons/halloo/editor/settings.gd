@@ -33,7 +33,7 @@ static var server_advanced: Array[Array] = [
 	["max_clients", 0, PROPERTY_HINT_RANGE, "0,1000,1,or_greater"],
 	["max_clients_per_address", 64, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
 	["handshake_timeout", 5.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
-	["handshake_max_head_bytes", 8192, PROPERTY_HINT_RANGE, "256,65536,1,suffix:B"],
+	["handshake_max_head_bytes", 16384, PROPERTY_HINT_RANGE, "256,65536,1,suffix:B"],
 	["handshake_max_headers", 64, PROPERTY_HINT_RANGE, "8,1000,1,or_greater"],
 	["handshake_max_pending", 1024, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
 	["handshake_max_pending_per_address", 32, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
