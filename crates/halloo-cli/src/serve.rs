@@ -89,8 +89,13 @@ fn banner_text(server: &Server, name: &str, to_terminal: bool) -> String {
 }
 
 fn warn_about_settings(arguments: &ServeArgs) {
-    if arguments.settings.config.access.allowed_origins.iter().any(|origin| origin == "*") {
-        tracing::warn!("`--allowed-origins '*'` lets all web pages connect to this server");
+    for origin in &arguments.settings.config.access.allowed_origins {
+        let is_any_host = origin.contains("://*") && !origin.contains("://*.");
+        if origin == "*" {
+            tracing::warn!("`--allowed-origins '*'` lets all web pages connect to this server");
+        } else if is_any_host {
+            tracing::warn!("`--allowed-origins '{origin}'` lets pages of public sites connect to this server, too");
+        }
     }
     if arguments.settings.config.name.chars().count() > MAX_NAME_CHARS {
         tracing::warn!("the name is longer than {MAX_NAME_CHARS} characters; other programs see it truncated");
