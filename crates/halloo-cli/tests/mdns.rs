@@ -5,8 +5,10 @@
 
 mod common;
 
+use std::process::Stdio;
+
 use common::{JsonProcess, JsonServer, halloo};
-use halloo_test_support::{RemoteHost, in_namespace, python, shell};
+use halloo_test_support::{RemoteHost, TempDir, in_namespace, python, shell};
 use serde_json::{Value, json};
 
 /// Starts a server on this host.
@@ -60,6 +62,23 @@ fn service_is_published_with_its_host_and_withdrawn_with_a_goodbye() {
         server.process.write_line(&format!(r#"{{"cmd":"{command}"}}"#));
         assert_eq!(search.next_event(), json!({"event": "gone", "name": "Living Room"}), "{command}");
     }
+}
+
+#[test]
+fn published_address_of_a_server_with_tls_begins_with_https() {
+    if python("services.py").is_none() || !in_namespace("published_address_of_a_server_with_tls_begins_with_https", "")
+    {
+        return;
+    }
+    let remote = remote_host();
+    let home = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut command = halloo(&["serve", "--json", "--port", "0", "--name", "den", "--tls"]);
+    command.env("HOME", home.path()).env_remove("XDG_DATA_HOME").stderr(Stdio::piped());
+    let mut server = JsonServer::start(&mut command);
+    assert_eq!(search(&remote).next_event()["name"], "den");
+    server.process.stop();
+    let log = server.process.read_stderr();
+    assert!(log.contains(&format!("published as https://den.local:{}", server.port)), "{log}");
 }
 
 #[test]

@@ -92,6 +92,30 @@ fn certificate_from_files_is_used_and_missing_files_are_errors() {
     assert!(stderr(&missing).contains("cannot read nowhere.pem"), "{missing:?}");
 }
 
+/// What `openssl req -x509` makes is the certificate of an authority, which no client of TLS accepts from a server, even if
+/// it trusts that authority.
+#[test]
+fn certificate_of_an_authority_is_named_with_the_option_that_is_missing() {
+    let home = Home::new();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/certificates");
+    let [certificate, key] = ["authority.pem", "authority.key"].map(|name| directory.join(name));
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let mut server = home.serve(&["--cert", certificate, "--key", key]);
+    let url = server.ready["urls"][0].as_str().unwrap().to_owned();
+    let connect = |arguments: &[&str]| {
+        let mut command = home.halloo(&["connect", "--once"]);
+        command.args(arguments).arg(&url).env("SSL_CERT_FILE", certificate).env_remove("SSL_CERT_DIR");
+        command.output().unwrap()
+    };
+    let refused = stderr(&connect(&[])).to_owned();
+    assert!(refused.contains("basicConstraints=critical,CA:FALSE"), "{refused}");
+    // The advice to pin it works as it is written.
+    let (_, advice) = refused.split_once("use `--fingerprint ").expect("the option");
+    let (fingerprint, _) = advice.split_once('`').unwrap();
+    assert!(connect(&["--fingerprint", fingerprint]).status.success());
+    server.process.stop();
+}
+
 #[test]
 fn malformed_fingerprint_is_a_usage_error() {
     let invalid = common::run(&["connect", "--fingerprint", "abc", "wss://127.0.0.1:1"]);

@@ -117,7 +117,7 @@ fn handle_events(events: &Receiver<DaemonEvent>, shared: &Shared, mut host: Stri
                 let mut local_name = shared.local_name.lock().unwrap_or_else(PoisonError::into_inner);
                 // There is one event per interface, but one log line is enough.
                 if local_name.as_ref() != Some(&host) {
-                    tracing::info!("published as http://{host}:{}", shared.port);
+                    tracing::info!("published as {}://{host}:{}", shared.security.scheme(true), shared.port);
                     *local_name = Some(host.clone());
                 }
             }

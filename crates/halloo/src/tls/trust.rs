@@ -10,7 +10,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 
 use super::Session;
 use super::identity::fingerprint_of;
@@ -95,12 +97,8 @@ impl ServerCertVerifier for PinOrSystemVerifier {
         let Some(system) = &self.system else {
             return Err(self.not_trusted(seen, "this system provides no certificate authorities"));
         };
-        system.verify_server_cert(certificate, issuers, name, ocsp, now).map_err(|error| match error {
-            Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-                self.not_trusted(seen, "it is not signed by a certificate authority that this system trusts")
-            }
-            error => self.not_trusted(seen, &error.to_string()),
-        })
+        let outcome = system.verify_server_cert(certificate, issuers, name, ocsp, now);
+        outcome.map_err(|error| self.not_trusted(seen, &describe(error)))
     }
 
     fn verify_tls12_signature(
@@ -123,6 +121,26 @@ impl ServerCertVerifier for PinOrSystemVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// Returns why the system does not trust a certificate, and what its owner can do.
+fn describe(error: Error) -> String {
+    use CertificateError::*;
+    let Error::InvalidCertificate(error) = error else { return error.to_string() };
+    match error {
+        UnknownIssuer => "it is not signed by a certificate authority that this system trusts".into(),
+        Expired | ExpiredContext { .. } => "it has expired; renew it, or correct the clock of this machine".into(),
+        NotValidYet | NotValidYetContext { .. } => "it is not valid yet; correct the clock of this machine".into(),
+        NotValidForName | NotValidForNameContext { .. } => {
+            "it is for another host name; connect by a name that it contains".into()
+        }
+        Other(error) if error.0.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity) => {
+            "it is the certificate of an authority, not of a server; create it with \
+             `openssl req -x509 -addext basicConstraints=critical,CA:FALSE`"
+                .into()
+        }
+        error => error.to_string(),
     }
 }
 
