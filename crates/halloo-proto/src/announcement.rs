@@ -5,20 +5,12 @@ use std::net::Ipv4Addr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::text::is_harmful;
+pub use crate::name::{MAX_NAME_CHARS, clean};
 
 /// Seconds without a beacon after which a listener should consider a server stale.
 const TTL: u32 = 8;
-/// Maximum length of a name in characters, so that a beacon has at most 512 bytes even if every character is escaped.
-pub const MAX_NAME_CHARS: usize = 64;
-
 /// Maximum length of an id in characters: a server of this crate sends 16, and a UUID without dashes has 32.
 const MAX_ID_CHARS: usize = 32;
-
-/// Returns `text` without characters that could deceive when it is displayed, cut to `limit` characters.
-pub fn clean(text: &str, limit: usize) -> String {
-    text.chars().filter(|&character| !is_harmful(character)).take(limit).collect()
-}
 
 /// The periodic datagram of a server without clients.
 #[derive(Clone, Debug)]

@@ -66,6 +66,7 @@ pub mod announcement;
 pub mod announcer;
 pub mod browser;
 pub mod interfaces;
+pub mod name;
 pub mod ports;
 pub mod responder;
 

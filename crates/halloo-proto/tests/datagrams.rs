@@ -5,7 +5,8 @@
 use std::net::Ipv4Addr;
 
 use halloo_proto::announcement::{Announcement, Beacon, PROBE_SIZE, Reply, goodbye, probe};
-use halloo_proto::text::is_harmful;
+use halloo_proto::name::clean;
+use halloo_proto::text::escape;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -42,7 +43,7 @@ fn reply_to(datagram: &[u8]) -> Option<Vec<u8>> {
 fn is_harmless(datagram: &[u8]) -> Result<(), TestCaseError> {
     if let Some(read) = Announcement::parse(datagram) {
         let name = read.display_name();
-        prop_assert!(name.chars().count() <= 64 && !name.contains(is_harmful), "{name:?}");
+        prop_assert!(name.chars().count() <= 64 && escape(&name, 1024) == name, "{name:?}");
         let id = read.clean_id();
         prop_assert!(id.is_none_or(|id| (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())));
         prop_assert!(read.port() != Some(0));
@@ -134,7 +135,7 @@ proptest! {
         let read = Announcement::parse(&datagram).unwrap();
         prop_assert_eq!(read.port(), Some(8765));
         prop_assert_eq!(read.clean_id().is_none(), strict);
-        let shown: String = name.chars().filter(|&c| !is_harmful(c)).take(64).collect();
+        let shown = clean(&name, 64);
         prop_assert_eq!(read.display_name(), if strict { String::new() } else { shown });
     }
 

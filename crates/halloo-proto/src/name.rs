@@ -1,0 +1,174 @@
+//! Names of servers: how they are displayed, and how they are compared.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::text::{ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, is_harmful, is_joining};
+
+/// Maximum length of a name in characters, so that a beacon has at most 512 bytes even if every character is escaped.
+pub const MAX_NAME_CHARS: usize = 64;
+
+/// Returns `text` in Normalization Form C of Unicode, without characters that could deceive when it is displayed, cut to
+/// `limit` characters.
+///
+/// ```
+/// use halloo_proto::name::clean;
+///
+/// assert_eq!(clean("Cafe\u{301} \u{202e}1", 64), "Café 1");
+/// ```
+pub fn clean(text: &str, limit: usize) -> String {
+    let is_kept = |character: char| !is_harmful(character) || is_joiner(character);
+    let mut characters = text.chars().filter(|&character| is_kept(character)).peekable();
+    let mut kept = String::with_capacity(text.len());
+    let mut last = None;
+    while let Some(character) = characters.next() {
+        if !is_joiner(character) || is_joining(last, character, characters.peek().copied()) {
+            kept.push(character);
+            last = Some(character);
+        }
+    }
+    let mut cut: String = kept.nfc().take(limit).collect();
+    // The character that it joined was cut.
+    cut.truncate(cut.trim_end_matches(is_joiner).len());
+    cut
+}
+
+/// Returns whether nothing of a name is visible.
+pub fn is_blank(name: &str) -> bool {
+    // The empty Braille pattern is a symbol to Unicode.
+    key(name).chars().all(|character| character == '\u{2800}')
+}
+
+/// How well a text matches the name of a server, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NameMatch {
+    /// It is the beginning of the name, followed by an ellipsis, as in a table whose columns are narrow.
+    Truncated,
+    /// Both have the same letters and digits: `living-room` is "Living Room".
+    Slug,
+    /// It is the name, apart from upper and lower case and from the form of its characters.
+    Equal,
+}
+
+/// Returns how well `text` matches `name`; `None` if it does not.
+///
+/// ```
+/// use halloo_proto::name::{NameMatch, compare};
+///
+/// assert_eq!(compare("LIVING room", "Living Room"), Some(NameMatch::Equal));
+/// assert_eq!(compare("living-room", "Living Room"), Some(NameMatch::Slug));
+/// assert_eq!(compare("Living…", "Living Room"), Some(NameMatch::Truncated));
+/// assert_eq!(compare("Living", "Living Room"), None);
+/// ```
+pub fn compare(text: &str, name: &str) -> Option<NameMatch> {
+    let (sought, name) = (key(text), key(name));
+    if sought.is_empty() {
+        return None;
+    }
+    if sought == name {
+        return Some(NameMatch::Equal);
+    }
+    let slug_of_text = slug(&sought);
+    if !slug_of_text.is_empty() && slug_of_text == slug(&name) {
+        return Some(NameMatch::Slug);
+    }
+    let beginning = sought.strip_suffix('…').unwrap_or_default();
+    (!beginning.is_empty() && name.starts_with(beginning)).then_some(NameMatch::Truncated)
+}
+
+/// Returns the form of a name in which it is compared: as it is displayed, but without case, invisible characters, and
+/// space around it or repeated.
+pub fn key(name: &str) -> String {
+    let shown = clean(name.trim(), MAX_NAME_CHARS);
+    let is_visible = |character: &char| !is_joiner(*character) && !matches!(character, '\u{fe00}'..='\u{fe0f}');
+    // By way of upper case, so that the two forms of some letters become one, such as both kinds of sigma.
+    let folded = shown.chars().filter(is_visible).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let folded: String = folded.nfc().collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the letters and digits of a key, with one hyphen for each run of other characters between them.
+fn slug(key: &str) -> String {
+    let words = key.split(|character: char| !character.is_alphanumeric() && !is_mark(character));
+    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+/// Returns whether the character belongs to the letter before it.
+fn is_mark(character: char) -> bool {
+    unicode_normalization::char::is_combining_mark(character)
+}
+
+fn is_joiner(character: char) -> bool {
+    matches!(character, ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn joiners_of_emoji_survive_and_others_do_not() {
+        for text in ["👨‍👩‍👧‍👦", "👩🏽‍🚀", "❤\u{fe0f}\u{200d}🔥", "🏳\u{fe0f}\u{200d}🌈", "کتاب\u{200c}خانه"]
+        {
+            assert_eq!(clean(text, 64), text);
+        }
+        for text in ["D\u{200d}en", "Den\u{200d}", "\u{200d}Den", "D\u{200c}en", "De\u{200d}\u{202e}\u{200d}n"] {
+            assert_eq!(clean(text, 64), "Den");
+        }
+        assert_eq!(clean("👨‍👩‍👧‍👦", 4), "👨‍👩", "the joiner is not left at the end");
+    }
+
+    #[test]
+    fn names_in_different_forms_are_equal() {
+        for (text, name) in [
+            ("Cafe\u{301}", "Caf\u{e9}"),
+            ("DR. O\u{308}Z V2.0", "Dr. Öz v2.0"),
+            ("  den ", "Den"),
+            ("living  room", "Living Room"),
+            ("ΟΔΟΣ", "οδος"),
+            ("STRASSE", "Straße"),
+            ("👨👩👧👦", "👨‍👩‍👧‍👦"),
+            ("❤", "❤\u{fe0f}"),
+            ("\u{1112}\u{1161}\u{11ab}", "한"),
+        ] {
+            assert_eq!(compare(text, name), Some(NameMatch::Equal), "{text} {name}");
+        }
+        let long = "e\u{301}".repeat(100);
+        assert_eq!(compare(&long, &clean(&long, MAX_NAME_CHARS)), Some(NameMatch::Equal));
+    }
+
+    #[test]
+    fn slugs_and_truncated_names_match_less_well() {
+        for (text, name) in [("living-room", "Living Room"), ("dr-öz-v2-0", "Dr. Öz v2.0"), ("a_b", "[A] B!")] {
+            assert_eq!(compare(text, name), Some(NameMatch::Slug), "{text} {name}");
+        }
+        assert_eq!(compare("The long na…", "The long name"), Some(NameMatch::Truncated));
+        for (text, name) in [("", ""), ("  ", "  "), ("den", "den 2"), ("-", "☃"), ("…", "den"), ("café", "cafe")]
+        {
+            assert_eq!(compare(text, name), None, "{text} {name}");
+        }
+    }
+
+    #[test]
+    fn names_without_a_visible_character_are_blank() {
+        for name in ["", "   ", "\u{202e}\n\t", "\u{a0}\u{3000}", "\u{200b}", "\u{fe0f}", "\u{200d}", "\u{2800}"] {
+            assert!(is_blank(name), "{name:?}");
+        }
+        assert!(!is_blank("-") && !is_blank("☃"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_found_as_it_is_written_and_as_it_is_displayed(name in any::<String>()) {
+            let shown = clean(&name, MAX_NAME_CHARS);
+            prop_assert_eq!(clean(&shown, MAX_NAME_CHARS), shown.clone());
+            if !is_blank(&name) {
+                let decomposed: String = name.nfd().collect();
+                for written in [&shown, &decomposed, &shown.trim().to_owned()] {
+                    prop_assert_eq!(compare(written, &shown), Some(NameMatch::Equal), "{:?}", written);
+                }
+            }
+        }
+    }
+}
