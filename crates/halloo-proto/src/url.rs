@@ -36,6 +36,8 @@ pub use error::UrlError;
 pub struct Url {
     secure: bool,
     host: Host,
+    /// The zone of an IPv6 address.
+    zone: Option<String>,
     port: u16,
     /// The path and the query, for the request line.
     resource: String,
@@ -55,7 +57,7 @@ pub enum Host {
 impl Url {
     /// Creates a URL with the path `/`; `secure` for `wss://`.
     pub fn new(secure: bool, host: Host, port: u16) -> Url {
-        Url { secure, host, port, resource: "/".into(), token: None, fingerprint: None }
+        Url { secure, host, zone: None, port, resource: "/".into(), token: None, fingerprint: None }
     }
 
     /// Returns whether the URL uses TLS.
@@ -85,6 +87,20 @@ impl Url {
         &self.host
     }
 
+    /// Returns the zone of a link-local IPv6 address (RFC 4007 section 11): the name or number of the interface that leads
+    /// to it. It has a meaning on this machine only, so it is not in [`Url::authority`].
+    ///
+    /// ```
+    /// use halloo_proto::url::Url;
+    ///
+    /// let url: Url = "ws://[fe80::1%eth0]:8765".parse()?; // or `%25eth0`, as in RFC 6874
+    /// assert_eq!((url.zone(), url.authority().as_str()), (Some("eth0"), "[fe80::1]:8765"));
+    /// # Ok::<(), halloo_proto::url::UrlError>(())
+    /// ```
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
+    }
+
     /// Returns the TCP port.
     pub fn port(&self) -> u16 {
         self.port
@@ -106,7 +122,10 @@ impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.secure { "wss" } else { "ws" };
         let resource = if self.resource == "/" { "" } else { &self.resource };
-        write!(f, "{scheme}://{}:{}", self.host, self.port)?;
+        match (&self.zone, &self.host) {
+            (Some(zone), Host::Ip(ip)) => write!(f, "{scheme}://[{ip}%25{zone}]:{}", self.port)?,
+            _ => write!(f, "{scheme}://{}:{}", self.host, self.port)?,
+        }
         let Some((path, query)) = resource.split_once('?') else { return f.write_str(resource) };
         let hidden = |pair: &str| if pair.starts_with("token=") { "token=…" } else { pair }.to_owned();
         write!(f, "{path}?{}", query.split('&').map(hidden).collect::<Vec<_>>().join("&"))

@@ -1,6 +1,6 @@
 //! Parsing of URLs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::error::UrlError;
@@ -9,6 +9,9 @@ use crate::defaults::PORT;
 use crate::fingerprint::Fingerprint;
 use crate::text::escape;
 use crate::token::Token;
+
+/// Maximum length of a zone: names of interfaces have at most 15 bytes on Linux and macOS.
+const MAX_ZONE_BYTES: usize = 64;
 
 impl FromStr for Url {
     type Err = UrlError;
@@ -42,7 +45,8 @@ impl FromStr for Url {
         if fingerprint.is_some() && !secure {
             return Err(UrlError::PlainFingerprint);
         }
-        Ok(Url { secure, host: read_host(host)?, port, resource: format!("{slash}{resource}"), token, fingerprint })
+        let (host, zone) = read_host(host)?;
+        Ok(Url { secure, host, zone, port, resource: format!("{slash}{resource}"), token, fingerprint })
     }
 }
 
@@ -61,7 +65,7 @@ fn read_fragment(fragment: &str) -> Result<(Option<Token>, Option<Fingerprint>),
 /// Splits the host and the port. The port is empty if it is missing, even after a colon.
 fn split_port(authority: &str) -> Result<(&str, &str), UrlError> {
     // The colons of an IPv6 address without brackets do not begin a port.
-    if authority.parse::<IpAddr>().is_ok() {
+    if authority.parse::<IpAddr>().is_ok() || read_ipv6(authority).is_some() {
         return Ok((authority, ""));
     }
     let after_host = match authority.starts_with('[') {
@@ -80,21 +84,37 @@ fn port_number(digits: &str) -> Option<u16> {
     number.filter(|_| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn read_host(text: &str) -> Result<Host, UrlError> {
+fn read_host(text: &str) -> Result<(Host, Option<String>), UrlError> {
     let wrong = || UrlError::Host(escaped(text));
     if let Some(inside) = text.strip_prefix('[') {
         let inside = inside.strip_suffix(']').ok_or_else(wrong)?;
-        return inside.parse().map(|ip| Host::Ip(IpAddr::V6(ip))).map_err(|_| wrong());
+        let (ip, zone) = read_ipv6(inside).ok_or_else(wrong)?;
+        return Ok((Host::Ip(ip.into()), zone));
+    }
+    if let Some((ip, zone)) = read_ipv6(text) {
+        return Ok((Host::Ip(ip.into()), zone));
     }
     if let Ok(ip) = text.parse() {
-        return Ok(Host::Ip(ip));
+        return Ok((Host::Ip(ip), None));
     }
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     // The longest DNS name has 253 characters (RFC 1035 section 3.1).
     if text.is_empty() || text.len() > 253 || !text.bytes().all(fits) {
         return Err(wrong());
     }
-    Ok(Host::Name(text.to_ascii_lowercase()))
+    Ok((Host::Name(text.to_ascii_lowercase()), None))
+}
+
+/// Parses an IPv6 address and its zone, which follows `%` as people write it (RFC 9844), or `%25` as in RFC 6874. A zone
+/// is kept only for the addresses that need one.
+fn read_ipv6(text: &str) -> Option<(Ipv6Addr, Option<String>)> {
+    let Some((ip, zone)) = text.split_once('%') else { return Some((text.parse().ok()?, None)) };
+    let ip: Ipv6Addr = ip.parse().ok()?;
+    // The zone with the number 25 is `%25`.
+    let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let is_zone = (1..=MAX_ZONE_BYTES).contains(&zone.len()) && zone.bytes().all(is_valid);
+    is_zone.then(|| (ip, ip.is_unicast_link_local().then(|| zone.to_owned())))
 }
 
 fn escaped(text: &str) -> String {
@@ -126,6 +146,11 @@ mod tests {
             ("https://a:8765/b#", "wss://a:8765/b"),
             ("::1", "ws://[::1]:8765"),
             ("[::1]", "ws://[::1]:8765"),
+            ("ws://[fe80::1%eth0]:8765", "ws://[fe80::1%25eth0]:8765"),
+            ("ws://[fe80::1%25wlp3s0.5]", "ws://[fe80::1%25wlp3s0.5]:80"),
+            ("fe80::1%2", "ws://[fe80::1%252]:8765"),
+            ("[fe80::1%25]:9/x%20", "ws://[fe80::1%2525]:9/x%20"),
+            ("ws://[::1%lo]:1", "ws://[::1]:1"),
         ] {
             assert_eq!(parse(written).as_deref(), Ok(normalized), "{written}");
             assert_eq!(parse(normalized).as_deref(), Ok(normalized));
@@ -143,6 +168,11 @@ mod tests {
             ("ws://a b", host("a b")),
             ("ws://[::1", host("[::1")),
             ("ws://[10.0.0.1]", host("[10.0.0.1]")),
+            ("ws://[fe80::1%]", host("[fe80::1%]")),
+            ("ws://[fe80::1%a b]", host("[fe80::1%a b]")),
+            ("ws://[fe80::1%a%b]", host("[fe80::1%a%b]")),
+            ("ws://[10.0.0.1%eth0]", host("[10.0.0.1%eth0]")),
+            ("ws://a%eth0", host("a%eth0")),
             ("ws://gr\u{fc}n", host("gr\u{fc}n")),
             ("ws://a\r\nb", host("a\\r\\nb")),
             ("ws://a:0", UrlError::Port("0".into())),
@@ -182,6 +212,10 @@ mod tests {
     fn host_header_leaves_out_the_default_port() {
         let authority = |text: &str| text.parse::<Url>().unwrap().authority();
         assert_eq!(authority("ws://[::1]"), "[::1]");
+        assert_eq!(
+            (authority("ws://[fe80::1%eth0]:1"), authority("[fe80::1%252]")),
+            ("[fe80::1]:1".into(), "[fe80::1]:8765".into())
+        );
         assert_eq!(authority("ws://a:8765/x"), "a:8765");
         assert_eq!((authority("wss://a"), authority("wss://a:80")), ("a".into(), "a:80".into()));
     }
