@@ -19,6 +19,9 @@ pub enum StartError {
         /// The last error of the system; not a `source`, because the sentence contains it.
         error: io::Error,
     },
+    /// The name is empty or blank, so it is invisible in a list of servers.
+    #[error("the name of the server is blank; choose one with a visible character")]
+    BlankName,
     /// The system refused something that the server needs.
     #[error("cannot {what}: {error}")]
     System {

@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::defaults::STOP_TIMEOUT;
+use halloo_proto::name::is_blank;
 use mio::{Events, Poll, Token};
 
 pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, Submitted};
@@ -86,6 +87,9 @@ impl Reactor {
         target: EventTarget,
         first_client: u64,
     ) -> Result<(Reactor, Arc<CommandQueue>, Arc<Shared>), StartError> {
+        if is_blank(&config.name) {
+            return Err(StartError::BlankName);
+        }
         let poll = Poll::new().map_err(StartError::system("create the poll of the reactor"))?;
         let waker =
             mio::Waker::new(poll.registry(), WAKER).map_err(StartError::system("create the waker of the reactor"))?;

@@ -67,3 +67,13 @@ fn a_panic_while_the_handler_is_dropped_still_ends_the_events() {
     assert!(start.elapsed() < TEST_TIMEOUT, "the events do not end");
     assert_eq!(server.status().connected_clients, 0);
 }
+
+#[test]
+fn a_blank_name_is_refused() {
+    for name in ["", "   ", "\u{200b}\t"] {
+        let mut config = Config::local();
+        config.name = name.into();
+        let error = Server::start(config).unwrap_err().to_string();
+        assert!(error.contains("blank") && error.contains("visible character"), "{error}");
+    }
+}

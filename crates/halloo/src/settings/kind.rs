@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo_proto::access::{is_host_setting, is_origin_setting};
+use halloo_proto::name::is_blank;
 
 use super::{SettingError, Value};
 
@@ -35,7 +36,7 @@ pub enum Kind {
         /// Whether zero is also allowed.
         or_zero: bool,
     },
-    /// Any text that is not empty.
+    /// Any text with a visible character.
     Text,
     /// An IP address of this machine; empty for all.
     Address,
@@ -73,7 +74,7 @@ impl Kind {
                 let range = Duration::from_millis(*min_millis)..=Duration::from_millis(*max_millis);
                 range.contains(time) || (*or_zero && time.is_zero())
             }
-            (Kind::Text, Value::Text(text)) => !text.is_empty(),
+            (Kind::Text, Value::Text(text)) => !is_blank(text),
             (Kind::Address, Value::Text(text)) => text.is_empty() || text.parse::<IpAddr>().is_ok(),
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
@@ -109,7 +110,7 @@ impl Kind {
             Kind::Count { .. } => format!("a whole number from {range}"),
             Kind::Bytes { .. } => format!("a size from {range}, like 65536, 64KiB or 2MB"),
             Kind::Duration { .. } => format!("a time from {range}, with its unit, like 500ms, 2s or 1m"),
-            Kind::Text => "a text that is not empty".into(),
+            Kind::Text => "a text that is not empty or blank".into(),
             Kind::Address => "an IP address of this machine, like 192.168.1.5, without a port, or nothing for all".into(),
             Kind::Origins => {
                 "origins as browsers send them, like https://example.org, https://*.example.org, http://192.168.1.5:* or \

@@ -74,6 +74,7 @@ fn values_of_another_kind_or_out_of_range_are_refused_and_change_nothing() {
         ("discovery_interval", Value::Duration(Duration::ZERO), "from 100ms"),
         ("bind", Value::Text("127.0.0.1:80".into()), "without a port"),
         ("name", Value::Text(String::new()), "not empty"),
+        ("name", Value::Text(" \u{200b}\t ".into()), "blank"),
         ("allowed_origins", Value::List(vec!["example.org".into()]), "https://example.org"),
         ("allowed_origins", Value::List(vec!["http://exa*mple.org".into()]), "https://*.example.org"),
         ("allowed_hosts", Value::List(vec!["http://example.org".into()]), "without a scheme"),
