@@ -15,5 +15,5 @@ pub use browser::Browser;
 pub use config::BrowserConfig;
 pub use event::BrowserEvent;
 pub use halloo_proto::browser::DiscoveryMethod;
-pub use search::{Search, discover, find};
+pub use search::{FoundServers, Search, discover, find};
 pub use server_info::ServerInfo;

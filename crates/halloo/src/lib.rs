@@ -40,7 +40,9 @@ mod doctor;
 mod mdns;
 mod reactor;
 
-pub use browse::{Browser, BrowserConfig, BrowserEvent, DiscoveryMethod, Search, ServerInfo, discover, find};
+pub use browse::{
+    Browser, BrowserConfig, BrowserEvent, DiscoveryMethod, FoundServers, Search, ServerInfo, discover, find,
+};
 pub use client::{Client, ClientConfig, ClientEvent, Target, status_of};
 pub use config::Config;
 pub use discovery::local_ip;

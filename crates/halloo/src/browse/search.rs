@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::server_info::ServerMatch;
 use super::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
 /// Time to wait for other servers with the same name after the first one: a few round trips on Wi-Fi.
@@ -23,7 +24,10 @@ pub fn discover(timeout: Duration) -> io::Result<Vec<ServerInfo>> {
     Search { timeout, ..Search::default() }.run()
 }
 
-/// Returns the servers whose name, ignoring case, or id is `name`.
+/// Returns the servers whose name or id is `name`, as [`ServerInfo::is_called`] compares them.
+///
+/// Of several servers, only those that match best are returned: one with this id, or those with this very name, before
+/// those whose name only has the same letters and digits.
 ///
 /// Waits for the first one for at most `timeout`, and then 200 ms for others with the same name. An id is unique, so a
 /// server with this id is returned immediately. An empty list means that no such server was found.
@@ -86,20 +90,45 @@ impl Search {
     /// # Errors
     /// The same as [`discover`].
     pub fn find(&self, name: &str) -> io::Result<Vec<ServerInfo>> {
+        self.find_among(name).map(|found| found.matching)
+    }
+
+    /// Searches as [`Search::find`] does, and also returns the other servers that were found meanwhile, to choose from when
+    /// there is no such server.
+    ///
+    /// # Errors
+    /// The same as [`discover`].
+    pub fn find_among(&self, name: &str) -> io::Result<FoundServers> {
         let browser = Browser::start(self.browser.clone())?;
         let mut deadline = Instant::now().checked_add(self.timeout);
         let mut found = false;
         while let Some(event) = browser.next_until(deadline) {
             let (BrowserEvent::Found(server) | BrowserEvent::Updated(server)) = event else { continue };
-            if server.id.eq_ignore_ascii_case(name) || (self.first && server.is_called(name)) {
-                return Ok(vec![server]);
+            let Some(matched) = server.match_with(name) else { continue };
+            if matched == ServerMatch::Id || self.first {
+                let others = browser.servers().into_iter().filter(|other| other.id != server.id).collect();
+                return Ok(FoundServers { matching: vec![server], others });
             }
-            if server.is_called(name) && !found {
+            if !found {
                 found = true;
                 let namesakes = Instant::now() + NAMESAKE_DELAY;
                 deadline = Some(deadline.map_or(namesakes, |deadline| deadline.min(namesakes)));
             }
         }
-        Ok(browser.servers().into_iter().filter(|server| server.is_called(name)).collect())
+        let servers = browser.servers();
+        let best = servers.iter().filter_map(|server| server.match_with(name)).max();
+        let is_best = |server: &ServerInfo| best.is_some() && server.match_with(name) == best;
+        let (matching, others) = servers.into_iter().partition(is_best);
+        Ok(FoundServers { matching, others })
     }
+}
+
+/// What a search by name found.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct FoundServers {
+    /// The servers with the name or id.
+    pub matching: Vec<ServerInfo>,
+    /// The other servers that were found until the search ended.
+    pub others: Vec<ServerInfo>,
 }

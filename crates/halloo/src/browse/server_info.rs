@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::browser::{DiscoveryMethod, Server};
+use halloo_proto::name::{NameMatch, compare};
 use serde::Serialize;
 
 /// A server that was found.
@@ -35,6 +36,13 @@ pub struct ServerInfo {
     pub heard: Instant,
 }
 
+/// How well a text matches a server, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ServerMatch {
+    Name(NameMatch),
+    Id,
+}
+
 impl ServerInfo {
     /// Returns the time since the last beacon or response. A server sends no beacons while it has clients, but replies
     /// to a probe every three seconds.
@@ -42,9 +50,24 @@ impl ServerInfo {
         self.heard.elapsed()
     }
 
-    /// Returns whether `name` is the name, ignoring case, or the id of the server.
+    /// Returns whether `name` is the name or the id of the server. The case and the form of the characters do not matter,
+    /// nor what is between letters and digits: `living-room` is "Living Room". [`find`](crate::find) prefers a server
+    /// that matches better.
     pub fn is_called(&self, name: &str) -> bool {
-        self.id.eq_ignore_ascii_case(name) || self.name.to_lowercase() == name.to_lowercase()
+        self.match_with(name).is_some()
+    }
+
+    /// Returns how well `text` matches; `None` if it does not.
+    pub(super) fn match_with(&self, text: &str) -> Option<ServerMatch> {
+        if self.has_id(text) {
+            return Some(ServerMatch::Id);
+        }
+        compare(text, &self.name).map(ServerMatch::Name)
+    }
+
+    /// Returns whether `text` is the id of the server.
+    pub(crate) fn has_id(&self, text: &str) -> bool {
+        self.id.eq_ignore_ascii_case(text.trim())
     }
 
     /// Converts a server of the core, whose times are relative to `epoch`.
