@@ -12,6 +12,7 @@ mod driver;
 mod connector;
 
 mod lookup;
+mod resolve;
 mod route;
 
 mod dial;
@@ -228,7 +229,7 @@ fn run_to_end(mut driver: Driver, shared: &Shared, queue: &EventQueue<VecDeque<C
     if messages > 0 {
         last.push_back(ClientEvent::MessagesDropped { messages });
     }
-    if let End::GaveUp(Failure { reason, status }) = end {
+    if let End::GaveUp(Failure { reason, status, .. }) = end {
         tracing::debug!(reason, "the client gave up");
         last.push_back(ClientEvent::GaveUp { reason, status });
     }

@@ -12,7 +12,7 @@ mod publication;
 
 pub(crate) use publication::Publication;
 #[cfg(feature = "mdns")]
-pub(crate) use search::ServiceSearch;
+pub(crate) use search::{ServiceSearch, resolve_host};
 
 /// The service type of a halloo server.
 #[cfg(feature = "mdns")]

@@ -12,7 +12,7 @@ use mio::Registry;
 use super::config::ClientConfig;
 use super::connected_socket::ConnectedSocket;
 use super::dial::Dial;
-use super::failure::Failure;
+use super::failure::{Failure, Progress};
 use super::lookup::{Lookup, LookupResult};
 use super::mask_keys::MaskKeys;
 use super::opening_handshake::{HandshakeResult, OpeningHandshake};
@@ -41,8 +41,8 @@ pub(super) struct Connector {
 enum Phase {
     /// Between attempts, until the next one starts. [`Time::NEVER`] while there is a connection.
     Idle(Time),
-    /// A lookup is running and there is no address to dial.
-    LookingUp,
+    /// A lookup is running and there is no address left to dial. The known ones failed for this reason.
+    LookingUp(Option<Failure>),
     Dialing(Dial),
     /// One address accepted. The others are kept in case it is not the server.
     Handshaking(Box<OpeningHandshake>, Dial),
@@ -81,7 +81,7 @@ pub(super) enum ConnectOutcome {
 impl Connector {
     /// Returns a connector whose first attempt is due.
     pub(super) fn new(config: &ClientConfig) -> Result<Connector, ConnectError> {
-        let route = Route::new(config.target.clone(), config.fingerprint.is_some())?;
+        let route = Route::new(config)?;
         let single_attempt = RetryLimit { max_attempts: Some(1), max_elapsed: None };
         Ok(Connector {
             tls: tls::Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names),
@@ -105,7 +105,7 @@ impl Connector {
     pub(super) fn poll_timeout(&self, paused: bool) -> Option<Time> {
         match &self.phase {
             Phase::Idle(until) => Some(*until).filter(|_| !paused),
-            Phase::LookingUp => None,
+            Phase::LookingUp(_) => None,
             Phase::Dialing(dial) => {
                 let lookup_at = self.can_look_up().then_some(self.lookup_at);
                 dial.poll_timeout().into_iter().chain(lookup_at).min()
@@ -118,7 +118,7 @@ impl Connector {
     pub(super) fn handle_timeout(&mut self, paused: bool, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
         match &mut self.phase {
             Phase::Idle(until) if turn.now >= *until && !paused => self.start_attempt(turn),
-            Phase::Idle(_) | Phase::LookingUp => None,
+            Phase::Idle(_) | Phase::LookingUp(_) => None,
             Phase::Dialing(_) => self.dial(turn),
             Phase::Handshaking(handshake, _) => {
                 let result = handshake.handle_timeout(turn.now)?;
@@ -138,7 +138,7 @@ impl Connector {
                 let result = handshake.handle_ready(turn.buffer)?;
                 self.handle_handshake(result, turn)
             }
-            Phase::Handshaking(..) | Phase::Idle(_) | Phase::LookingUp => None,
+            Phase::Handshaking(..) | Phase::Idle(_) | Phase::LookingUp(_) => None,
         }
     }
 
@@ -146,7 +146,7 @@ impl Connector {
     pub(super) fn handle_lookup(&mut self, result: LookupResult, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
         self.lookup = LookupState::Done;
         match (result, &mut self.phase) {
-            (Ok(location), Phase::LookingUp) => {
+            (Ok(location), Phase::LookingUp(_)) => {
                 self.route.learn(&location);
                 self.phase = Phase::Dialing(Dial::new(location.addresses, turn.now));
                 None
@@ -156,7 +156,10 @@ impl Connector {
                 dial.prefer(location.addresses, turn.now);
                 None
             }
-            (Err(reason), Phase::LookingUp) => Some(self.fail(reason.into(), turn)),
+            (Err(reason), Phase::LookingUp(failure)) => {
+                let failure = Failure::from(reason).or_further(failure.take());
+                Some(self.fail(failure, turn))
+            }
             // The known addresses may still respond, or one of them did.
             _ => None,
         }
@@ -174,7 +177,7 @@ impl Connector {
             self.lookup = LookupState::NotStarted;
         }
         if self.route.known.is_empty() {
-            return self.look_up("the server has no address".to_owned().into(), turn);
+            return self.look_up(Failure::no_address(), turn);
         }
         self.lookup_at = turn.now + NEXT_ADDRESS_DELAY;
         self.phase = Phase::Dialing(Dial::new(self.route.known.iter().copied(), turn.now));
@@ -191,7 +194,7 @@ impl Connector {
         if self.lookup != LookupState::Running {
             return Some(self.fail(failure, turn));
         }
-        self.phase = Phase::LookingUp;
+        self.phase = Phase::LookingUp(Some(failure));
         None
     }
 
@@ -258,6 +261,7 @@ impl Connector {
         let Phase::Handshaking(handshake, dial) = self.leave_phase() else { return None };
         let url = handshake.url.to_string();
         let is_last = dial.is_exhausted() && self.route.is_fixed();
+        let connected = |reason| Failure::new(Progress::Connected, reason);
         let (failure, is_final): (Failure, bool) = match result {
             HandshakeResult::Accepted(early) => {
                 tracing::debug!(url, "connected");
@@ -267,13 +271,13 @@ impl Connector {
             HandshakeResult::Refused(status, text) => {
                 let is_server = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
                 let reason = format!("the server at {url} refused ({status}): {text}");
-                (Failure { reason, status: Some(status) }, is_server && is_final_status(status))
+                (Failure::refused(status, reason), is_server && is_final_status(status))
             }
             HandshakeResult::NotWebSocket(reason) => {
-                (format!("no WebSocket server at {url}: {reason}").into(), is_last)
+                (connected(format!("no WebSocket server at {url}: {reason}")), is_last)
             }
-            HandshakeResult::TlsFailed(reason) => (format!("cannot connect to {url}: {reason}").into(), is_last),
-            HandshakeResult::Lost(reason) => (format!("cannot connect to {url}: {reason}").into(), false),
+            HandshakeResult::TlsFailed(reason) => (connected(format!("cannot connect to {url}: {reason}")), is_last),
+            HandshakeResult::Lost(reason) => (connected(format!("cannot connect to {url}: {reason}")), false),
         };
         self.phase = Phase::Dialing(dial);
         self.reject(failure, is_final, turn)

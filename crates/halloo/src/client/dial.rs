@@ -21,7 +21,7 @@ pub(super) struct Dial {
     pending: Vec<PendingSocket>,
     /// When the next address is tried, unless all pending ones fail earlier.
     next_at: Time,
-    /// Why the best address failed.
+    /// The most telling failure of an address.
     failure: Option<Failure>,
 }
 
@@ -103,12 +103,15 @@ impl Dial {
 
     /// Returns why no address is connected.
     pub(super) fn into_failure(self) -> Failure {
-        self.failure.unwrap_or_else(|| "the server has no address".to_owned().into())
+        self.failure.unwrap_or_else(Failure::no_address)
     }
 
-    /// Keeps the first failure, which is that of the best address.
+    /// Keeps the failure of the attempt that came furthest; of equal ones the first, which is that of the best address.
     pub(super) fn record_failure(&mut self, failure: Failure) {
-        self.failure.get_or_insert(failure);
+        self.failure = Some(match self.failure.take() {
+            Some(earlier) => earlier.or_further(Some(failure)),
+            None => failure,
+        });
     }
 }
 
@@ -132,6 +135,13 @@ impl PendingSocket {
     }
 }
 
-fn unreachable(addr: SocketAddr, reason: impl std::fmt::Display) -> Failure {
-    format!("cannot reach {addr}: {reason}").into()
+/// Returns why `addr` is not reached. A link-local address without a zone is on every network (RFC 4007 section 6).
+pub(super) fn unreachable(addr: SocketAddr, reason: impl std::fmt::Display) -> Failure {
+    let advice = match addr {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            format!("; a link-local address needs the interface that leads to it, as in [{}%eth0]", v6.ip())
+        }
+        _ => String::new(),
+    };
+    format!("cannot reach {addr}: {reason}{advice}").into()
 }

@@ -1,17 +1,25 @@
 //! Looking up the addresses of a target: by the system's resolver, or by discovery.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
+use halloo_proto::text::escape;
+
+use super::resolve::resolve;
 use crate::{Search, ServerInfo};
+
+/// Bytes of a name in an error.
+const MAX_SHOWN_BYTES: usize = 256;
 
 /// How the addresses of a target are looked up. Every lookup blocks.
 #[derive(Clone, Debug)]
 pub(super) enum Lookup {
     /// Not at all, since they are known.
     NotNeeded,
-    /// By the system's resolver, from a host and a port.
+    /// By the system's resolver and multicast DNS, from a host and a port.
     Resolve(String, u16),
+    /// In the same way. If that fails, by discovery, since the text may be a name.
+    ResolveOrSearch(String, u16, ServerQuery),
     /// By discovery.
     Search(ServerQuery),
 }
@@ -19,6 +27,7 @@ pub(super) enum Lookup {
 /// A server to search for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServerQuery {
+    /// Its name or its id.
     pub(super) name: String,
     /// The id that it had when it was discovered, to prefer it among servers of the same name. It changes with a restart.
     pub(super) id: Option<String>,
@@ -31,6 +40,18 @@ pub(super) struct Location {
     pub(super) addresses: Vec<SocketAddr>,
     /// Whether the server announces TLS.
     pub(super) tls: bool,
+    pub(super) source: Source,
+}
+
+/// What a location was found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The name of its host.
+    Host,
+    /// The name of the server.
+    Name,
+    /// The id of the server. After a restart, another server may be at the same address.
+    Id,
 }
 
 /// A location, or why there is none.
@@ -47,37 +68,55 @@ impl Lookup {
     /// Looks the target up and blocks until there is a result.
     pub(super) fn run(&self, search: &Search) -> LookupResult {
         match self {
-            Lookup::NotNeeded => Ok(Location { addresses: Vec::new(), tls: false }),
-            Lookup::Resolve(host, port) => resolve(host, *port),
+            Lookup::NotNeeded => Ok(Location { addresses: Vec::new(), tls: false, source: Source::Host }),
+            Lookup::Resolve(host, port) => resolved(resolve(host, *port, search)),
+            Lookup::ResolveOrSearch(host, port, query) => resolved(resolve(host, *port, search))
+                .or_else(|unresolved| query.run(search).map_err(|error| format!("{unresolved}; {error}"))),
             Lookup::Search(query) => query.run(search),
         }
     }
 }
 
+fn resolved(addresses: Result<Vec<SocketAddr>, String>) -> LookupResult {
+    addresses.map(|addresses| Location { addresses, tls: false, source: Source::Host })
+}
+
 impl ServerQuery {
     fn run(&self, search: &Search) -> LookupResult {
         let mut search = search.clone();
-        // Without an id to prefer, the first server of this name will do.
-        search.first |= self.id.is_none();
-        let servers = search.find(&self.name).map_err(|error| format!("cannot search for servers: {error}"))?;
-        let same_id = servers.iter().find(|server| Some(&server.id) == self.id.as_ref());
-        let server = same_id.or(servers.first());
-        server.map(Location::from).ok_or_else(|| format!("no server named `{}` was found", self.name))
+        // A server of this name may not be the one with this id.
+        search.first &= self.id.is_none();
+        let found = search.find_among(&self.name).map_err(|error| format!("cannot search for servers: {error}"))?;
+        let has_id = |server: &&ServerInfo| self.id.as_ref() == Some(&server.id);
+        let server = match (found.matching.iter().chain(&found.others).find(has_id), &found.matching[..]) {
+            (Some(server), _) | (None, [server]) => server,
+            (None, []) => return Err(not_found(&self.name, &found.others)),
+            (None, several) => return Err(ambiguous(&self.name, several)),
+        };
+        let source = if server.has_id(&self.name) { Source::Id } else { Source::Name };
+        Ok(Location { source, ..Location::from(server) })
     }
 }
 
 impl From<&ServerInfo> for Location {
     /// The address in the URL of the server is tried first.
     fn from(server: &ServerInfo) -> Location {
-        Location { addresses: best_first(&server.url, &server.addresses), tls: server.tls }
+        let addresses = best_first(&server.url, &server.addresses);
+        Location { addresses, tls: server.tls, source: Source::Name }
     }
 }
 
-fn resolve(host: &str, port: u16) -> LookupResult {
-    match (host, port).to_socket_addrs() {
-        Ok(addresses) => Ok(Location { addresses: addresses.collect(), tls: false }),
-        Err(error) => Err(format!("cannot resolve host name {host}: {error}")),
-    }
+fn not_found(name: &str, others: &[ServerInfo]) -> String {
+    let names: Vec<String> =
+        others.iter().filter(|other| !other.name.is_empty()).take(5).map(|other| format!("`{}`", other.name)).collect();
+    let found = if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) };
+    format!("no server named `{}` was found{found}", escape(name, MAX_SHOWN_BYTES))
+}
+
+fn ambiguous(name: &str, servers: &[ServerInfo]) -> String {
+    let servers: Vec<String> = servers.iter().map(|server| format!("{} (id {})", server.url, server.id)).collect();
+    let (count, name) = (servers.len(), escape(name, MAX_SHOWN_BYTES));
+    format!("{count} servers are named `{name}`: {}; use an id or an address instead of the name", servers.join(", "))
 }
 
 fn best_first(url: &str, addresses: &[SocketAddr]) -> Vec<SocketAddr> {

@@ -2,12 +2,13 @@
 
 use std::net::SocketAddr;
 
-use halloo_proto::announcement::{MAX_NAME_CHARS, clean};
 use halloo_proto::fingerprint::Fingerprint;
-use halloo_proto::url::{Host, Url, UrlError};
+use halloo_proto::name::is_blank;
+use halloo_proto::url::{Host, Url};
 
-use super::lookup::{Location, Lookup, ServerQuery};
-use super::target::{Target, TargetKind, without_secrets};
+use super::config::ClientConfig;
+use super::lookup::{Location, Lookup, ServerQuery, Source};
+use super::target::{Reading, TargetKind, without_secrets};
 use crate::ConnectError;
 
 /// How to reach a target: its addresses, how to look up others, and the URL for the handshake.
@@ -18,6 +19,8 @@ pub(super) struct Route {
     pub(super) lookup: Lookup,
     /// The URL of a target that was given as an address. For others it follows from the address that is tried.
     url: Option<Url>,
+    /// Whether the text that was given as an address turned out to be a name.
+    is_name: bool,
     /// Whether to use TLS with a target that was not given as an address.
     secure: bool,
     /// Whether to use TLS even if the server does not announce it.
@@ -25,45 +28,58 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// Returns the route to `target`. If its certificate is `pinned`, the route uses TLS in any case.
-    pub(super) fn new(target: Target, pinned: bool) -> Result<Route, ConnectError> {
+    /// Returns the route to the target of `config`. If its certificate is pinned, the route uses TLS in any case.
+    pub(super) fn new(config: &ClientConfig) -> Result<Route, ConnectError> {
+        let pinned = config.fingerprint.is_some();
         if pinned && !cfg!(feature = "tls") {
             return Err(ConnectError::NoTls);
         }
-        if let Some(name) = target.as_name() {
-            let unknown = Location { addresses: Vec::new(), tls: false };
-            return Ok(Route::to_server(name, None, unknown, pinned));
-        }
-        match target.0 {
-            TargetKind::Text(text) | TargetKind::Name(text) => {
-                let invalid = |error: UrlError| ConnectError::Address { text: without_secrets(&text), error };
-                let url: Url = text.parse().map_err(invalid)?;
-                if url.is_secure() && !cfg!(feature = "tls") {
-                    return Err(ConnectError::NoTls);
-                }
-                Ok(Route::to_url(if pinned { url.secured() } else { url }))
-            }
+        let text = match &config.target.0 {
+            TargetKind::Text(text) => text,
+            TargetKind::Name(name) => return Ok(Route::to_name(name, pinned)),
             TargetKind::Server(server) => {
-                let location = Location::from(&*server);
-                Ok(Route::to_server(&server.name, Some(server.id), location, pinned))
+                let query = ServerQuery { name: server.name.clone(), id: Some(server.id.clone()) };
+                return Ok(Route::to_server(query, Location::from(&**server), pinned));
             }
+        };
+        match Reading::of(text) {
+            Reading::Name => Ok(Route::to_name(text, pinned)),
+            Reading::Invalid(error) => Err(ConnectError::Address { text: without_secrets(text), error }),
+            // A token is not sent to whatever has the name of a host that is not resolved, unless TLS proves the server.
+            Reading::AddressOrName(url) if config.token.is_none() || pinned => Route::to_url(url, Some(text), pinned),
+            Reading::Address(url) | Reading::AddressOrName(url) => Route::to_url(url, None, pinned),
         }
     }
 
-    fn to_url(url: Url) -> Route {
-        let (known, lookup) = match url.host() {
-            Host::Ip(ip) => (vec![SocketAddr::new(*ip, url.port())], Lookup::NotNeeded),
-            Host::Name(name) => (Vec::new(), Lookup::Resolve(name.clone(), url.port())),
+    /// Returns the route to `url`. If its host is not resolved, it leads to the server called `name`.
+    fn to_url(url: Url, name: Option<&String>, pinned: bool) -> Result<Route, ConnectError> {
+        if url.is_secure() && !cfg!(feature = "tls") {
+            return Err(ConnectError::NoTls);
+        }
+        let url = if pinned { url.secured() } else { url };
+        let (known, lookup) = match (url.host(), url.zone(), name) {
+            // The number of an interface may change, and the system knows it by its name.
+            (Host::Ip(ip), Some(zone), _) => (Vec::new(), Lookup::Resolve(format!("{ip}%{zone}"), url.port())),
+            (Host::Ip(ip), None, _) => (vec![SocketAddr::new(*ip, url.port())], Lookup::NotNeeded),
+            (Host::Name(host), _, None) => (Vec::new(), Lookup::Resolve(host.clone(), url.port())),
+            (Host::Name(host), _, Some(name)) => {
+                let query = ServerQuery { name: name.clone(), id: None };
+                (Vec::new(), Lookup::ResolveOrSearch(host.clone(), url.port(), query))
+            }
         };
-        Route { known, lookup, url: Some(url), secure: false, pinned: false }
+        Ok(Route { known, lookup, url: Some(url), is_name: false, secure: false, pinned })
     }
 
-    fn to_server(name: &str, id: Option<String>, location: Location, pinned: bool) -> Route {
-        let name = clean(name.trim(), MAX_NAME_CHARS);
+    fn to_name(name: &str, pinned: bool) -> Route {
+        let unknown = Location { addresses: Vec::new(), tls: false, source: Source::Name };
+        Route::to_server(ServerQuery { name: name.trim().to_owned(), id: None }, unknown, pinned)
+    }
+
+    fn to_server(query: ServerQuery, location: Location, pinned: bool) -> Route {
         // Without a name the server cannot be recognised after a restart.
-        let lookup = if name.is_empty() { Lookup::NotNeeded } else { Lookup::Search(ServerQuery { name, id }) };
-        let Location { addresses: known, tls } = location;
-        Route { known, lookup, url: None, secure: tls || pinned, pinned }
+        let lookup = if is_blank(&query.name) { Lookup::NotNeeded } else { Lookup::Search(query) };
+        let Location { addresses: known, tls, .. } = location;
+        Route { known, lookup, url: None, is_name: true, secure: tls || pinned, pinned }
     }
 
     /// Returns the fingerprint of the certificate in the URL.
@@ -73,19 +89,29 @@ impl Route {
 
     /// Returns the URL for a handshake with `addr`.
     pub(super) fn url(&self, addr: SocketAddr) -> Url {
-        self.url.clone().unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()))
+        let of_address = self.url.clone().filter(|_| !self.is_name);
+        of_address.unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()))
     }
 
     /// Returns `true` if no search leads to another address, so that the peer at this one is the target or there is none.
     pub(super) fn is_fixed(&self) -> bool {
-        !matches!(self.lookup, Lookup::Search(_))
+        match self.lookup {
+            Lookup::NotNeeded | Lookup::Resolve(..) => true,
+            Lookup::ResolveOrSearch(..) => !self.is_name,
+            Lookup::Search(_) => false,
+        }
     }
 
-    /// Keeps the location that a search found. Host names are resolved for each attempt, since their addresses change.
+    /// Keeps the location that a lookup found. Hosts are resolved and ids searched for in each attempt, since another
+    /// server may get the address.
     pub(super) fn learn(&mut self, location: &Location) {
-        if matches!(self.lookup, Lookup::Search(_)) {
-            self.known = location.addresses.clone();
+        self.is_name = location.source != Source::Host;
+        if self.is_name {
             self.secure = location.tls || self.pinned;
+            self.known = match (&self.lookup, location.source) {
+                (Lookup::Search(_), Source::Name) => location.addresses.clone(),
+                _ => Vec::new(),
+            };
         }
     }
 }
@@ -93,22 +119,49 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Target;
+
+    fn route(target: impl Into<Target>) -> Result<Route, ConnectError> {
+        Route::new(&ClientConfig::new(target))
+    }
 
     #[test]
     fn only_a_route_to_a_name_can_lead_elsewhere() {
-        let route = |text: &str| Route::new(text.into(), false);
         for address in ["ws://a", "a:80", "10.0.0.1", "den.local", "::1", "localhost"] {
             assert!(route(address).unwrap().is_fixed(), "{address}");
         }
-        for name in ["den", "Living room", "halloo", " den "] {
+        for name in ["den", "Living room", "halloo", " den ", "v2.0"] {
             assert!(!route(name).unwrap().is_fixed(), "{name}");
         }
-        assert!(!Route::new(Target::name("v2.0"), false).unwrap().is_fixed());
+        assert!(!route(Target::name("den.local")).unwrap().is_fixed());
+    }
+
+    #[test]
+    fn a_token_is_sent_to_the_host_of_an_address_only() {
+        let mut config = ClientConfig::new("game.example.org:8765");
+        assert!(matches!(Route::new(&config).unwrap().lookup, Lookup::ResolveOrSearch(..)));
+        config.token = Some([1; 16].into());
+        assert!(matches!(Route::new(&config).unwrap().lookup, Lookup::Resolve(..)));
+    }
+
+    #[test]
+    fn an_address_with_a_zone_is_resolved_by_the_system() {
+        let route = route("[fe80::1%25eth0]:9").unwrap();
+        assert!(matches!(route.lookup, Lookup::Resolve(host, 9) if host == "fe80::1%eth0"));
+    }
+
+    #[test]
+    fn an_address_is_not_kept_for_an_id() {
+        let location = |source| Location { addresses: vec![([10, 0, 0, 1], 1).into()], tls: true, source };
+        let mut route = route("5f0c9a3be1d24477").unwrap();
+        route.learn(&location(Source::Id));
+        assert!(route.known.is_empty() && route.secure);
+        route.learn(&location(Source::Name));
+        assert_eq!(route.known.len(), 1);
     }
 
     #[test]
     fn an_invalid_address_is_reported_without_its_token() {
-        let route = |text: &str| Route::new(text.into(), false);
         let error = route("ws://a\nb/#token=secret").unwrap_err().to_string();
         assert!(error.contains("a\\nb") && !error.contains("secret"), "{error}");
         assert!(route("").is_err());

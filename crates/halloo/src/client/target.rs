@@ -1,16 +1,23 @@
 //! What a client connects to.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use halloo_proto::text::escape;
+use halloo_proto::url::{Host, Url, UrlError};
 
 use crate::ServerInfo;
 
 /// The server that a client connects to.
 ///
-/// Text that contains a scheme, a dot, a colon, a slash, an `@` or a bracket is an address, and so is `localhost`. Any
-/// other text is the name of a server on the local network. A server that was discovered or is known by its name is
-/// searched for again by that name when it no longer responds, since it may have moved to another port or address.
+/// A text is an address if it is a URL with a scheme, an IP address, `localhost`, or a host with a dot or a port.
+/// Any other text is the name or the id of a server on the local network, as [`find`](crate::find) finds it. A host that
+/// cannot be resolved may be a name as well, such as `Dr.No`: then a server of this name is searched for, unless a token
+/// would be sent to it.
+///
+/// A server that was discovered or is known by its name is searched for again by that name when it no longer responds,
+/// since it may have moved to another port or address. An id is random for each start of a server, so it never leads to
+/// another server.
 ///
 /// ```
 /// use halloo::{Target, discover};
@@ -53,8 +60,8 @@ impl Target {
     /// Returns the name to search for, or `None` if the address is known.
     pub fn as_name(&self) -> Option<&str> {
         match &self.0 {
-            TargetKind::Text(text) if is_address(text) => None,
-            TargetKind::Text(name) | TargetKind::Name(name) => Some(name),
+            TargetKind::Text(text) => matches!(Reading::of(text), Reading::Name).then_some(text),
+            TargetKind::Name(name) => Some(name),
             TargetKind::Server(_) => None,
         }
     }
@@ -95,9 +102,61 @@ pub(super) fn without_secrets(address: &str) -> String {
     escape(address.split(['#', '?']).next().unwrap_or_default(), 200)
 }
 
-fn is_address(text: &str) -> bool {
-    let text = text.trim();
-    text.is_empty() || text.contains(['.', ':', '/', '[', '@']) || text.eq_ignore_ascii_case("localhost")
+/// What a text means as a target.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// A name or an id.
+    Name,
+    Address(Url),
+    /// An address. If its host has no address, a name.
+    AddressOrName(Url),
+    /// An address with an error.
+    Invalid(UrlError),
+}
+
+impl Reading {
+    pub(super) fn of(text: &str) -> Reading {
+        let text = text.trim();
+        let url: Url = match text.parse() {
+            Ok(url) => url,
+            Err(error) if text.is_empty() || has_scheme(text) || has_ip(text) || has_secret(text) => {
+                return Reading::Invalid(error);
+            }
+            Err(_) => return Reading::Name,
+        };
+        let Host::Name(host) = url.host() else { return Reading::Address(url) };
+        if has_scheme(text) || has_secret(text) || host == "localhost" {
+            return Reading::Address(url);
+        }
+        // A host whose last label is a number is no domain, and `v2.0` no address.
+        let labels: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
+        let is_number = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
+        let is_domain = labels.iter().all(|label| !label.is_empty()) && !labels.last().is_some_and(is_number);
+        let is_word = labels.len() == 1 && authority(text).eq_ignore_ascii_case(host);
+        if is_domain && !is_word { Reading::AddressOrName(url) } else { Reading::Name }
+    }
+}
+
+fn has_scheme(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    text.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(is_allowed))
+}
+
+/// Returns whether the host is an IP address, whatever follows it.
+fn has_ip(text: &str) -> bool {
+    let host = authority(text).rsplit_once(':').map_or(authority(text), |(host, _)| host);
+    let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    inside.split('%').next().unwrap_or_default().parse::<IpAddr>().is_ok()
+}
+
+/// Returns the host and the port of an address without a scheme.
+fn authority(text: &str) -> &str {
+    text.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// Returns whether the text contains what an invitation does, which is not shown as a name would be.
+fn has_secret(text: &str) -> bool {
+    ["#token=", "&token=", "#fp="].iter().any(|key| text.contains(key))
 }
 
 #[cfg(test)]
@@ -106,13 +165,65 @@ mod tests {
 
     #[test]
     fn names_and_addresses_are_distinguished() {
-        for address in ["ws://a", "a:80", "10.0.0.1", "den.local", "::1", "localhost"] {
-            assert_eq!(Target::from(address).as_name(), None);
+        for address in [
+            "ws://a",
+            "a:80",
+            "10.0.0.1",
+            "den.local",
+            "::1",
+            "localhost",
+            "LOCALHOST",
+            "host:8765",
+            "a.b/c",
+            "[::1]:1",
+            "fe80::1%eth0",
+            "[fe80::1%25eth0]:8765",
+            "http://10.0.0.1:8765/",
+            "a:80/room",
+            "",
+        ] {
+            assert_eq!(Target::from(address).as_name(), None, "{address}");
         }
-        for name in ["den", "Living room", "halloo", " den "] {
-            assert_eq!(Target::from(name).as_name(), Some(name));
+        for invalid in ["ftp://a", "ws://a b", "ws://v2.0:0", "10.0.0.1:99999", "[::1]:x", "den.local#token=short", " "]
+        {
+            assert_eq!(Target::from(invalid).as_name(), None, "{invalid}");
+            assert!(matches!(Reading::of(invalid), Reading::Invalid(_)), "{invalid}");
         }
-        assert_eq!(Target::name("v2.0").as_name(), Some("v2.0"));
+        for name in [
+            "den",
+            "Living room",
+            "halloo",
+            " den ",
+            "v2.0",
+            "den.",
+            "Dr. Öz v2.0",
+            "a/b:c@d[e]",
+            "Anna: phone",
+            "table 5:30",
+            "5f0c9a3be1d24477",
+            "me@home",
+            "[GER] Den",
+            "Room #5",
+            "Room#5",
+            "What?",
+            "den…",
+            "...",
+            "👨‍👩‍👧‍👦",
+            "see http://a",
+        ] {
+            assert_eq!(Target::from(name).as_name(), Some(name), "{name}");
+        }
+        assert_eq!(Target::name("den.local").as_name(), Some("den.local"));
+    }
+
+    #[test]
+    fn a_host_may_be_a_name_unless_it_is_certainly_an_address() {
+        for text in ["Dr.No", "den.local", "Anna:5", "a:80/room", "game.example.org:8765"] {
+            assert!(matches!(Reading::of(text), Reading::AddressOrName(_)), "{text}");
+        }
+        for text in ["ws://den.local", "localhost", "10.0.0.1", "::1", "den.local#token=secret-secret-secret"] {
+            assert!(matches!(Reading::of(text), Reading::Address(_)), "{text}");
+        }
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! Searches for servers that are published as DNS-SD services.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::time::{Duration, Instant};
 
-use mdns_sd::{IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
+use mdns_sd::{HostnameResolutionEvent, IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
 
 use super::SERVICE_TYPE;
 
 /// Maximum addresses used of one service: a machine rarely has more networks.
 const MAX_ADDRESSES: usize = 8;
+
+/// Maximum duration of the search for a host.
+const MAX_RESOLVE_TIME: Duration = Duration::from_secs(3600);
 
 /// A search that runs until it is dropped.
 pub(crate) struct ServiceSearch(ServiceDaemon);
@@ -21,8 +25,7 @@ impl ServiceSearch {
     pub(crate) fn start(
         handle_address: impl FnMut(SocketAddr) + Send + 'static,
     ) -> Result<ServiceSearch, mdns_sd::Error> {
-        let search = ServiceSearch(ServiceDaemon::new()?);
-        search.0.disable_interface(vec![IfKind::IPv6, IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        let search = ServiceSearch::open()?;
         let events = search.0.browse(SERVICE_TYPE)?;
         let thread = std::thread::Builder::new().name("halloo-mdns".into());
         match thread.spawn(move || handle_events(&events, handle_address)) {
@@ -30,6 +33,35 @@ impl ServiceSearch {
             Err(error) => Err(mdns_sd::Error::Msg(error.to_string())),
         }
     }
+}
+
+impl ServiceSearch {
+    fn open() -> Result<ServiceSearch, mdns_sd::Error> {
+        let search = ServiceSearch(ServiceDaemon::new()?);
+        search.0.disable_interface(vec![IfKind::IPv6, IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        Ok(search)
+    }
+}
+
+/// Returns the IPv4 addresses of the host `name`, which ends in `.local`. They are empty if no machine responds within
+/// `timeout`.
+///
+/// # Errors
+/// When no socket can be opened or no thread can be started, and when the name is too long.
+pub(crate) fn resolve_host(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, mdns_sd::Error> {
+    let search = ServiceSearch::open()?;
+    let events = search.0.resolve_hostname(&format!("{name}."), None)?;
+    let deadline = Instant::now() + timeout.min(MAX_RESOLVE_TIME);
+    while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        if let HostnameResolutionEvent::AddressesFound(_, found) = event {
+            let found: Vec<IpAddr> =
+                found.iter().map(|ip| ip.to_ip_addr()).filter(IpAddr::is_ipv4).take(MAX_ADDRESSES).collect();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(Vec::new())
 }
 
 impl Drop for ServiceSearch {
