@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser,
 use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
 
+use crate::not_found;
 use crate::secret::{self, Secret};
 use crate::setting_args::SettingArgs;
 
@@ -167,7 +168,7 @@ impl CredentialArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ConnectArgs {
-    /// Name or address of the server; by default, the first server that is found.
+    /// Name (ignoring case), id or address of the server; by default, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) target: Option<String>,
     /// Do not reconnect when the connection fails or ends.
@@ -242,18 +243,9 @@ impl SearchArgs {
         config
     }
 
-    /// Prints that no server was found, or none called `name`, and what to try.
-    pub(crate) fn report_not_found(&self, name: Option<&str>) {
-        let port = self.discovery_port;
-        match name {
-            Some(name) => {
-                eprintln!("halloo: no server is called {name:?}; `halloo discover` lists the servers that answer");
-            }
-            None => eprintln!(
-                "halloo: no server answered on UDP port {port}; check that one is running and that the firewall allows \
-                 the port, or run `halloo doctor`"
-            ),
-        }
+    /// Prints that no server was found, or none called `name` but `others`, and what to try.
+    pub(crate) fn report_not_found(&self, name: Option<&str>, others: &[halloo::ServerInfo]) {
+        eprintln!("halloo: {}", not_found::report(name, others, self.discovery_port));
     }
 }
 

@@ -16,6 +16,7 @@ use crate::advice;
 use crate::args::ConnectArgs;
 use crate::input::{self, Line, next_line};
 use crate::json;
+use crate::named;
 use crate::output::Output;
 
 /// How long to search for further servers after the first one, in order to report them.
@@ -31,10 +32,18 @@ enum Command {
 
 /// Connects and runs until the connection ends for good. Returns whether a server was found.
 pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Result<bool> {
-    let target = arguments.target.as_deref().map(Target::from);
-    let (target, name) = match target {
+    let (target, name) = match arguments.target.as_deref().map(Target::from) {
         Some(address) if address.as_name().is_none() => (address, None),
-        name => match find(arguments, name.as_ref().and_then(Target::as_name))? {
+        Some(target) => {
+            let name = target.as_name().unwrap_or_default();
+            match named::find(name, &arguments.search(), &arguments.search_options)? {
+                // An id means this server also when it has stopped; one with the same name is another.
+                Some(server) if server.id.eq_ignore_ascii_case(name.trim()) => (target, Some(server.name)),
+                Some(server) => (Target::from(&server), Some(server.name)),
+                None => return Ok(false),
+            }
+        }
+        None => match find_first(arguments)? {
             Some(server) => (Target::from(&server), Some(server.name)),
             None => return Ok(false),
         },
@@ -107,30 +116,19 @@ fn report_events(client: &Client, name: Option<&str>, in_json: bool, output: &Ou
     }
 }
 
-/// Finds the server called `name`, or the first server if there is no name, and logs the others.
-fn find(arguments: &ConnectArgs, name: Option<&str>) -> anyhow::Result<Option<ServerInfo>> {
+/// Finds the first server, and logs the others.
+fn find_first(arguments: &ConnectArgs) -> anyhow::Result<Option<ServerInfo>> {
     let mut search = arguments.search();
-    let found = match name {
-        Some(name) => search.find(name)?,
-        None => {
-            search.first = true;
-            let mut found = search.run()?;
-            if let Some(first) = found.first().map(|server| server.id.clone()) {
-                (search.first, search.timeout) = (false, OTHERS_TIMEOUT);
-                found.truncate(1);
-                found.extend(search.run()?.into_iter().filter(|server| server.id != first));
-            }
-            found
-        }
-    };
-    let Some((server, others)) = found.split_first() else {
-        arguments.search_options.report_not_found(name);
+    search.first = true;
+    let Some(server) = search.run()?.into_iter().next() else {
+        arguments.search_options.report_not_found(None, &[]);
         return Ok(None);
     };
-    for other in others {
+    (search.first, search.timeout) = (false, OTHERS_TIMEOUT);
+    for other in search.run()?.iter().filter(|other| other.id != server.id) {
         tracing::info!("using `{}` at {}; there is also `{}` at {}", server.name, server.url, other.name, other.url);
     }
-    Ok(Some(server.clone()))
+    Ok(Some(server))
 }
 
 /// Sends lines of standard input as messages, or executes them as commands.

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<b
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let found = print_events(&browser, arguments, end, output)?;
     if !found {
-        arguments.search_options.report_not_found(None);
+        arguments.search_options.report_not_found(None, &[]);
     }
     Ok(found)
 }

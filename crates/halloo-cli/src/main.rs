@@ -14,8 +14,10 @@ mod status_line;
 mod connect;
 
 mod discover;
+mod not_found;
 mod table;
 
+mod named;
 mod status;
 
 mod doctor;

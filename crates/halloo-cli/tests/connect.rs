@@ -128,6 +128,38 @@ fn server_is_found_by_name_or_as_the_first_one() {
 }
 
 #[test]
+fn namesakes_are_refused_and_an_id_means_one_of_them() {
+    let discovery_port = unused_udp_port();
+    let port = discovery_port.to_string();
+    let with = |target: &str| ["--local", "--discovery-port", &port, "--timeout", "20s", target].map(str::to_owned);
+    let run = |target: &str| run(&with(target).each_ref().map(String::as_str), "hello\n");
+    let servers = ["Den", "den"].map(|name| echo_server(announced_config(name, discovery_port)));
+    let ambiguous = run("den");
+    assert_eq!((ambiguous.status.code(), ambiguous.stdout.len()), (Some(1), 0));
+    let text = stderr(&ambiguous);
+    assert!(text.contains("2 servers have this name; use an id"), "{text}");
+    for server in &servers {
+        assert!(text.contains(&server.url()) && text.contains(server.id()), "{text}");
+        let chosen = run(server.id());
+        assert!(stderr(&chosen).contains(&format!("at {}", server.url())), "{}", stderr(&chosen));
+        assert_eq!(stdout(&chosen), "hello\n");
+    }
+    // The other server has the same name, but not the id.
+    let [stopped, _namesake] = servers;
+    let arguments = ["--json", "--local", "--discovery-port", &port, "--timeout", "500ms", stopped.id()];
+    let mut client = JsonProcess::start(&mut connect(&arguments));
+    assert_eq!(client.next_of("connected")["url"], stopped.url());
+    stopped.stop();
+    client.next_of("disconnected");
+    let event = client.next_matching(|event| {
+        event["event"] == "connected"
+            || event["reason"].as_str().is_some_and(|reason| reason.contains("no server named"))
+    });
+    assert_ne!(event["event"], "connected", "{event}");
+    client.kill();
+}
+
+#[test]
 fn refusal_exits_with_1_and_the_reason_of_the_server() {
     let server = MockServer::raw(|mut stream| {
         let response = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nnot \u{1b}you\n";

@@ -40,6 +40,12 @@ fn discover_and_status_find_a_server() {
     let none = run(&[&["status", "--timeout", "50ms", "attic"], &local[..]].concat());
     assert_eq!(none.status.code(), Some(4));
     assert!(stderr(&none).contains("attic"));
+    // Host names and addresses without a server are not searched for by name.
+    for address in [&*format!("localhost:{}", den.port), &*format!("http://localhost:{}/", den.port)] {
+        let status = run(&[&["status", address], &local[..]].concat());
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+        assert_eq!(status["server_port"], den.port, "{address}");
+    }
 
     let namesake = JsonServer::start_announced(discovery_port, &["--name", "Den"]);
     let ambiguous = run(&[&["status", "--timeout", "20s", "den"], &local[..]].concat());
@@ -79,5 +85,59 @@ fn watch_reports_killed_and_restarted_servers() {
     {
         common::send_signal("-INT", watch.id());
         assert_eq!(watch.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn servers_are_listed_when_no_server_has_the_name() {
+    let discovery_port = unused_discovery_port();
+    let port = discovery_port.to_string();
+    let run = |command: &str, name: &str, timeout: &str| {
+        let options = ["--timeout", timeout, "--local", "--discovery-port", &port];
+        let output = run(&[&[command, name], &options[..]].concat());
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        stderr(&output)
+    };
+    for command in ["connect", "status"] {
+        let nothing = run(command, "attic", "50ms");
+        assert!(nothing.contains("no server is called \"attic\"") && nothing.contains("halloo doctor"), "{nothing}");
+        assert!(nothing.contains(&format!("no server answered on UDP port {port}")), "{nothing}");
+    }
+    let den = JsonServer::start_announced(discovery_port, &["--name", "Den"]);
+    let room = JsonServer::start_announced(discovery_port, &["--name", "Living Room"]);
+    for command in ["connect", "status"] {
+        for (name, nearest) in [("dne", Some("Den")), ("living", Some("Living Room")), ("kitchen", None)] {
+            let text = run(command, name, "1s");
+            assert!(text.contains(&den.url()) && text.contains(&room.url()), "{text}");
+            assert!(
+                text.contains(&format!("no server is called \"{name}\"")) && text.contains("halloo doctor"),
+                "{text}"
+            );
+            match nearest {
+                Some(nearest) => assert!(text.contains(&format!("did you mean `{nearest}`?")), "{text}"),
+                None => assert!(!text.contains("did you mean"), "{text}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_discover_prints_can_be_given_to_status() {
+    for name in
+        ["Dr. Öz v2.0", "a/b:c@d[e]", "A name that is longer than the column of a table", "👨\u{200d}👩\u{200d}👧"]
+    {
+        let discovery_port = unused_discovery_port();
+        let port = discovery_port.to_string();
+        let server = JsonServer::start_announced(discovery_port, &["--name", name]);
+        let options = ["--timeout", "20s", "--local", "--discovery-port", &port];
+        let listed = stdout(&run(&[&["discover", "--first"], &options[..]].concat()));
+        let row = listed.lines().nth(1).unwrap();
+        let (printed, _) = row.split_once(" ws://").unwrap();
+        for target in [name, printed.trim(), &server.url()] {
+            let status = run(&[&["status", target], &options[..]].concat());
+            let status: Value =
+                serde_json::from_slice(&status.stdout).unwrap_or_else(|_| panic!("{}", stderr(&status)));
+            assert_eq!(status["server_port"], server.port, "{target}");
+        }
     }
 }

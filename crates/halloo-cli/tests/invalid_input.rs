@@ -17,6 +17,7 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["--port", "65536"][..], "65535"),
         (&["--port", "http"], "--port"),
         (&["--bind", "127.0.0.1:80"], "without a port"),
+        (&["--name", "   "], "not empty or blank"),
         (&["--heartbeat", "soon"], "like 500ms"),
         (&["--heartbeat", "1ms"], "500ms"),
         (&["--discovery-interval", "99ms"], "100ms"),

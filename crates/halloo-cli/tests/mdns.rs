@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Stdio;
 
-use common::{JsonProcess, JsonServer, halloo};
+use common::{JsonProcess, JsonServer, halloo, stderr};
 use halloo_test_support::{RemoteHost, TempDir, in_namespace, python, shell};
 use serde_json::{Value, json};
 
@@ -127,4 +127,22 @@ fn server_is_found_by_mdns_without_broadcast() {
     assert_eq!(found["url"], format!("ws://192.168.77.1:{}", status["server_port"]));
     server.process.write_line(r#"{"cmd":"stop"}"#);
     assert_eq!(watch.next_of("lost")["id"], found["id"]);
+}
+
+#[test]
+fn host_is_resolved_without_the_mdns_of_the_system() {
+    if !in_namespace("host_is_resolved_without_the_mdns_of_the_system", "") {
+        return;
+    }
+    let remote = remote_host();
+    let server = serve("Living Room", &[]);
+    for host in [format!("http://living-room.local:{}", server.port), format!("Living-Room.local:{}", server.port)] {
+        let mut command = remote.command(env!("CARGO_BIN_EXE_halloo"));
+        let output = command.args(["status", &host]).output().unwrap();
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
+        assert_eq!(status["server_port"], server.port);
+    }
+    let mut command = remote.command(env!("CARGO_BIN_EXE_halloo"));
+    let without = command.args(["status", "http://living-room.local", "--no-mdns"]).output().unwrap();
+    assert!(stderr(&without).contains("cannot resolve host name living-room.local"), "{}", stderr(&without));
 }
