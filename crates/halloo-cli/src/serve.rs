@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 use anyhow::{Context, bail};
 use halloo::{Delivery, Event, Server};
-use halloo_proto::announcement::MAX_NAME_CHARS;
+use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
 use crate::args::ServeArgs;
 use crate::input::{self, Line, next_line};
@@ -97,7 +97,8 @@ fn warn_about_settings(arguments: &ServeArgs) {
             tracing::warn!("`--allowed-origins '{origin}'` lets pages of public sites connect to this server, too");
         }
     }
-    if arguments.settings.config.name.chars().count() > MAX_NAME_CHARS {
+    // Counted as it is announced: a name can have more characters in another form of Unicode.
+    if clean(&arguments.settings.config.name, usize::MAX).chars().count() > MAX_NAME_CHARS {
         tracing::warn!("the name is longer than {MAX_NAME_CHARS} characters; other programs see it truncated");
     }
 }
