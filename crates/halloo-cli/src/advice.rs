@@ -15,7 +15,7 @@ pub(crate) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     let Some(StartError::Bind { error, .. }) = error.downcast_ref() else { return None };
     match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::PermissionDenied => {
-            Some("choose another port with `--port`, or use `--port 0` for any free port")
+            Some("`--port PORT` chooses one, and `--port 0` any free one")
         }
         ErrorKind::AddrNotAvailable => Some("choose another address with `--bind`"),
         _ => None,

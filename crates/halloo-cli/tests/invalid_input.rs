@@ -61,9 +61,12 @@ fn occupied_port_range_is_reported_with_advice() {
     let output = run(&["--bind", "127.0.0.1", "--no-discovery", "--port", &first.to_string()]);
     assert_eq!(output.status.code(), Some(3));
     let error = stderr(&output);
-    for part in ["127.0.0.1", &format!("{first}-{}", first + 9), "stop the program", "`--port`", "`--port 0`"] {
+    for part in ["127.0.0.1", &format!("{first}-{}", first + 9), "stop the program", "`--port PORT`", "`--port 0`"] {
         assert!(error.contains(part), "{part} is not in: {error}");
     }
+    // All ten ports have one owner, which is named once.
+    let owner = format!("(pid {})", std::process::id());
+    assert_eq!(error.matches(&owner).count(), usize::from(cfg!(target_os = "linux")), "{error}");
     assert!(output.stdout.is_empty());
 }
 
@@ -75,6 +78,10 @@ fn occupied_port_exits_with_3_and_names_the_option() {
     assert_eq!(output.status.code(), Some(3));
     let error = stderr(&output);
     assert!(error.contains(&port) && error.contains("--port"), "{error}");
+    // Only Linux shows which program it is.
+    let owner = format!("(pid {})", std::process::id());
+    assert_eq!(error.contains(&owner), cfg!(target_os = "linux"), "{error}");
+    assert!(!cfg!(target_os = "linux") || error.contains(&" is in use by invalid_input"), "{error}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub(crate) fn delivery(delivery: Result<Delivery, Stopped>) -> Error {
 
 /// Returns an error code of the engine and a sentence that gives advice in terms of the project settings.
 pub(crate) fn start_error(error: &StartError) -> (Error, String) {
-    let StartError::Bind { address, ports, error } = error else {
+    let StartError::Bind { address, ports, error, .. } = error else {
         return (Error::ERR_CANT_CREATE, error.to_string());
     };
     match error.kind() {

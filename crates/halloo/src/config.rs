@@ -19,10 +19,10 @@ options! {
     #[derive(Clone, Debug)]
     #[non_exhaustive]
     pub struct Config {
-        /// First TCP port to try. If it is in use, the nine ports after it are tried. 0 asks the system for a free
-        /// port. Default: 8765.
+        /// First TCP port to try. If it is in use or forbidden, the nine ports after it are tried, except those that
+        /// browsers block. 0 asks the system for a free port. Default: 8765.
         pub port: u16 = defaults::PORT,
-        /// Fails if `port` is in use, instead of trying the next one. Default: `false`.
+        /// Fails if `port` is in use or forbidden, instead of trying the next one. Default: `false`.
         pub strict_port: bool = false,
         /// Address to listen on; `None` for all IPv4 and IPv6 addresses. A loopback address also limits discovery to
         /// this machine. Default: `None`.

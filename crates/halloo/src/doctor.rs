@@ -13,7 +13,6 @@ mod collect;
 mod probing;
 
 mod firewalls;
-mod port_owners;
 
 use serde::Serialize;
 

@@ -5,17 +5,21 @@ use std::io;
 
 use halloo_proto::url::UrlError;
 
+use crate::port_owners::{self, PortOwner};
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// No port could be bound.
-    #[error("{}", describe_bind(.address, .ports, .error))]
+    #[error("{}", describe_bind(.address, .ports, .owners, .error))]
     Bind {
         /// The address that was tried.
         address: String,
         /// The port or the range of ports that was tried, such as `8765-8774`.
         ports: String,
+        /// The programs that use these ports, as far as the system shows them to this user.
+        owners: Vec<PortOwner>,
         /// The last error of the system; not a `source`, because the sentence contains it.
         error: io::Error,
     },
@@ -32,26 +36,41 @@ pub enum StartError {
     },
 }
 
-fn describe_bind(address: &str, ports: &str, error: &io::Error) -> String {
+fn describe_bind(address: &str, ports: &str, owners: &[PortOwner], error: &io::Error) -> String {
+    let by = port_owners::by(owners);
+    let used = if by.is_empty() { String::new() } else { format!(", used{by}") };
     match error.kind() {
         io::ErrorKind::AddrInUse if ports.contains('-') => {
             format!(
-                "no free port in {ports} on {address} ({error}); stop the program that uses one, or choose another port"
+                "no free port in {ports} on {address}{used} ({error}); stop the program that uses one, or choose another \
+                 port"
             )
         }
         io::ErrorKind::AddrInUse => {
             format!(
-                "port {ports} on {address} is in use ({error}); stop the program that uses it, or choose another port"
+                "port {ports} on {address} is in use{by} ({error}); stop the program that uses it, or choose another port"
             )
         }
         io::ErrorKind::AddrNotAvailable => {
             format!("cannot listen on {address} ({error}); choose an address of this machine, or none for all of them")
         }
-        io::ErrorKind::PermissionDenied => {
+        io::ErrorKind::PermissionDenied if is_privileged(ports) => {
             format!("cannot listen on port {ports} ({error}); choose a port from 1024 up, or 0 for any free one")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "the system reserves or forbids port {ports} on {address} ({error}); choose another port, or 0 for any \
+                 free one"
+            )
         }
         _ => format!("cannot listen on {address} port {ports}: {error}"),
     }
+}
+
+/// Returns whether `ports` begins with a port that Unix systems reserve for privileged programs.
+fn is_privileged(ports: &str) -> bool {
+    let first = ports.split('-').next().unwrap_or(ports);
+    first.parse().is_ok_and(|port: u16| port < 1024)
 }
 
 impl StartError {

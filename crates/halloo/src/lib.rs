@@ -38,6 +38,7 @@ mod browse;
 mod discovery;
 mod doctor;
 mod mdns;
+mod port_owners;
 mod reactor;
 
 pub use browse::{
@@ -57,6 +58,7 @@ pub use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits,
 pub use halloo_proto::reconnect::RetryLimit;
 pub use halloo_proto::setting_names::SettingNames;
 pub use halloo_proto::token::{Token, TokenError};
+pub use port_owners::PortOwner;
 pub use reactor::Hub;
 pub use security::random_token;
 pub use server::Server;

@@ -9,6 +9,7 @@ mod handshakes;
 mod http;
 mod ingress;
 mod listener;
+mod listening_socket;
 mod spare_descriptor;
 
 mod connection;

@@ -143,9 +143,9 @@ const TIMEOUT: Kind = Kind::Duration { min_millis: 100, max_millis: DAY, or_zero
 #[rustfmt::skip]
 pub const SETTINGS: &[Setting] = &[
     setting!(port, Network, Basic, Kind::Count { min: 0, max: 65_535 },
-        "First TCP port to try; the nine after it follow when it is in use. 0 for any free port", ""),
+        "First TCP port to try; the nine after it follow when it is in use or forbidden. 0 for any free port", ""),
     setting!(strict_port, Network, Advanced, Kind::Flag,
-        "Fail when the port is in use instead of trying the next", ""),
+        "Fail when the port is in use or forbidden instead of trying the next", ""),
     setting!(bind, Network, Advanced, Kind::Address,
         "Listen on this address only; a loopback address also keeps discovery on this machine", ""),
     setting!(name, Discovery, Basic, Kind::Text,

@@ -7,8 +7,9 @@ use halloo_proto::defaults::{DISCOVERY_PORT, PORT};
 use halloo_proto::interfaces::{Interface, announced};
 
 use super::facts::{Echo, Facts, InterfaceFacts, PortFacts};
-use super::{firewalls, port_owners, probing};
+use super::{firewalls, probing};
 use crate::discovery::interfaces;
+use crate::port_owners;
 
 /// Limit for a connection to this machine itself, which is established or refused at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,10 +1,11 @@
 //! From facts to findings: the likely causes, and the exact next step for each.
 
-use super::facts::{Echo, Facts, FirewallFacts, FoundServer, InterfaceFacts, PortFacts, PortOwner};
+use super::facts::{Echo, Facts, FirewallFacts, FoundServer, InterfaceFacts, PortFacts};
 use super::finding::{Finding, Severity};
 use super::finding::{fail, ok, warn};
 use super::remedies::{allow_incoming, allow_outgoing, open_ports};
 use super::server_facts::{self, ServerFacts};
+use crate::port_owners;
 
 /// Returns the findings in the order in which a person would check: first the server of this program, if there is one.
 pub(super) fn findings(facts: &Facts, server: Option<&ServerFacts<'_>>) -> Vec<Finding> {
@@ -130,7 +131,7 @@ fn port(port: &PortFacts, facts: &Facts) -> Finding {
     if !in_use {
         return ok("port", format!("{protocol} {number} is free"));
     }
-    let by = owners(&port.owners);
+    let by = port_owners::by(&port.owners);
     let ours = facts.servers.iter().any(|server| server.here && server.port == number);
     match protocol {
         "TCP" if ours => ok("port", format!("{protocol} {number} is in use{by}, a server that responds")),
@@ -145,11 +146,6 @@ fn port(port: &PortFacts, facts: &Facts) -> Finding {
             fail("port", format!("{protocol} {number} is used exclusively{by}"), advice.into())
         }
     }
-}
-
-fn owners(owners: &[PortOwner]) -> String {
-    let list: Vec<String> = owners.iter().map(|owner| format!("{} (pid {})", owner.program, owner.pid)).collect();
-    if list.is_empty() { String::new() } else { format!(" by {}", list.join(", ")) }
 }
 
 fn servers(facts: &Facts, has_own_server: bool) -> Vec<Finding> {

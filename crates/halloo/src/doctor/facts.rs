@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use crate::port_owners::PortOwner;
+
 /// Everything that was collected.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Facts {
@@ -60,13 +62,6 @@ pub(super) struct PortFacts {
     pub(super) in_use: bool,
     /// The programs that use it, as far as this user may see them.
     pub(super) owners: Vec<PortOwner>,
-}
-
-/// A program that uses a port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct PortOwner {
-    pub(super) pid: u32,
-    pub(super) program: String,
 }
 
 /// A server that replied to a probe.

@@ -1,20 +1,17 @@
-//! The listening socket: its port, and what happens when the system has no file descriptor left.
+//! Accepts sockets, and what happens when the system has no file descriptor left.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::ports::candidates;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
+use super::listening_socket;
 use super::spare_descriptor::{SpareAccept, SpareDescriptor};
 use crate::{Config, StartError};
 
-/// Connections that the system queues while the server is busy; the system caps the number itself.
-const BACKLOG: i32 = 4096;
 /// Delay before accepting again after the file descriptors ran out.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
@@ -44,7 +41,7 @@ pub(super) enum Accepted {
 impl Listener {
     /// Listens on the first free port of the configured range.
     pub(super) fn bind(config: &Config, registry: &Registry, token: Token) -> Result<Listener, StartError> {
-        let mut socket = bind(config)?;
+        let mut socket = listening_socket::open(config)?;
         registry
             .register(&mut socket, token, Interest::READABLE)
             .map_err(StartError::system("watch the listening socket"))?;
@@ -137,55 +134,4 @@ impl Listener {
 fn concerns_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
-}
-
-fn bind(config: &Config) -> Result<TcpListener, StartError> {
-    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
-    let mut untried = candidates(config.port, config.strict_port).peekable();
-    while let Some(port) = untried.next() {
-        match bind_port(config.bind, port) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => {
-                let in_use = error.kind() == io::ErrorKind::AddrInUse;
-                last = error;
-                let Some(next) = untried.peek().filter(|_| in_use) else { break };
-                tracing::info!("port {port} is in use, trying {next}");
-            }
-        }
-    }
-    let ports: Vec<u16> = candidates(config.port, config.strict_port).collect();
-    let range = match ports.as_slice() {
-        [first, .., last] => format!("{first}-{last}"),
-        _ => config.port.to_string(),
-    };
-    let address = config.bind.map_or_else(|| "any address".to_owned(), |ip| ip.to_string());
-    Err(StartError::Bind { address, ports: range, error: last })
-}
-
-fn bind_port(ip: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
-    match ip {
-        // Some systems accept no IPv4 connections on an IPv6 socket by default.
-        Some(ip) => listen(SocketAddr::new(ip, port), ip == IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-        None => match listen(SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port), true) {
-            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-                // A machine without IPv6 still serves IPv4.
-                listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port), false)
-            }
-            outcome => outcome,
-        },
-    }
-}
-
-fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if dual_stack {
-        socket.set_only_v6(false)?;
-    }
-    // On Unix this permits a restart while old connections linger; on Windows it would let other programs take the port.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
 }

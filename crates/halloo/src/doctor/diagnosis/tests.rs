@@ -1,6 +1,7 @@
 //! Each case changes one thing on a machine without problems.
 
 use super::*;
+use crate::port_owners::PortOwner;
 
 fn interface(name: &str, addr: [u8; 4], rank: usize) -> InterfaceFacts {
     InterfaceFacts {

@@ -1,9 +1,40 @@
 //! The programs that use a port, on systems that show them.
 
-use super::facts::PortOwner;
+use std::fmt;
 
-/// Returns the programs that use `port` of `protocol`, as far as this user may see them.
-pub(super) fn find(protocol: &str, port: u16) -> Vec<PortOwner> {
+use serde::Serialize;
+
+/// How many programs a sentence names.
+const MAX_NAMED: usize = 4;
+
+/// A program that uses a port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PortOwner {
+    /// Its process ID.
+    pub pid: u32,
+    /// Its name, escaped.
+    pub program: String,
+}
+
+impl fmt::Display for PortOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.program, self.pid)
+    }
+}
+
+/// Returns ` by python3 (pid 12)` for the end of a sentence; empty if there are no owners.
+pub(crate) fn by(owners: &[PortOwner]) -> String {
+    let mut list: Vec<String> = owners.iter().take(MAX_NAMED).map(PortOwner::to_string).collect();
+    if owners.len() > MAX_NAMED {
+        list.push("others".to_owned());
+    }
+    if list.is_empty() { String::new() } else { format!(" by {}", list.join(", ")) }
+}
+
+/// Returns the programs that use `port` of `protocol`, which is `TCP` or `UDP`, as far as this user may see them. Leaves
+/// out this program itself.
+pub(crate) fn find(protocol: &str, port: u16) -> Vec<PortOwner> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return linux::find(protocol, port);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
