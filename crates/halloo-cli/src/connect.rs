@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use halloo::{Client, ClientConfig, ClientEvent, CloseCode, ServerInfo, SettingNames, Target};
 use halloo_proto::text::escape;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::named;
 use crate::output::Output;
+use crate::signals;
 
 /// How long to search for further servers after the first one, in order to report them.
 const OTHERS_TIMEOUT: Duration = Duration::from_millis(250);
@@ -81,7 +82,7 @@ fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
         Some(client) => client.stop(),
         None => std::process::exit(1),
     };
-    ctrlc::set_handler(handler).context("cannot handle Ctrl-C")
+    signals::set_handler(handler)
 }
 
 /// Reports each event until the last one.

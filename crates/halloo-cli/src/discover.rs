@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::DiscoverArgs;
 use crate::output::Output;
-use crate::{json, table};
+use crate::{json, signals, table};
 
 /// How long to search by default: nearly all servers answer within this time, also on bad Wi-Fi.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<b
     let browser = Browser::start(arguments.search_options.config()).context("cannot search the network")?;
     if arguments.watch {
         // Each line is flushed, so no output is lost.
-        ctrlc::set_handler(|| std::process::exit(0)).context("cannot handle Ctrl-C")?;
+        signals::set_handler(|| std::process::exit(0))?;
     }
     let timeout = arguments.timeout.or((!arguments.watch).then_some(DEFAULT_TIMEOUT));
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

@@ -5,6 +5,7 @@ mod secret;
 mod setting_args;
 
 mod serve;
+mod signals;
 
 mod banner;
 mod json;

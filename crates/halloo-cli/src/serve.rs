@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anstyle::Style;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use halloo::{Delivery, Event, Server};
 use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
@@ -16,7 +16,7 @@ use crate::input::{self, Line, next_line};
 use crate::message_line::escape_message;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size};
 use crate::status_line::StatusLine;
-use crate::{banner, json};
+use crate::{banner, json, signals};
 
 /// Time between two redraws of the status line.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
@@ -120,7 +120,7 @@ fn stop_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) ->
             exit_now(&output)
         });
     };
-    ctrlc::set_handler(handler).context("cannot handle Ctrl-C")
+    signals::set_handler(handler)
 }
 
 /// Writes events as JSON until the server stops. Returns why it failed, if it did.
