@@ -127,6 +127,9 @@ pub(crate) struct ServeArgs {
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
+    /// Stop when standard input ends, so that the server does not outlive the program that started it.
+    #[arg(long, env = "HALLOO_EXIT_WITH_STDIN", help_heading = "Output")]
+    pub(crate) exit_with_stdin: bool,
 }
 
 #[derive(Args, Debug)]

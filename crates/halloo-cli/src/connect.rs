@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::advice;
 use crate::args::ConnectArgs;
+use crate::hangup::wait_for_stdout_hangup;
 use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::named;
@@ -66,6 +67,8 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
         read_input(&input_client, &input_output, in_json);
         if !stay {
             close_when_sent(&input_client);
+        } else if wait_for_stdout_hangup() {
+            input_client.stop();
         }
     });
     let outcome = report_events(&client, name.as_deref(), in_json, output);

@@ -8,6 +8,7 @@ use halloo::{Browser, BrowserEvent, ServerInfo};
 use serde_json::{Value, json};
 
 use crate::args::DiscoverArgs;
+use crate::hangup::wait_for_stdout_hangup;
 use crate::output::Output;
 use crate::{json, signals, table};
 
@@ -23,6 +24,7 @@ pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<b
     if arguments.watch {
         // Each line is flushed, so no output is lost.
         signals::set_handler(|| std::process::exit(0))?;
+        std::thread::spawn(|| wait_for_stdout_hangup().then(|| std::process::exit(0)));
     }
     let timeout = arguments.timeout.or((!arguments.watch).then_some(DEFAULT_TIMEOUT));
     let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

@@ -5,6 +5,8 @@ mod secret;
 mod setting_args;
 
 mod serve;
+
+mod hangup;
 mod signals;
 
 mod banner;

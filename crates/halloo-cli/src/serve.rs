@@ -12,6 +12,7 @@ use halloo::{Delivery, Event, Server};
 use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
 use crate::args::ServeArgs;
+use crate::hangup::wait_for_stdout_hangup;
 use crate::input::{self, Line, next_line};
 use crate::message_line::escape_message;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size};
@@ -50,9 +51,15 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     if with_banner {
         output.show_banner(&banner_text(&server, &arguments.settings.config.name, to_terminal));
     }
-    let (input_server, input_output) = (Arc::clone(&server), Arc::clone(output));
+    let (input_server, input_output, with_stdin) = (Arc::clone(&server), Arc::clone(output), arguments.exit_with_stdin);
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
-    std::thread::spawn(move || read_input(&input_server, &input_output, in_json));
+    std::thread::spawn(move || {
+        read_input(&input_server, &input_output, in_json);
+        // In JSON mode, nothing can reach a server whose input and output are both gone: its parent has ended.
+        if with_stdin || in_json && wait_for_stdout_hangup() {
+            stop(&input_server, &input_output);
+        }
+    });
     let outcome = if in_json {
         write_events(&server, output)
     } else {
@@ -107,20 +114,25 @@ fn warn_about_settings(arguments: &ServeArgs) {
 /// [`STOP_TIMEOUT`] exits immediately.
 fn stop_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) -> anyhow::Result<()> {
     let (running, output, stopping) = (Arc::clone(running), Arc::clone(output), AtomicBool::new(false));
-    let exit_now = |output: &Output| {
-        output.try_clear();
-        std::process::exit(1)
-    };
-    let handler = move || {
-        let Some(server) = running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) else { exit_now(&output) };
-        server.stop();
-        let output = Arc::clone(&output);
-        std::thread::spawn(move || {
-            std::thread::sleep(STOP_TIMEOUT);
-            exit_now(&output)
-        });
-    };
-    signals::set_handler(handler)
+    signals::set_handler(move || match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
+        Some(server) => stop(server, &output),
+        None => exit_now(&output),
+    })
+}
+
+/// Stops the server. Exits after [`STOP_TIMEOUT`].
+fn stop(server: &Server, output: &Arc<Output>) {
+    server.stop();
+    let output = Arc::clone(output);
+    std::thread::spawn(move || {
+        std::thread::sleep(STOP_TIMEOUT);
+        exit_now(&output)
+    });
+}
+
+fn exit_now(output: &Output) -> ! {
+    output.try_clear();
+    std::process::exit(1)
 }
 
 /// Writes events as JSON until the server stops. Returns why it failed, if it did.
@@ -191,8 +203,7 @@ fn start_status_line(server: &Arc<Server>, output: &Arc<Output>) -> mpsc::Sender
     guard
 }
 
-/// Sends lines of standard input to all clients, or executes them as commands. The end of the input does not stop the
-/// server.
+/// Sends lines of standard input to all clients, or executes them as commands, until the input ends.
 fn read_input(server: &Server, output: &Output, in_json: bool) {
     let (mut input, from_terminal) = (io::stdin().lock(), io::stdin().is_terminal());
     let report_error = |text: &str| input::report_error(output, in_json, text);

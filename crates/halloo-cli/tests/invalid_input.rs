@@ -81,7 +81,7 @@ fn occupied_port_exits_with_3_and_names_the_option() {
     // Only Linux shows which program it is.
     let owner = format!("(pid {})", std::process::id());
     assert_eq!(error.contains(&owner), cfg!(target_os = "linux"), "{error}");
-    assert!(!cfg!(target_os = "linux") || error.contains(&" is in use by invalid_input"), "{error}");
+    assert!(!cfg!(target_os = "linux") || error.contains(" is in use by invalid_input"), "{error}");
 }
 
 #[test]
