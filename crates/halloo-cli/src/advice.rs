@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use halloo::{StartError, StatusError};
 
-/// For a server that requires a token.
+/// For a client of a server that requires a token.
 const TOKEN: &str = "set HALLOO_TOKEN or use `--token TOKEN`";
 
 /// Returns the options that resolve `error`, if there are any.

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::builder::FalseyValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
 
 use crate::not_found;
+use crate::address_typo;
 use crate::secret::{self, Secret};
 use crate::setting_args::SettingArgs;
+use crate::usage_tips;
 
 const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
@@ -113,7 +115,7 @@ pub(crate) struct ServeArgs {
     /// Require this token from clients; without a value, a random token, which the banner and its QR code show.
     ///
     /// Prefer HALLOO_TOKEN: other programs can read the command line.
-    #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = "", value_parser = secret::parse, help_heading = "Access")]
+    #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = secret::RANDOM, value_parser = secret::parse, help_heading = "Access")]
     pub(crate) token: Option<Secret>,
     /// Use TLS with a self-signed certificate, which is stored and reused; clients pin its fingerprint.
     #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
@@ -255,21 +257,31 @@ impl SearchArgs {
 /// Parses the command line. Exits with an error message if it is invalid.
 pub(crate) fn parse() -> Arguments {
     let convert = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
-    let arguments = command().try_get_matches().and_then(convert).and_then(check_token);
-    arguments.unwrap_or_else(|mut error| {
-        let number = match error.get(ContextKind::InvalidSubcommand) {
-            Some(ContextValue::String(name)) => name.parse::<u16>().ok(),
-            _ => None,
-        };
-        if let Some(port) = number {
-            let tip = format!("to serve on port {port}, use `halloo --port {port}`");
-            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-        }
-        error.exit()
-    })
+    let arguments = command().try_get_matches().and_then(convert).and_then(check_values);
+    arguments.unwrap_or_else(|error| usage_tips::add(error, &command()).exit())
 }
 
-fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
+/// Checks what clap cannot check, because it repeats invalid values, which may contain a token.
+fn check_values(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    let invalid = |error: &str| Err(command().error(ErrorKind::ValueValidation, error));
+    if let None | Some(Command::Serve(_)) = &arguments.command {
+        let serve = if let Some(Command::Serve(serve)) = &arguments.command { serve } else { &arguments.serve };
+        // Neither a server without a token nor one with an unknown token is what the user meant.
+        if serve.token.as_ref().is_some_and(Secret::is_empty) {
+            return invalid(
+                "the token is empty; give one of 16 to 256 characters in HALLOO_TOKEN, unset HALLOO_TOKEN to let clients \
+                 connect without a token, or use `--token` without a value for a random token",
+            );
+        }
+    }
+    let target = match &arguments.command {
+        Some(Command::Connect(connect)) => connect.target.as_deref(),
+        Some(Command::Status(status)) => status.server.as_deref(),
+        _ => None,
+    };
+    if let Some(address) = target.and_then(address_typo::corrected) {
+        return invalid(&format!("the address of the server is mistyped; write `{address}`"));
+    }
     let token = match &arguments.command {
         None => arguments.serve.token.as_ref(),
         Some(Command::Serve(serve)) => serve.token.as_ref(),
@@ -278,9 +290,7 @@ fn check_token(arguments: Arguments) -> Result<Arguments, clap::Error> {
         Some(_) => None,
     };
     match token.map(Secret::token) {
-        Some(Err(error)) => {
-            Err(command().error(ErrorKind::ValueValidation, format!("invalid value for '--token': {error}")))
-        }
+        Some(Err(error)) => invalid(&format!("invalid value for '--token': {error}")),
         _ => Ok(arguments),
     }
 }

@@ -1,8 +1,10 @@
 //! The program `halloo`.
 
+mod address_typo;
 mod args;
 mod secret;
 mod setting_args;
+mod usage_tips;
 
 mod serve;
 

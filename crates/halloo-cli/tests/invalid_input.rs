@@ -31,13 +31,22 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["--token", "short"], "16 to 256 characters"),
         (&["connect", "--token", "a token with spaces"], "A-Z, a-z, 0-9"),
         (&["9000"], "halloo --port 9000"),
-        (&["srve"], "'serve'"),
+        (&["serve", "9000"], "halloo --port 9000"),
+        (&["srve"], "a similar subcommand exists: 'serve'"),
+        (&["discvoer"], "a similar subcommand exists: 'discover'"),
+        (&["help", "srve"], "a similar subcommand exists: 'serve'"),
+        (&["--port", "abc"], "a whole number from 0 to 65535"),
+        (&["connect", "ws:/den"], "write `ws://den`"),
+        (&["connect", "http:/den/#token=16-characters-or-more"], "write `http://den/#…`"),
+        (&["status", "http//den:8765"], "write `http://den:8765`"),
+        (&["connect", "--token"], "invitation link"),
     ] {
         let output = run(arguments);
         let error = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(error.contains(expected), "{arguments:?}: {error}");
-        let token = arguments.last().filter(|_| arguments.contains(&"--token"));
+        let token = arguments.last().filter(|last| arguments.contains(&"--token") && **last != "--token");
+        assert!(!error.contains("16-characters-or-more"), "an error repeats a token: {error}");
         assert!(token.is_none_or(|token| !error.contains(token)), "an error repeats a token: {error}");
     }
 }
@@ -106,6 +115,31 @@ fn flag_in_the_environment_can_be_off() {
         let output = halloo(&arguments).env("HALLOO_STRICT_PORT", on).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{on}");
     }
+}
+
+#[test]
+fn invalid_environment_is_named() {
+    let local = ["--bind", "127.0.0.1", "--port", "0", "--no-discovery", "--json"];
+    for (variable, value, arguments, expected) in [
+        ("HALLOO_PORT", "", &[][..], "environment variable HALLOO_PORT"),
+        ("HALLOO_PORT", "abc", &["serve"], "environment variable HALLOO_PORT"),
+        ("HALLOO_TIMEOUT", "3", &["discover"], "environment variable HALLOO_TIMEOUT"),
+        ("HALLOO_TOKEN", "", &local, "the token is empty"),
+        ("HALLOO_TOKEN", "short", &local, "16 to 256 characters"),
+    ] {
+        let output = halloo(arguments).env(variable, value).stdin(Stdio::null()).output().unwrap();
+        let error = stderr(&output);
+        assert!(output.status.code() == Some(2) && error.contains(expected), "{variable}={value}: {error}");
+    }
+    let output = run(&[&local[..], &["--token="]].concat());
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("without a value"), "{output:?}");
+    // The advice works, and an empty variable means no token to a client.
+    let mut command = halloo(&local);
+    let mut server = JsonServer::start(command.arg("--token").env("HALLOO_TOKEN", "").stderr(Stdio::piped()));
+    let invitation = server.ready["invitation"].as_str().unwrap();
+    let mut client = halloo(&["connect", "--once", invitation]);
+    assert!(client.env("HALLOO_TOKEN", "").stdin(Stdio::null()).status().unwrap().success());
+    server.process.stop();
 }
 
 #[test]
