@@ -265,3 +265,17 @@ fn log_in_a_pipe_is_plain_while_the_terminal_shows_the_banner() {
     assert!(text.contains("client 1 joined") && text.contains("server stopped"), "{text}");
     assert!(!text.contains('\x1b') && !text.contains("Local"), "{text}");
 }
+
+#[test]
+fn findings_of_the_doctor_are_wrapped_at_words() {
+    let (pty, pts) = open().unwrap();
+    pty.resize(Size::new(ROWS, 60)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_halloo")).args(["doctor", "--color", "never"]).spawn(pts).unwrap();
+    let (mut output, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(length @ 1..) = (&pty).read(&mut buffer) {
+        output.extend_from_slice(&buffer[..length]);
+    }
+    child.wait().unwrap();
+    let output = String::from_utf8(output).unwrap();
+    assert!(output.contains("\r\n    ") && output.lines().all(|line| line.chars().count() <= 60), "{output}");
+}
