@@ -22,6 +22,10 @@ const EXAMPLES: &str = "Examples:
   halloo serve --json                 JSON on standard input and output, for other programs
   halloo serve --bind 127.0.0.1       serve this machine only";
 
+/// The options of `serve` in its short help.
+const SHORT_HELP: [&str; 6] = ["port", "bind", "name", "token", "tls", "json"];
+const SHORT_HELP_END: &str = "`halloo --help` lists all options, `halloo COMMAND --help` those of another command.";
+
 const DISCOVER_EXAMPLES: &str = "Examples:
   halloo discover                       list the servers that answer within three seconds
   halloo discover --first               print the first server and exit
@@ -51,7 +55,7 @@ const STATUS_EXAMPLES: &str = "Examples:
 /// Without a subcommand, `halloo` runs the server: it sends lines of standard input to all clients and writes their
 /// messages to standard output.
 #[derive(Debug, Parser)]
-#[command(name = "halloo", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "halloo", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -79,7 +83,6 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server (the default).
-    #[command(after_help = EXAMPLES)]
     Serve(ServeArgs),
     /// List the servers on the network; exits with 4 if there is none.
     #[command(after_help = DISCOVER_EXAMPLES)]
@@ -297,7 +300,17 @@ fn check_values(arguments: Arguments) -> Result<Arguments, clap::Error> {
 
 /// Returns the definition of the command line.
 pub(crate) fn command() -> clap::Command {
-    configure_environment(Arguments::command())
+    let command = shorten_help(configure_environment(Arguments::command()));
+    command.mut_subcommand("serve", shorten_help)
+}
+
+/// Leaves the options that matter most to `-h`; `--help` has all of them.
+fn shorten_help(command: clap::Command) -> clap::Command {
+    let shorten = |arg: clap::Arg| {
+        let in_short_help = SHORT_HELP.contains(&arg.get_id().as_str());
+        arg.hide_short_help(!in_short_help)
+    };
+    command.mut_args(shorten).after_help(SHORT_HELP_END).after_long_help(EXAMPLES)
 }
 
 /// Makes a flag off if its environment variable is empty, `0`, `false`, `no` or `off`, and on if it has another value.
@@ -357,6 +370,26 @@ mod tests {
                 assert_eq!((search.browser.mdns, search.browser.local), (mdns, mdns));
                 assert_eq!(search.browser.discovery_port, 9000);
             }
+        }
+    }
+
+    #[test]
+    fn short_help_has_the_commands_and_six_options_and_the_long_one_everything() {
+        let mut command = command();
+        let short = command.render_help().to_string();
+        let long = command.render_long_help().to_string();
+        let with_option = |text: &str| text.lines().filter(|line| line.contains(" --")).count();
+        // With `--help` and `--version`.
+        assert_eq!(with_option(&short), SHORT_HELP.len() + 3, "{short}");
+        assert!(short.lines().count() <= 45, "{short}");
+        for name in SHORT_HELP {
+            assert!(short.contains(&format!("--{name}")), "{name}");
+        }
+        for subcommand in command.get_subcommands() {
+            assert!(short.contains(&format!("\n  {} ", subcommand.get_name())), "{short}");
+        }
+        for arg in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(long.contains(&format!("--{arg}")), "{arg}");
         }
     }
 }

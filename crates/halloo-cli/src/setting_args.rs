@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use halloo::Config;
-use halloo::settings::{Group, Kind, Level, SETTINGS, Setting, Value};
+use halloo::settings::{Group, Kind, SETTINGS, Setting, Value};
 
 /// Short options.
 const SHORT: [(&str, char); 2] = [("port", 'p'), ("name", 'n')];
@@ -75,7 +75,6 @@ fn arg(setting: &'static Setting) -> Arg {
     let option = option_name(setting);
     let variable = format!("HALLOO_{}", option.replace('-', "_").to_uppercase());
     let mut arg = Arg::new(setting.name).long(option).env(variable).help_heading(heading(setting.group));
-    arg = arg.hide_short_help(matches!(setting.level, Level::Rare | Level::NotInGodot));
     if let Some((_, short)) = SHORT.iter().find(|(name, _)| *name == setting.name) {
         arg = arg.short(*short);
     }

@@ -31,7 +31,7 @@ pub enum Level {
     Basic,
     /// In Godot among the advanced project settings.
     Advanced,
-    /// As an advanced one, but not in a short help.
+    /// As an advanced one, but seldom needed.
     Rare,
     /// As a rare one, but not in Godot at all, whose library is built without the feature.
     NotInGodot,
