@@ -10,8 +10,8 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser,
 use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
 
-use crate::not_found;
 use crate::address_typo;
+use crate::not_found;
 use crate::secret::{self, Secret};
 use crate::setting_args::SettingArgs;
 use crate::usage_tips;
@@ -21,6 +21,9 @@ const EXAMPLES: &str = "Examples:
   halloo serve --name \"Living room\"   serve under this name
   halloo serve --json                 JSON on standard input and output, for other programs
   halloo serve --bind 127.0.0.1       serve this machine only";
+
+/// The commands that have a manual page.
+const COMMANDS: [&str; 8] = ["serve", "discover", "connect", "status", "doctor", "bench", "completions", "man"];
 
 /// The options of `serve` in its short help.
 const SHORT_HELP: [&str; 6] = ["port", "bind", "name", "token", "tls", "json"];
@@ -106,9 +109,16 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Print shell completions.
-    Completions { shell: clap_complete::Shell },
-    /// Print the manual page.
-    Man,
+    Completions {
+        /// The shell that reads them.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of the program, or of a command.
+    Man {
+        /// A command, such as `serve`.
+        #[arg(value_parser = COMMANDS)]
+        command: Option<String>,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -301,7 +311,7 @@ fn check_values(arguments: Arguments) -> Result<Arguments, clap::Error> {
 /// Returns the definition of the command line.
 pub(crate) fn command() -> clap::Command {
     let command = shorten_help(configure_environment(Arguments::command()));
-    command.mut_subcommand("serve", shorten_help)
+    command.mut_subcommands(|command| if command.get_name() == "serve" { shorten_help(command) } else { command })
 }
 
 /// Leaves the options that matter most to `-h`; `--help` has all of them.
@@ -385,6 +395,8 @@ mod tests {
         for name in SHORT_HELP {
             assert!(short.contains(&format!("--{name}")), "{name}");
         }
+        let names = command.get_subcommands().map(clap::Command::get_name).filter(|name| *name != "help");
+        assert!(names.eq(COMMANDS));
         for subcommand in command.get_subcommands() {
             assert!(short.contains(&format!("\n  {} ", subcommand.get_name())), "{short}");
         }

@@ -29,6 +29,8 @@ mod doctor;
 
 mod bench;
 
+mod man;
+
 mod input;
 
 mod output;
@@ -90,7 +92,7 @@ fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<Ex
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
         }
-        Command::Man => clap_mangen::Man::new(args::command()).render(&mut io::stdout())?,
+        Command::Man { command } => man::write(command.as_deref(), &mut io::stdout())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -169,5 +169,7 @@ fn compression_is_negotiated_only_if_enabled() {
 #[test]
 fn completions_and_the_manual_page_are_printed() {
     assert!(stdout(&run(&["completions", "bash"])).contains("--allowed-origins"));
-    assert!(stdout(&run(&["man"])).contains(".TH halloo"));
+    assert!(stdout(&run(&["man"])).contains(".TH halloo 1"));
+    assert!(stdout(&run(&["man", "serve"])).contains(".TH halloo-serve 1"));
+    assert_eq!(run(&["man", "dance"]).status.code(), Some(2));
 }
