@@ -26,7 +26,7 @@ pub enum CloseCode {
     TooBig,
     /// 1011: an internal error of the server.
     InternalError,
-    /// 1013: the server is overloaded, or the client is too slow; try again later.
+    /// 1013: the receiver is overloaded, or the peer is too slow; try again later.
     TryAgainLater,
     /// Any other number; 3000 to 4999 are available to libraries and applications.
     Other(u16),
@@ -103,12 +103,14 @@ impl Violation {
         Violation { code, reason: reason.into() }
     }
 
-    pub(crate) fn too_big(most: usize) -> Violation {
-        Violation::new(CloseCode::TooBig, format!("the message is larger than the limit of {most} bytes"))
+    /// `side`: whose limit it is.
+    pub(crate) fn too_big(side: &str, most: usize) -> Violation {
+        Violation::new(CloseCode::TooBig, format!("the message is larger than the {side}'s limit of {most} bytes"))
     }
 
+    // Not 1008, after which a client gives up: the link was too slow, and may be faster next time.
     pub(crate) fn partial_timeout() -> Violation {
-        Violation::new(CloseCode::PolicyViolation, "the message took too long to finish")
+        Violation::new(CloseCode::TryAgainLater, "the message arrived too slowly")
     }
 
     pub(crate) fn not_utf8() -> Violation {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::close::{CloseCode, Violation};
-use crate::defaults::MAX_SILENT_HEARTBEATS;
+use crate::defaults::{MAX_CLOSE_FLUSH, MAX_SILENT_HEARTBEATS};
 use crate::frame::Role;
 use crate::keepalive::{Keepalive, KeepaliveAction};
 use crate::limits::MessageLimits;
@@ -36,7 +36,8 @@ pub struct ConnectionConfig {
     pub heartbeat: Duration,
     /// Time for which the peer may accept none of the bytes that wait for it.
     pub write_timeout: Duration,
-    /// Time for the peer to respond to a close frame, and to close the socket after the last frame.
+    /// Time for the peer to respond to a close frame, and to close the socket after the last frame. It begins when the
+    /// frame is written; a peer that accepts bytes has a minute for the frame before it.
     pub close_timeout: Duration,
 }
 
@@ -59,7 +60,7 @@ pub enum Received<'a> {
     Ping(&'a [u8]),
     /// Nothing to do: a pong, or a frame that arrived after our close frame and no longer matters.
     Ignored,
-    /// The connection ends; nothing more is received. Send the close frame, if there is one, after all queued frames.
+    /// The connection ends; nothing more is received. Send the close frame, if there is one.
     End(End<'a>),
 }
 
@@ -78,9 +79,11 @@ impl<'a> From<Incoming<'a>> for Received<'a> {
 /// How a connection ends.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End<'a> {
-    /// The peer closed with this code and reason: respond with a close frame with the same code and no reason.
+    /// The peer closed with this code and reason: respond with a close frame with the same code and no reason, after all
+    /// queued frames.
     ClosedByPeer(CloseCode, &'a str),
-    /// The peer violated the protocol or a limit: send a close frame with this code and reason.
+    /// The peer violated the protocol or a limit: send a close frame with this code and reason, after the frame that is
+    /// being written. Drop the queued ones: the peer may be too slow to receive them before the close frame.
     Violation(Violation),
     /// Both close frames were exchanged, ours first, or the peer sent a violation after ours: send nothing.
     Agreed,
@@ -114,8 +117,8 @@ pub enum DropReason {
 enum Phase {
     /// Messages are sent and received. `deflate`: they may be compressed.
     Open { deflate: bool },
-    /// Our close frame was sent; the peer's is awaited.
-    Closing { deflate: bool, until: Time },
+    /// Our close frame was sent, or waits for the socket; the peer's is awaited.
+    Closing { deflate: bool, until: Time, is_flushed: bool },
     /// The last frame was sent: flush, shut down the write side, and read to the end of the stream. Closing a socket
     /// with unread bytes would reset the connection, and the peer might not receive the last frame.
     Draining { until: Time, drained: u32, is_shut_down: bool },
@@ -205,6 +208,17 @@ impl Connection {
         self.keepalive.handle_bytes(now);
     }
 
+    /// Records that the socket accepted `bytes`. Small writes need not be recorded.
+    pub fn handle_written(&mut self, bytes: usize, now: Time) {
+        self.keepalive.handle_written(bytes, now);
+    }
+
+    /// Records that the socket accepted `bytes` that had waited: the peer takes what is sent to it, so it is alive.
+    pub fn handle_drained(&mut self, bytes: usize, now: Time) {
+        self.keepalive.handle_bytes(now);
+        self.keepalive.handle_written(bytes, now);
+    }
+
     /// Takes the next frame from the front of `input`, and returns its effect. `None` if the rest of `input` is
     /// incomplete, and was kept for the next read, or if it no longer matters.
     // Only the most common case is inlined; its result then stays in registers.
@@ -277,7 +291,7 @@ impl Connection {
     #[must_use]
     pub fn close(&mut self, config: &ConnectionConfig, now: Time) -> bool {
         let Phase::Open { deflate } = self.phase else { return false };
-        self.phase = Phase::Closing { deflate, until: now + config.close_timeout };
+        self.phase = Phase::Closing { deflate, until: now + config.close_timeout, is_flushed: false };
         true
     }
 
@@ -287,12 +301,21 @@ impl Connection {
     }
 
     /// Returns whether to shut down the write side now: once, after the last frame was sent. `is_flushed`: the send
-    /// queue is empty.
-    pub fn poll_shutdown(&mut self, is_flushed: bool) -> bool {
-        match &mut self.phase {
-            Phase::Draining { is_shut_down, .. } if is_flushed => !std::mem::replace(is_shut_down, true),
-            _ => false,
+    /// queue is empty. Call it whenever that may have changed: the close timeout begins then.
+    pub fn poll_shutdown(&mut self, is_flushed: bool, config: &ConnectionConfig, now: Time) -> bool {
+        let (until, was_flushed, is_draining) = match &mut self.phase {
+            Phase::Closing { until, is_flushed, .. } => (until, is_flushed, false),
+            Phase::Draining { until, is_shut_down, .. } => (until, is_shut_down, true),
+            Phase::Open { .. } => return false,
+        };
+        if !is_flushed || std::mem::replace(was_flushed, true) {
+            return false;
         }
+        let was_slow = now + config.close_timeout > *until;
+        // A slow peer takes as long again for what the sockets have buffered.
+        let timeout = if was_slow { config.close_timeout.max(config.write_timeout) } else { config.close_timeout };
+        *until = now + timeout;
+        is_draining
     }
 
     /// Returns what is due now, if anything. Call again after [`Action::Ping`] and [`Action::Pong`].
@@ -308,14 +331,15 @@ impl Connection {
             return Some(Action::Drop(DropReason::WriteTimeout));
         }
         if !self.is_open() {
-            return (now >= self.close_deadline()).then_some(Action::Drop(DropReason::CloseTimeout));
+            let deadline = self.end_deadline(config, blocked_since);
+            return (now >= deadline).then_some(Action::Drop(DropReason::CloseTimeout));
         }
         let deadline = self.receiver.deadline(&config.messages, pauses.since());
         if !pauses.is_paused() && deadline.is_some_and(|deadline| now >= deadline) {
             self.drain(config, now);
             return Some(Action::End(Violation::partial_timeout()));
         }
-        match self.keepalive.poll(config.role, config.heartbeat, pauses) {
+        match self.keepalive.poll(config.role, config.heartbeat, pauses, blocked_since.is_some()) {
             KeepaliveAction::Wait(_) => None,
             KeepaliveAction::Ping => Some(Action::Ping),
             KeepaliveAction::Pong => Some(Action::Pong),
@@ -326,9 +350,10 @@ impl Connection {
     /// Returns when to call [`Connection::handle_timeout`]; [`Time::NEVER`] if nothing will be due. Bytes that arrive
     /// meanwhile only delay this time, unless a message begins ([`Connection::has_partial`]).
     pub fn poll_timeout(&self, config: &ConnectionConfig, pauses: &ReadPauses, blocked_since: Option<Time>) -> Time {
-        let mut next = self.close_deadline();
+        let mut next = self.end_deadline(config, blocked_since);
         if self.is_open() {
-            next = self.keepalive.poll_timeout(config.role, config.heartbeat, pauses);
+            let is_blocked = blocked_since.is_some();
+            next = self.keepalive.poll_timeout(config.role, config.heartbeat, pauses, is_blocked);
             if let Some(deadline) = self.receiver.deadline(&config.messages, pauses.since()) {
                 // A deadline that has passed was not enforced, because reading is paused.
                 let recheck = pauses.now() + OVERDUE_RECHECK;
@@ -336,6 +361,17 @@ impl Connection {
             }
         }
         blocked_since.map_or(next, |since| next.min(since + config.write_timeout))
+    }
+
+    /// Returns when the close handshake must be complete. While the last frame waits and the peer accepts bytes, that is
+    /// later than [`Connection::close_deadline`], within limits.
+    fn end_deadline(&self, config: &ConnectionConfig, blocked_since: Option<Time>) -> Time {
+        let until = self.close_deadline();
+        let is_open = self.is_open();
+        match blocked_since.filter(|_| !is_open) {
+            Some(since) => until.max((since + config.close_timeout).min(until + MAX_CLOSE_FLUSH)),
+            None => until,
+        }
     }
 
     /// Returns the silence after which a peer is dropped with [`DropReason::Silent`].

@@ -35,9 +35,17 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Heartbeats of silence after which the peer is considered dead: 15 s by default, enough for a game that blocks while
 /// it loads.
 pub const MAX_SILENT_HEARTBEATS: u32 = 3;
+/// Bytes per second of the slowest link over which a peer may be silent longer, because its answer waits behind what was
+/// sent to it.
+pub const SLOW_LINK_BYTES_PER_SECOND: usize = 8 * 1024;
+/// How much longer that is at most.
+pub const MAX_TRANSIT: Duration = Duration::from_secs(30);
 /// Time for the peer to respond to a close frame.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The same when a server or client stops: the application waits for it, and a live peer responds within milliseconds.
+/// Time for a closing peer to accept what is sent before the close frame, as long as it accepts bytes: a message of 1 MiB
+/// at 18 KiB/s.
+pub const MAX_CLOSE_FLUSH: Duration = Duration::from_secs(60);
+/// The time to respond to a close frame when a server or client stops: the application waits for it, and a live peer responds within milliseconds.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Read budget: bytes read from one connection in a turn before the others are served.

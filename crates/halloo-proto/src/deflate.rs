@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 use crate::close::{CloseCode, Violation};
 use crate::defaults::MIN_COMPRESSED_BYTES;
-use crate::frame::{self, Opcode};
+use crate::frame::{self, Opcode, Role};
 use crate::message::Incoming;
 
 /// The window for compression in bits (12 are 4 KiB): the smallest that a common client (`websockets` for Python)
@@ -124,7 +124,8 @@ impl Inflater {
                 rest = &rest[(self.raw.total_in() - taken) as usize..];
                 ended = status == Status::StreamEnd;
                 if self.out.len() > max_bytes {
-                    return Err(Violation::too_big(max_bytes));
+                    // Only servers agree to compression.
+                    return Err(Violation::too_big(Role::Server.name(), max_bytes));
                 }
                 if self.out.len() == self.out.capacity() {
                     // The capacity doubles, up to one byte more than the limit.

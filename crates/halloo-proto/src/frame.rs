@@ -59,6 +59,16 @@ pub enum Role {
     Client,
 }
 
+impl Role {
+    /// Returns `"server"` or `"client"`, for error messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Server => "server",
+            Role::Client => "client",
+        }
+    }
+}
+
 /// Bytes of the header of a short masked frame: two, and the masking key.
 pub(crate) const SHORT_HEADER: usize = 6;
 /// Bytes that are masked at once.

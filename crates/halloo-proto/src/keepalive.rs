@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Time;
-use crate::defaults::MAX_SILENT_HEARTBEATS;
+use crate::defaults::{MAX_SILENT_HEARTBEATS, MAX_TRANSIT, SLOW_LINK_BYTES_PER_SECOND};
 use crate::frame::Role;
 use crate::read_pauses::ReadPauses;
 
@@ -21,19 +21,24 @@ pub enum KeepaliveAction {
     Dead,
 }
 
-/// The keepalive state of one connection. Any byte from the peer is a sign of life.
+/// The unit of [`Keepalive::in_transit_until`], in microseconds: a sixteenth of a second.
+const TICK: u64 = 62_500;
+
+/// The keepalive state of one connection. Any byte that the peer sends or accepts is a sign of life.
 #[derive(Clone, Copy, Debug)]
 pub struct Keepalive {
-    last_received: Time,
+    last_alive: Time,
     /// When the last ping or unsolicited pong was sent; [`Time::NEVER`] if a pong has arrived since.
     last_sent: Time,
     latency_micros: u32,
+    /// When a peer on a slow link has received everything that was written, in ticks.
+    in_transit_until: u32,
 }
 
 impl Keepalive {
     /// Creates the keepalive of a connection from which bytes were received just now.
     pub fn new(now: Time) -> Keepalive {
-        Keepalive { last_received: now, last_sent: Time::NEVER, latency_micros: 0 }
+        Keepalive { last_alive: now, last_sent: Time::NEVER, latency_micros: 0, in_transit_until: 0 }
     }
 
     /// Returns the round trip of the last answered ping in microseconds; 0 before the first.
@@ -48,7 +53,16 @@ impl Keepalive {
 
     /// Records that bytes arrived.
     pub fn handle_bytes(&mut self, now: Time) {
-        self.last_received = now;
+        self.last_alive = now;
+    }
+
+    /// Records that the socket accepted `bytes`. A pong comes behind them, so on a slow link it may take longer.
+    pub fn handle_written(&mut self, bytes: usize, now: Time) {
+        let now = now.as_micros() / TICK;
+        let transit = (bytes / (SLOW_LINK_BYTES_PER_SECOND / 16)) as u64;
+        let until = u64::from(self.in_transit_until).max(now) + transit;
+        let latest = now + MAX_TRANSIT.as_micros() as u64 / TICK;
+        self.in_transit_until = u32::try_from(until.min(latest)).unwrap_or(u32::MAX);
     }
 
     /// Records that a pong arrived, and measures the round trip unless reading was paused since the ping.
@@ -65,46 +79,50 @@ impl Keepalive {
     /// Returns what to do now: ping after `interval` of silence, and consider the peer dead after three times as long.
     /// Time before [`ReadPauses::since`] does not count as silence, because reading was paused. While it is paused, a
     /// client sends unsolicited pongs, and a server only waits. An `interval` of zero disables the keepalive.
-    pub fn poll(&mut self, role: Role, interval: Duration, pauses: &ReadPauses) -> KeepaliveAction {
-        let action = self.next(role, interval, pauses);
+    /// `is_blocked`: bytes wait for the peer. A ping would wait behind them, so it is sent later, and the write timeout
+    /// decides meanwhile whether the peer is dead.
+    pub fn poll(&mut self, role: Role, interval: Duration, pauses: &ReadPauses, is_blocked: bool) -> KeepaliveAction {
+        let action = self.next(role, interval, pauses, is_blocked);
         if matches!(action, KeepaliveAction::Ping | KeepaliveAction::Pong) {
             self.last_sent = pauses.now();
         }
         action
     }
 
-    /// Returns when [`Keepalive::poll`] has something to do; [`Time::NEVER`] if the keepalive is disabled.
-    pub fn poll_timeout(&self, role: Role, interval: Duration, pauses: &ReadPauses) -> Time {
-        match self.next(role, interval, pauses) {
+    /// Returns when [`Keepalive::poll`] has something to do; [`Time::NEVER`] if the keepalive is disabled, or if bytes
+    /// wait for the peer.
+    pub fn poll_timeout(&self, role: Role, interval: Duration, pauses: &ReadPauses, is_blocked: bool) -> Time {
+        match self.next(role, interval, pauses, is_blocked) {
             KeepaliveAction::Wait(until) => until,
             _ => pauses.now(),
         }
     }
 
-    fn next(&self, role: Role, interval: Duration, pauses: &ReadPauses) -> KeepaliveAction {
+    fn next(&self, role: Role, interval: Duration, pauses: &ReadPauses, is_blocked: bool) -> KeepaliveAction {
         let now = pauses.now();
-        if interval.is_zero() {
+        if interval.is_zero() || is_blocked {
             return KeepaliveAction::Wait(Time::NEVER);
         }
         if pauses.is_paused() {
             return match role {
                 Role::Server => KeepaliveAction::Wait(now + interval),
                 Role::Client => {
-                    let sent = if self.is_waiting() { self.last_sent } else { self.last_received };
-                    let due = sent.max(self.last_received) + interval;
+                    let sent = if self.is_waiting() { self.last_sent } else { self.last_alive };
+                    let due = sent.max(self.last_alive) + interval;
                     if now >= due { KeepaliveAction::Pong } else { KeepaliveAction::Wait(due) }
                 }
             };
         }
-        let received = self.last_received.max(pauses.since());
-        let silence = now - received;
-        let is_pinged = self.is_waiting() && self.last_sent >= received;
-        if silence >= interval * MAX_SILENT_HEARTBEATS {
+        let alive = self.last_alive.max(pauses.since());
+        let in_transit_until = Time::from_micros(u64::from(self.in_transit_until) * TICK);
+        let dead_at = alive.max(in_transit_until) + interval * MAX_SILENT_HEARTBEATS;
+        let is_pinged = self.is_waiting() && self.last_sent >= alive;
+        if now >= dead_at {
             KeepaliveAction::Dead
-        } else if silence < interval {
-            KeepaliveAction::Wait(received + interval)
+        } else if now - alive < interval {
+            KeepaliveAction::Wait(alive + interval)
         } else if is_pinged {
-            KeepaliveAction::Wait(received + interval * MAX_SILENT_HEARTBEATS)
+            KeepaliveAction::Wait(dead_at)
         } else {
             KeepaliveAction::Ping
         }
@@ -126,7 +144,7 @@ mod tests {
     }
 
     fn poll(keepalive: &mut Keepalive, now: Time) -> KeepaliveAction {
-        keepalive.poll(Role::Server, INTERVAL, &now.into())
+        keepalive.poll(Role::Server, INTERVAL, &now.into(), false)
     }
 
     #[test]
@@ -168,14 +186,14 @@ mod tests {
         let mut pauses = ReadPauses::from(at(1));
         pauses.pause();
         pauses.handle_turn(at(39), None, INTERVAL);
-        assert_eq!(keepalive.poll(Role::Server, INTERVAL, &pauses), KeepaliveAction::Wait(at(44)));
-        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses), KeepaliveAction::Pong);
-        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses), KeepaliveAction::Wait(at(44)));
+        assert_eq!(keepalive.poll(Role::Server, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(44)));
+        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses, false), KeepaliveAction::Pong);
+        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(44)));
         pauses.handle_turn(at(40), None, INTERVAL);
         pauses.resume();
         keepalive.handle_pong(&pauses);
         assert_eq!(keepalive.latency_micros(), 0);
-        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses), KeepaliveAction::Wait(at(45)));
+        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(45)));
     }
 
     #[test]
@@ -198,8 +216,35 @@ mod tests {
     }
 
     #[test]
+    fn peer_on_a_slow_link_has_time_to_receive_what_was_written() {
+        let mut keepalive = Keepalive::new(at(100));
+        keepalive.handle_written(80 * 1024, at(100));
+        assert_eq!(poll(&mut keepalive, at(105)), KeepaliveAction::Ping, "the ping is not delayed");
+        assert_eq!(
+            poll(&mut keepalive, at(105)),
+            KeepaliveAction::Wait(at(125)),
+            "10 s at 8 KiB/s, and three heartbeats"
+        );
+        keepalive.handle_written(80 * 1024, at(105));
+        assert_eq!(poll(&mut keepalive, at(125)), KeepaliveAction::Wait(at(135)));
+        keepalive.handle_written(usize::MAX / 2, at(125));
+        assert_eq!(poll(&mut keepalive, at(130)), KeepaliveAction::Wait(at(170)), "30 s at most");
+        assert_eq!(poll(&mut keepalive, at(170)), KeepaliveAction::Dead);
+    }
+
+    #[test]
+    fn small_messages_delay_the_death_of_a_peer_by_nothing() {
+        let mut keepalive = Keepalive::new(at(100));
+        for _ in 0..1_000_000 {
+            keepalive.handle_written(500, at(100));
+        }
+        assert_eq!(poll(&mut keepalive, at(105)), KeepaliveAction::Ping);
+        assert_eq!(poll(&mut keepalive, at(115)), KeepaliveAction::Dead);
+    }
+
+    #[test]
     fn zero_interval_disables_the_keepalive() {
-        let off = Keepalive::new(at(0)).poll(Role::Client, Duration::ZERO, &at(1000).into());
+        let off = Keepalive::new(at(0)).poll(Role::Client, Duration::ZERO, &at(1000).into(), false);
         assert_eq!(off, KeepaliveAction::Wait(Time::NEVER));
     }
 }

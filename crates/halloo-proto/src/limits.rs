@@ -35,10 +35,15 @@ options! {
         /// Frames of a message (close code 1008). Default: 1,024.
         // More of them serve only to make the receiver work.
         pub max_fragments: u32 = 1024,
-        /// Time from the first frame of a message to its last byte (close code 1008). Default: 15 s.
-        pub fragment_timeout: Duration = Duration::from_secs(15),
-        /// Control frames per second, after a burst of twice as many (close code 1008). Default: 50.
-        // A heartbeat needs one every five seconds.
+        /// Time in which no byte of a partial message arrives (close code 1013). Default: 15 s.
+        pub stall_timeout: Duration = Duration::from_secs(15),
+        /// Bytes per second that a partial message brings on average after its first `stall_timeout` (close code 1013);
+        /// 0 for no minimum. Default: 1 KiB.
+        // The slowest links in use are ten times as fast, and a message of 1 MiB still ends after 17 minutes.
+        pub min_bytes_per_second: u32 = 1024,
+        /// Pings per second that are answered, after a burst of twice as many; the others are ignored. Pongs count, too.
+        /// Ten times as many are a flood (close code 1008). Default: 50.
+        // A heartbeat needs one every five seconds, and a latency display may send one a frame.
         pub max_control_frames_per_second: u32 = 50,
     }
 }
@@ -50,8 +55,9 @@ options! {
         /// Messages. Default: 16,384.
         // Four minutes at 60 messages a second, so a short stall of a phone loses nothing.
         pub max_messages: usize = 16_384,
-        /// Bytes, frame headers included. Default: 1 MiB.
-        pub max_bytes: usize = 1024 * 1024,
+        /// Bytes, frame headers included. Default: 8 MiB.
+        // Several of the largest messages that are accepted by default, so that some sent at once do not end a client.
+        pub max_bytes: usize = 8 * 1024 * 1024,
         /// What happens when a limit is reached. Default: [`SlowClient::Disconnect`].
         pub when_full: SlowClient = SlowClient::Disconnect,
     }

@@ -65,6 +65,8 @@ struct Partial {
     checked: usize,
     fragments: u32,
     started: Time,
+    /// When its last byte arrived, header or payload.
+    progressed: Time,
     /// The bytes of payload that are missing from the current frame, its masking key, and the offset of the next byte.
     missing: u64,
     key: Option<[u8; 4]>,
@@ -89,10 +91,10 @@ impl Receiver {
         }
     }
 
-    /// Returns when the partial message must be complete; `None` if there is none. Time before `since` does not count:
-    /// see [`ReadPauses::since`].
+    /// Returns when more of the partial message must have arrived; `None` if there is none. Time before `since` does not
+    /// count: see [`ReadPauses::since`].
     pub fn deadline(&self, limits: &MessageLimits, since: Time) -> Option<Time> {
-        self.partial.as_ref().map(|partial| partial.started.max(since) + limits.fragment_timeout)
+        self.partial.as_ref().map(|partial| partial.deadline(limits, since))
     }
 
     /// Returns whether a message has been received in part.
@@ -158,7 +160,7 @@ impl Receiver {
     ) -> Result<Option<Incoming<'a>>, Violation> {
         loop {
             if self.partial.as_ref().is_some_and(|partial| partial.missing > 0 || partial.fin) {
-                match self.continue_frame(input)? {
+                match self.continue_frame(input, pauses.now())? {
                     Progress::Message(message) => return Ok(Some(message)),
                     Progress::FrameDone => continue,
                     Progress::Incomplete => return Ok(None),
@@ -177,11 +179,14 @@ impl Receiver {
                 if input.len() < whole {
                     return Ok(None);
                 }
-                self.control.spend(limits.max_control_frames_per_second, pauses)?;
+                let is_within_rate = self.control.spend(limits.max_control_frames_per_second, pauses)?;
                 let payload = take(input, whole, &header);
+                if header.opcode == Opcode::Ping && !is_within_rate {
+                    continue;
+                }
                 return control(header.opcode, payload).map(Some);
             }
-            self.check(&header, limits, pauses)?;
+            self.check(&header, role, limits, pauses)?;
             if in_one_piece {
                 // Only a compressed message gets here.
                 let text = header.opcode == Opcode::Text;
@@ -194,7 +199,7 @@ impl Receiver {
     }
 
     /// Checks the limits from the header alone, before any memory is allocated for the payload.
-    fn check(&self, header: &Header, limits: &MessageLimits, pauses: &ReadPauses) -> Result<(), Violation> {
+    fn check(&self, header: &Header, role: Role, limits: &MessageLimits, pauses: &ReadPauses) -> Result<(), Violation> {
         let so_far = match (&self.partial, header.opcode) {
             (None, Opcode::Continuation) => return Err(Violation::protocol("there is no message to continue")),
             (Some(partial), Opcode::Continuation) => {
@@ -202,7 +207,7 @@ impl Receiver {
                     let reason = format!("a message has at most {} fragments", limits.max_fragments);
                     return Err(Violation::new(CloseCode::PolicyViolation, reason));
                 }
-                if pauses.now() - partial.started.max(pauses.since()) > limits.fragment_timeout {
+                if pauses.now() > partial.deadline(limits, pauses.since()) {
                     return Err(Violation::partial_timeout());
                 }
                 partial.bytes.len()
@@ -216,7 +221,7 @@ impl Receiver {
             most = most.saturating_add(most / 1024 + 64);
         }
         if header.payload > most.saturating_sub(so_far) as u64 {
-            return Err(Violation::too_big(limits.max_message_bytes));
+            return Err(Violation::too_big(role.name(), limits.max_message_bytes));
         }
         Ok(())
     }
@@ -230,6 +235,7 @@ impl Receiver {
                 checked: 0,
                 fragments: 0,
                 started: now,
+                progressed: now,
                 missing: 0,
                 key: None,
                 offset: 0,
@@ -237,16 +243,20 @@ impl Receiver {
             })
         });
         partial.fragments += 1;
+        partial.progressed = now;
         partial.missing = header.payload;
         partial.key = header.mask;
         partial.offset = 0;
         partial.fin = header.fin;
     }
 
-    fn continue_frame<'a>(&mut self, input: &mut &'a mut [u8]) -> Result<Progress<'a>, Violation> {
+    fn continue_frame<'a>(&mut self, input: &mut &'a mut [u8], now: Time) -> Result<Progress<'a>, Violation> {
         let Some(partial) = &mut self.partial else { return Ok(Progress::FrameDone) };
         let length = input.len().min(usize::try_from(partial.missing).unwrap_or(usize::MAX));
         let piece = split(input, length);
+        if length > 0 {
+            partial.progressed = now;
+        }
         if let Some(key) = partial.key {
             frame::mask(piece, key, partial.offset);
         }
@@ -283,6 +293,18 @@ enum Progress<'a> {
 }
 
 impl Partial {
+    /// Returns when more of it must have arrived: a byte within the stall timeout, and on average the minimum rate after
+    /// the first stall timeout. The average alone would let a sender stop, and the stall timeout alone would let it send
+    /// a byte at a time.
+    fn deadline(&self, limits: &MessageLimits, since: Time) -> Time {
+        let stalled = self.progressed.max(since) + limits.stall_timeout;
+        let bytes = Duration::from_secs(self.bytes.len() as u64);
+        match bytes.checked_div(limits.min_bytes_per_second) {
+            Some(credit) => stalled.min(self.started.max(since) + limits.stall_timeout + credit),
+            None => stalled,
+        }
+    }
+
     /// Fails as soon as the text cannot become valid UTF-8, not only at its end (RFC 6455 section 8.1).
     fn check_utf8(&mut self, finished: bool) -> Result<(), Violation> {
         match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
@@ -294,7 +316,11 @@ impl Partial {
     }
 }
 
-/// A leaky bucket that limits control frames, by default to 50 per second after a burst of 100.
+/// The rate at which control frames are a flood, as a multiple of the rate at which pings are answered.
+const FLOOD: u32 = 10;
+
+/// A leaky bucket that limits control frames: by default, pings are answered up to 50 per second after a burst of 100.
+/// A frame beyond that takes only a part of the room in it, so that it overflows at the rate of a flood.
 #[derive(Debug, Default)]
 struct ControlBudget {
     /// When the bucket is empty again.
@@ -302,15 +328,16 @@ struct ControlBudget {
 }
 
 impl ControlBudget {
-    fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<(), Violation> {
-        let too_many = Err(Violation::new(CloseCode::PolicyViolation, "too many control frames"));
-        let Some(each) = Duration::from_secs(1).checked_div(rate) else { return too_many };
+    /// Counts a control frame, and returns whether it is within the rate.
+    fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<bool, Violation> {
+        let flood = || Violation::new(CloseCode::PolicyViolation, "too many control frames");
+        let each = Duration::from_secs(1).checked_div(rate).ok_or_else(flood)?;
+        let burst = each * rate.saturating_mul(2);
         // Frames that arrived while reading was paused were not sent at once.
-        self.empty_at = self.empty_at.max(pauses.earliest()) + each;
-        if self.empty_at - pauses.now() > each * rate.saturating_mul(2) {
-            return too_many;
-        }
-        Ok(())
+        let empty_at = self.empty_at.max(pauses.earliest());
+        let is_within_rate = (empty_at + each) - pauses.now() <= burst;
+        self.empty_at = empty_at + if is_within_rate { each } else { each / FLOOD };
+        if self.empty_at - pauses.now() > 2 * burst { Err(flood()) } else { Ok(is_within_rate) }
     }
 }
 

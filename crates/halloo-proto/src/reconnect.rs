@@ -59,7 +59,8 @@ impl Backoff {
 /// Returns whether not to reconnect after a close with `code`, because the next connection would end in the same way.
 ///
 /// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 to 4999) are final. After a
-/// normal closure, a restart, an overload or a lost connection, a client tries again.
+/// normal closure, a restart, an overload, a transfer that was too slow (1013) or a lost connection, a client tries
+/// again.
 pub fn is_final_code(code: CloseCode) -> bool {
     matches!(code.number(), 1002 | 1003 | 1007..=1010 | 3000..=4999)
 }

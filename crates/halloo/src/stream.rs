@@ -7,6 +7,11 @@ use mio::net::TcpStream;
 
 use crate::tls::Session;
 
+/// Bytes that the system may hold without having sent them. What waits in an outbox shows by its progress that the peer is
+/// alive and can be dropped; megabytes in the system's buffer cannot, and a ping or close frame would wait behind them.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MAX_UNSENT_BYTES: u32 = 16 * 1024;
+
 /// A connected socket, plain or with TLS.
 ///
 /// Both behave like a plain socket: a read that does not fill its buffer has emptied the socket, and bytes that a write
@@ -20,6 +25,9 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn plain(socket: TcpStream) -> Stream {
+        // If it fails, the buffer is larger.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
         Stream { socket, session: None }
     }
 

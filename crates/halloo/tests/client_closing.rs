@@ -156,16 +156,16 @@ fn a_message_does_not_time_out_while_the_client_pauses_reading() {
         stream.write_all(&[0x80, 1, b'y', 0x88, 0]).unwrap();
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let fragment_timeout = Duration::from_millis(200);
+    let stall_timeout = Duration::from_millis(200);
     let client = single_attempt_client(&server.url, |config| {
         config.event_queue.max_events = 64;
-        config.messages.fragment_timeout = fragment_timeout;
+        config.messages.stall_timeout = stall_timeout;
     });
     expect_connected(&client);
     wait_until(|| client.waiting_events() >= 64);
     // The other half arrives while the client does not read. It reads it after the timeout.
     stalled.send(()).unwrap();
-    std::thread::sleep(2 * fragment_timeout);
+    std::thread::sleep(2 * stall_timeout);
     for _ in 0..1000 {
         assert_eq!(expect_message(&client).bytes(), b"");
     }

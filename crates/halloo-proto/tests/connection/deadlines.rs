@@ -6,7 +6,7 @@ use halloo_proto::close::CloseCode;
 use halloo_proto::connection::DropReason;
 use halloo_proto::frame::{Opcode, Role};
 
-use super::endpoint::{CLOSE_TIMEOUT, FRAGMENT_TIMEOUT, HEARTBEAT, Seen, WRITE_TIMEOUT};
+use super::endpoint::{CLOSE_TIMEOUT, HEARTBEAT, STALL_TIMEOUT, Seen, WRITE_TIMEOUT};
 use super::pair::{Pair, ROLES, START};
 
 #[test]
@@ -44,15 +44,15 @@ fn zero_heartbeat_disables_pings_and_the_silence_limit() {
 }
 
 #[test]
-fn partial_message_must_be_complete_in_time_with_any_heartbeat() {
+fn partial_message_must_not_stall_with_any_heartbeat() {
     for role in ROLES {
         for heartbeat in [HEARTBEAT, Duration::from_secs(600), Duration::ZERO] {
             let mut pair = Pair::new(heartbeat);
             pair.delay = Duration::ZERO;
             pair.ends(role).1.fragment(Opcode::Text, b"never finished");
-            let violated = Seen::Violation(CloseCode::PolicyViolation);
+            let violated = Seen::Violation(CloseCode::TryAgainLater);
             let ended = pair.run_until(|pair| pair.client.has_seen(&violated) || pair.server.has_seen(&violated));
-            assert_eq!(ended, Some(FRAGMENT_TIMEOUT), "{role:?} {heartbeat:?}");
+            assert_eq!(ended, Some(STALL_TIMEOUT), "{role:?} {heartbeat:?}");
             let (_, other) = pair.ends(role);
             other.is_stopped = true;
             pair.run(2 * CLOSE_TIMEOUT);
@@ -66,7 +66,7 @@ fn partial_message_completed_just_in_time_is_delivered() {
     for role in ROLES {
         let mut pair = Pair::default();
         pair.ends(role).1.fragment(Opcode::Text, b"in ");
-        pair.run(FRAGMENT_TIMEOUT);
+        pair.run(STALL_TIMEOUT);
         pair.ends(role).1.frame(Opcode::Continuation, b"time");
         pair.run(HEARTBEAT);
         assert_eq!(pair.ends(role).0.seen, [Seen::Text("in time".into())]);
@@ -80,8 +80,8 @@ fn incomplete_frame_is_a_partial_message() {
     pair.delay = Duration::ZERO;
     // The header announces five bytes of payload, but only two follow.
     pair.server.raw(vec![0x81, 5, b'h', b'a']);
-    let violated = Seen::Violation(CloseCode::PolicyViolation);
-    assert_eq!(pair.run_until(|pair| pair.client.has_seen(&violated)), Some(FRAGMENT_TIMEOUT));
+    let violated = Seen::Violation(CloseCode::TryAgainLater);
+    assert_eq!(pair.run_until(|pair| pair.client.has_seen(&violated)), Some(STALL_TIMEOUT));
 }
 
 #[test]
@@ -122,23 +122,46 @@ fn write_timeout_applies_while_closing() {
 }
 
 #[test]
-fn control_frames_beyond_the_limit_are_a_violation_on_either_side() {
+fn sixty_pings_a_second_are_answered_as_often_as_the_limit_allows() {
+    for role in ROLES {
+        let mut pair = Pair::default();
+        let interval = Duration::from_secs(1) / 60;
+        for _ in 0..60 * 60 {
+            pair.ends(role).1.frame(Opcode::Ping, b"");
+            pair.run(interval);
+        }
+        let (victim, _) = pair.ends(role);
+        assert_eq!(victim.seen, [], "{role:?}");
+        let answered = victim.pongs.len();
+        assert!((2900..=3100).contains(&answered), "{answered} pongs in a minute with 50 a second");
+    }
+}
+
+#[test]
+fn flood_of_control_frames_is_a_violation_on_either_side() {
     for role in ROLES {
         let mut pair = Pair::default();
         let (victim, other) = pair.ends(role);
-        let limit = 2 * victim.config.messages.max_control_frames_per_second;
-        for _ in 0..limit {
+        let limit = victim.config.messages.max_control_frames_per_second;
+        for _ in 0..100 * limit {
             other.frame(Opcode::Ping, b"");
         }
         pair.run(Duration::from_millis(100));
-        let (victim, other) = pair.ends(role);
-        assert_eq!(victim.seen, []);
-        for _ in 0..limit {
-            other.frame(Opcode::Ping, b"");
-        }
-        pair.run(Duration::from_millis(100));
-        assert_eq!(pair.ends(role).0.seen[0], Seen::Violation(CloseCode::PolicyViolation));
+        let (victim, _) = pair.ends(role);
+        assert_eq!(victim.seen[0], Seen::Violation(CloseCode::PolicyViolation));
+        assert_eq!(victim.pongs.len(), 2 * limit as usize, "only the burst is answered");
     }
+}
+
+#[test]
+fn pongs_and_a_close_frame_beyond_the_rate_are_received() {
+    let mut pair = Pair::default();
+    for _ in 0..200 {
+        pair.client.frame(Opcode::Pong, b"");
+    }
+    assert!(pair.client.close(CloseCode::Normal, "done"));
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.server.seen[0], Seen::ClosedByPeer(CloseCode::Normal, "done".into()));
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(8);
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) const FRAGMENT_TIMEOUT: Duration = Duration::from_secs(12);
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(12);
 
 const MASK: [u8; 4] = [0x1d, 0x2e, 0x3f, 0x40];
 
@@ -50,8 +50,10 @@ pub(crate) struct Endpoint {
     /// The times at which pongs were sent.
     pub(crate) pongs: Vec<Time>,
     pub(crate) close_frames: u32,
-    /// Since when the socket has accepted nothing; bytes sent meanwhile are lost.
+    /// Since when the socket has accepted nothing; bytes sent meanwhile are lost, unless the link is slow.
     pub(crate) blocked_since: Option<Time>,
+    /// What is sent waits for a slow link.
+    pub(crate) has_slow_link: bool,
     /// The socket is closed.
     pub(crate) is_gone: bool,
     /// The process is stopped, and does nothing.
@@ -60,7 +62,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     pub(crate) fn new(role: Role, heartbeat: Duration, now: Time) -> Endpoint {
-        let messages = MessageLimits { fragment_timeout: FRAGMENT_TIMEOUT, ..MessageLimits::default() };
+        let messages = MessageLimits { stall_timeout: STALL_TIMEOUT, ..MessageLimits::default() };
         let config =
             ConnectionConfig { role, messages, heartbeat, write_timeout: WRITE_TIMEOUT, close_timeout: CLOSE_TIMEOUT };
         Endpoint {
@@ -73,6 +75,7 @@ impl Endpoint {
             pongs: Vec::new(),
             close_frames: 0,
             blocked_since: None,
+            has_slow_link: false,
             is_gone: false,
             is_stopped: false,
         }
@@ -98,7 +101,7 @@ impl Endpoint {
 
     /// Sends bytes as they are.
     pub(crate) fn raw(&mut self, bytes: Vec<u8>) {
-        if !self.is_gone && self.blocked_since.is_none() {
+        if !self.is_gone && (self.blocked_since.is_none() || self.has_slow_link) {
             self.sent.push(Packet::Bytes(bytes));
         }
     }
@@ -200,8 +203,9 @@ impl Endpoint {
         self.raw(bytes);
     }
 
-    fn shut_down_if_drained(&mut self) {
-        if self.connection.poll_shutdown(self.blocked_since.is_none()) {
+    pub(crate) fn shut_down_if_drained(&mut self) {
+        let is_flushed = self.blocked_since.is_none() && (!self.has_slow_link || self.sent.is_empty());
+        if self.connection.poll_shutdown(is_flushed, &self.config, self.pauses.now()) {
             self.sent.push(Packet::Eof);
         }
     }

@@ -8,3 +8,4 @@ mod endpoint;
 mod pair;
 mod pauses;
 mod slicing;
+mod slow_links;

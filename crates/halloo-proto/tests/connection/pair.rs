@@ -8,6 +8,11 @@ use halloo_proto::frame::Role;
 
 use super::endpoint::{Endpoint, HEARTBEAT, Packet};
 
+/// Bytes that the sockets of a slow link hold: as many as a kernel, of which the sender learns nothing.
+const SOCKET_BUFFER: usize = 64 * 1024;
+/// Bytes that a slow link carries at a time.
+const SEGMENT: usize = 1024;
+
 pub(crate) const START: Time = Time::from_micros(1_000_000_000);
 
 /// Maximum duration of a simulation.
@@ -23,6 +28,8 @@ pub(crate) struct Pair {
     to_server: VecDeque<(Time, Packet)>,
     /// The wire is cut: nothing sent from now on arrives.
     pub(crate) is_cut: bool,
+    /// Bytes per second in each direction.
+    rate: Option<usize>,
 }
 
 impl Default for Pair {
@@ -41,7 +48,22 @@ impl Pair {
             to_client: VecDeque::new(),
             to_server: VecDeque::new(),
             is_cut: false,
+            rate: None,
         }
+    }
+
+    /// Returns a pair whose link carries `rate` bytes per second in each direction.
+    pub(crate) fn slow(rate: usize) -> Pair {
+        let mut pair = Pair { rate: Some(rate), ..Pair::default() };
+        (pair.client.has_slow_link, pair.server.has_slow_link) = (true, true);
+        pair
+    }
+
+    /// Loses what a slow link has not carried yet.
+    pub(crate) fn stop_carrying(&mut self) {
+        (self.rate, self.is_cut) = (None, true);
+        self.to_client.clear();
+        self.to_server.clear();
     }
 
     /// Returns the endpoint of `role`, and the other one.
@@ -102,6 +124,11 @@ impl Pair {
     }
 
     fn transmit(&mut self) {
+        if let Some(rate) = self.rate {
+            carry(&mut self.client, &mut self.to_server, rate, self.now + self.delay);
+            carry(&mut self.server, &mut self.to_client, rate, self.now + self.delay);
+            return;
+        }
         let arrival = self.now + self.delay;
         for (endpoint, wire) in [(&mut self.client, &mut self.to_server), (&mut self.server, &mut self.to_client)] {
             let packets = endpoint.sent.drain(..).map(|packet| (arrival, packet));
@@ -109,6 +136,38 @@ impl Pair {
                 wire.extend(packets);
             }
         }
+    }
+}
+
+/// Moves what `endpoint` sends to a slow `wire`, as far as the sockets hold it.
+fn carry(endpoint: &mut Endpoint, wire: &mut VecDeque<(Time, Packet)>, rate: usize, earliest: Time) {
+    let size = |packet: &Packet| if let Packet::Bytes(bytes) = packet { bytes.len() } else { 0 };
+    let mut room = SOCKET_BUFFER.saturating_sub(wire.iter().map(|(_, packet)| size(packet)).sum());
+    let was_blocked = endpoint.blocked_since.is_some();
+    let mut written = 0;
+    while room > 0 && !endpoint.sent.is_empty() {
+        let packet = match &mut endpoint.sent[0] {
+            Packet::Bytes(bytes) if bytes.len() > SEGMENT => Packet::Bytes(bytes.drain(..SEGMENT).collect()),
+            _ => endpoint.sent.remove(0),
+        };
+        let length = size(&packet);
+        let start = wire.back().map_or(earliest, |(at, _)| earliest.max(*at));
+        wire.push_back((start + Duration::from_secs(length as u64) / rate as u32, packet));
+        (room, written) = (room.saturating_sub(length), written + length);
+    }
+    let now = endpoint.pauses.now();
+    if was_blocked && written > 0 {
+        endpoint.connection.handle_drained(written, now);
+    } else {
+        endpoint.connection.handle_written(written, now);
+    }
+    endpoint.blocked_since = match endpoint.blocked_since.filter(|_| written == 0) {
+        _ if endpoint.sent.is_empty() => None,
+        Some(since) => Some(since),
+        None => Some(now),
+    };
+    if was_blocked && endpoint.blocked_since.is_none() {
+        endpoint.shut_down_if_drained();
     }
 }
 

@@ -6,7 +6,7 @@ use halloo_proto::close::CloseCode;
 use halloo_proto::connection::DropReason;
 use halloo_proto::frame::Opcode;
 
-use super::endpoint::{FRAGMENT_TIMEOUT, HEARTBEAT, Seen};
+use super::endpoint::{HEARTBEAT, STALL_TIMEOUT, Seen};
 use super::pair::{Pair, ROLES};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -44,9 +44,9 @@ fn deadlines_begin_anew_after_a_pause() {
         pair.ends(role).1.is_stopped = true;
         pair.run(HOUR);
         pair.ends(role).0.pauses.resume();
-        let ends = |seen: &Seen| matches!(seen, Seen::Violation(CloseCode::PolicyViolation) | Seen::Dropped(_));
+        let ends = |seen: &Seen| matches!(seen, Seen::Violation(CloseCode::TryAgainLater) | Seen::Dropped(_));
         let ended = pair.run_until(|pair| pair.client.seen.iter().chain(&pair.server.seen).any(ends)).unwrap();
-        assert_eq!(ended, FRAGMENT_TIMEOUT.min(3 * HEARTBEAT), "{role:?}");
+        assert_eq!(ended, STALL_TIMEOUT.min(3 * HEARTBEAT), "{role:?}");
     }
 }
 

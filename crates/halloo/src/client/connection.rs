@@ -12,13 +12,14 @@ use halloo_proto::defaults::TURN_BYTES;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::outbox::{Frames, Outbox};
 use halloo_proto::read_pauses::ReadPauses;
+use halloo_proto::setting_names::SettingNames;
 
 use super::connected_socket::ConnectedSocket;
 use super::event::ClientEvent;
 use super::mask_keys::MaskKeys;
 use super::shared::Shared;
 use crate::Message;
-use crate::writing::write_backlog;
+use crate::writing::{MIN_RECORDED_WRITE, write_backlog};
 
 /// Bytes of messages that go into one write; also the capacity that the buffer for them keeps.
 const CORK: usize = 64 * 1024;
@@ -30,6 +31,7 @@ const MAX_WAITING_CONTROLS: u32 = 100;
 pub(super) struct Turn<'a> {
     pub(super) pauses: ReadPauses,
     pub(super) config: &'a ConnectionConfig,
+    pub(super) setting_names: SettingNames,
     pub(super) shared: &'a Shared,
     pub(super) mask_keys: &'a mut MaskKeys,
     pub(super) events: &'a mut VecDeque<ClientEvent>,
@@ -103,19 +105,23 @@ impl Connection {
             return Ok(());
         }
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
-        if event.is_writable() {
-            self.socket.stream.handle_writable().map_err(|error| self.lost(&error))?;
+        if event.is_writable() { self.handle_writable(now) } else { Ok(()) }
+    }
+
+    /// Writes what waits for the socket, which may accept bytes again.
+    fn handle_writable(&mut self, now: Time) -> Result<(), Ended> {
+        self.socket.stream.handle_writable().map_err(|error| self.lost(&error))?;
+        if !self.outbox.is_blocked() {
+            return Ok(());
         }
-        if event.is_writable() && self.outbox.is_blocked() {
-            let progress =
-                write_backlog(&mut self.socket.stream, &mut self.outbox).map_err(|error| self.lost(&error))?;
-            if progress {
-                self.outbox.handle_blocked(now);
-            }
-            if !self.outbox.is_blocked() {
-                self.waiting_controls = 0;
-                self.outbox.reset(CORK);
-            }
+        let written = write_backlog(&mut self.socket.stream, &mut self.outbox).map_err(|error| self.lost(&error))?;
+        if written > 0 {
+            self.outbox.handle_blocked(now);
+            self.websocket.handle_drained(written, now);
+        }
+        if !self.outbox.is_blocked() {
+            self.waiting_controls = 0;
+            self.outbox.reset(CORK);
         }
         Ok(())
     }
@@ -153,6 +159,9 @@ impl Connection {
         if length > 0 {
             let written = self.socket.stream.write_some(self.outbox.cork());
             let written = written.map_err(|error| self.lost(&error))?;
+            if written >= MIN_RECORDED_WRITE {
+                self.websocket.handle_written(written, turn.pauses.now());
+            }
             if written == length {
                 self.outbox.reset(CORK);
             } else {
@@ -160,7 +169,7 @@ impl Connection {
                 self.outbox.handle_blocked(turn.pauses.now());
             }
         }
-        if self.websocket.poll_shutdown(self.outbox.is_empty()) {
+        if self.websocket.poll_shutdown(self.outbox.is_empty(), turn.config, turn.pauses.now()) {
             // An error means that the server is gone already, which the next read finds out.
             let _ = self.socket.stream.shutdown();
         }
@@ -189,6 +198,11 @@ impl Connection {
 
     /// Does what is due.
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Result<(), Ended> {
+        let next = self.next_timeout(turn.config, &turn.pauses);
+        if self.outbox.is_blocked() && next.is_some_and(|next| turn.pauses.now() >= next) {
+            // The system wakes the poll only when much of its buffer is free, which may take longer than the write timeout.
+            self.handle_writable(turn.pauses.now())?;
+        }
         let blocked_since = self.outbox.blocked_since();
         while let Some(action) = self.websocket.handle_timeout(turn.config, &turn.pauses, blocked_since) {
             match action {
@@ -229,7 +243,12 @@ impl Connection {
     fn handle_end(&mut self, end: End<'_>, turn: &mut Turn<'_>) -> Result<(), Ended> {
         let (code, sent, reason) = match end {
             End::ClosedByPeer(code, reason) => (code, "", reason.to_owned()),
-            End::Violation(Violation { code, ref reason }) => (code, reason.as_str(), reason.clone()),
+            End::Violation(Violation { code, ref reason }) => {
+                if self.outbox.is_blocked() {
+                    turn.shared.count_dropped(self.outbox.cut());
+                }
+                (code, reason.as_str(), add_advice(reason, code, turn.setting_names))
+            }
             End::Agreed => return Ok(()),
         };
         self.send_close_frame(code, sent, turn)?;
@@ -274,6 +293,14 @@ impl Connection {
 
     fn lost(&mut self, error: &io::Error) -> Ended {
         self.ended.take().unwrap_or_else(|| Ended::lost(error))
+    }
+}
+
+/// Returns the reason why this client closed the connection, and the setting that would have allowed what the server did.
+fn add_advice(reason: &str, code: CloseCode, names: SettingNames) -> String {
+    match code {
+        CloseCode::TooBig => format!("{reason}; increase {}", names.name("max_message_bytes")),
+        _ => reason.to_owned(),
     }
 }
 

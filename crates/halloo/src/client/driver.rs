@@ -271,6 +271,7 @@ impl Driver {
         let mut turn = Turn {
             pauses: self.pauses,
             config: &self.rules,
+            setting_names: self.config.setting_names,
             shared: &self.shared,
             mask_keys: &mut self.mask_keys,
             events: &mut self.events,

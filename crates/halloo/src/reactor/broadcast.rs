@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use halloo_proto::Time;
 use halloo_proto::deflate::Deflater;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::outbox::{Frames, Pushed};
@@ -169,7 +170,12 @@ impl Delivery {
     }
 
     /// Delivers the broadcasts to `connection`, which lacks some.
-    pub(super) fn deliver(&mut self, connection: &mut Connection, outboxes: &mut Outboxes) -> io::Result<Delivered> {
+    pub(super) fn deliver(
+        &mut self,
+        connection: &mut Connection,
+        outboxes: &mut Outboxes,
+        now: Time,
+    ) -> io::Result<Delivered> {
         let (buffer, frames) = match connection.compressed {
             true => (&self.compressed, &mut self.frames.compressed),
             false => (&self.plain, &mut self.frames.plain),
@@ -185,6 +191,7 @@ impl Delivery {
             return Ok(Delivered::Written);
         }
         let written = connection.stream.write_some(missing)?;
+        connection.handle_written(written, now);
         if written == missing.len() {
             return Ok(Delivered::Written);
         }

@@ -12,7 +12,7 @@ use super::deadline_queue::Tick;
 use super::http_request::HttpRequest;
 use crate::ClientId;
 use crate::stream::Stream;
-use crate::writing::write_backlog;
+use crate::writing::{MIN_RECORDED_WRITE, write_backlog};
 
 /// Maximum reads of 16 KiB before a socket is closed, so that a peer that keeps sending does not delay that.
 const MAX_FINAL_READS: usize = 64;
@@ -166,14 +166,32 @@ impl Connection {
         self.outbox.as_ref().is_none_or(|outbox| outbox.is_empty())
     }
 
-    /// Writes the backlog as far as the socket accepts it. Returns whether any byte was accepted.
-    pub(super) fn write_backlog(&mut self) -> io::Result<bool> {
-        self.outbox.as_mut().map_or(Ok(false), |outbox| write_backlog(&mut self.stream, outbox))
+    /// Records that the socket accepted `bytes` of frames.
+    #[inline]
+    pub(super) fn handle_written(&mut self, bytes: usize, now: Time) {
+        if bytes >= MIN_RECORDED_WRITE
+            && let Some(websocket) = self.websocket()
+        {
+            websocket.handle_written(bytes, now);
+        }
+    }
+
+    /// Writes the backlog as far as the socket accepts it.
+    pub(super) fn write_backlog(&mut self, now: Time) -> io::Result<()> {
+        let Some(outbox) = &mut self.outbox else { return Ok(()) };
+        let written = write_backlog(&mut self.stream, outbox)?;
+        if written > 0 {
+            outbox.handle_blocked(now);
+            if let Some(websocket) = self.websocket() {
+                websocket.handle_drained(written, now);
+            }
+        }
+        Ok(())
     }
 
     /// Writes the backlog and `last` behind it, if the socket accepts them now, and shuts it down.
-    pub(super) fn write_last(&mut self, last: &[u8]) -> io::Result<()> {
-        self.write_backlog()?;
+    pub(super) fn write_last(&mut self, last: &[u8], now: Time) -> io::Result<()> {
+        self.write_backlog(now)?;
         if self.is_blocked() {
             return Ok(());
         }

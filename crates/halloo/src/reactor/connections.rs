@@ -163,9 +163,10 @@ impl Connections {
     pub(super) fn abandon(&mut self) {
         let mut bytes = Vec::new();
         frame::encode_close(&mut bytes, CloseCode::InternalError, "server failed", None);
+        let now = self.now();
         for connection in self.table.iter_mut().filter(|connection| connection.is_open()) {
             // A best effort: the sockets are closed in any case.
-            let _ = connection.write_last(&bytes);
+            let _ = connection.write_last(&bytes, now);
         }
     }
 

@@ -150,7 +150,7 @@ impl Egress {
                 return;
             }
         }
-        match delivery.deliver(connection, &mut self.outboxes) {
+        match delivery.deliver(connection, &mut self.outboxes, self.pauses.now()) {
             Ok(Delivered::Written) => {}
             Ok(Delivered::Blocked) => self.handle_blocked(connection),
             Ok(Delivered::Pushed(pushed)) => {
@@ -187,6 +187,11 @@ impl Egress {
                 self.leave(connection, code, LeaveReason::Closed(reason.to_owned()));
             }
             End::Violation(Violation { code, reason }) => {
+                if connection.is_blocked() {
+                    // Its messages may take it longer than it has to receive the close frame.
+                    let cut = self.outboxes.cut(connection);
+                    self.count_dropped(connection, cut);
+                }
                 self.outboxes.send_close_frame(connection, code, &reason);
                 self.leave(connection, code, LeaveReason::Violation(reason));
             }
@@ -285,8 +290,8 @@ impl Egress {
 
     #[inline]
     fn shut_down_if_drained(&mut self, connection: &mut Connection) {
-        let is_flushed = connection.is_flushed();
-        if connection.websocket().is_some_and(|websocket| websocket.poll_shutdown(is_flushed)) {
+        let (is_flushed, now) = (connection.is_flushed(), self.pauses.now());
+        if connection.websocket().is_some_and(|websocket| websocket.poll_shutdown(is_flushed, &self.config, now)) {
             // An error means that the peer is gone already, which the next read finds out.
             let _ = connection.stream.shutdown();
         }
@@ -305,6 +310,8 @@ impl Egress {
 
     /// Executes the actions that are due for `connection`. If it is a client, it must have every broadcast.
     pub(super) fn handle_timeout(&mut self, connection: &mut Connection) {
+        // The system wakes the poll only when much of its buffer is free, which may take longer than the write timeout.
+        self.handle_writable(connection);
         loop {
             let blocked_since = connection.blocked_since();
             let action = match &mut connection.state {

@@ -133,21 +133,20 @@ impl Outboxes {
         let length = outbox.cork().len();
         let written = connection.stream.write_some(outbox.cork())?;
         if written == length {
+            connection.handle_written(written, now);
             self.release(connection);
             return Ok(Flushed::All);
         }
         outbox.block_cork(written, &self.memory);
         outbox.handle_blocked(now);
+        connection.handle_written(written, now);
         Ok(Flushed::Blocked)
     }
 
     /// Writes the backlog of `connection`, whose socket accepts bytes again.
     pub(super) fn write_backlog(&mut self, connection: &mut Connection, now: Time) -> io::Result<Flushed> {
-        let progress = connection.write_backlog()?;
+        connection.write_backlog(now)?;
         if connection.is_blocked() {
-            if let Some(outbox) = connection.outbox.as_mut().filter(|_| progress) {
-                outbox.handle_blocked(now);
-            }
             return Ok(Flushed::Blocked);
         }
         self.release(connection);
