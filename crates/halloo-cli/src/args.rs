@@ -13,7 +13,7 @@ use halloo::{Fingerprint, Identity, Token};
 use crate::address_typo;
 use crate::not_found;
 use crate::secret::{self, Secret};
-use crate::setting_args::SettingArgs;
+use crate::setting_args::{self, SettingArgs};
 use crate::usage_tips;
 
 const EXAMPLES: &str = "Examples:
@@ -201,6 +201,16 @@ pub(crate) struct ConnectArgs {
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,
+    /// Size of a message from the server. When exceeded: closed with 1009.
+    #[arg(
+        long,
+        env = "HALLOO_MAX_MESSAGE_BYTES",
+        alias = "max-message",
+        value_name = "SIZE",
+        default_value = "1MiB",
+        value_parser = setting_args::parse_message_size
+    )]
+    pub(crate) max_message_bytes: usize,
     #[command(flatten)]
     pub(crate) credentials: CredentialArgs,
     #[command(flatten)]
@@ -368,6 +378,22 @@ impl ServeArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connect_limits_messages_as_the_library_does_unless_told_otherwise() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).map(|arguments| arguments.command.unwrap());
+        let size = |options: &str| match parse(&format!("halloo connect den{options}")) {
+            Ok(Command::Connect(connect)) => Some(connect.max_message_bytes),
+            _ => None,
+        };
+        assert_eq!(size(""), Some(halloo::ClientConfig::new("den").messages.max_message_bytes));
+        for option in [" --max-message-bytes 3MiB", " --max-message 3145728"] {
+            assert_eq!(size(option), Some(3 * 1024 * 1024));
+        }
+        for invalid in [" --max-message-bytes 0", " --max-message-bytes 2GiB", " --max-message-bytes much"] {
+            assert_eq!(size(invalid), None, "{invalid}");
+        }
+    }
 
     /// No option is accepted and then ignored.
     #[test]

@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     config.reconnect = !arguments.once;
     config.token = arguments.credentials.token();
     config.fingerprint = arguments.credentials.fingerprint;
+    config.messages.max_message_bytes = arguments.max_message_bytes;
     config.search = arguments.search();
     let running = Arc::new(OnceLock::new());
     stop_on_signal(&running)?;

@@ -151,6 +151,12 @@ fn value_name(setting: &Setting) -> &'static str {
     }
 }
 
+/// Parses the size of a message, which has the same range on both sides.
+pub(crate) fn parse_message_size(text: &str) -> Result<usize, String> {
+    let setting = halloo::settings::find("max_message_bytes").ok_or("there is no such setting")?;
+    usize::try_from(parse(setting, text)?).map_err(|()| format!("give {}", setting.kind.allowed()))
+}
+
 /// Parses a value with its usual units.
 fn parse(setting: &Setting, text: &str) -> Result<Value, String> {
     let value = match setting.kind {
