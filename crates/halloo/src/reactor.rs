@@ -1,6 +1,7 @@
 //! The server's thread: it waits for readiness, reads, passes the input to the core, writes, and emits events.
 
 mod command_queue;
+mod drain_waiters;
 mod event_sink;
 mod hub;
 
@@ -42,9 +43,11 @@ use mio::{Events, Poll, Token};
 
 pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, Submitted};
 use connections::Connections;
+pub(crate) use drain_waiters::DrainWaiter;
 pub(crate) use event_sink::{EventTarget, Handler};
 pub use hub::Hub;
 
+use drain_waiters::DrainWaiters;
 use event_sink::EventSink;
 use ingress::Ingress;
 use listener::Listener;
@@ -74,6 +77,7 @@ pub(crate) struct Reactor {
     connections: Connections,
     discovery: Discovery,
     sink: EventSink,
+    drain_waiters: DrainWaiters,
     /// Datagrams may wait on the discovery port.
     probes_ready: bool,
     /// When a stopping server ends at the latest; `None` while it does not stop.
@@ -120,6 +124,7 @@ impl Reactor {
             connections: Connections::new(Arc::clone(&shared), &config),
             discovery,
             sink: EventSink::new(target),
+            drain_waiters: DrainWaiters::default(),
             probes_ready: false,
             stopping: None,
         };
@@ -215,6 +220,7 @@ impl Reactor {
             }
             self.sink.emit_all(&mut self.connections);
         }
+        self.drain_waiters.reply(&self.connections);
         self.connections.reap();
         self.publish();
     }
@@ -285,6 +291,7 @@ impl Reactor {
                 // The caller may have gone, which is no error.
                 let _ = reply.send(http::status(&mut self.connections));
             }
+            Command::WaitDrained(waiter) => self.drain_waiters.add(waiter),
             Command::Resume => self.connections.egress.pauses.resume(),
             Command::Stop => {
                 self.connections.close_all();

@@ -16,7 +16,7 @@ use crate::doctor::{self, ServerFacts};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, PackedEvents};
 use crate::event_receiver::EventReceiver;
-use crate::reactor::{Command, CommandQueue, DiscoveryCommand, EventTarget, Hub, Reactor, Submitted};
+use crate::reactor::{Command, CommandQueue, DiscoveryCommand, DrainWaiter, EventTarget, Hub, Reactor, Submitted};
 use crate::shared::Shared;
 use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
@@ -311,14 +311,41 @@ impl Server {
         }
     }
 
+    /// Blocks until the socket of `client` has accepted everything that was sent to it, for at most `timeout`, and returns
+    /// whether it has. Call it between large messages, so that they do not fill the outbox of a slow client. Returns early
+    /// if the client leaves or the server stops, and at once in a handler, which must not block.
+    ///
+    /// ```
+    /// # let server = halloo::Server::start(halloo::Config::local())?;
+    /// # let (client, photos) = (halloo::ClientId(1), [vec![0; 1_000_000]]);
+    /// for photo in photos {
+    ///     server.send(client, photo)?;
+    ///     if !server.wait_drained(client, std::time::Duration::from_secs(60)) {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_drained(&self, client: ClientId, timeout: Duration) -> bool {
+        let (reply, response) = std::sync::mpsc::sync_channel(1);
+        let waiting = Arc::new(());
+        let waiter = DrainWaiter { client, reply, is_waiting: Arc::downgrade(&waiting) };
+        !self.is_on_reactor()
+            && self.commands.submit(Command::WaitDrained(waiter)) == Submitted::Queued
+            && response.recv_timeout(timeout).unwrap_or(false)
+    }
+
+    fn is_on_reactor(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id())
+    }
+
     /// Returns the status of the server with each of its clients.
     ///
     /// Waits for the reactor for one turn at most. On the reactor thread itself, after the end, or when too many
     /// commands wait, it returns at once and without the list of clients.
     pub fn status(&self) -> Status {
-        let on_reactor = self.thread.as_ref().is_some_and(|t| t.thread().id() == std::thread::current().id());
         let (reply, response) = std::sync::mpsc::sync_channel(1);
-        if !on_reactor
+        if !self.is_on_reactor()
             && self.commands.submit(Command::Status(reply)) == Submitted::Queued
             && let Ok(status) = response.recv()
         {

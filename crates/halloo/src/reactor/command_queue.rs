@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
 
+use super::drain_waiters::DrainWaiter;
 use crate::{ClientId, Status};
 
 /// Places reserved for [`Command::Discovery`] and [`Command::Status`], so that a flood of messages does not block them.
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Disconnect(ClientId, CloseCode, String),
     Discovery(DiscoveryCommand),
     Status(SyncSender<Status>),
+    WaitDrained(DrainWaiter),
     /// Resumes reading, because the application has taken events.
     Resume,
     Stop,
@@ -59,7 +61,7 @@ impl QueuedCommands {
     fn has_room_for(&self, command: &Command) -> bool {
         let most = match command {
             Command::Send(..) | Command::SendToAll(_) | Command::Disconnect(..) => COMMAND_QUEUE,
-            Command::Discovery(_) | Command::Status(_) => COMMAND_QUEUE + RESERVED_COMMANDS,
+            Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) => COMMAND_QUEUE + RESERVED_COMMANDS,
             // At most one of each waits, and they must never be refused.
             Command::Resume | Command::Stop => return true,
         };
@@ -72,7 +74,7 @@ fn payload_bytes(command: &Command) -> usize {
     match command {
         Command::Send(_, frame) | Command::SendToAll(frame) => frame.len(),
         Command::Disconnect(_, _, text) => text.len(),
-        Command::Discovery(_) | Command::Status(_) | Command::Resume | Command::Stop => 0,
+        Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) | Command::Resume | Command::Stop => 0,
     }
 }
 

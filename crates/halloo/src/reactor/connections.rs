@@ -242,6 +242,12 @@ impl Connections {
         self.egress.broadcast.finish(delivery);
     }
 
+    /// Returns whether nothing waits for `client`; `None` if there is no such client.
+    pub(super) fn is_drained(&self, client: ClientId) -> Option<bool> {
+        let connection = self.table.get(self.egress.membership.slot_of(client)?)?;
+        Some(connection.is_flushed())
+    }
+
     /// Reports messages that were dropped: one event per client, however many messages that were.
     pub(super) fn report_drops(&mut self) {
         while let Some(slot) = self.egress.outboxes.pop_dropping() {
