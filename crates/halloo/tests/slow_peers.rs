@@ -6,10 +6,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use halloo::{Client, ClientEvent, ClientId, Config, Delivery, Event, LeaveReason, Server};
+use halloo::{Client, ClientConfig, ClientEvent, ClientId, Config, Delivery, Event, LeaveReason, Server};
 use halloo_test_support::{
-    ExpectEvent, MockServer, TEST_TIMEOUT, connect_peer, expect_connected, expect_gave_up, loopback, open_websocket,
-    single_attempt_client, wait_until,
+    ExpectEvent, MockServer, TEST_TIMEOUT, answer_handshake, connect_peer, expect_connected, expect_gave_up, loopback,
+    open_websocket, single_attempt_client, switching_protocols, wait_until,
 };
 use tungstenite::Message;
 
@@ -165,6 +165,23 @@ fn close_frame_after_a_violation_does_not_wait_behind_queued_messages() {
     assert!(lengths.len() < COUNT as usize && lengths.iter().all(|&length| length == LARGE), "{lengths:?}");
     assert_eq!(code, 1002);
     assert_eq!(server.status().extras.messages_dropped, COUNT - lengths.len() as u64);
+}
+
+#[test]
+fn client_reconnects_after_a_message_that_stalled() {
+    let server = MockServer::raw(|mut stream| {
+        answer_handshake(&stream, switching_protocols);
+        stream.write_all(&[0x82, 2, b'x']).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut config = ClientConfig::new(server.url.as_str());
+    config.messages.stall_timeout = Duration::from_millis(200);
+    let client = Client::start(config).unwrap();
+    expect_connected(&client);
+    let ClientEvent::Disconnected { code, retry_in, .. } = client.expect_event() else { panic!() };
+    assert_eq!((code.number(), retry_in.is_some()), (1013, true));
+    drop(client);
+    server.join();
 }
 
 #[test]
