@@ -199,6 +199,8 @@ impl Receiver {
     }
 
     /// Checks the limits from the header alone, before any memory is allocated for the payload.
+    // Not inlined, so that whole messages, which do not need it, cost less.
+    #[inline(never)]
     fn check(&self, header: &Header, role: Role, limits: &MessageLimits, pauses: &ReadPauses) -> Result<(), Violation> {
         let so_far = match (&self.partial, header.opcode) {
             (None, Opcode::Continuation) => return Err(Violation::protocol("there is no message to continue")),
@@ -329,6 +331,7 @@ struct ControlBudget {
 
 impl ControlBudget {
     /// Counts a control frame, and returns whether it is within the rate.
+    #[inline(never)]
     fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<bool, Violation> {
         let flood = || Violation::new(CloseCode::PolicyViolation, "too many control frames");
         let each = Duration::from_secs(1).checked_div(rate).ok_or_else(flood)?;
