@@ -86,7 +86,7 @@ fn is_address(name: &str) -> bool {
 
 fn is_loopback(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let inner = name.trim_start_matches('[').trim_end_matches(']');
+    let inner = name.trim_start_matches('[').trim_end_matches(']').split('%').next().unwrap_or_default();
     name == "localhost"
         || name.ends_with(".localhost")
         || inner.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
