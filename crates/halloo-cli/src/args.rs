@@ -20,7 +20,10 @@ const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
   halloo serve --name \"Living room\"   serve under this name
   halloo serve --json                 JSON on standard input and output, for other programs
-  halloo serve --bind 127.0.0.1       serve this machine only";
+  halloo serve --bind 127.0.0.1       serve this machine only
+
+The document docs/json.md lists the events and commands of --json, with examples in Python and for
+Node.js.";
 
 /// The commands that have a manual page.
 const COMMANDS: [&str; 8] = ["serve", "discover", "connect", "status", "doctor", "bench", "completions", "man"];
