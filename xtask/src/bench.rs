@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::command::{cargo, executable, run as run_command};
@@ -60,11 +60,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
             }
         }
     }
-    let list = peers::directory(root).join("peers.json");
+    let directory = peers::directory(root);
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    let list = directory.join("peers.json");
     fs::write(&list, serde_json::to_string_pretty(&prepared)?)?;
     // Only a complete run replaces the committed report.
     let complete = options.full && options.only.is_none() && options.peers.is_none();
-    let output = if complete { root.join("docs") } else { peers::directory(root).join("report") };
+    let output = if complete { root.join("docs") } else { directory.join("report") };
     let mut command = std::process::Command::new(&program);
     command.current_dir(root).arg("compare").arg("--prepared").arg(list).arg("--output").arg(output);
     command.args(options.full.then_some("--full"));
