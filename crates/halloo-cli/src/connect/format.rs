@@ -28,6 +28,7 @@ pub(super) fn log(event: &ClientEvent, name: Option<&str>) {
         ClientEvent::AttemptFailed { reason, retry_in } => {
             tracing::warn!("{reason}; retrying in {}", seconds(*retry_in));
         }
+        ClientEvent::MessagesDropped { messages: 1 } => tracing::warn!("1 message was not sent"),
         ClientEvent::MessagesDropped { messages } => tracing::warn!("{messages} messages were not sent"),
         _ => {}
     }
