@@ -47,9 +47,19 @@ fn ignored_sighup_stays_ignored() {
     client.next_of("disconnected");
 }
 
+/// Returns a command that runs the program with SIGHUP as the system sets it, also if the tests ignore it.
+fn with_default_sighup(arguments: &[&str]) -> Command {
+    if cfg!(not(target_os = "linux")) {
+        return halloo(arguments);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_halloo")]).args(arguments);
+    command
+}
+
 #[test]
 fn sighup_stops_the_program_otherwise() {
-    let mut server = JsonServer::start(halloo(&LOCAL_SERVER).stderr(Stdio::piped()));
+    let mut server = JsonServer::start(with_default_sighup(&LOCAL_SERVER).stderr(Stdio::piped()));
     send_signal("-HUP", server.process.id());
     server.process.next_of("stopped");
     assert!(server.process.wait().success());
