@@ -78,7 +78,7 @@ impl AccessRules {
     pub fn check_host<'a>(&self, hosts: &[&'a str]) -> Result<&'a str, Denied> {
         let &[host] = hosts else { return Err(Denied::MissingHost) };
         let Some(Authority { name, .. }) = Authority::parse(host) else {
-            return Err(Denied::MalformedHost(escape(host, 100)));
+            return Err(Denied::MalformedHost(quote(host)));
         };
         if self.is_own(&name) || self.is_configured(&name) || is_local(&name) {
             return Ok(host);
@@ -145,7 +145,7 @@ impl AccessRules {
         if is_origin_setting(&shown) {
             Err(Denied::ForeignOrigin(shown))
         } else {
-            Err(Denied::MalformedOrigin(escape(text, 100)))
+            Err(Denied::MalformedOrigin(quote(text)))
         }
     }
 
@@ -237,4 +237,9 @@ fn same_network(peer: IpAddr, net: IpAddr, prefix: u8) -> bool {
     };
     // A prefix of zero would include every address.
     prefix > 0 && differing >= u32::from(prefix)
+}
+
+/// Returns a malformed header for an error. Advice is in backticks, so the header must not look like advice.
+fn quote(header: &str) -> String {
+    escape(header, 100).replace('`', "'")
 }

@@ -407,3 +407,14 @@ fn only_peers_on_local_networks_may_connect() {
     public.allow_public = true;
     assert!(public.allows_peer("8.8.8.8".parse().unwrap(), &[]));
 }
+
+#[test]
+fn malformed_headers_cannot_look_like_advice() {
+    let text = "`--allow-public`";
+    let host = AccessRules::default().check_host(&[text]).unwrap_err();
+    let origin = AccessRules::default().check_origin(&[text], HERE, lan_peer()).unwrap_err();
+    for denied in [host, origin] {
+        let refusal = Refusal::from(denied).describe(SettingNames::CommandLine);
+        assert!(refusal.contains("'--allow-public'") && !refusal.contains('`'), "{refusal}");
+    }
+}
