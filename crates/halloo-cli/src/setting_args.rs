@@ -82,10 +82,10 @@ fn arg(setting: &'static Setting) -> Arg {
         arg = arg.alias(*alias);
     }
     let default = setting.default_value();
-    let text = match (setting.beyond, &default) {
+    let text = match (setting.when_exceeded, &default) {
         (_, Value::Flag(true)) => format!("Do not {}{}", setting.text[..1].to_lowercase(), &setting.text[1..]),
         ("", _) => setting.text.to_owned(),
-        (beyond, _) => format!("{}. When exceeded: {}", setting.text, with_options(beyond)),
+        (consequence, _) => format!("{}. When exceeded: {}", setting.text, with_options(consequence)),
     };
     if !matches!(setting.kind, Kind::Flag | Kind::Choice(_)) {
         arg = arg.long_help(format!("{text}\n\nAllowed: {}", setting.kind.allowed()));

@@ -1,8 +1,9 @@
 //! The servers on the network: from datagrams and results of checks, it determines which servers are found, updated and
 //! lost, and where to send the next probes and checks.
 //!
-//! A server sends no beacons while it has clients, so silence alone does not remove a server. A server that has not
-//! been heard from for a while is suspect: it is probed more often, then checked over TCP, and lost only if both fail.
+//! A server sends no beacons while it has clients, so silence alone does not remove a server. When nothing
+//! was received from it for a while, it is suspect: it is probed more often, then checked over TCP, and lost only if both
+//! fail.
 
 mod entry;
 mod schedule;
@@ -82,7 +83,7 @@ pub struct Browser {
     schedule: Schedule,
     changes: VecDeque<Change>,
     checks: usize,
-    left_out: u64,
+    ignored_datagrams: u64,
 }
 
 impl Browser {
@@ -100,7 +101,7 @@ impl Browser {
             schedule: Schedule::new(seed),
             changes: VecDeque::new(),
             checks: 0,
-            left_out: 0,
+            ignored_datagrams: 0,
         }
     }
 
@@ -110,8 +111,8 @@ impl Browser {
     }
 
     /// Returns how many datagrams of new servers were ignored because the table was full.
-    pub fn left_out(&self) -> u64 {
-        self.left_out
+    pub fn ignored_datagrams(&self) -> u64 {
+        self.ignored_datagrams
     }
 
     /// Handles a datagram. Only its source address is used: the address inside can be wrong or forged.
@@ -128,7 +129,7 @@ impl Browser {
     }
 
     /// Handles a service that DNS-SD found at `addr`. Any device can publish one, so it is checked over TCP, unless a
-    /// server was heard there before.
+    /// server was received from there before.
     pub fn handle_service(&mut self, addr: SocketAddr) {
         let known = self.entries.iter().any(|entry| entry.is_heard_at(addr) || entry.server.addresses.contains(&addr));
         let pending = self.services.contains(&addr) || self.services_checking.contains(&addr);
@@ -243,7 +244,7 @@ impl Browser {
         }
         let is_new = known.is_none();
         if is_new && !self.make_room(addr, is_reply) {
-            self.left_out += 1;
+            self.ignored_datagrams += 1;
             return;
         }
         let id = id.unwrap_or_else(|| known.map_or(addr.to_string(), |index| self.entries[index].server.id.clone()));
@@ -286,7 +287,7 @@ impl Browser {
             return true;
         }
         let unproven = self.entries.iter().enumerate().filter(|(_, entry)| is_reply && !entry.has_replied());
-        let Some((oldest, _)) = unproven.min_by_key(|(_, entry)| entry.server.heard) else { return false };
+        let Some((oldest, _)) = unproven.min_by_key(|(_, entry)| entry.server.last_received) else { return false };
         self.remove(oldest);
         true
     }

@@ -50,8 +50,8 @@ pub struct Setting {
     pub kind: Kind,
     /// What it does, in one sentence.
     pub text: &'static str,
-    /// What happens beyond a limit; empty for other settings.
-    pub beyond: &'static str,
+    /// What happens when the limit is exceeded; empty for other settings.
+    pub when_exceeded: &'static str,
     /// How prominently it is shown.
     pub level: Level,
     get: fn(&Config) -> Value,
@@ -117,14 +117,14 @@ macro_rules! path {
 
 /// A row of the table: the field, whose type converts from and into a [`Value`], and what is to be known about it.
 macro_rules! setting {
-    ($($field:ident).+, $group:ident, $level:ident, $kind:expr, $text:literal, $beyond:literal) => {
+    ($($field:ident).+, $group:ident, $level:ident, $kind:expr, $text:literal, $when_exceeded:literal) => {
         Setting {
             name: name!($($field).+),
             path: path!($($field).+),
             group: Group::$group,
             kind: $kind,
             text: $text,
-            beyond: $beyond,
+            when_exceeded: $when_exceeded,
             level: Level::$level,
             get: |config| Value::from(config.$($field).+.clone()),
             set: |config, value| value.try_into().map(|value| config.$($field).+ = value),

@@ -50,9 +50,10 @@ fn limits_are_documented() {
     table += "|---|---|---|---|---|---|---|\n";
     for setting in SETTINGS {
         let godot = if setting.is_in_godot() { format!("`halloo/{}`", setting.name) } else { String::new() };
-        let Setting { path, kind, text, beyond, .. } = setting;
+        let Setting { path, kind, text, when_exceeded, .. } = setting;
         let (default, range, option) = (default(setting), kind.range(), option(setting));
-        writeln!(table, "| `{path}` | {text} | {default} | {range} | {beyond} | `{option}` | {godot} |").unwrap();
+        writeln!(table, "| `{path}` | {text} | {default} | {range} | {when_exceeded} | `{option}` | {godot} |")
+            .unwrap();
     }
     check("docs/limits.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
 }
@@ -62,9 +63,9 @@ fn addon_documents_its_settings() {
     let mut table =
         String::from("\n| setting | default | allowed | meaning | when exceeded |\n|---|---|---|---|---|\n");
     for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
-        let Setting { name, kind, text, beyond, .. } = setting;
+        let Setting { name, kind, text, when_exceeded, .. } = setting;
         let default = if *name == "name" { "that of the project".to_owned() } else { default(setting) };
-        writeln!(table, "| `{name}` | {default} | {} | {text} | {beyond} |", kind.range()).unwrap();
+        writeln!(table, "| `{name}` | {default} | {} | {text} | {when_exceeded} |", kind.range()).unwrap();
     }
     check("godot/addons/halloo/README.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
 }

@@ -1,4 +1,4 @@
-//! One server: the addresses it was heard from, and whether it is still there.
+//! One server: the addresses its datagrams came from, and whether it is still there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const DEFAULT_TTL: Duration = Duration::from_secs(8);
 const TTL_RANGE: std::ops::RangeInclusive<f64> = 2.0..=60.0;
 /// Time from becoming suspect to the check over TCP: three more probes.
 const CHECK_DELAY: Duration = Duration::from_millis(1500);
-/// Time from becoming suspect to being lost if nothing is heard at all, which can be the network's fault. A refused
+/// Time from becoming suspect to being lost if nothing is received at all, which can be the network's fault. A refused
 /// connection counts at once.
 const SUSPECT_TIMEOUT: Duration = Duration::from_millis(5500);
 /// Time between two checks over TCP that fail at once.
@@ -26,12 +26,12 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Time between two unicast probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A server and how it was heard.
+/// A server, and how its datagrams were received.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) server: Server,
-    /// Addresses it was heard from; those of a network before loopback.
-    heard_at: Vec<SocketAddr>,
+    /// The addresses its datagrams came from; those of a network before loopback.
+    sources: Vec<SocketAddr>,
     /// Addresses that the server lists.
     listed: Vec<SocketAddr>,
     has_replied: bool,
@@ -58,10 +58,10 @@ struct Suspicion {
 impl Entry {
     pub(super) fn new(id: String, via: DiscoveryMethod, now: Time) -> Entry {
         let (name, addresses, clients) = (String::new(), Vec::new(), None);
-        let server = Server { id, name, addresses, clients, auth: false, tls: false, via, heard: now };
+        let server = Server { id, name, addresses, clients, auth: false, tls: false, via, last_received: now };
         Entry {
             server,
-            heard_at: Vec::new(),
+            sources: Vec::new(),
             listed: Vec::new(),
             has_replied: false,
             replies_from: None,
@@ -81,32 +81,32 @@ impl Entry {
 
     /// Returns whether the server sends an id, which older servers do not.
     pub(super) fn has_id(&self) -> bool {
-        self.heard_at.iter().all(|addr| addr.to_string() != self.server.id)
+        self.sources.iter().all(|addr| addr.to_string() != self.server.id)
     }
 
     pub(super) fn is_heard_at(&self, addr: SocketAddr) -> bool {
-        self.heard_at.contains(&addr)
+        self.sources.contains(&addr)
     }
 
     pub(super) fn is_heard_at_ip(&self, ip: IpAddr) -> bool {
-        self.heard_at.iter().any(|addr| addr.ip() == ip)
+        self.sources.iter().any(|addr| addr.ip() == ip)
     }
 
     pub(super) fn is_checking(&self, addr: SocketAddr) -> bool {
         self.suspicion.as_ref().is_some_and(|suspicion| suspicion.checking.contains(&addr))
     }
 
-    /// Returns whether a datagram about `addr` can come from this server: it was heard there, lists the address, or the
+    /// Returns whether a datagram about `addr` can come from this server: others came from there, it lists the address, or the
     /// address is loopback, which is this machine.
     pub(super) fn can_be_at(&self, addr: SocketAddr) -> bool {
-        let same_port = self.heard_at.first().is_none_or(|first| first.port() == addr.port());
-        same_port && (addr.ip().is_loopback() || self.heard_at.contains(&addr) || self.listed.contains(&addr))
+        let same_port = self.sources.first().is_none_or(|first| first.port() == addr.port());
+        same_port && (addr.ip().is_loopback() || self.sources.contains(&addr) || self.listed.contains(&addr))
     }
 
     /// Returns whether a goodbye from `ip` is genuine. It may leave through another interface than the datagrams
     /// before it.
     pub(super) fn can_say_goodbye_from(&self, ip: IpAddr) -> bool {
-        self.heard_at.iter().chain(&self.listed).any(|addr| addr.ip() == ip)
+        self.sources.iter().chain(&self.listed).any(|addr| addr.ip() == ip)
     }
 
     /// Handles a datagram about `addr`; `reply_from` is its source if it is a reply. Returns whether the server
@@ -120,11 +120,11 @@ impl Entry {
     ) -> bool {
         let before = self.server.clone();
         self.handle_alive(now);
-        if !self.heard_at.contains(&addr) && self.heard_at.len() < MAX_ADDRESSES {
-            // Loopback is heard first, but an address of the network is of use to other machines, too.
-            let first_local = self.heard_at.iter().position(|addr| addr.ip().is_loopback());
-            let at = first_local.filter(|_| !addr.ip().is_loopback()).unwrap_or(self.heard_at.len());
-            self.heard_at.insert(at, addr);
+        if !self.sources.contains(&addr) && self.sources.len() < MAX_ADDRESSES {
+            // Datagrams on loopback come first, but other machines can also use an address of the network.
+            let first_local = self.sources.iter().position(|addr| addr.ip().is_loopback());
+            let at = first_local.filter(|_| !addr.ip().is_loopback()).unwrap_or(self.sources.len());
+            self.sources.insert(at, addr);
         }
         if let Some(from) = reply_from {
             self.has_replied = true;
@@ -144,20 +144,20 @@ impl Entry {
         self.server.auth = seen.auth.unwrap_or(self.server.auth);
         self.server.tls = seen.tls.unwrap_or(self.server.tls);
         self.update_addresses();
-        self.server != Server { heard: now, ..before }
+        self.server != Server { last_received: now, ..before }
     }
 
     /// Handles a sign of life.
     pub(super) fn handle_alive(&mut self, now: Time) {
-        self.server.heard = now;
+        self.server.last_received = now;
         self.suspicion = None;
     }
 
     /// Handles that another server is at `addr` now. Returns whether no address of this one is left.
     pub(super) fn handle_address_taken(&mut self, addr: SocketAddr, now: Time) -> bool {
-        self.heard_at.retain(|own| *own != addr);
+        self.sources.retain(|own| *own != addr);
         self.listed.retain(|own| *own != addr);
-        if self.heard_at.is_empty() {
+        if self.sources.is_empty() {
             return true;
         }
         self.update_addresses();
@@ -170,13 +170,13 @@ impl Entry {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) {
-        if now >= self.server.heard + self.max_silence() {
+        if now >= self.server.last_received + self.max_silence() {
             self.suspect(now);
         }
-        let heard_at = &self.heard_at;
+        let sources = &self.sources;
         if let Some(suspicion) = self.suspicion.as_mut().filter(|suspicion| now >= suspicion.next_check) {
             suspicion.next_check = Time::NEVER;
-            suspicion.to_check = heard_at.clone();
+            suspicion.to_check = sources.clone();
             suspicion.all_refused = true;
         }
     }
@@ -190,7 +190,8 @@ impl Entry {
             return false;
         }
         // A server that never replied has used up its TTL already, unless another server took one of its addresses.
-        let deadline = if self.has_replied { suspicion.since + SUSPECT_TIMEOUT } else { self.server.heard + self.ttl };
+        let deadline =
+            if self.has_replied { suspicion.since + SUSPECT_TIMEOUT } else { self.server.last_received + self.ttl };
         if suspicion.all_refused || now >= deadline {
             return true;
         }
@@ -200,7 +201,7 @@ impl Entry {
 
     /// Returns where to send a unicast probe, if one is due: a broadcast does not reach every network.
     pub(super) fn poll_probe(&mut self, discovery_port: u16, now: Time) -> Option<SocketAddr> {
-        let to = self.replies_from.or(self.heard_at.first().map(|addr| SocketAddr::new(addr.ip(), discovery_port)))?;
+        let to = self.replies_from.or(self.sources.first().map(|addr| SocketAddr::new(addr.ip(), discovery_port)))?;
         let has_replied = self.has_replied;
         let suspicion = self.suspicion.as_mut().filter(|suspicion| now >= suspicion.next_probe)?;
         // A server that never replied is probed once: the address may belong to a third party.
@@ -218,7 +219,7 @@ impl Entry {
 
     pub(super) fn next_timeout(&self) -> Time {
         match &self.suspicion {
-            None => self.server.heard + self.max_silence(),
+            None => self.server.last_received + self.max_silence(),
             Some(suspicion) => suspicion.next_probe.min(suspicion.next_check),
         }
     }
@@ -241,8 +242,8 @@ impl Entry {
     }
 
     fn update_addresses(&mut self) {
-        let mut addresses = self.heard_at.clone();
-        addresses.extend(self.listed.iter().filter(|listed| !self.heard_at.contains(listed)));
+        let mut addresses = self.sources.clone();
+        addresses.extend(self.listed.iter().filter(|listed| !self.sources.contains(listed)));
         addresses.truncate(MAX_ADDRESSES);
         self.server.addresses = addresses;
     }

@@ -13,7 +13,7 @@ pub struct Server {
     pub id: String,
     /// The display name, without characters that could deceive; empty if the server sends none.
     pub name: String,
-    /// The addresses to connect to, best first, at most eight: those it was heard from, then others that it lists.
+    /// The addresses to connect to, best first, at most eight: those its datagrams came from, then others that it lists.
     pub addresses: Vec<SocketAddr>,
     /// The number of connected clients, if the server sent it.
     pub clients: Option<u32>,
@@ -23,8 +23,8 @@ pub struct Server {
     pub tls: bool,
     /// How the server was found.
     pub via: DiscoveryMethod,
-    /// When the server was last heard.
-    pub heard: Time,
+    /// When the last datagram or response was received from the server.
+    pub last_received: Time,
 }
 
 /// How a server was found.

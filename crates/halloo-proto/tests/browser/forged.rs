@@ -95,7 +95,7 @@ fn flood_of_forged_beacons_hides_no_server_and_is_removed() {
         world.run(100 * MILLI);
         assert!(world.browser.servers().count() <= MAX_SERVERS);
     }
-    assert!(world.browser.left_out() > 50_000);
+    assert!(world.browser.ignored_datagrams() > 50_000);
     let known = world.known();
     assert!(known.contains(&"old") && known.contains(&"new"), "a server that replies is found during the flood");
     assert!(!world.take_changes().contains(&"lost old".to_owned()));

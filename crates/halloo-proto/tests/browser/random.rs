@@ -85,16 +85,16 @@ proptest! {
             prop_assert_eq!(servers.len(), browser.servers().count());
             prop_assert!(servers.len() <= MAX_SERVERS && !servers.contains_key("id5"));
             // Two servers never share an address, and the last change of each server is its current state.
-            let mut heard: Vec<SocketAddr> = Vec::new();
+            let mut addresses: Vec<SocketAddr> = Vec::new();
             for (id, server) in &servers {
                 prop_assert!((1..=8).contains(&server.addresses.len()));
-                let last = Server { heard: server.heard, ..known[id].clone() };
+                let last = Server { last_received: server.last_received, ..known[id].clone() };
                 prop_assert_eq!(&last, server);
-                heard.push(server.addresses[0]);
+                addresses.push(server.addresses[0]);
             }
-            heard.sort();
-            heard.dedup();
-            prop_assert_eq!(heard.len(), servers.len());
+            addresses.sort();
+            addresses.dedup();
+            prop_assert_eq!(addresses.len(), servers.len());
         }
         // Without any response every server is lost in the end, and no timeout is overdue.
         for _ in 0..400 {

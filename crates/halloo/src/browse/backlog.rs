@@ -62,7 +62,7 @@ mod tests {
             auth: false,
             tls: false,
             via: DiscoveryMethod::Udp,
-            heard: Instant::now(),
+            last_received: Instant::now(),
         }
     }
 

@@ -71,8 +71,8 @@ impl Browser {
 
     /// Returns how many datagrams of new servers were ignored because the list was full, most likely due to a flood of
     /// forged beacons.
-    pub fn left_out(&self) -> u64 {
-        self.shared.core().left_out()
+    pub fn ignored_datagrams(&self) -> u64 {
+        self.shared.core().ignored_datagrams()
     }
 
     /// Returns an iterator that blocks until the next event. It ends only if the thread fails, which is logged.

@@ -81,7 +81,7 @@ pub(super) struct Driver {
     #[cfg(feature = "mdns")]
     _service_search: Option<ServiceSearch>,
     /// Whether ignored servers were logged, which happens once.
-    logged_left_out: bool,
+    logged_ignored: bool,
 }
 
 impl Driver {
@@ -114,7 +114,7 @@ impl Driver {
             backlog: Backlog::default(),
             #[cfg(feature = "mdns")]
             _service_search: start_service_search(config, &shared),
-            logged_left_out: false,
+            logged_ignored: false,
         };
         Ok((driver, shared))
     }
@@ -204,7 +204,7 @@ impl Driver {
         while let Some(change) = core.poll_change() {
             self.backlog.add(browser_event(change, self.shared.epoch));
         }
-        if core.left_out() > 0 && !std::mem::replace(&mut self.logged_left_out, true) {
+        if core.ignored_datagrams() > 0 && !std::mem::replace(&mut self.logged_ignored, true) {
             tracing::warn!("more than {MAX_SERVERS} servers found; ignoring further ones, whose beacons may be forged");
         }
         drop(core);

@@ -33,7 +33,7 @@ pub struct ServerInfo {
     pub via: DiscoveryMethod,
     /// When the last beacon or response was received from the server.
     #[serde(skip)]
-    pub heard: Instant,
+    pub last_received: Instant,
 }
 
 /// How well a text matches a server, worst first.
@@ -47,7 +47,7 @@ impl ServerInfo {
     /// Returns the time since the last beacon or response. A server sends no beacons while it has clients, but replies
     /// to a probe every three seconds.
     pub fn age(&self) -> Duration {
-        self.heard.elapsed()
+        self.last_received.elapsed()
     }
 
     /// Returns whether `name` is the name or the id of the server. The case and the form of the characters do not matter,
@@ -82,7 +82,7 @@ impl ServerInfo {
             auth: server.auth,
             tls: server.tls,
             via: server.via,
-            heard: epoch + (server.heard - Time::ZERO),
+            last_received: epoch + (server.last_received - Time::ZERO),
         }
     }
 }
