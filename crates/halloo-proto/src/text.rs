@@ -9,6 +9,10 @@
 /// assert_eq!(halloo_proto::text::escape("abcdef", 3), "abc…");
 /// ```
 pub fn escape(text: &str, limit: usize) -> String {
+    // Most texts need nothing, and one is logged for every client that leaves.
+    if text.len() <= limit && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::new();
     let mut characters = text.chars().peekable();
     let mut last = None;
