@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
+use socket2::SockRef;
 
 use crate::tls::Session;
 
@@ -23,11 +24,17 @@ pub(crate) struct Stream {
     session: Option<Box<Session>>,
 }
 
+/// Limits what the system holds unsent for a socket, where it can. The sockets that a listening socket accepts inherit it.
+pub(crate) fn limit_unsent_bytes(socket: SockRef<'_>) {
+    // If it fails, the system holds more.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
 impl Stream {
     pub(crate) fn plain(socket: TcpStream) -> Stream {
-        // If it fails, the buffer is larger.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let _ = socket2::SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES);
         Stream { socket, session: None }
     }
 

@@ -8,10 +8,11 @@ use halloo_proto::Time;
 use halloo_proto::defaults::{HANDSHAKE_TIMEOUT, NEXT_ADDRESS_DELAY};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use super::connected_socket::ConnectedSocket;
 use super::failure::Failure;
-use crate::stream::Stream;
+use crate::stream::{Stream, limit_unsent_bytes};
 
 /// An attempt to connect to one of several addresses (RFC 8305 section 5): the first that accepts is used.
 #[derive(Debug)]
@@ -79,6 +80,7 @@ impl Dial {
                     self.addresses.push_front(socket.addr);
                 }
                 self.next_at = now;
+                limit_unsent_bytes(SockRef::from(&stream));
                 Some(ConnectedSocket { token, stream: Stream::plain(stream), addr })
             }
             Err(error) => {

@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use halloo_proto::ports::{is_blocked_by_browsers, tcp_candidates};
 use mio::net::TcpListener;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::stream::limit_unsent_bytes;
 use crate::{Config, StartError, port_owners};
 
 /// Connections that the system queues while the server is busy; the system caps the number itself.
@@ -113,6 +114,7 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    limit_unsent_bytes(SockRef::from(&socket));
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
