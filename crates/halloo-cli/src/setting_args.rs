@@ -123,9 +123,12 @@ fn arg(setting: &'static Setting) -> Arg {
 
 /// Replaces the settings that a text names in backticks by their options.
 fn with_options(text: &str) -> String {
-    SETTINGS.iter().fold(text.to_owned(), |text, setting| {
-        text.replace(&format!("`{}`", setting.name), &format!("`--{}`", option_name(setting)))
-    })
+    let replace = |(index, part): (usize, &str)| match SETTINGS.iter().find(|setting| setting.name == part) {
+        _ if index % 2 == 0 => part.to_owned(),
+        Some(setting) => format!("`--{}`", option_name(setting)),
+        None => format!("`{part}`"),
+    };
+    text.split('`').enumerate().map(replace).collect()
 }
 
 fn heading(group: Group) -> &'static str {
