@@ -4,7 +4,9 @@
 
 use std::net::Ipv4Addr;
 
+use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
+use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 use libfuzzer_sys::fuzz_target;
@@ -45,8 +47,9 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn read(bytes: &[u8]) -> Decision {
-    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_try_token: true };
-    read_head(bytes, context, &AccessRules::default(), &HandshakeLimits::default())
+    let mut authenticator = Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]));
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO };
+    read_head(bytes, context, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator)
 }
 
 fn position(bytes: &[u8], what: &[u8]) -> Option<usize> {

@@ -38,6 +38,9 @@ pub struct AccessRules {
     pub allow_public: bool,
     /// The token that every client must send, in addition to passing the other rules; `None` for no token.
     pub token: Option<Token>,
+    /// Whether a client must prove that it knows the token without sending it, as [`proof`](crate::proof) says. `false`
+    /// also accepts the token itself, as most libraries send it.
+    pub token_proof_only: bool,
     /// How a refusal spells these settings.
     pub setting_names: SettingNames,
 }
@@ -95,19 +98,6 @@ impl AccessRules {
         let host = Authority::parse(host);
         let is_configured = host.as_ref().is_some_and(|host| self.is_configured(&host.name));
         self.judge_origin(origins, host.as_ref(), is_configured, peer)
-    }
-
-    /// Checks the tokens of a request. All of them must be right, so that a request is a single guess.
-    ///
-    /// # Errors
-    /// [`Denied::MissingToken`] or [`Denied::WrongToken`].
-    pub fn check_token(&self, given: &[&str]) -> Result<(), Denied> {
-        match &self.token {
-            None => Ok(()),
-            Some(_) if given.is_empty() => Err(Denied::MissingToken),
-            Some(token) if given.iter().all(|given| token.matches(given)) => Ok(()),
-            Some(_) => Err(Denied::WrongToken),
-        }
     }
 
     fn judge_origin<'a>(

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use httparse::Header;
 
 use crate::headers;
+use crate::proof::{Challenge, Exchange, ID_HEADER, PROOF_HEADER};
 use crate::text::escape;
 use crate::token::Token;
 use crate::upgrade::accept_key;
@@ -18,13 +19,13 @@ const MAX_HEADERS: usize = 64;
 /// Maximum length of the text of a refusal in bytes: room for a sentence.
 const MAX_REFUSAL_BYTES: usize = 300;
 
-/// One handshake: the request contains a key, and the response must contain its hash.
+/// One handshake: the request contains a key, and the response must contain its hash, and what else identifies the server.
 ///
 /// ```
 /// use halloo_proto::handshake::{Handshake, Response};
 ///
 /// let handshake = Handshake::new(*b"the sample nonce"); // use random bytes instead
-/// let request = handshake.request(&"ws://192.168.1.5:8765".parse()?, None);
+/// let request = handshake.request(&"ws://192.168.1.5:8765".parse()?);
 /// assert!(request.starts_with(b"GET / HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"));
 /// assert_eq!(handshake.read_response(b"HTTP/1.1 101 Switching", false), Response::Incomplete);
 /// # Ok::<(), halloo_proto::url::UrlError>(())
@@ -32,6 +33,28 @@ const MAX_REFUSAL_BYTES: usize = 300;
 #[derive(Clone, Debug)]
 pub struct Handshake {
     key: String,
+    credential: Option<Credential>,
+    server: Option<ExpectedServer>,
+}
+
+/// How a client shows that it knows the token of the server.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// It sends the token. Use it with TLS only.
+    Token(Token),
+    /// It waits for the challenge of the server, which is in [`Response::Refused`].
+    AwaitChallenge,
+    /// It proves that it knows the token, and the server must prove the same.
+    Proof(Token, Exchange),
+}
+
+/// The server that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedServer {
+    /// Its id.
+    pub id: String,
+    /// Whether the server must confirm its id, which other programs than halloo do not.
+    pub must_confirm: bool,
 }
 
 /// The state of the server's response.
@@ -50,7 +73,12 @@ pub enum Response {
         status: u16,
         /// The text of the response, escaped for a log; the reason phrase if there is no text.
         text: String,
+        /// How to prove that the client knows the token, if the server requires one, and whether the last proof was refused
+        /// only because its challenge was too old.
+        challenge: Option<(Challenge, bool)>,
     },
+    /// The server accepted, but it is not the one that is meant.
+    WrongServer(&'static str),
     /// The response is not a valid WebSocket handshake.
     Invalid(&'static str),
 }
@@ -58,16 +86,35 @@ pub enum Response {
 impl Handshake {
     /// Creates a handshake with this nonce, which must be random for each connection.
     pub fn new(nonce: [u8; 16]) -> Handshake {
-        Handshake { key: STANDARD.encode(nonce) }
+        Handshake { key: STANDARD.encode(nonce), credential: None, server: None }
     }
 
-    /// Returns the request. It has no `Origin`, which is for browsers (RFC 6455 section 10.2). The `token` is in a
+    /// Sets how the client shows that it knows the token.
+    #[must_use]
+    pub fn credential(mut self, credential: Option<Credential>) -> Handshake {
+        self.credential = credential;
+        self
+    }
+
+    /// Sets the server that is meant. Without it, any server at the address is.
+    #[must_use]
+    pub fn server(mut self, server: Option<ExpectedServer>) -> Handshake {
+        self.server = server;
+        self
+    }
+
+    /// Returns the request. It has no `Origin`, which is for browsers (RFC 6455 section 10.2). Credentials are in a
     /// header, which is less exposed than a URL (RFC 6750 section 2.1).
-    pub fn request(&self, url: &Url, token: Option<&Token>) -> Vec<u8> {
-        let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
+    pub fn request(&self, url: &Url) -> Vec<u8> {
+        let credential = match &self.credential {
+            Some(Credential::Token(token)) => format!("Authorization: Bearer {}\r\n", token.reveal()),
+            Some(Credential::Proof(token, exchange)) => format!("Authorization: {}\r\n", exchange.to_header(token)),
+            Some(Credential::AwaitChallenge) | None => String::new(),
+        };
+        let server = self.server.as_ref().map_or_else(String::new, |server| format!("{ID_HEADER}: {}\r\n", server.id));
         format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{token}\r\n",
+             Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{credential}{server}\r\n",
             url.resource(),
             url.authority(),
             self.key
@@ -94,7 +141,12 @@ impl Handshake {
             };
             return match response.code.unwrap_or_default() {
                 101 if response.version != Some(1) => Response::Invalid("its response is not HTTP/1.1"),
-                101 => self.check(response.headers).map_or_else(Response::Invalid, |()| Response::Accepted { head }),
+                101 => match self.check(response.headers) {
+                    Err(reason) => Response::Invalid(reason),
+                    Ok(()) => self
+                        .identify(response.headers)
+                        .map_or_else(Response::WrongServer, |()| Response::Accepted { head }),
+                },
                 100..200 => {
                     skipped = head;
                     continue;
@@ -128,6 +180,28 @@ impl Handshake {
         }
         Ok(())
     }
+
+    /// Checks that the response is from the server that is meant.
+    fn identify(&self, fields: &[Header<'_>]) -> Result<(), &'static str> {
+        let only = |name| headers::all(fields, name).filter(|values| values.len() == 1).map(|values| values[0]);
+        if let Some(expected) = &self.server {
+            match only(ID_HEADER) {
+                Some(id) if id == expected.id => {}
+                None if !expected.must_confirm => {}
+                _ => return Err("it is not the server that was found, so the address belongs to another one now"),
+            }
+        }
+        match &self.credential {
+            Some(Credential::Proof(token, exchange)) => {
+                let is_proven = only(PROOF_HEADER).is_some_and(|proof| exchange.is_server_proof(proof, token));
+                is_proven.then_some(()).ok_or("it did not prove that it knows the token, so it may be an impostor")
+            }
+            Some(Credential::AwaitChallenge) => Err(
+                "it did not ask for a token, so it may be an impostor; if it is the right server, connect without a token",
+            ),
+            Some(Credential::Token(_)) | None => Ok(()),
+        }
+    }
 }
 
 fn refusal(status: u16, phrase: &str, fields: &[Header<'_>], body: &[u8], more: bool) -> Response {
@@ -145,7 +219,8 @@ fn refusal(status: u16, phrase: &str, fields: &[Header<'_>], body: &[u8], more: 
     if let Some(location) = first("location").filter(|location| (300..400).contains(&status) && !location.is_empty()) {
         text.push_str(&describe_redirect(location));
     }
-    Response::Refused { status, text }
+    let challenge = if status == 401 { Challenge::from_headers(fields) } else { None };
+    Response::Refused { status, text, challenge }
 }
 
 /// Returns what to do about a redirect (RFC 9110 section 10.2.2).

@@ -24,6 +24,7 @@ pub fn respond(status: u16, content_type: &str, extra: &[(&str, &str)], body: &[
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        421 => "Misdirected Request",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

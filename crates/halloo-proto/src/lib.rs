@@ -8,8 +8,8 @@
 //! - A WebSocket connection: [`connection`] is its state machine for both roles. It uses [`message`] and [`frame`] to
 //!   read, [`keepalive`] and [`read_pauses`] to detect a dead peer, and [`close`] to close. [`outbox`] queues
 //!   messages for a slow peer, [`deflate`] compresses them.
-//! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], the offers of
-//!   [`extensions`], and the HTTP [`routes`] of the same port. [`handshake`] is the client's side, with [`url`] and
+//! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which [`authenticator`]
+//!   checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port. [`handshake`] is the client's side, with [`url`] and
 //!   [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`interfaces`] orders the addresses to announce, [`ports`] the
@@ -47,7 +47,9 @@ pub mod deflate;
 pub mod extensions;
 
 pub mod access;
+pub mod authenticator;
 pub mod fingerprint;
+pub mod proof;
 pub mod token;
 
 mod headers;

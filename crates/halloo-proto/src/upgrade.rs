@@ -1,5 +1,6 @@
 //! The server's side of a request: a WebSocket handshake (RFC 6455 section 4.2) or another HTTP request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use base64::Engine;
@@ -7,12 +8,15 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
+use crate::Time;
 use crate::access::{AccessRules, Denied};
+use crate::authenticator::{Authenticator, Credentials};
 use crate::extensions::DeflateOffer;
 use crate::headers;
 use crate::http::respond;
 use crate::http_fault::HttpFault;
 use crate::limits::HandshakeLimits;
+use crate::proof::{ClientProof, ID_HEADER, PROOF_HEADER};
 use crate::routes::{self, Route};
 use crate::setting_names::SettingNames;
 use crate::target::Target;
@@ -36,8 +40,8 @@ const TOKEN_PREFIX: &str = "halloo.token.";
 pub struct RequestContext {
     /// The address of the peer.
     pub ip: IpAddr,
-    /// Whether to check a token in the request ([`TokenRateLimiter::allows`](crate::token::TokenRateLimiter::allows)).
-    pub may_try_token: bool,
+    /// When the request was received.
+    pub now: Time,
 }
 
 /// What to do with a request.
@@ -62,6 +66,8 @@ pub enum Decision {
         head_only: bool,
         /// The origin whose pages may read the response, if the request has one.
         origin: Option<String>,
+        /// The proof of the server, for [`PROOF_HEADER`](crate::proof::PROOF_HEADER), if the client sent one.
+        proof: Option<String>,
     },
     /// An `OPTIONS` request that passed the access rules, such as a CORS preflight: send `response` and close.
     Options {
@@ -114,6 +120,9 @@ pub enum Refusal {
     /// The WebSocket version is not 13.
     #[error("the WebSocket version is not supported; use version 13")]
     UnsupportedVersion,
+    /// The request is for another server, which was at this address or is claimed to be.
+    #[error("this is not the server that the client is looking for; search for it again")]
+    OtherServer,
     /// An access rule refuses the request.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -136,7 +145,8 @@ impl Refusal {
             Refusal::UnsupportedMethod => 405,
             Refusal::UnsupportedVersion => 426,
             Refusal::Denied(Denied::MissingHost) => 400,
-            Refusal::Denied(Denied::MissingToken | Denied::WrongToken) => 401,
+            Refusal::Denied(denied) if is_about_token(denied) => 401,
+            Refusal::OtherServer => 421,
             Refusal::Denied(Denied::TooManyWrongTokens) => 429,
             Refusal::Denied(_) => 403,
             _ => 400,
@@ -147,13 +157,30 @@ impl Refusal {
 /// The methods of HTTP requests.
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
+/// Returns whether the client may try again with the token, or with a proof of it.
+fn is_about_token(denied: &Denied) -> bool {
+    matches!(denied, Denied::MissingToken | Denied::WrongToken | Denied::StaleProof | Denied::TokenInClear)
+}
+
 /// Parses the request head at the start of `bytes`, and decides what to do with the request.
-pub fn read_head(bytes: &[u8], context: RequestContext, rules: &AccessRules, limits: &HandshakeLimits) -> Decision {
-    decide(bytes, context, rules, limits).unwrap_or_else(|Refused { reason, origin }| {
-        let mut headers: Vec<(&str, &str)> = match reason {
+pub fn read_head(
+    bytes: &[u8],
+    context: RequestContext,
+    rules: &AccessRules,
+    limits: &HandshakeLimits,
+    authenticator: &mut Authenticator,
+) -> Decision {
+    decide(bytes, context, rules, limits, authenticator).unwrap_or_else(|Refused { reason, origin }| {
+        let is_stale = reason == Refusal::Denied(Denied::StaleProof);
+        let challenge = authenticator.challenger().issue(context.now).to_header(is_stale);
+        let mut headers: Vec<(&str, &str)> = match &reason {
             Refusal::UnsupportedVersion => vec![("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
             Refusal::UnsupportedMethod => vec![("Allow", METHODS)],
-            Refusal::Denied(Denied::MissingToken | Denied::WrongToken) => vec![("WWW-Authenticate", "Bearer")],
+            Refusal::Denied(denied) if is_about_token(denied) => {
+                let bearer = (!rules.token_proof_only).then_some("Bearer");
+                let schemes = std::iter::once(challenge.as_str()).chain(bearer);
+                schemes.map(|scheme| ("WWW-Authenticate", scheme)).collect()
+            }
             Refusal::Denied(Denied::TooManyWrongTokens) => vec![("Retry-After", "10")],
             _ => Vec::new(),
         };
@@ -189,6 +216,7 @@ fn decide(
     context: RequestContext,
     rules: &AccessRules,
     limits: &HandshakeLimits,
+    authenticator: &mut Authenticator,
 ) -> Result<Decision, Refused> {
     if bytes.first() == Some(&0x16) {
         return Err(Refusal::UnexpectedTls.into());
@@ -222,11 +250,13 @@ fn decide(
             let missing = "`Upgrade: websocket` is missing; a proxy may have removed it";
             return Err(Refusal::InvalidHandshake(missing).into());
         }
+        let mut proof = None;
         if route.needs_token {
             let readable = origin.clone().filter(|_| route.is_readable_across_origins());
-            request.check_token(context, rules).map_err(|reason| Refused { reason, origin: readable })?;
+            let checked = request.check_token(context, rules, authenticator);
+            proof = checked.map_err(|reason| Refused { reason, origin: readable })?;
         }
-        return Ok(Decision::Respond { route, head_only: !get, origin });
+        return Ok(Decision::Respond { route, head_only: !get, origin, proof });
     }
     let invalid = |what| Err(Refusal::InvalidHandshake(what).into());
     if !get {
@@ -247,7 +277,14 @@ fn decide(
     if !KEY.decode(key).is_ok_and(|key| key.len() == 16) {
         return invalid("Sec-WebSocket-Key must be 16 bytes in base64");
     }
-    request.check_token(context, rules)?;
+    let id = authenticator.challenger().id();
+    let id = match request.all("halloo-id")?[..] {
+        [] => String::new(),
+        [expected] if expected == id => format!("{ID_HEADER}: {id}\r\n"),
+        _ => return Err(Refusal::OtherServer.into()),
+    };
+    let proof = request.check_token(context, rules, authenticator)?;
+    let proof = proof.map_or_else(String::new, |proof| format!("{PROOF_HEADER}: {proof}\r\n"));
     let accept = accept_key(key);
     // A server may only accept what was offered, and a browser that offered a subprotocol fails if none is accepted.
     let offered = request.all("sec-websocket-protocol")?;
@@ -257,7 +294,7 @@ fn decide(
     };
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n{subprotocol}\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n{subprotocol}{id}{proof}\r\n"
     );
     let deflate = DeflateOffer::first_in(&request.all("sec-websocket-extensions")?);
     Ok(Decision::Accept { head, response: response.into_bytes(), deflate })
@@ -306,28 +343,34 @@ impl<'b> Request<'_, '_, 'b> {
         Ok(respond(204, "", &headers, b"", true))
     }
 
-    /// Checks the tokens in the query, in the subprotocols and in `Authorization` (RFC 6750 section 2.1).
-    fn check_token(&self, context: RequestContext, rules: &AccessRules) -> Result<(), Refusal> {
+    /// Checks the tokens in the query, in the subprotocols and in `Authorization` (RFC 6750 section 2.1), and the proofs in
+    /// the last two. Returns the proof of the server, if the client sent one.
+    fn check_token(
+        &self,
+        context: RequestContext,
+        rules: &AccessRules,
+        authenticator: &mut Authenticator,
+    ) -> Result<Option<String>, Refusal> {
         if rules.token.is_none() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut given = Credentials::default();
         let in_query = self.target.query.split('&').filter_map(|pair| pair.strip_prefix("token="));
-        let in_query: Vec<_> = in_query.map(Token::decode).collect();
-        let mut given: Vec<&str> = in_query.iter().map(|token| &**token).collect();
-        let offered = self.all("sec-websocket-protocol")?;
-        given.extend(
-            offered.iter().flat_map(|list| list.split(',')).filter_map(|p| p.trim().strip_prefix(TOKEN_PREFIX)),
-        );
+        given.tokens.extend(in_query.map(Token::decode));
+        for item in self.all("sec-websocket-protocol")?.into_iter().flat_map(|list| list.split(',')).map(str::trim) {
+            given.tokens.extend(item.strip_prefix(TOKEN_PREFIX).map(Cow::from));
+            given.proofs.extend(ClientProof::from_subprotocol(item));
+        }
         for credentials in self.all("authorization")? {
+            given.proofs.extend(ClientProof::from_header(credentials));
             match credentials.split_once(' ') {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => given.push(token.trim_matches(' ')),
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                    given.tokens.push(token.trim_matches(' ').into());
+                }
                 _ => {}
             }
         }
-        if !given.is_empty() && !context.may_try_token {
-            return Err(Denied::TooManyWrongTokens.into());
-        }
-        Ok(rules.check_token(&given)?)
+        Ok(authenticator.check(rules, &given, context.ip, context.now)?)
     }
 
     /// Returns whether a list of tokens, possibly in several headers, contains `token`.

@@ -4,7 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use halloo_proto::Time;
 use halloo_proto::access::{AccessRules, Denied, is_host_setting, is_origin_setting};
+use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::setting_names::SettingNames;
 use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
@@ -66,12 +68,17 @@ fn origin() -> impl Strategy<Value = String> {
 fn refusal(rules: &AccessRules, host: &str, origins: &[String], peer: IpAddr) -> Option<Refusal> {
     let origins: String = origins.iter().map(|origin| format!("Origin: {origin}\r\n")).collect();
     let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n{origins}\r\n");
-    let context = RequestContext { ip: peer, may_try_token: true };
-    match read_head(head.as_bytes(), context, rules, &HandshakeLimits::default()) {
+    let context = RequestContext { ip: peer, now: Time::ZERO };
+    match read_head(head.as_bytes(), context, rules, &HandshakeLimits::default(), &mut authenticator()) {
         Decision::Respond { .. } => None,
         Decision::Refuse { reason, .. } => Some(reason),
         other => panic!("{other:?}"),
     }
+}
+
+/// An authenticator without history.
+fn authenticator() -> Authenticator {
+    Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]))
 }
 
 proptest! {

@@ -4,7 +4,9 @@
 
 use std::net::Ipv4Addr;
 
+use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
+use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
@@ -18,8 +20,8 @@ fn negotiate(headers: &[&str]) -> (Option<DeflateOffer>, String) {
         "GET / HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offers}\r\n"
     );
-    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), may_try_token: true };
-    let decision = read_head(request.as_bytes(), context, &AccessRules::default(), &HandshakeLimits::default());
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO };
+    let decision = read_head(request.as_bytes(), context, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator());
     let Decision::Accept { mut response, deflate, .. } = decision else { panic!("{decision:?}") };
     if let Some(offer) = deflate {
         offer.accept_in(&mut response);
@@ -28,6 +30,11 @@ fn negotiate(headers: &[&str]) -> (Option<DeflateOffer>, String) {
     assert!(response.ends_with("\r\n\r\n") && response.matches("\r\n\r\n").count() == 1, "{response:?}");
     let accepted = response.split("\r\n").find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
     (deflate, accepted.unwrap_or_default().to_owned())
+}
+
+/// An authenticator without history.
+fn authenticator() -> Authenticator {
+    Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]))
 }
 
 #[test]

@@ -4,8 +4,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
-use halloo_proto::handshake::{Handshake, Response};
+use halloo_proto::authenticator::{Authenticator, Challenger};
+use halloo_proto::handshake::{Credential, Handshake, Response};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
@@ -14,7 +16,7 @@ use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), may_try_token: true };
+const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO };
 
 fn read(text: &str) -> Response {
     Handshake::new(NONCE).read_response(text.as_bytes(), false)
@@ -30,15 +32,20 @@ fn response_with(line: &str, replacement: &str) -> String {
     valid.replace(line, replacement)
 }
 
+/// An authenticator without history.
+fn authenticator() -> Authenticator {
+    Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]))
+}
+
 #[test]
 fn client_and_server_of_this_crate_accept_each_other() {
     let handshake = Handshake::new(NONCE);
-    let request = handshake.request(&"ws://192.168.1.5:8765/a?b=c".parse().unwrap(), None);
+    let request = handshake.request(&"ws://192.168.1.5:8765/a?b=c".parse().unwrap());
     let text = String::from_utf8(request.clone()).unwrap();
     assert!(text.starts_with("GET /a?b=c HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n"), "{text}");
     assert!(text.contains(KEY) && !text.contains("Origin") && !text.contains("Authorization"), "{text}");
     let Decision::Accept { head, mut response, .. } =
-        read_head(&request, CONTEXT, &AccessRules::default(), &HandshakeLimits::default())
+        read_head(&request, CONTEXT, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator())
     else {
         panic!()
     };
@@ -59,8 +66,11 @@ fn client_and_server_of_this_crate_accept_each_other() {
 fn server_accepts_the_token_in_the_request() {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::from(NONCE));
-    let request = |token: &Token| Handshake::new(NONCE).request(&"ws://127.0.0.1:8765".parse().unwrap(), Some(token));
-    let decision = |token: &Token| read_head(&request(token), CONTEXT, &rules, &HandshakeLimits::default());
+    let request = |token: &Token| {
+        let handshake = Handshake::new(NONCE).credential(Some(Credential::Token(token.clone())));
+        handshake.request(&"ws://127.0.0.1:8765".parse().unwrap())
+    };
+    let decision = |token: &Token| read_head(&request(token), CONTEXT, &rules, &HandshakeLimits::default(), &mut authenticator());
     assert!(matches!(decision(&Token::from(NONCE)), Decision::Accept { .. }));
     assert!(matches!(decision(&Token::from([0; 16])), Decision::Refuse { reason, .. } if reason.status() == 401));
 }
@@ -105,7 +115,7 @@ fn invalid_responses_are_rejected() {
 
 #[test]
 fn refusal_contains_the_text_of_the_response() {
-    let refused = |status, text: &str| Response::Refused { status, text: text.into() };
+    let refused = |status, text: &str| Response::Refused { status, text: text.into(), challenge: None };
     let plain = "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain; charset=utf-8\r\n";
     let whole = format!("{plain}Content-Length: 8\r\n\r\nnot you\n\x1b more");
     assert_eq!(read(&whole), refused(403, "not you"));
@@ -129,7 +139,7 @@ fn endless_responses_are_rejected() {
     let headers = format!("HTTP/1.1 101 X\r\n{}", "a: b\r\n".repeat(100));
     assert!(matches!(read(&headers), Response::Invalid(why) if why.contains("large")));
     let long = format!("HTTP/1.1 503 Busy\r\nContent-Type: text/plain\r\n\r\n{}", "x".repeat(9000));
-    let Response::Refused { status: 503, text } = read(&long) else { panic!() };
+    let Response::Refused { status: 503, text, .. } = read(&long) else { panic!() };
     assert!(text.len() <= 303, "{}", text.len());
 }
 
@@ -146,7 +156,7 @@ fn interim_responses_are_skipped() {
             }
         }
         let refused = format!("{interim}HTTP/1.1 403 Forbidden\r\n\r\n");
-        assert_eq!(read(&refused), Response::Refused { status: 403, text: "Forbidden".into() });
+        assert_eq!(read(&refused), Response::Refused { status: 403, text: "Forbidden".into(), challenge: None });
     }
     let endless = hints.repeat(1000);
     assert_eq!(read(&endless[..8000]), Response::Incomplete);
@@ -163,7 +173,7 @@ fn redirect_names_its_location() {
         ("game?a=b", "connect to that path"),
     ] {
         for status in [301, 302, 303, 307, 308] {
-            let Response::Refused { status: got, text } =
+            let Response::Refused { status: got, text, .. } =
                 read(&format!("HTTP/1.1 {status} Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"))
             else {
                 panic!()

@@ -4,18 +4,20 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
+use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
-const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 2)), may_try_token: true };
+const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 2)), now: Time::ZERO };
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13";
 const TOKEN: &str = "tilde~token-of-22-bytes";
 
 fn read(rules: &AccessRules, head: &str) -> Decision {
-    read_head(head.as_bytes(), CONTEXT, rules, &HandshakeLimits::default())
+    read_head(head.as_bytes(), CONTEXT, rules, &HandshakeLimits::default(), &mut authenticator())
 }
 
 /// Returns the status and the response of a decision; the path in place of the content of a route.
@@ -34,6 +36,11 @@ fn with_token() -> AccessRules {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::new(TOKEN).unwrap());
     rules
+}
+
+/// An authenticator without history.
+fn authenticator() -> Authenticator {
+    Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]))
 }
 
 #[test]
@@ -203,7 +210,7 @@ fn fault_of_a_request_is_named() {
         // A head that arrives in pieces gets the same response.
         for end in 0..head.len() {
             let piece =
-                read_head(&head.as_bytes()[..end], CONTEXT, &AccessRules::default(), &HandshakeLimits::default());
+                read_head(&head.as_bytes()[..end], CONTEXT, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator());
             assert!(
                 piece == Decision::Incomplete || piece == read(&AccessRules::default(), head),
                 "{:?}",
@@ -218,7 +225,7 @@ fn fault_of_a_request_is_named() {
     }
     let latin = [b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://\xe9\r\n\r\n".as_slice()];
     let Decision::Refuse { reason, .. } =
-        read_head(latin[0], CONTEXT, &AccessRules::default(), &HandshakeLimits::default())
+        read_head(latin[0], CONTEXT, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator())
     else {
         panic!()
     };

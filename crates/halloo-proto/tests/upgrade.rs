@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
+use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
@@ -11,10 +13,10 @@ const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgra
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-const LAN_PEER: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), may_try_token: true };
+const LAN_PEER: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), now: Time::ZERO };
 
 fn read(bytes: impl AsRef<[u8]>) -> Decision {
-    read_head(bytes.as_ref(), LAN_PEER, &AccessRules::default(), &HandshakeLimits::default())
+    read_head(bytes.as_ref(), LAN_PEER, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -35,6 +37,11 @@ fn respond(bytes: impl AsRef<[u8]>) -> (u16, String) {
             (reason.status(), response)
         }
     }
+}
+
+/// An authenticator without history.
+fn authenticator() -> Authenticator {
+    Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]))
 }
 
 #[test]
@@ -191,7 +198,7 @@ fn http_requests_are_subject_to_the_access_rules() {
     }
     let route = halloo_proto::routes::find("/status");
     let decision = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None });
+    assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None, proof: None });
     assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
 }
 
@@ -242,10 +249,10 @@ fn mutated_heads_never_panic() {
 const TOKEN: &str = "a-token-of-22-letters.";
 
 /// The same for a server that requires [`TOKEN`].
-fn respond_with_token(head: impl AsRef<[u8]>, may_try_token: bool) -> (u16, String) {
+fn respond_with_token(head: impl AsRef<[u8]>, authenticator: &mut Authenticator) -> (u16, String) {
     let mut rules = AccessRules::default();
     rules.token = Some(Token::new(TOKEN).expect("long enough"));
-    match read_head(head.as_ref(), RequestContext { may_try_token, ..LAN_PEER }, &rules, &HandshakeLimits::default()) {
+    match read_head(head.as_ref(), LAN_PEER, &rules, &HandshakeLimits::default(), authenticator) {
         Decision::Incomplete => (0, String::new()),
         Decision::Accept { response, .. } => (101, text(&response)),
         Decision::Respond { route, .. } => (200, route.path.to_owned()),
@@ -285,8 +292,8 @@ fn token_is_accepted_in_the_query_the_authorization_header_and_the_subprotocols(
         ("Origin: http://192.168.1.5:8765", format!("Origin: http://evil.com\r\nAuthorization: Bearer {TOKEN}"), 403),
     ] {
         let head = GOOD.replacen(from, &to, 1);
-        assert_eq!(respond_with_token(&head, true).0, expected, "{to}");
-        assert!(!respond_with_token(&head, true).1.contains(TOKEN), "{to}");
+        assert_eq!(respond_with_token(&head, &mut authenticator()).0, expected, "{to}");
+        assert!(!respond_with_token(&head, &mut authenticator()).1.contains(TOKEN), "{to}");
     }
 }
 
@@ -294,7 +301,7 @@ fn token_is_accepted_in_the_query_the_authorization_header_and_the_subprotocols(
 fn subprotocol_with_the_token_is_never_accepted() {
     let offer = |offer: &str| {
         let head = GOOD.replace("Sec-WebSocket-Protocol: chat", &format!("Sec-WebSocket-Protocol: {offer}"));
-        let (status, response) = respond_with_token(head, true);
+        let (status, response) = respond_with_token(head, &mut authenticator());
         assert_eq!(status, 101, "{offer}");
         let line = response.lines().find(|line| line.starts_with("Sec-WebSocket-Protocol"));
         line.map(str::to_owned)
@@ -320,7 +327,7 @@ fn only_public_routes_need_no_token() {
         (&format!("/status?token={TOKEN}"), 200),
         ("/status?token=wrong", 401),
     ] {
-        let (status, text) = respond_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), true);
+        let (status, text) = respond_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), &mut authenticator());
         assert_eq!(status, expected, "{path}");
         if status == 401 {
             assert!(text.contains("\r\nWWW-Authenticate: Bearer\r\n") && text.contains("token"), "{text}");
@@ -330,14 +337,18 @@ fn only_public_routes_need_no_token() {
 
 #[test]
 fn tokens_are_not_checked_beyond_the_rate_limit() {
+    let mut limited = authenticator();
+    for _ in 0..10 {
+        assert_eq!(respond_with_token(GOOD.replace("room=1", "token=wrong"), &mut limited).0, 401);
+    }
     for token in [TOKEN, "wrong"] {
         let head = GOOD.replace("room=1", &format!("token={token}"));
-        let (status, text) = respond_with_token(head, false);
+        let (status, text) = respond_with_token(head, &mut limited);
         assert_eq!(status, 429);
         assert!(text.contains("\r\nRetry-After: 10\r\n") && text.contains("wait"), "{text}");
     }
-    assert_eq!(respond_with_token(GOOD, false).0, 401, "a missing token is not a guess");
-    assert_eq!(respond_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", false).0, 200);
+    assert_eq!(respond_with_token(GOOD, &mut limited).0, 401, "a missing token is not a guess");
+    assert_eq!(respond_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &mut limited).0, 200);
 }
 
 #[test]
@@ -367,7 +378,7 @@ fn refusals_name_the_setting_that_allows_the_request_as_the_program_spells_it() 
         for (setting_names, advice) in names.into_iter().zip(advice) {
             let mut rules = AccessRules::default();
             rules.setting_names = setting_names;
-            match read_head(head.as_bytes(), LAN_PEER, &rules, &HandshakeLimits::default()) {
+            match read_head(head.as_bytes(), LAN_PEER, &rules, &HandshakeLimits::default(), &mut authenticator()) {
                 Decision::Refuse { response, .. } => assert!(text(&response).contains(advice), "{}", text(&response)),
                 other => panic!("{other:?}"),
             }

@@ -37,6 +37,15 @@ pub enum Denied {
     /// The token is wrong.
     #[error("wrong token; the server may have a new one since its restart, so get its invitation link again")]
     WrongToken,
+    /// The client proved its knowledge of the token for a challenge that is too old, was used, or is not of this server.
+    #[error("the proof of the token is for a challenge that has expired or was used; send one for the new challenge")]
+    StaleProof,
+    /// The token itself was sent, but only a proof is accepted.
+    #[error(
+        "this server only accepts a proof of the token, and not the token itself; use a halloo client, or open the \
+         invitation link in a browser"
+    )]
+    TokenInClear,
     /// The token was not checked, after many wrong ones from the same address.
     #[error("too many wrong tokens from your address; wait ten seconds")]
     TooManyWrongTokens,
