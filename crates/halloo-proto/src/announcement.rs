@@ -112,6 +112,9 @@ pub struct Reply<'a> {
     pub auth: bool,
     /// Whether the server uses TLS.
     pub tls: bool,
+    /// A challenge, if a token is required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
 }
 
 impl Reply<'_> {
@@ -162,6 +165,9 @@ pub struct Announcement {
     /// Whether the server uses TLS.
     #[serde(deserialize_with = "or_none")]
     pub tls: Option<bool>,
+    /// A challenge for a proof of the token; only in a reply.
+    #[serde(deserialize_with = "or_none")]
+    pub challenge: Option<String>,
 }
 
 impl Announcement {
@@ -227,8 +233,9 @@ mod tests {
             port: 65535,
             addresses: vec![[255; 4].into(); 50],
             clients: 1000,
-            auth: false,
+            auth: true,
             tls: false,
+            challenge: Some("A".repeat(32)),
         };
         let bytes = reply.encode(probe.len()).unwrap();
         assert!(bytes.len() <= probe.len());

@@ -136,7 +136,12 @@ impl Authenticator {
         outcome
     }
 
-    fn check_proof(&mut self, given: &ClientProof<'_>, token: &crate::token::Token, now: Time) -> Result<String, Denied> {
+    fn check_proof(
+        &mut self,
+        given: &ClientProof<'_>,
+        token: &crate::token::Token,
+        now: Time,
+    ) -> Result<String, Denied> {
         let issued = self.challenger.issued_at(given.challenge).ok_or(Denied::StaleProof)?;
         if issued < self.not_before || now > issued + CHALLENGE_TIMEOUT {
             return Err(Denied::StaleProof);

@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use httparse::Header;
 
+use crate::credential::Credential;
 use crate::headers;
-use crate::proof::{Challenge, Exchange, ID_HEADER, PROOF_HEADER};
+use crate::proof::{Challenge, ID_HEADER, PROOF_HEADER};
 use crate::text::escape;
-use crate::token::Token;
 use crate::upgrade::accept_key;
 use crate::url::Url;
 
@@ -35,17 +35,6 @@ pub struct Handshake {
     key: String,
     credential: Option<Credential>,
     server: Option<ExpectedServer>,
-}
-
-/// How a client shows that it knows the token of the server.
-#[derive(Clone, Debug)]
-pub enum Credential {
-    /// It sends the token. Use it with TLS only.
-    Token(Token),
-    /// It waits for the challenge of the server, which is in [`Response::Refused`].
-    AwaitChallenge,
-    /// It proves that it knows the token, and the server must prove the same.
-    Proof(Token, Exchange),
 }
 
 /// The server that is meant.
@@ -103,14 +92,16 @@ impl Handshake {
         self
     }
 
+    /// Returns how the client shows that it knows the token.
+    pub fn given_credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
+    }
+
     /// Returns the request. It has no `Origin`, which is for browsers (RFC 6455 section 10.2). Credentials are in a
     /// header, which is less exposed than a URL (RFC 6750 section 2.1).
     pub fn request(&self, url: &Url) -> Vec<u8> {
-        let credential = match &self.credential {
-            Some(Credential::Token(token)) => format!("Authorization: Bearer {}\r\n", token.reveal()),
-            Some(Credential::Proof(token, exchange)) => format!("Authorization: {}\r\n", exchange.to_header(token)),
-            Some(Credential::AwaitChallenge) | None => String::new(),
-        };
+        let credential = self.credential.as_ref().and_then(Credential::authorization);
+        let credential = credential.map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
         let server = self.server.as_ref().map_or_else(String::new, |server| format!("{ID_HEADER}: {}\r\n", server.id));
         format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -191,16 +182,7 @@ impl Handshake {
                 _ => return Err("it is not the server that was found, so the address belongs to another one now"),
             }
         }
-        match &self.credential {
-            Some(Credential::Proof(token, exchange)) => {
-                let is_proven = only(PROOF_HEADER).is_some_and(|proof| exchange.is_server_proof(proof, token));
-                is_proven.then_some(()).ok_or("it did not prove that it knows the token, so it may be an impostor")
-            }
-            Some(Credential::AwaitChallenge) => Err(
-                "it did not ask for a token, so it may be an impostor; if it is the right server, connect without a token",
-            ),
-            Some(Credential::Token(_)) | None => Ok(()),
-        }
+        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(only(PROOF_HEADER)))
     }
 }
 

@@ -60,6 +60,7 @@ mod target;
 pub mod text;
 pub mod upgrade;
 
+pub mod credential;
 pub mod handshake;
 pub mod reconnect;
 pub mod url;

@@ -47,8 +47,8 @@ impl Challenge {
     }
 
     /// Returns the challenge of a 401 response, and whether the proof before it was refused only because its challenge was
-    /// too old.
-    pub(crate) fn from_headers(fields: &[Header<'_>]) -> Option<(Challenge, bool)> {
+    /// too old. `None` if it has none.
+    pub fn from_headers(fields: &[Header<'_>]) -> Option<(Challenge, bool)> {
         let all = headers::all(fields, "www-authenticate")?;
         let given = all.into_iter().find_map(|value| parameters(value, SCHEME))?;
         let value = |name| given.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|&(_, value)| value);

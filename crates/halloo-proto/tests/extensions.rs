@@ -21,7 +21,13 @@ fn negotiate(headers: &[&str]) -> (Option<DeflateOffer>, String) {
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offers}\r\n"
     );
     let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO };
-    let decision = read_head(request.as_bytes(), context, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator());
+    let decision = read_head(
+        request.as_bytes(),
+        context,
+        &AccessRules::default(),
+        &HandshakeLimits::default(),
+        &mut authenticator(),
+    );
     let Decision::Accept { mut response, deflate, .. } = decision else { panic!("{decision:?}") };
     if let Some(offer) = deflate {
         offer.accept_in(&mut response);

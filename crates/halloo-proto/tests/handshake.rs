@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
 use halloo_proto::authenticator::{Authenticator, Challenger};
-use halloo_proto::handshake::{Credential, Handshake, Response};
+use halloo_proto::credential::Credential;
+use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
@@ -70,7 +71,8 @@ fn server_accepts_the_token_in_the_request() {
         let handshake = Handshake::new(NONCE).credential(Some(Credential::Token(token.clone())));
         handshake.request(&"ws://127.0.0.1:8765".parse().unwrap())
     };
-    let decision = |token: &Token| read_head(&request(token), CONTEXT, &rules, &HandshakeLimits::default(), &mut authenticator());
+    let decision =
+        |token: &Token| read_head(&request(token), CONTEXT, &rules, &HandshakeLimits::default(), &mut authenticator());
     assert!(matches!(decision(&Token::from(NONCE)), Decision::Accept { .. }));
     assert!(matches!(decision(&Token::from([0; 16])), Decision::Refuse { reason, .. } if reason.status() == 401));
 }

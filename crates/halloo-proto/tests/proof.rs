@@ -8,7 +8,8 @@ use std::time::Duration;
 use halloo_proto::Time;
 use halloo_proto::access::{AccessRules, Denied};
 use halloo_proto::authenticator::{Authenticator, CHALLENGE_TIMEOUT, Challenger};
-use halloo_proto::handshake::{Credential, ExpectedServer, Handshake, Response};
+use halloo_proto::credential::Credential;
+use halloo_proto::handshake::{ExpectedServer, Handshake, Response};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::proof::{Challenge, Exchange};
 use halloo_proto::token::Token;
@@ -233,7 +234,8 @@ fn web_page_proves_the_token_in_a_subprotocol_that_is_never_accepted() {
     assert!(response.contains("\r\nSec-WebSocket-Protocol: halloo.v1\r\n"), "{response}");
     assert!(response.contains(&format!("\r\nHalloo-Proof: {}\r\n", exchange.server_proof(&token()))), "{response}");
     assert_eq!(server.refusal(with(&offer).as_bytes()), Some(Refusal::Denied(Denied::StaleProof)));
-    for malformed in ["halloo.proof.", "halloo.proof.a", "halloo.proof.a.b", "halloo.proof.a.b.c.d", "halloo.proof..."] {
+    for malformed in ["halloo.proof.", "halloo.proof.a", "halloo.proof.a.b", "halloo.proof.a.b.c.d", "halloo.proof..."]
+    {
         assert!(server.refusal(with(malformed).as_bytes()).is_some(), "{malformed}");
     }
 }
@@ -242,10 +244,8 @@ fn web_page_proves_the_token_in_a_subprotocol_that_is_never_accepted() {
 fn status_is_proven_like_a_handshake() {
     let mut server = Server::new();
     let exchange = Exchange::new(server.challenge(), [1; 16]);
-    let head = format!(
-        "GET /status HTTP/1.1\r\nHost: 192.168.1.5\r\nAuthorization: {}\r\n\r\n",
-        exchange.to_header(&token())
-    );
+    let head =
+        format!("GET /status HTTP/1.1\r\nHost: 192.168.1.5\r\nAuthorization: {}\r\n\r\n", exchange.to_header(&token()));
     match server.decide(head.as_bytes()) {
         Decision::Respond { proof: Some(proof), .. } => assert!(exchange.is_server_proof(&proof, &token())),
         other => panic!("{other:?}"),

@@ -209,8 +209,13 @@ fn fault_of_a_request_is_named() {
         assert!(text.contains("malformed HTTP request") && text.contains(fault), "{head:?}: {text}");
         // A head that arrives in pieces gets the same response.
         for end in 0..head.len() {
-            let piece =
-                read_head(&head.as_bytes()[..end], CONTEXT, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator());
+            let piece = read_head(
+                &head.as_bytes()[..end],
+                CONTEXT,
+                &AccessRules::default(),
+                &HandshakeLimits::default(),
+                &mut authenticator(),
+            );
             assert!(
                 piece == Decision::Incomplete || piece == read(&AccessRules::default(), head),
                 "{:?}",

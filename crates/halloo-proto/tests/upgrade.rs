@@ -327,7 +327,8 @@ fn only_public_routes_need_no_token() {
         (&format!("/status?token={TOKEN}"), 200),
         ("/status?token=wrong", 401),
     ] {
-        let (status, text) = respond_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), &mut authenticator());
+        let (status, text) =
+            respond_with_token(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"), &mut authenticator());
         assert_eq!(status, expected, "{path}");
         if status == 401 {
             assert!(text.contains("\r\nWWW-Authenticate: Bearer\r\n") && text.contains("token"), "{text}");

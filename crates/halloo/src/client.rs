@@ -15,6 +15,7 @@ mod lookup;
 mod resolve;
 mod route;
 
+mod authentication;
 mod dial;
 mod opening_handshake;
 
@@ -22,6 +23,7 @@ mod connection;
 
 mod connected_socket;
 mod failure;
+mod identity;
 mod mask_keys;
 
 mod status;

@@ -62,13 +62,10 @@ impl Discovery {
         registry: mio::Registry,
         [token, network]: [mio::Token; 2],
     ) -> Discovery {
-        let mut seed = [0; 8];
-        // Without entropy, the id is the same after a restart, which clients then cannot recognise.
-        let _ = getrandom::fill(&mut seed);
-        let id: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        shared.id.get_or_init(|| id.clone());
+        let id = shared.challenger.id().to_owned();
+        let seed = u64::from_str_radix(&id, 16).unwrap_or_default();
         let mut discovery = Discovery {
-            announcer: Announcer::new(config.discovery, config.discovery_interval, u64::from_ne_bytes(seed)),
+            announcer: Announcer::new(config.discovery, config.discovery_interval, seed),
             networks: Networks::new(config, &registry, network),
             changed: false,
             shared: Arc::clone(shared),
@@ -235,7 +232,7 @@ impl Discovery {
         if !self.is_enabled() || !is_near || !self.responder.allows(*from.ip(), now) {
             return None;
         }
-        let mut reply = self.reply(self.shared.clients());
+        let mut reply = self.reply(self.shared.clients(), now);
         reply.ip = interfaces::address_towards(*from.ip())?;
         reply.nonce = request.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
@@ -244,7 +241,8 @@ impl Discovery {
     }
 
     /// Returns the description of this server; it is the object of `/discovery.json`.
-    pub(crate) fn reply(&self, clients: usize) -> Reply<'_> {
+    pub(crate) fn reply(&self, clients: usize, now: Time) -> Reply<'_> {
+        let auth = self.shared.security.token.is_some();
         Reply {
             service: "websocket_server_reply",
             v: 2,
@@ -255,7 +253,8 @@ impl Discovery {
             port: self.shared.port,
             addresses: self.addresses(),
             clients,
-            auth: self.shared.security.token.is_some(),
+            auth,
+            challenge: auth.then(|| self.shared.challenger.issue(now).text),
             tls: self.shared.security.tls,
         }
     }

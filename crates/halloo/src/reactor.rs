@@ -53,7 +53,7 @@ use ingress::Ingress;
 use listener::Listener;
 
 use crate::discovery::Discovery;
-use crate::security::Security;
+use crate::security::{Security, new_challenger};
 use crate::shared::Shared;
 use crate::{Config, Event, StartError};
 
@@ -103,13 +103,14 @@ impl Reactor {
             config.access.own_host = gethostname::gethostname().into_string().ok();
         }
         let port = listener.port().map_err(StartError::system("read the port of the listening socket"))?;
-        let ingress = Ingress::new(&config);
+        let challenger = new_challenger().map_err(StartError::system("get random numbers"))?;
+        let ingress = Ingress::new(&config, challenger.clone());
         let security = Security {
             token: config.access.token.clone(),
             tls: ingress.handshakes.is_tls(),
             fingerprint: ingress.handshakes.fingerprint(),
         };
-        let shared = Arc::new(Shared::new(config.name.clone(), port, security, first_client));
+        let shared = Arc::new(Shared::new(config.name.clone(), port, security, challenger, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let discovery = Discovery::new(&config, &shared, registry, [DISCOVERY, NETWORK]);

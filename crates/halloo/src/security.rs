@@ -2,6 +2,7 @@
 
 use std::io;
 
+use halloo_proto::authenticator::Challenger;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::token::Token;
 
@@ -50,6 +51,16 @@ pub fn random_token() -> io::Result<Token> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(Token::from(bits))
+}
+
+/// Returns the challenger of a server, with a random id and a random key.
+pub(crate) fn new_challenger() -> io::Result<Challenger> {
+    let (mut id, mut key) = ([0; 8], [0; 32]);
+    getrandom::fill(&mut id)
+        .and_then(|()| getrandom::fill(&mut key))
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Challenger::new(id, key))
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl Server {
     /// Returns the id that distinguishes this server from all others, and from itself before a restart: random, and
     /// new at each start.
     pub fn id(&self) -> &str {
-        self.shared.id.get().map_or("", String::as_str)
+        self.shared.challenger.id()
     }
 
     /// Returns the UDP port on which probes are received; 0 when discovery was off at the start.

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
+
+use halloo_proto::authenticator::Challenger;
 
 use crate::security::Security;
 use crate::{ClientId, Extras, Status};
@@ -15,8 +17,8 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) port: u16,
     pub(crate) security: Security,
-    /// The id of the server, sent in every beacon and reply. It is set before the reactor thread starts.
-    pub(crate) id: OnceLock<String>,
+    /// The id of the server, sent in every beacon and reply, and what issues its challenges.
+    pub(crate) challenger: Challenger,
     /// The UDP port that probes are received on; 0 if there is none.
     pub(crate) discovery_port: AtomicU16,
     pub(crate) running: AtomicBool,
@@ -47,12 +49,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(name: String, port: u16, security: Security, first_client: u64) -> Shared {
+    pub(crate) fn new(
+        name: String,
+        port: u16,
+        security: Security,
+        challenger: Challenger,
+        first_client: u64,
+    ) -> Shared {
         Shared {
             name,
             port,
             security,
-            id: OnceLock::new(),
+            challenger,
             discovery_port: AtomicU16::new(0),
             running: AtomicBool::new(true),
             discovery_enabled: AtomicBool::new(false),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::server::{DiscoveryMethod, Server};
 use crate::Time;
 use crate::announcement::Announcement;
+use crate::proof::Challenge;
 
 /// Maximum number of addresses stored for one server: as many networks as a machine reasonably has.
 const MAX_ADDRESSES: usize = 8;
@@ -58,7 +59,8 @@ struct Suspicion {
 impl Entry {
     pub(super) fn new(id: String, via: DiscoveryMethod, now: Time) -> Entry {
         let (name, addresses, clients) = (String::new(), Vec::new(), None);
-        let server = Server { id, name, addresses, clients, auth: false, tls: false, via, last_received: now };
+        let (auth, tls, challenge) = (false, false, None);
+        let server = Server { id, name, addresses, sources: 0, clients, auth, tls, challenge, via, last_received: now };
         Entry {
             server,
             sources: Vec::new(),
@@ -143,8 +145,11 @@ impl Entry {
         self.server.clients = seen.clients.map(|clients| clients as u32).or(self.server.clients);
         self.server.auth = seen.auth.unwrap_or(self.server.auth);
         self.server.tls = seen.tls.unwrap_or(self.server.tls);
+        let challenge = seen.challenge.as_deref().and_then(|text| Challenge::new(&self.server.id, text));
+        self.server.challenge = challenge.or(self.server.challenge.take());
         self.update_addresses();
-        self.server != Server { last_received: now, ..before }
+        // A reply has a new challenge each time.
+        self.server != Server { last_received: now, challenge: self.server.challenge.clone(), ..before }
     }
 
     /// Handles a sign of life.
@@ -245,6 +250,7 @@ impl Entry {
         let mut addresses = self.sources.clone();
         addresses.extend(self.listed.iter().filter(|listed| !self.sources.contains(listed)));
         addresses.truncate(MAX_ADDRESSES);
+        self.server.sources = self.sources.len();
         self.server.addresses = addresses;
     }
 }

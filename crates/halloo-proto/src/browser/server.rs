@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use crate::Time;
+use crate::proof::Challenge;
 
 /// A server, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +16,16 @@ pub struct Server {
     pub name: String,
     /// The addresses to connect to, best first, at most eight: those its datagrams came from, then others that it lists.
     pub addresses: Vec<SocketAddr>,
+    /// How many of the addresses its datagrams came from; they come first.
+    pub sources: usize,
     /// The number of connected clients, if the server sent it.
     pub clients: Option<u32>,
     /// Whether the server requires a token.
     pub auth: bool,
     /// Whether the server uses TLS.
     pub tls: bool,
+    /// The challenge in its last reply, for a proof of the token.
+    pub challenge: Option<Challenge>,
     /// How the server was found.
     pub via: DiscoveryMethod,
     /// When the last datagram or response was received from the server.

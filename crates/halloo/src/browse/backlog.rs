@@ -58,6 +58,8 @@ mod tests {
             name: String::new(),
             url: String::new(),
             addresses: Vec::new(),
+            sources: 0,
+            challenge: None,
             clients: Some(clients),
             auth: false,
             tls: false,

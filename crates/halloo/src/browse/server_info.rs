@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use halloo_proto::Time;
 use halloo_proto::browser::{DiscoveryMethod, Server};
 use halloo_proto::name::{NameMatch, compare};
+use halloo_proto::proof::Challenge;
 use serde::Serialize;
 
 /// A server that was found.
@@ -23,12 +24,18 @@ pub struct ServerInfo {
     /// Addresses to try, best first, at most eight: those that the server responded or sent beacons from, then others
     /// that it lists.
     pub addresses: Vec<SocketAddr>,
+    /// How many of the addresses the server responded or sent beacons from.
+    #[serde(skip)]
+    pub(crate) sources: usize,
     /// The number of connected clients, if known.
     pub clients: Option<u32>,
     /// Whether the server requires a token.
     pub auth: bool,
     /// Whether the server uses TLS.
     pub tls: bool,
+    /// What a [`Client`](crate::Client) proves its knowledge of the token with, without a round trip to ask for it.
+    #[serde(skip)]
+    pub(crate) challenge: Option<Challenge>,
     /// How the server was found.
     pub via: DiscoveryMethod,
     /// When the last beacon or response was received from the server.
@@ -78,9 +85,11 @@ impl ServerInfo {
             id: server.id,
             name: server.name,
             addresses: server.addresses,
+            sources: server.sources,
             clients: server.clients,
             auth: server.auth,
             tls: server.tls,
+            challenge: server.challenge,
             via: server.via,
             last_received: epoch + (server.last_received - Time::ZERO),
         }

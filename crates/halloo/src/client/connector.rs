@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halloo_proto::Time;
+use halloo_proto::credential::Credential;
 use halloo_proto::defaults::NEXT_ADDRESS_DELAY;
+use halloo_proto::handshake::Handshake;
 use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_status};
-use halloo_proto::token::Token;
 use mio::Registry;
 
+use super::authentication::Authentication;
 use super::config::ClientConfig;
 use super::connected_socket::ConnectedSocket;
 use super::dial::Dial;
@@ -27,7 +29,7 @@ use crate::{ConnectError, Search, tls};
 pub(super) struct Connector {
     route: Route,
     tls: tls::Connector,
-    token: Option<Token>,
+    authentication: Authentication,
     search: Search,
     backoff: Backoff,
     phase: Phase,
@@ -82,11 +84,12 @@ impl Connector {
     /// Returns a connector whose first attempt is due.
     pub(super) fn new(config: &ClientConfig) -> Result<Connector, ConnectError> {
         let route = Route::new(config)?;
+        let token = config.token.as_ref().or(route.token());
         let single_attempt = RetryLimit { max_attempts: Some(1), max_elapsed: None };
         Ok(Connector {
             tls: tls::Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names),
+            authentication: Authentication::new(token.cloned()),
             route,
-            token: config.token.clone(),
             search: config.search.clone(),
             backoff: Backoff::new(if config.reconnect { config.retry_limit } else { single_attempt }, Time::ZERO),
             phase: Phase::Idle(Time::ZERO),
@@ -176,6 +179,7 @@ impl Connector {
         if self.lookup == LookupState::Done {
             self.lookup = LookupState::NotStarted;
         }
+        self.authentication.begin();
         if self.route.known.is_empty() {
             return self.look_up(Failure::no_address(), turn);
         }
@@ -232,8 +236,9 @@ impl Connector {
     }
 
     fn start_handshake(&mut self, mut socket: ConnectedSocket, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
-        let nonce = match turn.mask_keys.handshake_nonce() {
-            Ok(nonce) => nonce,
+        let nonces = turn.mask_keys.handshake_nonce().and_then(|key| Ok((key, turn.mask_keys.handshake_nonce()?)));
+        let (key, nonce) = match nonces {
+            Ok(nonces) => nonces,
             Err(error) => return Some(self.fail(format!("cannot get random numbers: {error}").into(), turn)),
         };
         let Phase::Dialing(dial) = self.leave_phase() else { return None };
@@ -251,14 +256,17 @@ impl Connector {
                 }
             }
         }
-        let mut handshake = Box::new(OpeningHandshake::new(socket, url, self.token.as_ref(), nonce, turn.now));
+        let addr = socket.addr;
+        let credential = self.authentication.credential(addr, url.is_secure(), self.route.challenge(), nonce);
+        let handshake = Handshake::new(key).credential(credential).server(self.route.expected_at(addr));
+        let mut handshake = Box::new(OpeningHandshake::new(socket, url, handshake, turn.now));
         let result = handshake.handle_ready(turn.buffer);
         self.phase = Phase::Handshaking(handshake, dial);
         self.handle_handshake(result?, turn)
     }
 
     fn handle_handshake(&mut self, result: HandshakeResult, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
-        let Phase::Handshaking(handshake, dial) = self.leave_phase() else { return None };
+        let Phase::Handshaking(handshake, mut dial) = self.leave_phase() else { return None };
         let url = handshake.url.to_string();
         let is_last = dial.is_exhausted() && self.route.is_fixed();
         let connected = |reason| Failure::new(Progress::Connected, reason);
@@ -268,7 +276,20 @@ impl Connector {
                 self.backoff.handle_connected(turn.now);
                 return Some(ConnectOutcome::Connected { socket: handshake.socket, early, url });
             }
-            HandshakeResult::Refused(status, text) => {
+            HandshakeResult::WrongServer(reason) => (
+                Failure::new(Progress::Refused, format!("the server at {url} is not the right one: {reason}")),
+                is_last,
+            ),
+            HandshakeResult::Refused(status, mut text, challenge) => {
+                let (addr, credential) = (handshake.socket.addr, handshake.credential());
+                if status == 401 && challenge.is_none() && matches!(credential, Some(Credential::AwaitChallenge)) {
+                    text.push_str("; it does not support proofs of the token, which is only sent by TLS (wss://)");
+                }
+                if status == 401 && self.authentication.handle_unauthorized(addr, credential, challenge) {
+                    dial.prefer(vec![addr], turn.now);
+                    self.phase = Phase::Dialing(dial);
+                    return self.dial(turn);
+                }
                 let is_server = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
                 let reason = format!("the server at {url} refused ({status}): {text}");
                 (Failure::refused(status, reason), is_server && is_final_status(status))

@@ -1,11 +1,13 @@
 //! Looking up the addresses of a target: by the system's resolver, or by discovery.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::text::escape;
 
+use super::identity::Identity;
 use super::resolve::resolve;
+use crate::discovery::interfaces;
 use crate::{Search, ServerInfo};
 
 /// Bytes of a name in an error.
@@ -41,6 +43,8 @@ pub(super) struct Location {
     /// Whether the server announces TLS.
     pub(super) tls: bool,
     pub(super) source: Source,
+    /// Which server it is, if it was discovered and sends an id.
+    pub(super) identity: Option<Identity>,
 }
 
 /// What a location was found by.
@@ -68,7 +72,9 @@ impl Lookup {
     /// Looks the target up and blocks until there is a result.
     pub(super) fn run(&self, search: &Search) -> LookupResult {
         match self {
-            Lookup::NotNeeded => Ok(Location { addresses: Vec::new(), tls: false, source: Source::Host }),
+            Lookup::NotNeeded => {
+                Ok(Location { addresses: Vec::new(), tls: false, source: Source::Host, identity: None })
+            }
             Lookup::Resolve(host, port) => resolved(resolve(host, *port, search)),
             Lookup::ResolveOrSearch(host, port, query) => resolved(resolve(host, *port, search))
                 .or_else(|unresolved| query.run(search).map_err(|error| format!("{unresolved}; {error}"))),
@@ -78,7 +84,7 @@ impl Lookup {
 }
 
 fn resolved(addresses: Result<Vec<SocketAddr>, String>) -> LookupResult {
-    addresses.map(|addresses| Location { addresses, tls: false, source: Source::Host })
+    addresses.map(|addresses| Location { addresses, tls: false, source: Source::Host, identity: None })
 }
 
 impl ServerQuery {
@@ -99,10 +105,17 @@ impl ServerQuery {
 }
 
 impl From<&ServerInfo> for Location {
-    /// The address in the URL of the server is tried first.
+    /// The address in the URL of the server is tried first. An address that is merely claimed is left out if it is one of
+    /// this machine, such as that of its own virtual network: a server on this machine sends from such an address.
     fn from(server: &ServerInfo) -> Location {
-        let addresses = best_first(&server.url, &server.addresses);
-        Location { addresses, tls: server.tls, source: Source::Name }
+        let identity = Identity::of(server);
+        let mut addresses = best_first(&server.url, &server.addresses);
+        let claimed = Identity::claimed(server);
+        if !claimed.is_empty() {
+            let own: Vec<IpAddr> = interfaces::list().into_iter().map(|interface| interface.addr.into()).collect();
+            addresses.retain(|addr| !claimed.contains(addr) || !own.contains(&addr.ip()));
+        }
+        Location { addresses, tls: server.tls, source: Source::Name, identity }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::io::{self, Read};
 
 use halloo_proto::Time;
+use halloo_proto::credential::Credential;
 use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
 use halloo_proto::handshake::{Handshake, Response};
-use halloo_proto::token::Token;
+use halloo_proto::proof::Challenge;
 use halloo_proto::url::Url;
 
 use super::connected_socket::ConnectedSocket;
@@ -27,8 +28,10 @@ pub(super) struct OpeningHandshake {
 pub(super) enum HandshakeResult {
     /// The server accepted; these bytes followed its response.
     Accepted(Vec<u8>),
-    /// The server refused with this HTTP status and reason.
-    Refused(u16, String),
+    /// The server refused with this HTTP status and reason, and a challenge if it requires a token.
+    Refused(u16, String, Option<(Challenge, bool)>),
+    /// The peer is not the server that is meant.
+    WrongServer(&'static str),
     /// The peer is not a WebSocket server.
     NotWebSocket(&'static str),
     /// The peer broke the TLS protocol, or its certificate is not trusted.
@@ -38,19 +41,17 @@ pub(super) enum HandshakeResult {
 }
 
 impl OpeningHandshake {
-    pub(super) fn new(
-        socket: ConnectedSocket,
-        url: Url,
-        token: Option<&Token>,
-        nonce: [u8; 16],
-        now: Time,
-    ) -> OpeningHandshake {
+    pub(super) fn new(socket: ConnectedSocket, url: Url, handshake: Handshake, now: Time) -> OpeningHandshake {
         // Otherwise short messages wait for an acknowledgement for up to 200 ms. It fails on a dead socket only.
         let _ = socket.stream.socket().set_nodelay(true);
-        let handshake = Handshake::new(nonce);
-        let request = handshake.request(&url, token.or(url.token()));
+        let request = handshake.request(&url);
         let deadline = now + HANDSHAKE_TIMEOUT;
         OpeningHandshake { socket, url, deadline, handshake, request, response: Vec::new() }
+    }
+
+    /// Returns how the request shows that the client knows the token.
+    pub(super) fn credential(&self) -> Option<&Credential> {
+        self.handshake.given_credential()
     }
 
     /// Writes and reads as far as the socket allows. Returns `None` while the response is incomplete. `buffer` is used
@@ -90,7 +91,10 @@ impl OpeningHandshake {
                 Response::Accepted { head } => {
                     return Ok(Some(HandshakeResult::Accepted(self.response.split_off(head))));
                 }
-                Response::Refused { status, text } => return Ok(Some(HandshakeResult::Refused(status, text))),
+                Response::Refused { status, text, challenge } => {
+                    return Ok(Some(HandshakeResult::Refused(status, text, challenge)));
+                }
+                Response::WrongServer(reason) => return Ok(Some(HandshakeResult::WrongServer(reason))),
                 Response::Invalid(reason) => return Ok(Some(HandshakeResult::NotWebSocket(reason))),
                 Response::Incomplete if ended => {
                     let reason = "the server closed the connection during the opening handshake";

@@ -3,10 +3,14 @@
 use std::net::SocketAddr;
 
 use halloo_proto::fingerprint::Fingerprint;
+use halloo_proto::handshake::ExpectedServer;
 use halloo_proto::name::is_blank;
+use halloo_proto::proof::Challenge;
+use halloo_proto::token::Token;
 use halloo_proto::url::{Host, Url};
 
 use super::config::ClientConfig;
+use super::identity::Identity;
 use super::lookup::{Location, Lookup, ServerQuery, Source};
 use super::target::{Reading, TargetKind, without_secrets};
 use crate::ConnectError;
@@ -23,6 +27,10 @@ pub(super) struct Route {
     is_name: bool,
     /// Whether to use TLS with a target that was not given as an address.
     secure: bool,
+    /// The server that was found last.
+    identity: Option<Identity>,
+    /// Whether the target is an id, which never leads to another server.
+    is_id: bool,
     /// Whether to use TLS even if the server does not announce it.
     pinned: bool,
 }
@@ -45,9 +53,8 @@ impl Route {
         match Reading::of(text) {
             Reading::Name => Ok(Route::to_name(text, pinned)),
             Reading::Invalid(error) => Err(ConnectError::Address { text: without_secrets(text), error }),
-            // A token is not sent to whatever has the name of a host that is not resolved, unless TLS proves the server.
-            Reading::AddressOrName(url) if config.token.is_none() || pinned => Route::to_url(url, Some(text), pinned),
-            Reading::Address(url) | Reading::AddressOrName(url) => Route::to_url(url, None, pinned),
+            Reading::AddressOrName(url) => Route::to_url(url, Some(text), pinned),
+            Reading::Address(url) => Route::to_url(url, None, pinned),
         }
     }
 
@@ -67,19 +74,20 @@ impl Route {
                 (Vec::new(), Lookup::ResolveOrSearch(host.clone(), url.port(), query))
             }
         };
-        Ok(Route { known, lookup, url: Some(url), is_name: false, secure: false, pinned })
+        let (identity, is_id) = (None, false);
+        Ok(Route { known, lookup, url: Some(url), is_name: false, secure: false, identity, is_id, pinned })
     }
 
     fn to_name(name: &str, pinned: bool) -> Route {
-        let unknown = Location { addresses: Vec::new(), tls: false, source: Source::Name };
+        let unknown = Location { addresses: Vec::new(), tls: false, source: Source::Name, identity: None };
         Route::to_server(ServerQuery { name: name.trim().to_owned(), id: None }, unknown, pinned)
     }
 
     fn to_server(query: ServerQuery, location: Location, pinned: bool) -> Route {
         // Without a name the server cannot be recognised after a restart.
         let lookup = if is_blank(&query.name) { Lookup::NotNeeded } else { Lookup::Search(query) };
-        let Location { addresses: known, tls, .. } = location;
-        Route { known, lookup, url: None, is_name: true, secure: tls || pinned, pinned }
+        let Location { addresses: known, tls, identity, .. } = location;
+        Route { known, lookup, url: None, is_name: true, secure: tls || pinned, identity, is_id: false, pinned }
     }
 
     /// Returns the fingerprint of the certificate in the URL.
@@ -87,10 +95,25 @@ impl Route {
         self.url.as_ref().and_then(Url::fingerprint)
     }
 
+    /// Returns the token in the URL.
+    pub(super) fn token(&self) -> Option<&Token> {
+        self.url.as_ref().and_then(Url::token)
+    }
+
     /// Returns the URL for a handshake with `addr`.
     pub(super) fn url(&self, addr: SocketAddr) -> Url {
         let of_address = self.url.clone().filter(|_| !self.is_name);
         of_address.unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()))
+    }
+
+    /// Returns the server that must be at `addr`; `None` if any may be.
+    pub(super) fn expected_at(&self, addr: SocketAddr) -> Option<ExpectedServer> {
+        self.identity.as_ref()?.expected_at(addr, self.is_id)
+    }
+
+    /// Returns the challenge that the server sent when it was found.
+    pub(super) fn challenge(&self) -> Option<&Challenge> {
+        self.identity.as_ref()?.challenge()
     }
 
     /// Returns `true` if no search leads to another address, so that the peer at this one is the target or there is none.
@@ -106,6 +129,8 @@ impl Route {
     /// server may get the address.
     pub(super) fn learn(&mut self, location: &Location) {
         self.is_name = location.source != Source::Host;
+        self.is_id = location.source == Source::Id;
+        self.identity = location.identity.clone();
         if self.is_name {
             self.secure = location.tls || self.pinned;
             self.known = match (&self.lookup, location.source) {
@@ -137,14 +162,6 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_sent_to_the_host_of_an_address_only() {
-        let mut config = ClientConfig::new("game.example.org:8765");
-        assert!(matches!(Route::new(&config).unwrap().lookup, Lookup::ResolveOrSearch(..)));
-        config.token = Some([1; 16].into());
-        assert!(matches!(Route::new(&config).unwrap().lookup, Lookup::Resolve(..)));
-    }
-
-    #[test]
     fn an_address_with_a_zone_is_resolved_by_the_system() {
         let route = route("[fe80::1%25eth0]:9").unwrap();
         assert!(matches!(route.lookup, Lookup::Resolve(host, 9) if host == "fe80::1%eth0"));
@@ -152,7 +169,8 @@ mod tests {
 
     #[test]
     fn an_address_is_not_kept_for_an_id() {
-        let location = |source| Location { addresses: vec![([10, 0, 0, 1], 1).into()], tls: true, source };
+        let location =
+            |source| Location { addresses: vec![([10, 0, 0, 1], 1).into()], tls: true, source, identity: None };
         let mut route = route("5f0c9a3be1d24477").unwrap();
         route.learn(&location(Source::Id));
         assert!(route.known.is_empty() && route.secure);

@@ -1,12 +1,17 @@
 //! The status of a server, requested once.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use halloo_proto::credential::Credential;
+use halloo_proto::proof::{Challenge, PROOF_HEADER};
 use halloo_proto::reconnect::is_final_status;
 use halloo_proto::text::escape;
+use halloo_proto::url::Url;
 
+use super::authentication::Authentication;
 use super::config::ClientConfig;
 use super::dial::unreachable;
 use super::failure::{Failure, Progress};
@@ -18,6 +23,8 @@ use crate::{Status, StatusError};
 const STEP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of a response that are read at most: ten thousand clients take a tenth of it.
 const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
+/// Maximum number of headers in a response; that of a server has a tenth of it.
+const MAX_HEADERS: usize = 64;
 
 /// Returns the status of the server that `config` is for. Blocks for a few seconds at most.
 ///
@@ -40,9 +47,11 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
         route.learn(&found);
         addresses = found.addresses;
     }
+    let mut authentication = Authentication::new(config.token.as_ref().or(route.token()).cloned());
     let mut failure = None;
     for addr in addresses {
-        match request(config, &route, addr) {
+        authentication.begin();
+        match ask(config, &route, &mut authentication, addr) {
             Ok(status) => return Ok(status),
             Err(error) => {
                 let is_final = error.status.is_some_and(is_final_status);
@@ -63,9 +72,46 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     })
 }
 
-/// Requests the status from one address.
-fn request(config: &ClientConfig, route: &Route, addr: SocketAddr) -> Result<Status, Failure> {
+/// Requests the status from one address, and again when the server asks for a proof of the token.
+fn ask(
+    config: &ClientConfig,
+    route: &Route,
+    authentication: &mut Authentication,
+    addr: SocketAddr,
+) -> Result<Status, Failure> {
     let url = route.url(addr);
+    loop {
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|error| Failure::from(format!("cannot get random numbers: {error}")))?;
+        let credential = authentication.credential(addr, url.is_secure(), route.challenge(), nonce);
+        let response = request(config, route, &url, addr, credential.as_ref())?;
+        let StatusResponse { status, body, challenge, proof } =
+            StatusResponse::parse(&response).ok_or_else(|| foreign(addr))?;
+        if status == 401 && authentication.handle_unauthorized(addr, credential.as_ref(), challenge) {
+            continue;
+        }
+        if status != 200 {
+            return Err(Failure::refused(status, escape(body.trim(), 300)));
+        }
+        let checked = credential.map_or(Ok(()), |credential| credential.check_response(proof));
+        let wrong = |reason| format!("the server at {url} is not the right one: {reason}");
+        checked.map_err(|reason| Failure::new(Progress::Refused, wrong(reason)))?;
+        return serde_json::from_str(&body).map_err(|_| foreign(addr));
+    }
+}
+
+fn foreign(addr: SocketAddr) -> Failure {
+    Failure::new(Progress::Connected, format!("{addr} answers, but it is not a halloo server"))
+}
+
+/// Sends one request, and returns the whole response.
+fn request(
+    config: &ClientConfig,
+    route: &Route,
+    url: &Url,
+    addr: SocketAddr,
+    credential: Option<&Credential>,
+) -> Result<Vec<u8>, Failure> {
     let failed = |reason: String| Failure::new(Progress::Connected, reason);
     let lost = |error: io::Error| failed(format!("cannot read the status of {url}: {error}"));
     let socket = TcpStream::connect_timeout(&addr, STEP_TIMEOUT).map_err(|error| unreachable(addr, error))?;
@@ -73,10 +119,10 @@ fn request(config: &ClientConfig, route: &Route, addr: SocketAddr) -> Result<Sta
         .set_read_timeout(Some(STEP_TIMEOUT))
         .and_then(|()| socket.set_write_timeout(Some(STEP_TIMEOUT)))
         .map_err(lost)?;
-    let token = config.token.as_ref().or(url.token());
-    let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {}\r\n", token.reveal()));
+    let authorization = credential.and_then(Credential::authorization);
+    let authorization = authorization.map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
     let host = url.authority();
-    let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n");
+    let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n{authorization}Connection: close\r\n\r\n");
     let response = if url.is_secure() {
         let mut connector = Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names);
         let session = connector.connect(url.host()).map_err(failed)?;
@@ -84,22 +130,37 @@ fn request(config: &ClientConfig, route: &Route, addr: SocketAddr) -> Result<Sta
     } else {
         request_plain(socket, request.as_bytes())
     };
-    let response = String::from_utf8_lossy(&response.map_err(lost)?).into_owned();
-    let foreign = || failed(format!("{addr} answers, but it is not a halloo server"));
-    let mut response = response.as_str();
-    // Interim responses are skipped (RFC 9110 section 15.2).
-    while response.starts_with("HTTP/1.1 1")
-        && let Some((_, rest)) = response.split_once("\r\n\r\n")
-    {
-        response = rest;
-    }
-    match response.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200") => serde_json::from_str(body).map_err(|_| foreign()),
-        Some((head, reason)) => {
-            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(foreign)?;
-            Err(Failure::refused(status, escape(reason.trim(), 300)))
+    response.map_err(lost)
+}
+
+/// The response to a request for the status.
+struct StatusResponse<'a> {
+    status: u16,
+    body: Cow<'a, str>,
+    challenge: Option<(Challenge, bool)>,
+    proof: Option<&'a str>,
+}
+
+impl StatusResponse<'_> {
+    /// Parses a response. Interim responses are skipped (RFC 9110 section 15.2). Returns `None` if it is not HTTP.
+    fn parse(mut response: &[u8]) -> Option<StatusResponse<'_>> {
+        loop {
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut head = httparse::Response::new(&mut headers);
+            let httparse::Status::Complete(length) = head.parse(response).ok()? else { return None };
+            let status = head.code?;
+            let body = &response[length..];
+            if !(100..200).contains(&status) {
+                let proof = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(PROOF_HEADER));
+                return Some(StatusResponse {
+                    status,
+                    body: String::from_utf8_lossy(body),
+                    challenge: Challenge::from_headers(head.headers),
+                    proof: proof.and_then(|header| std::str::from_utf8(header.value).ok()),
+                });
+            }
+            response = body;
         }
-        None => Err(foreign()),
     }
 }
 

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use halloo_proto::Time;
 use halloo_proto::access::{AccessRules, Denied, is_host_setting, is_origin_setting};
+use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::text::escape;
-use halloo_proto::token::TokenRateLimiter;
 use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
 
 use super::connection::Connection;
@@ -32,8 +32,7 @@ pub(super) struct Handshakes {
     compression: bool,
     /// Present when TLS is required.
     tls: Option<Acceptor>,
-    /// The addresses that sent wrong tokens lately.
-    token_rate_limiter: TokenRateLimiter,
+    authenticator: Authenticator,
 }
 
 /// What a request head leads to.
@@ -51,14 +50,14 @@ pub(super) enum HeadOutcome {
 }
 
 impl Handshakes {
-    pub(super) fn new(config: &Config) -> Handshakes {
+    pub(super) fn new(config: &Config, challenger: Challenger) -> Handshakes {
         warn_about_entries(&config.access);
         Handshakes {
             access: config.access.clone(),
             limits: config.handshakes,
             compression: config.compression,
             tls: Acceptor::from_config(config),
-            token_rate_limiter: TokenRateLimiter::default(),
+            authenticator: Authenticator::new(challenger),
         }
     }
 
@@ -77,8 +76,8 @@ impl Handshakes {
         if let Some(tls) = self.tls.as_ref().filter(|_| is_plain && bytes.first() == Some(&TLS)) {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
-        let context = RequestContext { ip: peer.ip(), may_try_token: self.token_rate_limiter.allows(peer.ip(), now) };
-        match read_head(bytes, context, &self.access, &self.limits) {
+        let context = RequestContext { ip: peer.ip(), now };
+        match read_head(bytes, context, &self.access, &self.limits, &mut self.authenticator) {
             decision if is_plain && requires_tls(&decision) => {
                 tracing::warn!("{peer} was refused: {}", Refusal::TlsRequired);
                 HeadOutcome::Reply(respond(400, TEXT, &[], format!("{}\n", Refusal::TlsRequired).as_bytes(), false))
@@ -90,12 +89,12 @@ impl Handshakes {
                 HeadOutcome::Incomplete
             }
             Decision::Refuse { reason, response } => {
-                self.handle_refusal(peer, &reason, now);
+                self.log_refusal(peer, &reason);
                 HeadOutcome::Reply(response)
             }
             Decision::Options { response, .. } => HeadOutcome::Reply(response),
-            Decision::Respond { route, head_only, origin } => {
-                HeadOutcome::Http(HttpRequest { route, head_only, origin })
+            Decision::Respond { route, head_only, origin, proof } => {
+                HeadOutcome::Http(HttpRequest { route, head_only, origin, proof })
             }
             Decision::Accept { head, response, deflate } => {
                 HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression) }
@@ -103,15 +102,14 @@ impl Handshakes {
         }
     }
 
-    fn handle_refusal(&mut self, peer: SocketAddr, reason: &Refusal, now: Time) {
+    fn log_refusal(&self, peer: SocketAddr, reason: &Refusal) {
         let text = escape(&reason.describe(self.access.setting_names), MAX_LOGGED_BYTES);
         match reason {
-            // The guesses before it were logged as warnings.
-            Refusal::Denied(Denied::TooManyWrongTokens) => tracing::debug!("{peer} was refused: {text}"),
+            // The guesses before it were logged as warnings, and a client with a stale proof tries again at once.
+            Refusal::Denied(Denied::TooManyWrongTokens | Denied::StaleProof) => {
+                tracing::debug!("{peer} was refused: {text}")
+            }
             _ => tracing::warn!("{peer} was refused: {text}"),
-        }
-        if *reason == Refusal::Denied(Denied::WrongToken) {
-            self.token_rate_limiter.handle_wrong_token(peer.ip(), now);
         }
     }
 }

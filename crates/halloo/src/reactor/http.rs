@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use halloo_proto::defaults::TURN_RESPONSES;
 use halloo_proto::http::respond;
+use halloo_proto::proof::PROOF_HEADER;
 use halloo_proto::routes::Resource;
 use halloo_proto::upgrade::cross_origin;
 
@@ -62,12 +63,12 @@ pub(super) fn status(connections: &mut Connections) -> Status {
 }
 
 fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
-    let HttpRequest { route, head_only, origin } = request;
+    let HttpRequest { route, head_only, origin, proof } = request;
     let (status, body) = match route.resource {
         Resource::Page => (200, PAGE.to_vec()),
         Resource::Status => (200, serde_json::to_vec_pretty(&status(connections)).unwrap_or_default()),
         Resource::Discovery => {
-            let reply = discovery.reply(connections.shared().clients());
+            let reply = discovery.reply(connections.shared().clients(), connections.now());
             (200, serde_json::to_vec(&reply).unwrap_or_default())
         }
         Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),
@@ -76,7 +77,9 @@ fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Disc
     if let Some(origin) = origin.as_deref().filter(|_| route.is_readable_across_origins()) {
         // Only an origin that passed the access rules may read the response.
         headers.extend(cross_origin(origin));
+        headers.push(("Access-Control-Expose-Headers", PROOF_HEADER));
     }
+    headers.extend(proof.as_deref().map(|proof| (PROOF_HEADER, proof)));
     headers.push(("Cache-Control", route.cache_control));
     respond(status, route.content_type, &headers, &body, *head_only)
 }

@@ -9,4 +9,6 @@ pub(super) struct HttpRequest {
     pub(super) head_only: bool,
     /// The origin whose pages may read the response.
     pub(super) origin: Option<String>,
+    /// The proof that this server knows the token, if the client sent one.
+    pub(super) proof: Option<String>,
 }

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
+use halloo_proto::authenticator::Challenger;
 use halloo_proto::connection::Received;
 use halloo_proto::defaults::{TURN_BYTES, TURN_INFLATED, TURN_MESSAGES};
 use halloo_proto::deflate::Inflater;
@@ -41,9 +42,9 @@ pub(super) struct Ingress {
 }
 
 impl Ingress {
-    pub(super) fn new(config: &Config) -> Ingress {
+    pub(super) fn new(config: &Config, challenger: Challenger) -> Ingress {
         Ingress {
-            handshakes: Handshakes::new(config),
+            handshakes: Handshakes::new(config, challenger),
             admission: Admission::new(config),
             http: Http::default(),
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],

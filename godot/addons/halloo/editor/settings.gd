@@ -30,6 +30,7 @@ static var server_advanced: Array[Array] = [
 	["strict_beacon", false, PROPERTY_HINT_NONE, ""],
 	["allowed_hosts", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["allow_public", false, PROPERTY_HINT_NONE, ""],
+	["token_proof_only", false, PROPERTY_HINT_NONE, ""],
 	["max_clients", 0, PROPERTY_HINT_RANGE, "0,1000,1,or_greater"],
 	["max_clients_per_address", 64, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
 	["handshake_timeout", 5.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
