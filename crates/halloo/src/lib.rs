@@ -38,6 +38,7 @@ mod browse;
 mod discovery;
 mod doctor;
 mod mdns;
+mod page;
 mod port_owners;
 mod reactor;
 

@@ -13,9 +13,7 @@ use super::connections::Connections;
 use super::http_request::HttpRequest;
 use crate::Status;
 use crate::discovery::Discovery;
-
-/// The page for browsers, which connects to this server: one file that loads nothing else.
-const PAGE: &[u8] = include_bytes!("../page.html");
+use crate::page::PAGE;
 
 /// The connections that wait for an HTTP response.
 #[derive(Debug, Default)]
@@ -65,7 +63,7 @@ pub(super) fn status(connections: &mut Connections) -> Status {
 fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
     let HttpRequest { route, head_only, origin, proof } = request;
     let (status, body) = match route.resource {
-        Resource::Page => (200, PAGE.to_vec()),
+        Resource::Page => (200, PAGE.into()),
         Resource::Status => (200, serde_json::to_vec_pretty(&status(connections)).unwrap_or_default()),
         Resource::Discovery => {
             let reply = discovery.reply(connections.shared().clients(), connections.now());

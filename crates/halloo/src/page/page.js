@@ -1,85 +1,3 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
-<title>halloo</title>
-<style>
-:root {
-  color-scheme: light dark;
-  --back: #f6f7f5; --card: #fff; --ink: #1d2421; --soft: #5a655f; --line: #dde2de;
-  --accent: #17694a; --on-accent: #fff; --mine: #e3f1ea; --good: #17805a; --wait: #96650a; --bad: #b23a2a;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --back: #131816; --card: #1b221f; --ink: #e6ece8; --soft: #9daaa3; --line: #2e3834;
-    --accent: #6fd3a6; --on-accent: #0d1f17; --mine: #1d3a2e; --good: #5fd39a; --wait: #e8b65a; --bad: #ff9a86;
-  }
-}
-* { box-sizing: border-box }
-[hidden] { display: none !important }
-body {
-  margin: 0 auto; max-width: 52rem; height: 100vh; height: 100dvh; display: flex; flex-direction: column;
-  background: var(--back); color: var(--ink); font: 1rem/1.45 system-ui, sans-serif;
-  padding: 0 max(1rem, env(safe-area-inset-right)) 0 max(1rem, env(safe-area-inset-left));
-}
-header { padding: 1rem 0 .75rem }
-.row { display: flex; align-items: center; gap: .5rem }
-h1 { flex: 1; min-width: 0; margin: 0; font-size: 1.35rem; line-height: 1.2; overflow-wrap: anywhere }
-#state { display: flex; align-items: center; gap: .45rem; flex: none; font-weight: 600; font-size: .9rem; color: var(--wait) }
-#state::before { content: ""; width: .7rem; height: .7rem; border-radius: 50%; border: 2px solid currentColor }
-#state.connected { color: var(--good) } #state.connected::before { background: currentColor }
-#state.lost { color: var(--bad) }
-#detail { margin: .15rem 0 0; min-height: 1.3em; font-size: .875rem; color: var(--soft) }
-#address { flex: 1; min-width: 0; font: .9rem ui-monospace, monospace; color: var(--soft); overflow-wrap: anywhere; user-select: all }
-button, input { font: inherit; min-height: 2.75rem; border-radius: .65rem; border: 1px solid var(--line); color: inherit; background: var(--card) }
-button { padding: 0 .9rem; white-space: nowrap; cursor: pointer; touch-action: manipulation }
-button:hover { border-color: var(--soft) }
-.quiet { min-height: 2.75rem; font-size: .9rem }
-.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600 }
-.main:disabled { background: none; border-color: var(--line); color: var(--soft); cursor: default }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-main { position: relative; flex: 1; min-height: 0; display: flex }
-#log {
-  flex: 1; min-width: 0; margin: 0; padding: .25rem 0; overflow-y: auto; overscroll-behavior: contain; list-style: none;
-  background: var(--card); border: 1px solid var(--line); border-radius: .9rem;
-}
-#log:empty::before { content: "Messages will appear here."; display: block; padding: 2.5rem 1rem; text-align: center; color: var(--soft) }
-li { display: grid; grid-template-columns: 1fr auto; gap: 0 .75rem; padding: .4rem .9rem }
-li + li { border-top: 1px solid var(--line) }
-li.sent { background: var(--mine) }
-li small { color: var(--soft); font-size: .75rem; line-height: 1.75 }
-li small:last-child { font-variant-numeric: tabular-nums }
-li p { grid-column: 1 / -1; order: 1; margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; font: .9rem/1.45 ui-monospace, monospace }
-li.note p { grid-column: 1; order: 0; font: inherit; font-size: .85rem; color: var(--soft) }
-#latest { position: absolute; bottom: .75rem; left: 50%; transform: translateX(-50%); box-shadow: 0 2px 10px #0004 }
-form { padding: .75rem 0 max(.75rem, env(safe-area-inset-bottom)) }
-input { flex: 1; min-width: 0; padding: 0 .9rem; border-color: var(--soft) }
-input::placeholder { color: var(--soft); opacity: 1 }
-.visually-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
-</style>
-</head>
-<body>
-<header>
-  <div class="row"><h1 id="name">halloo</h1><span id="state" role="status">Connecting</span></div>
-  <p id="detail"></p>
-  <div class="row">
-    <span id="address"></span>
-    <button class="quiet" id="copy" type="button" aria-label="Copy the address">Copy</button>
-    <button class="quiet" id="clear" type="button" aria-label="Clear the messages">Clear</button>
-  </div>
-</header>
-<main>
-  <ol id="log" role="log" aria-live="polite" aria-label="Messages" tabindex="0"></ol>
-  <button class="main" id="latest" type="button" hidden>New messages ↓</button>
-</main>
-<form id="form" class="row">
-  <label class="visually-hidden" for="text">Message to send</label>
-  <input id="text" placeholder="Message" autocomplete="off" autocapitalize="off" enterkeyhint="send">
-  <button class="main" id="send" disabled>Send</button>
-</form>
-<noscript>This page needs JavaScript.</noscript>
-<script>
 "use strict";
 const $ = id => document.getElementById(id);
 const log = $("log"), text = $("text");
@@ -87,7 +5,6 @@ const log = $("log"), text = $("text");
 const base = location.pathname.replace(/[^/]*$/, "");
 const at = path => location.origin + base + path;
 const url = (location.protocol === "https:" ? "wss://" : "ws://") + location.host + (base === "/" ? "" : base);
-const subprotocols = () => token ? ["halloo.v1", "halloo.token." + token] : ["halloo.v1"];
 const MAX_ROWS = 500, MAX_SHOWN = 4000, MIN_DELAY = 500, MAX_DELAY = 10000, CONNECT_TIMEOUT = 6000;
 let token = readToken();
 let socket, retry, delay = MIN_DELAY, received = 0, pending = [], sent = [], recalled = 0, atEnd = true, wasConnected = false;
@@ -116,8 +33,7 @@ function readToken() {
 
 // A browser does not say why a WebSocket could not connect, but an HTTP request does.
 async function findReason() {
-  const headers = token ? { Authorization: "Bearer " + token } : {};
-  const response = await fetch(at("status"), { headers });
+  const response = await request("status", token);
   if (![401, 403, 429].includes(response.status)) return "";
   if (response.status !== 401) return response.text();
   return token ? "The token is wrong. The server may have a new one: open its invitation link or scan its QR code again"
@@ -163,10 +79,20 @@ function describe(data) {
   return ["Binary, " + plural(data.byteLength, "byte"), hex + (data.byteLength > 32 ? " …" : "")];
 }
 
+// Opens a WebSocket that proves the token.
+function open(token) {
+  return new WebSocket(url, token ? ["halloo.v1", "halloo.token." + token] : ["halloo.v1"]);
+}
+
+// Returns the response of the server to an HTTP request that proves the token.
+function request(path, token) {
+  return fetch(at(path), { headers: token ? { Authorization: "Bearer " + token } : {} });
+}
+
 function connect() {
   clearTimeout(retry);
   if (!$("state").className) show("", "Connecting", "");
-  const opening = socket = new WebSocket(url, subprotocols());
+  const opening = socket = open(token);
   opening.binaryType = "arraybuffer";
   let opened = false;
   // Without a timeout, the browser would wait minutes for a server that vanished.
@@ -261,6 +187,3 @@ $("copy").onclick = async () => {
 $("address").textContent = url;
 if (matchMedia("(hover: hover)").matches) text.focus();
 connect();
-</script>
-</body>
-</html>
