@@ -28,7 +28,8 @@ await new Promise(resolve => proxy.listen(0, "127.0.0.1", resolve));
 const local = `127.0.0.1:${proxy.address().port}`, origin = `http://${name}:${proxy.address().port}`;
 // The browser resolves the name; here it is replaced by the address of the proxy.
 const resolved = url => String(url).replace(new URL(origin).host, local);
-const page = await (await fetch(`http://${local}${prefix}`)).text();
+// Without the proxy, which the server may refuse.
+const page = await (await fetch(`http://127.0.0.1:${port}/`)).text();
 
 let dialled, fetched;
 const shown = {};
@@ -45,14 +46,17 @@ const elements = {};
 const byId = id => elements[id] ??= element(id);
 function report() {
   const state = shown.state?.textContent, title = shown.name?.textContent;
-  if (!(state === "Connected" && title) && state !== "Refused") return;
-  console.log(JSON.stringify({ dialled: dialled.replace(origin.slice(7), "HOST"), fetched, state, title, address: shown.address?.textContent.replace(origin.slice(7), "HOST") }));
+  if (!(state === "Connected" && title) && !(state === "Refused" && shown.detail?.textContent)) return;
+  const detail = state === "Refused" ? shown.detail?.textContent : undefined;
+  console.log(JSON.stringify({ detail, dialled: dialled.replace(origin.slice(7), "HOST"), fetched, state, title, address: shown.address?.textContent?.replace(origin.slice(7), "HOST") }));
   process.exit();
 }
 class PageSocket extends WebSocket {
   constructor(url, protocols) {
     dialled = url;
     super(resolved(url), protocols, { headers: { Origin: origin } });
+    // The page learns of a failure from the event `close`.
+    this.on("error", () => {});
   }
 }
 const location = { protocol: "http:", host: new URL(origin).host, origin, pathname: prefix, hash: "" };

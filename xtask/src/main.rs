@@ -11,6 +11,7 @@ mod tidy;
 mod adversary;
 mod autobahn;
 mod bench;
+mod chromium;
 mod counts;
 mod dist;
 mod fuzz;
@@ -78,6 +79,8 @@ enum Task {
     Python,
     /// Install the npm packages for the interoperability tests and print their directory
     Node,
+    /// Find or fetch Chromium for the tests of the page and print its path
+    Chromium,
     /// Compare the speed with raw TCP and with other servers, print a table and write a report
     Bench(bench::Options),
     /// Count the instructions per message and compare them with the expected counts
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
         Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
         Task::Python => python::run(&root),
         Task::Node => node::run(&root),
+        Task::Chromium => chromium::run(&root),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),

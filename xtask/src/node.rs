@@ -13,6 +13,9 @@ use crate::command::{run as run_command, succeeds};
 /// The version of `ws`, pinned, so that an update of the library cannot break a test.
 pub(crate) const WS_VERSION: &str = "8.23.0";
 
+/// The version of `axe-core`, which examines the page for barriers, pinned for the same reason.
+const AXE_VERSION: &str = "4.14.1";
+
 /// `cargo xtask node`: prepares the packages and prints their directory.
 pub(crate) fn run(root: &Path) -> Result<()> {
     if let Some(modules) = prepare(root)? {
@@ -31,7 +34,7 @@ fn create(project: &Path) -> Result<PathBuf> {
     if !succeeds(Command::new("node").arg("--version")) {
         bail!("Node.js is not installed");
     }
-    install(project, &[("ws", WS_VERSION)])
+    install(project, &[("ws", WS_VERSION), ("axe-core", AXE_VERSION)])
 }
 
 /// Installs npm packages, given by name and version, into the directory `project`, and returns the directory of the modules.

@@ -8,12 +8,14 @@ use anyhow::Result;
 use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, counts, godot, node, python, tidy};
+use crate::{adversary, cargo_test, chromium, counts, godot, node, python, tidy};
 
 /// The Python interpreter for the integration tests; unset if there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
 /// The directory with the library `ws` for Node.js; unset if there is none.
 const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
+/// The Chromium in which the page is tested; unset if there is none.
+const CHROMIUM_VARIABLE: &str = "HALLOO_TEST_CHROMIUM";
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -45,9 +47,15 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         modules = node::prepare(root)?;
         Ok(modules.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let mut chromium = None;
+    report.step("Chromium", "set CHROMIUM to its program, or delete target/chromium and try again", || {
+        chromium = chromium::prepare(root)?;
+        Ok(chromium.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
         let mut command = cargo(root, "test --workspace --locked");
-        for (variable, path) in [(PYTHON_VARIABLE, &interpreter), (NODE_VARIABLE, &modules)] {
+        let environments = [(PYTHON_VARIABLE, &interpreter), (NODE_VARIABLE, &modules), (CHROMIUM_VARIABLE, &chromium)];
+        for (variable, path) in environments {
             match path {
                 Some(path) => command.env(variable, path),
                 None => command.env_remove(variable),

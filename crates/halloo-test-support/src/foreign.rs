@@ -19,6 +19,14 @@ pub fn node(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Returns a command as [`node`], for a script that uses the page in Chromium, or `None` with a note if that is missing too.
+pub fn browser(script: &str) -> Option<Command> {
+    let chromium = prepared("HALLOO_TEST_CHROMIUM")?;
+    let mut command = node(script)?;
+    command.env("CHROMIUM", chromium);
+    Some(command)
+}
+
 fn prepared(variable: &str) -> Option<OsString> {
     let value = std::env::var_os(variable);
     if value.is_none() {

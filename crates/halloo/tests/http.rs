@@ -5,8 +5,7 @@
 use std::io::Write;
 
 use halloo::{Config, Server};
-use halloo_test_support::{ChildProcess, MockServer, exchange, http_get, loopback, node, read_head};
-use serde_json::json;
+use halloo_test_support::{MockServer, exchange, http_get, loopback, read_head};
 
 #[test]
 fn the_page_the_status_and_the_discovery_reply_are_served() {
@@ -89,22 +88,4 @@ fn a_page_of_an_allowed_origin_may_send_a_token() {
     let headers = format!("Origin: http://play.example:5173\r\nAuthorization: Bearer {token}\r\n");
     let status = http_get(loopback(&server), "/status", &headers);
     assert!(status.contains("\r\nAccess-Control-Allow-Origin: http://play.example:5173\r\n"), "{status}");
-}
-
-#[test]
-fn the_page_works_below_a_path_of_a_proxy_with_one_setting() {
-    for (path, dialled) in [("/game/", "ws://HOST/game/"), ("/", "ws://HOST")] {
-        let mut config = Config::local();
-        config.name = "den".into();
-        config.access.allowed_hosts = vec!["game.example".into()];
-        let server = Server::start(config).unwrap();
-        let Some(mut command) = node("page.mjs") else { return };
-        let mut page = ChildProcess::start(command.arg(server.port().to_string()).args(["game.example", path]));
-        let report: serde_json::Value = serde_json::from_str(&page.next_line()).unwrap();
-        let expected = json!({
-            "dialled": dialled, "fetched": format!("{path}discovery.json"), "state": "Connected", "title": "den",
-            "address": dialled,
-        });
-        assert_eq!(report, expected);
-    }
 }

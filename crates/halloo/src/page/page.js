@@ -6,14 +6,25 @@ const base = location.pathname.replace(/[^/]*$/, "");
 const at = path => location.origin + base + path;
 const url = (location.protocol === "https:" ? "wss://" : "ws://") + location.host + (base === "/" ? "" : base);
 const MAX_ROWS = 500, MAX_SHOWN = 4000, MIN_DELAY = 500, MAX_DELAY = 10000, CONNECT_TIMEOUT = 6000;
+// Pages below other paths of a proxy share the storage.
+const TOKEN_KEY = "token " + base;
 let token = readToken();
-let socket, retry, delay = MIN_DELAY, received = 0, pending = [], sent = [], recalled = 0, atEnd = true, wasConnected = false;
+let socket, retry, attempts = 0, delay = MIN_DELAY, received = 0, pending = [], sent = [], recalled = 0, atEnd = true, wasConnected = false;
 
 function show(state, word, detail) {
   $("state").className = state;
   if ($("state").textContent !== word) $("state").textContent = word;
   $("detail").textContent = detail;
   $("send").disabled = state !== "connected";
+  $("access").hidden = true;
+}
+
+// Shows why there is no connection, and waits for the user. The field for a token is shown if that may help.
+function stop(word, detail, askForToken) {
+  show("lost", word, detail);
+  $("access").hidden = false;
+  for (const element of [$("token"), $("token-label")]) element.hidden = !askForToken;
+  (askForToken ? $("token") : $("again")).focus();
 }
 
 // The invitation link has the token in its fragment, which browsers do not send. It is removed from the address bar, where
@@ -21,23 +32,19 @@ function show(state, word, detail) {
 function readToken() {
   const fromLink = new URLSearchParams(location.hash.slice(1)).get("token");
   if (location.hash) history.replaceState(null, "", location.pathname);
-  // Pages below other paths of a proxy share the storage.
-  const key = "token " + base;
-  try {
-    if (fromLink) sessionStorage.setItem(key, fromLink);
-    return fromLink || sessionStorage.getItem(key) || "";
-  } catch {
-    return fromLink || "";
-  }
+  if (fromLink) storeToken(fromLink);
+  return fromLink || storage(store => store.getItem(TOKEN_KEY)) || "";
 }
 
-// A browser does not say why a WebSocket could not connect, but an HTTP request does.
-async function findReason() {
-  const response = await request("status", token);
-  if (![401, 403, 429].includes(response.status)) return "";
-  if (response.status !== 401) return response.text();
-  return token ? "The token is wrong. The server may have a new one: open its invitation link or scan its QR code again"
-    : "This server requires a token: open its invitation link or scan its QR code";
+const storeToken = token => storage(store => store.setItem(TOKEN_KEY, token));
+
+// Storage may be switched off in a browser, where even reading it fails.
+function storage(use) {
+  try {
+    return use(sessionStorage);
+  } catch {
+    return null;
+  }
 }
 
 // Rows are drawn once per frame: hundreds of messages a second must not stall a phone.
@@ -49,8 +56,8 @@ function add(kind, label, content) {
 
 function draw() {
   const rows = pending.map(([kind, label, content, when]) => {
-    const row = document.createElement("li");
-    row.className = kind;
+    const row = document.createElement("div");
+    row.className = "entry " + kind;
     const part = (tag, content) => { const element = document.createElement(tag); element.textContent = content; row.append(element); };
     if (label) part("small", label);
     if (kind === "note") part("p", content);
@@ -62,10 +69,11 @@ function draw() {
   log.append(...rows);
   while (log.childElementCount > MAX_ROWS) log.firstElementChild.remove();
   if (atEnd) toEnd();
-  else if (rows.some(row => row.className === "got")) $("latest").hidden = false;
-  if (socket.readyState === WebSocket.OPEN) count();
+  else if (rows.some(row => row.classList.contains("got"))) $("latest").hidden = false;
+  if (isOpen()) count();
 }
 
+const isOpen = () => socket?.readyState === WebSocket.OPEN;
 const toEnd = () => { log.scrollTop = log.scrollHeight; };
 const plural = (n, unit) => `${n.toLocaleString()} ${unit}${n === 1 ? "" : "s"}`;
 const count = () => show("connected", "Connected", received ? plural(received, "message") + " received" : "Waiting for messages");
@@ -79,61 +87,109 @@ function describe(data) {
   return ["Binary, " + plural(data.byteLength, "byte"), hex + (data.byteLength > 32 ? " …" : "")];
 }
 
-// Opens a WebSocket that proves the token.
+// Resolves to an open WebSocket. The promise is rejected if there is none after a while.
 function open(token) {
-  return new WebSocket(url, token ? ["halloo.v1", "halloo.token." + token] : ["halloo.v1"]);
+  return new Promise((resolve, reject) => {
+    const opening = new WebSocket(url, token ? ["halloo.v1", "halloo.token." + token] : ["halloo.v1"]);
+    const settle = (done, value) => {
+      clearTimeout(timeout);
+      opening.onopen = opening.onclose = null;
+      done(value);
+    };
+    // Without a timeout, the browser would wait minutes for a server that vanished.
+    const timeout = setTimeout(() => { settle(reject, new Error("timeout")); opening.close(); }, CONNECT_TIMEOUT);
+    opening.onopen = () => settle(resolve, opening);
+    opening.onclose = () => settle(reject, new Error("closed"));
+  });
 }
 
-// Returns the response of the server to an HTTP request that proves the token.
+// Sends an HTTP request with the token.
 function request(path, token) {
   return fetch(at(path), { headers: token ? { Authorization: "Bearer " + token } : {} });
 }
 
-function connect() {
+// A browser does not say why a WebSocket could not connect, but an HTTP request does. Resolves to what to tell the user
+// if the server would refuse the next attempt too.
+async function findRefusal() {
+  const response = await request("status", token);
+  if (response.status === 401) {
+    return token ? "The token is wrong. The server may have a new one: enter it, or open the invitation link again."
+      : "This server requires a token: enter it, or open the invitation link.";
+  }
+  return [403, 429].includes(response.status) ? (await response.text()).trim() : "";
+}
+
+async function connect() {
+  const attempt = ++attempts;
   clearTimeout(retry);
   if (!$("state").className) show("", "Connecting", "");
-  const opening = socket = open(token);
-  opening.binaryType = "arraybuffer";
-  let opened = false;
-  // Without a timeout, the browser would wait minutes for a server that vanished.
-  const timeout = setTimeout(() => lost({}), CONNECT_TIMEOUT);
-  opening.onopen = () => {
-    clearTimeout(timeout);
-    opened = wasConnected = true;
-    delay = MIN_DELAY;
-    add("note", "", "Connected");
-    count();
-    showName();
-  };
-  opening.onmessage = event => { received += 1; add("got", ...describe(event.data)); };
-  opening.onclose = lost;
-  function lost({ code, reason }) {
-    clearTimeout(timeout);
-    opening.onopen = opening.onmessage = opening.onclose = null;
-    opening.close();
-    if (opened) add("note", "", `Connection lost (${code}${reason ? ": " + reason : ""})`);
-    // Random, so that a room full of phones does not reconnect at the same moment.
-    const pause = delay * (.5 + Math.random() / 2);
-    show("lost", "Reconnecting", `${wasConnected ? "Connection lost" : "No response"}, next attempt in ${plural(Math.max(1, Math.round(pause / 1000)), "second")}`);
-    if (!opened) findReason().then(reason => { if (reason && socket === opening) show("lost", "Refused", reason); }).catch(() => {});
-    retry = setTimeout(() => { show("lost", "Reconnecting", "Connecting now"); connect(); }, pause);
-    delay = Math.min(delay * 2, MAX_DELAY);
+  let opened;
+  try {
+    opened = await open(token);
+  } catch {
+    const refusal = await findRefusal().catch(() => "");
+    if (attempt !== attempts) return;
+    if (refusal) stop("Refused", refusal, true);
+    else reconnect();
+    return;
   }
+  // Meanwhile the user may have entered another token.
+  if (attempt !== attempts) return opened.close();
+  socket = opened;
+  socket.binaryType = "arraybuffer";
+  socket.onmessage = event => { received += 1; add("got", ...describe(event.data)); };
+  socket.onclose = event => lost(event);
+  wasConnected = true;
+  delay = MIN_DELAY;
+  add("note", "", "Connected");
+  count();
+  showName();
+}
+
+function lost({ code, reason }) {
+  add("note", "", `Connection lost (${code}${reason ? ": " + reason : ""})`);
+  // The codes from 3000 on are those of applications. One that dismisses a client does not expect it back at once.
+  if (code >= 3000) stop("Closed", `The application closed the connection: ${reason || "code " + code}`, false);
+  else reconnect();
+}
+
+function reconnect() {
+  // Random, so that a room full of phones does not reconnect at the same moment.
+  const pause = delay * (.5 + Math.random() / 2);
+  const seconds = plural(Math.max(1, Math.round(pause / 1000)), "second");
+  show("lost", "Reconnecting", `${wasConnected ? "Connection lost" : "No response"}, next attempt in ${seconds}`);
+  retry = setTimeout(() => { show("lost", "Reconnecting", "Connecting now"); connect(); }, pause);
+  delay = Math.min(delay * 2, MAX_DELAY);
 }
 
 // A phone that wakes up or rejoins its Wi-Fi should reconnect at once.
 function reconnectNow() {
-  if (document.hidden || socket.readyState !== WebSocket.CLOSED) return;
+  if (document.hidden || isOpen() || !$("access").hidden) return;
   delay = MIN_DELAY;
   connect();
 }
 addEventListener("hashchange", () => {
   if (!location.hash) return;
   token = readToken();
-  reconnectNow();
+  if (!isOpen()) restart();
 });
 document.addEventListener("visibilitychange", reconnectNow);
 addEventListener("online", reconnectNow);
+
+function restart() {
+  delay = MIN_DELAY;
+  show("", "Connecting", "");
+  connect();
+}
+
+$("access").onsubmit = event => {
+  event.preventDefault();
+  const entered = $("token").value.trim();
+  if (entered) storeToken(token = entered);
+  $("token").value = "";
+  text.focus();
+  restart();
+};
 
 function showName() {
   fetch(at("discovery.json")).then(response => response.json()).then(({ name }) => {
@@ -143,7 +199,7 @@ function showName() {
 
 $("form").onsubmit = event => {
   event.preventDefault();
-  if (!text.value || socket.readyState !== WebSocket.OPEN) return;
+  if (!text.value || !isOpen()) return;
   socket.send(text.value);
   add("sent", "You", text.value);
   sent = [...sent.slice(-49), text.value];

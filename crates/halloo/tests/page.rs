@@ -1,0 +1,85 @@
+//! The page, in Chromium and as a script on Node.js.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
+
+use halloo::{Config, Event, Hub, Message, Server, Token};
+use halloo_test_support::{ChildProcess, browser, node};
+use serde_json::{Value, json};
+
+const TOKEN: &str = "the-otters-meet-at-nine";
+
+/// Returns what the program prints when it uses the page of `server`.
+fn report(server: &Server, mut program: std::process::Command, arguments: &[&str]) -> Value {
+    let mut page = ChildProcess::start(program.arg(server.port().to_string()).args(arguments));
+    serde_json::from_str(&page.next_line()).unwrap()
+}
+
+/// Starts a server that requires [`TOKEN`], echoes messages, and dismisses a client that asks for it.
+fn start_server() -> Server {
+    let mut config = Config::local();
+    config.name = "den".into();
+    config.access.token = Some(Token::new(TOKEN).unwrap());
+    let handler = |event: Event<'_>, hub: &mut Hub<'_>| {
+        if let Event::MessageReceived { client, message } = event {
+            let _ = match &message {
+                Message::Text(text) if text == "dismiss" => hub.disconnect(client, 4001, "the game is over"),
+                _ => hub.send(client, message),
+            };
+        }
+    };
+    Server::start_with(config, handler).unwrap()
+}
+
+#[test]
+fn a_person_gets_in_with_the_token_and_stays_out_when_dismissed() {
+    let Some(program) = browser("page_in_browser.mjs") else { return };
+    let server = start_server();
+    let report = report(&server, program, &[TOKEN]);
+    let dismissed = json!({
+        "state": "Closed", "detail": "The application closed the connection: the game is over", "asks": false,
+        "focus": "again",
+    });
+    let steps = json!({
+        "no token": {
+            "state": "Refused", "detail": "This server requires a token: enter it, or open the invitation link.",
+            "asks": true, "focus": "token",
+        },
+        "wrong token": {
+            "state": "Refused",
+            "detail": "The token is wrong. The server may have a new one: enter it, or open the invitation link again.",
+            "asks": true, "focus": "token",
+        },
+        "connected": { "state": "Connected", "detail": "1 message received", "asks": false, "focus": "text" },
+        "dismissed": dismissed,
+    });
+    assert_eq!(report["steps"], steps, "{report:#}");
+    assert_eq!(report["findings"], json!([]), "{report:#}");
+    assert_eq!((&report["attemptsByUser"], &report["attemptsByTime"]), (&json!(1), &json!(0)));
+    assert_eq!(server.status().extras.clients_total, 2);
+}
+
+#[test]
+fn the_page_works_below_a_path_of_a_proxy_with_one_setting() {
+    for (path, dialled) in [("/game/", "ws://HOST/game/"), ("/", "ws://HOST")] {
+        let mut config = Config::local();
+        config.name = "den".into();
+        config.access.allowed_hosts = vec!["game.example".into()];
+        let server = Server::start(config).unwrap();
+        let Some(program) = node("page.mjs") else { return };
+        let expected = json!({
+            "dialled": dialled, "fetched": format!("{path}discovery.json"), "state": "Connected", "title": "den",
+            "address": dialled,
+        });
+        assert_eq!(report(&server, program, &["game.example", path]), expected);
+    }
+}
+
+#[test]
+fn the_page_shows_why_the_server_refuses_it() {
+    let server = Server::start(Config::local()).unwrap();
+    let Some(program) = node("page.mjs") else { return };
+    let report = report(&server, program, &["game.example", "/"]);
+    assert_eq!((&report["state"], &report["fetched"]), (&json!("Refused"), &json!("/status")), "{report}");
+    let detail = report["detail"].as_str().unwrap();
+    assert!(detail.starts_with("game.example is not a name of this server") && !detail.ends_with('\n'), "{detail}");
+}

@@ -1,0 +1,93 @@
+// A tab of Chromium, driven by its DevTools protocol.
+import { spawn } from "node:child_process";
+import { readFileSync, rmSync, mkdtempSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const require = createRequire(process.env.NODE_MODULES + "/");
+
+export class Tab {
+  // Starts Chromium with a profile of its own, which `close` removes. It ends with this process, which holds its pipes.
+  static async open() {
+    const tab = new Tab();
+    tab.profile = mkdtempSync(join(tmpdir(), "halloo-page-"));
+    const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe"];
+    tab.browser = spawn(process.env.CHROMIUM, [...flags, `--user-data-dir=${tab.profile}`], {
+      stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    });
+    tab.calls = new Map();
+    let unread = "";
+    tab.browser.stdio[4].setEncoding("utf8").on("data", data => {
+      const messages = (unread + data).split("\0");
+      unread = messages.pop();
+      messages.forEach(message => tab.receive(JSON.parse(message)));
+    });
+    const { targetId } = await tab.call("Target.createTarget", { url: "about:blank" });
+    ({ sessionId: tab.sessionId } = await tab.call("Target.attachToTarget", { targetId, flatten: true }));
+    return tab;
+  }
+
+  receive({ id, result, error, method }) {
+    if (method === "Emulation.virtualTimeBudgetExpired") this.onadvanced();
+    const call = this.calls.get(id);
+    this.calls.delete(id);
+    if (error) call?.reject(new Error(error.message));
+    else call?.resolve(result);
+  }
+
+  call(method, params = {}) {
+    const id = this.last = (this.last ?? 0) + 1;
+    this.browser.stdio[3].write(JSON.stringify({ id, method, params, sessionId: this.sessionId }) + "\0");
+    return new Promise((resolve, reject) => this.calls.set(id, { resolve, reject }));
+  }
+
+  // Returns the value of a JavaScript expression in the page.
+  async evaluate(expression) {
+    const { result, exceptionDetails } = await this.call("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
+    if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
+    return result.value;
+  }
+
+  // Waits until an expression is true.
+  async until(expression) {
+    while (!await this.evaluate(`Boolean(${expression})`)) await new Promise(resolve => setTimeout(resolve, 10));
+  }
+
+  async navigate(url) {
+    await this.call("Page.navigate", { url });
+    await this.until(`document.readyState === "complete" && location.href !== "about:blank"`);
+  }
+
+  // Sets the size and the colours of the page.
+  async show(width, height, scheme) {
+    await this.call("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: width < 600 });
+    await this.call("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+  }
+
+  // Lets the clock of the page run that far at once, and stops it there.
+  async advance(milliseconds) {
+    const advanced = new Promise(resolve => { this.onadvanced = resolve; });
+    await this.call("Emulation.setVirtualTimePolicy", { policy: "advance", budget: milliseconds });
+    await advanced;
+  }
+
+  // Returns what axe-core finds in the page, one line each.
+  async findings() {
+    if (!await this.evaluate("Boolean(window.axe)")) await this.evaluate(readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"));
+    const violations = await this.evaluate("axe.run().then(({ violations }) => violations)");
+    return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
+  }
+
+  async screenshot() {
+    const { data } = await this.call("Page.captureScreenshot", { format: "png" });
+    return Buffer.from(data, "base64");
+  }
+
+  async close() {
+    const ended = new Promise(resolve => this.browser.on("exit", resolve));
+    await this.call("Browser.close").catch(() => {});
+    await ended;
+    rmSync(this.profile, { recursive: true, force: true, maxRetries: 10 });
+  }
+}

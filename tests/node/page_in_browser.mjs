@@ -1,0 +1,56 @@
+// Uses the page in Chromium: without a token, with a wrong one and with the right one, until the application dismisses it.
+// Prints what the page shows after each step, and what axe-core finds in it, as one line of JSON. With SCREENSHOTS, a
+// directory, pictures of each step are stored there.
+//
+// page_in_browser.mjs PORT TOKEN
+import { writeFileSync } from "node:fs";
+import { Tab } from "./browser.mjs";
+
+const [port, token] = process.argv.slice(2);
+const url = `http://127.0.0.1:${port}/`;
+const steps = {}, findings = new Set();
+const tab = await Tab.open();
+
+// Describes the page, and examines it on a phone and on a desktop, by day and by night.
+async function look(step) {
+  steps[step] = await tab.evaluate(`({
+    state: $("state").textContent, detail: $("detail").textContent,
+    asks: !$("access").hidden && !$("token").hidden, focus: document.activeElement.id,
+  })`);
+  for (const [width, height] of [[360, 640], [1280, 800]]) {
+    for (const scheme of ["light", "dark"]) {
+      await tab.show(width, height, scheme);
+      for (const finding of await tab.findings()) findings.add(`${step}: ${finding}`);
+      if (process.env.SCREENSHOTS) writeFileSync(`${process.env.SCREENSHOTS}/${step}-${width}-${scheme}.png`, await tab.screenshot());
+    }
+  }
+}
+
+const enter = text => tab.evaluate(`$("token").value = ${JSON.stringify(text)}, $("again").click()`);
+const send = text => tab.evaluate(`text.value = ${JSON.stringify(text)}, $("send").click()`);
+
+await tab.navigate(url);
+await tab.until(`$("state").textContent === "Refused"`);
+await look("no token");
+await enter("a-wrong-token-of-a-guest");
+await tab.until(`$("detail").textContent.includes("wrong")`);
+await look("wrong token");
+await enter(token);
+await tab.until(`$("state").textContent === "Connected"`);
+await send("hello");
+await tab.until(`$("detail").textContent === "1 message received"`);
+await look("connected");
+await send("dismiss");
+await tab.until(`$("state").textContent === "Closed"`);
+await look("dismissed");
+// Neither a network that comes back nor time makes it connect again, but the user can.
+const attempts = await tab.evaluate(`dispatchEvent(new Event("online")), attempts`);
+await tab.evaluate(`$("again").click()`);
+await tab.until(`$("state").textContent === "Connected"`);
+const attemptsByUser = await tab.evaluate("attempts") - attempts;
+await send("dismiss");
+await tab.until(`$("state").textContent === "Closed"`);
+await tab.advance(60_000);
+const attemptsByTime = await tab.evaluate("attempts") - attempts - attemptsByUser;
+await tab.close();
+console.log(JSON.stringify({ steps, findings: [...findings], attemptsByUser, attemptsByTime }));
