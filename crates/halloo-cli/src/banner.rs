@@ -1,76 +1,146 @@
 //! The banner: the addresses of the server, and a QR code for phones.
 
-use anstyle::{AnsiColor, Color, Style};
-use halloo::Server;
+use anstyle::{AnsiColor, Style};
 use halloo_proto::text::escape;
-use qrcode::render::unicode::Dense1x2;
-use qrcode::{EcLevel, QrCode};
 use unicode_width::UnicodeWidthStr;
 
-/// Columns between the addresses and the QR code.
-const GAP: usize = 4;
+use crate::qr_code;
+use crate::screen::Size;
 
-/// Returns the banner of a running server for a terminal of `columns` columns.
-pub(crate) fn banner(server: &Server, name: &str, columns: usize, colours: bool) -> String {
-    let paint = |style: Style| if colours { style } else { Style::new() };
-    let (bold, dim) = (paint(Style::new().bold()), paint(Style::new().dimmed()));
-    let colour = paint(AnsiColor::Cyan.on_default());
-    let invitation = server.invitation();
-    let name = escape(name, 200);
-    let mut rows = vec![(name.width(), format!("{bold}{name}{bold:#}")), (0, String::new())];
-    let mut row = |label: &str, url: &str| {
-        rows.push((9 + url.len(), format!("{dim}{label:<9}{dim:#}{colour}{url}{colour:#}")));
-    };
-    for url in server.urls() {
-        row(if is_local(&url) { "Local" } else { "Network" }, &url);
-    }
-    // Without the fingerprint, which has a row of its own.
-    row("Page", invitation.split("fp=").next().unwrap_or(&invitation).trim_end_matches(['#', '&']));
-    if let Some(fingerprint) = server.fingerprint() {
-        row("SHA-256", &fingerprint.to_string());
-    }
-    let code = qr_code(invitation.trim_end_matches('/'), colours);
-    let width = rows.iter().map(|(width, _)| *width).max().unwrap_or(0);
-    let code_width = code.first().map_or(0, |line| line.0);
-    let mut out = String::from("\n");
-    if 2 + width + GAP + code_width <= columns {
-        // Side by side, so that the banner fits on a screen of 24 rows.
-        let count = rows.len().max(code.len());
-        let top = (count - rows.len()) / 2;
-        for index in 0..count {
-            let (text_width, text) = match index.checked_sub(top).and_then(|index| rows.get(index)) {
-                Some((text_width, text)) => (*text_width, text.as_str()),
-                None => (0, ""),
-            };
-            let line = code.get(index).map_or("", |line| line.1.as_str());
-            out += &format!("  {text}{:space$}{line}\n", "", space = width - text_width + GAP);
+/// Columns between the text and the QR code.
+const GAP: usize = 2;
+/// Columns that a URL needs beside the QR code. With fewer, all text stands above it.
+const MIN_TEXT_COLUMNS: usize = 24;
+/// Rows below the QR code: the first two lines of the log, the input row and the status line. Starting produces that
+/// many lines, which must not move the code off the screen.
+const ROWS_BELOW: usize = 4;
+
+/// What the banner shows.
+pub(crate) struct Banner<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) urls: &'a [String],
+    pub(crate) invitation: &'a str,
+    /// For a user who can type.
+    pub(crate) hints: &'a [&'a str],
+}
+
+/// A row of text with its width in columns. Styles have no width.
+struct Row {
+    text: String,
+    width: usize,
+}
+
+impl Banner<'_> {
+    /// Returns the lines for a terminal of `size`.
+    ///
+    /// The QR code is at the end. What is too wide to stand beside the code stands above it, so the code is what remains
+    /// on a small screen. The terminal wraps a line that is wider than itself, so that a link can be copied whole.
+    pub(crate) fn render(&self, size: Size, colours: bool) -> String {
+        let link = self.invitation.trim_end_matches('/');
+        let (code, code_width) = qr_code::draw(link, size.rows.saturating_sub(ROWS_BELOW), colours).unwrap_or_default();
+        let fits = size.columns >= code_width && size.rows >= code.len() + ROWS_BELOW;
+        let room = size.columns.saturating_sub(2 + code_width + GAP);
+        let stands_beside = |row: &Row| fits && room >= MIN_TEXT_COLUMNS && row.width <= room;
+        let (mut beside, mut above): (Vec<Row>, Vec<Row>) = self.rows(colours).into_iter().partition(stands_beside);
+        if beside.len() > code.len() {
+            above.append(&mut beside);
         }
-    } else {
-        if code_width <= columns {
-            code.iter().for_each(|line| out += &format!("{}\n", line.1));
-            out.push('\n');
+        let mut out = String::from("\n");
+        above.iter().for_each(|row| out += &format!("  {}\n", row.text));
+        if !fits {
+            let (columns, rows) = (code_width, code.len() + ROWS_BELOW);
+            out += &format!(
+                "\n  To see a QR code, restart in a window of {columns}x{rows} or more, or open the link.\n\n"
+            );
+            return out;
         }
-        rows.iter().for_each(|(_, text)| out += &format!("  {text}\n"));
+        let width = beside.iter().map(|row| row.width).max();
+        let top = (code.len() - beside.len()) / 2;
+        for (index, line) in code.iter().enumerate() {
+            if let Some(width) = width {
+                let row = index.checked_sub(top).and_then(|index| beside.get(index));
+                let (text, text_width) = row.map_or(("", 0), |row| (&row.text, row.width));
+                out += &format!("  {text}{:space$}", "", space = width - text_width + GAP);
+            }
+            out += &format!("{line}\n");
+        }
+        out
     }
-    out.push('\n');
-    out
+
+    /// Returns the rows of text.
+    fn rows(&self, colours: bool) -> Vec<Row> {
+        let paint = |style: Style| if colours { style } else { Style::new() };
+        let (bold, dim) = (paint(Style::new().bold()), paint(Style::new().dimmed()));
+        let colour = paint(AnsiColor::Cyan.on_default());
+        let name = escape(self.name, 200);
+        let plain = |text: &str| Row { text: text.to_owned(), width: text.width() };
+        let address = |label: &str, address: &str| Row {
+            text: format!("{dim}{label:<9}{dim:#}{colour}{address}{colour:#}"),
+            width: 9 + address.len(),
+        };
+        let mut rows = vec![Row { text: format!("{bold}{name}{bold:#}"), width: name.width() }, plain("")];
+        rows.extend(self.urls.iter().map(|url| address(if is_local(url) { "Local" } else { "Network" }, url)));
+        rows.push(address("Page", self.invitation));
+        if !self.hints.is_empty() {
+            rows.push(plain(""));
+            rows.extend(self.hints.iter().map(|hint| plain(hint)));
+        }
+        rows
+    }
 }
 
 fn is_local(url: &str) -> bool {
     url.split_once("://").is_some_and(|(_, host)| host.starts_with("127.") || host.starts_with("[::1]"))
 }
 
-/// Returns the rows of a QR code, each with its width in columns.
-fn qr_code(text: &str, colours: bool) -> Vec<(usize, String)> {
-    // A screen needs little error correction, and the smallest code is easiest to display.
-    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else { return Vec::new() };
-    let mut renderer = code.render::<Dense1x2>();
-    if !colours {
-        // Without colours, assume a dark terminal, on which the blocks are light.
-        renderer.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str =
+        "https://192.168.100.100:8765/#token=0vU_nAM9qY4__ghhfXigbw&fp=r4z63szzSIpFmBCockBZuJGB7Hnl5tw-PI3687n54UU";
+
+    /// Returns the lines of a banner with this many addresses.
+    fn lines(addresses: usize, columns: usize, rows: usize) -> Vec<String> {
+        let urls: Vec<String> = (0..addresses).map(|n| format!("wss://192.168.100.{}:8765", 100 + n)).collect();
+        let hints = &["Lines you type go to all clients.", "Press Ctrl-C to stop the server."];
+        let banner = Banner { name: "den", urls: &urls, invitation: LINK, hints };
+        banner.render(Size { columns, rows }, false).lines().map(str::to_owned).collect()
     }
-    let paper = Style::new().fg_color(Some(Color::Ansi256(16.into()))).bg_color(Some(Color::Ansi256(231.into())));
-    let paper = if colours { paper } else { Style::new() };
-    let image = renderer.quiet_zone(true).build();
-    image.lines().map(|line| (line.chars().count(), format!("{paper}{line}{paper:#}"))).collect()
+
+    /// Returns the number of rows of the QR code at the end of a banner.
+    fn code_rows(lines: &[String]) -> usize {
+        lines.iter().rev().take_while(|line| line.ends_with("██")).count()
+    }
+
+    #[test]
+    fn code_and_first_lines_of_the_log_fit_whatever_the_addresses() {
+        for addresses in [0, 1, 2, 14, 15, 40] {
+            for columns in [80, 100, 160, 300] {
+                let banner = lines(addresses, columns, 24);
+                assert_eq!(code_rows(&banner), 20, "{}", banner.join("\n"));
+                let is_whole = |line: &&String| line.ends_with(LINK) || line.contains(&format!("{LINK}  "));
+                assert_eq!(banner.iter().filter(is_whole).count(), 1, "{}", banner.join("\n"));
+                let shown = banner.iter().filter(|line| line.contains("wss://")).count();
+                assert_eq!(shown, addresses, "{}", banner.join("\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn window_too_small_for_the_code_is_told_its_size() {
+        for (columns, rows) in [(80, 23), (40, 24), (20, 10)] {
+            let banner = lines(2, columns, rows);
+            assert_eq!(code_rows(&banner), 0, "{}", banner.join("\n"));
+            let hint = "  To see a QR code, restart in a window of 41x24 or more, or open the link.";
+            assert!(banner.iter().any(|line| line == hint), "{}", banner.join("\n"));
+        }
+        assert_eq!(code_rows(&lines(2, 41, 24)), 20, "that size is sufficient");
+    }
+
+    #[test]
+    fn margin_grows_with_the_window() {
+        let heights: Vec<usize> = [24, 25, 26, 27, 40].map(|rows| code_rows(&lines(2, 80, rows))).into();
+        assert_eq!(heights, [20, 21, 21, 23, 23]);
+    }
 }

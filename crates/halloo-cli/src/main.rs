@@ -14,6 +14,7 @@ mod signals;
 mod banner;
 mod json;
 mod message_line;
+mod qr_code;
 mod status_line;
 
 mod connect;

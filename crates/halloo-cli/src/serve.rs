@@ -12,12 +12,14 @@ use halloo::{Delivery, Event, Server};
 use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
 use crate::args::ServeArgs;
+use crate::banner::Banner;
 use crate::hangup::wait_for_stdout_hangup;
 use crate::input::{self, Line, next_line};
 use crate::message_line::escape_message;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size};
+use crate::screen::Size;
 use crate::status_line::StatusLine;
-use crate::{banner, json, signals};
+use crate::{json, signals};
 
 /// Time between two redraws of the status line.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
@@ -83,16 +85,17 @@ pub(crate) fn hidden_events(arguments: &ServeArgs, output: &Output) -> &'static 
     }
 }
 
-/// Returns the banner, with a hint if standard input is a terminal.
+/// Returns the banner, with hints if standard input is a terminal.
 fn banner_text(server: &Server, name: &str, to_terminal: bool) -> String {
     let colours = if to_terminal { colours_on_stdout() } else { colours_on_stderr() };
-    // The width of standard error is not known; everything but the QR code fits into 80 columns.
-    let columns = terminal_size().map_or(80, |size| size.columns);
-    let mut text = banner::banner(server, name, columns, colours);
-    if io::stdin().is_terminal() {
-        text += "  Lines that you type are sent to all clients. Press Ctrl-C to stop the server.\n\n";
-    }
-    text
+    // The size of standard error is not known.
+    let size = terminal_size().unwrap_or(Size { columns: 80, rows: 24 });
+    let hints: &[&str] = match io::stdin().is_terminal() {
+        true => &["Lines you type go to all clients.", "Press Ctrl-C to stop the server."],
+        false => &[],
+    };
+    let banner = Banner { name, urls: &server.urls(), invitation: &server.invitation(), hints };
+    banner.render(size, colours)
 }
 
 fn warn_about_settings(arguments: &ServeArgs) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use halloo_test_support::{TEST_TIMEOUT, unused_tcp_address, wait_until};
+use halloo_test_support::{TEST_TIMEOUT, TempDir, unused_tcp_address, wait_until};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 use tungstenite::stream::MaybeTlsStream;
@@ -101,6 +101,21 @@ impl Terminal {
         peer
     }
 
+    /// Returns what the QR codes on the screen contain. Without colours, their blocks are light.
+    fn qr_codes(&self, has_colours: bool) -> Vec<String> {
+        // A character is two modules high, and a scanner needs several pixels for each module.
+        const PIXELS: usize = 4;
+        let rows: Vec<Vec<char>> = self.rows().iter().map(|row| row.chars().collect()).collect();
+        let is_dark = |x: usize, y: usize| {
+            let block = rows[y / 2].get(x).copied().unwrap_or(' ');
+            (block == '█' || block == ['▀', '▄'][y % 2]) == has_colours
+        };
+        let (width, height) = (self.columns as usize * PIXELS, rows.len() * 2 * PIXELS);
+        let pixel = |x, y| if is_dark(x / PIXELS, y / PIXELS) { 0 } else { 255 };
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, pixel);
+        image.detect_grids().iter().filter_map(|grid| Some(grid.decode().ok()?.1)).collect()
+    }
+
     /// Reads until the process exits. Returns whether it succeeded.
     fn wait_for_exit(&mut self) -> bool {
         while let Ok(bytes) = self.output.recv_timeout(TEST_TIMEOUT) {
@@ -178,6 +193,28 @@ fn ctrl_c_stops_cleanly_and_removes_the_status_line() {
 fn narrow_terminal_truncates_the_status_line_and_has_no_qr_code() {
     let mut terminal = Terminal::start(24, |command| command);
     terminal.wait_for(|rows| ends_with(rows, &["", "discovery off · no clie"]) && !rows.concat().contains('█'));
+}
+
+#[test]
+fn qr_code_fits_into_80x24_and_the_printed_link_is_an_invitation() {
+    let home = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+    for options in [&[][..], &["--token"], &["--tls"], &["--tls", "--token"]] {
+        for no_color in ["", "1"] {
+            let change = |command: Command| command.args(options).env("HOME", home.path()).env("NO_COLOR", no_color);
+            let mut terminal = Terminal::start(80, change);
+            terminal.wait_for(|rows| ends_with(rows, &["", "no clients"]));
+            let codes = terminal.qr_codes(no_color.is_empty());
+            let [link] = &codes[..] else { panic!("{options:?}: {codes:?}\n{}", terminal.rows().join("\n")) };
+            let output = String::from_utf8_lossy(&terminal.raw).replace('\x1b', " ");
+            let printed = output.split_whitespace().map(|word| word.trim_start_matches("[36m"));
+            let printed = printed.filter(|word| word.trim_end_matches('/') == link);
+            assert_eq!(printed.count(), 1, "{link} in\n{output}");
+            let mut client = std::process::Command::new(env!("CARGO_BIN_EXE_halloo"));
+            let client = client.args(["connect", "--once", link]).env("HOME", home.path()).stdin(Stdio::null());
+            let output = client.output().unwrap();
+            assert!(output.status.success(), "{link}: {output:?}");
+        }
+    }
 }
 
 #[test]
