@@ -61,7 +61,8 @@ class PageSocket extends WebSocket {
 }
 const location = { protocol: "http:", host: new URL(origin).host, origin, pathname: prefix, hash: "" };
 const sandbox = {
-  location, console, setTimeout, clearTimeout, URLSearchParams, Uint8Array, Date, Math, Promise,
+  location, console, setTimeout, clearTimeout, URLSearchParams, Uint8Array, Date, Math, Promise, AbortController, TextEncoder,
+  btoa, crypto,
   document: { getElementById: byId, createElement: () => element("new"), addEventListener() {}, hidden: true },
   WebSocket: PageSocket,
   fetch: (url, options) => {

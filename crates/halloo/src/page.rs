@@ -7,6 +7,7 @@ pub(crate) const PAGE: &str = concat!(
     "</style>\n",
     include_str!("page/page.html"),
     "<script>\n",
+    include_str!("page/proof.js"),
     include_str!("page/page.js"),
     "</script>\n",
 );

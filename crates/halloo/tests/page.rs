@@ -19,6 +19,8 @@ fn start_server() -> Server {
     let mut config = Config::local();
     config.name = "den".into();
     config.access.token = Some(Token::new(TOKEN).unwrap());
+    // So that the page must not send the token itself.
+    config.access.token_proof_only = true;
     let handler = |event: Event<'_>, hub: &mut Hub<'_>| {
         if let Event::MessageReceived { client, message } = event {
             let _ = match &message {

@@ -1,4 +1,3 @@
-"use strict";
 const $ = id => document.getElementById(id);
 const log = $("log"), text = $("text");
 // A proxy may serve the page below a path, and then passes on what is below that path.
@@ -87,10 +86,18 @@ function describe(data) {
   return ["Binary, " + plural(data.byteLength, "byte"), hex + (data.byteLength > 32 ? " …" : "")];
 }
 
+// Sends an HTTP request. It fails after a while, where the browser would wait for minutes.
+function request(path, headers) {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), CONNECT_TIMEOUT);
+  return fetch(at(path), { headers, signal: abort.signal });
+}
+
 // Resolves to an open WebSocket. The promise is rejected if there is none after a while.
-function open(token) {
+async function open(token) {
+  const subprotocols = token ? ["halloo.v1", await authenticate(token)] : ["halloo.v1"];
   return new Promise((resolve, reject) => {
-    const opening = new WebSocket(url, token ? ["halloo.v1", "halloo.token." + token] : ["halloo.v1"]);
+    const opening = new WebSocket(url, subprotocols);
     const settle = (done, value) => {
       clearTimeout(timeout);
       opening.onopen = opening.onclose = null;
@@ -103,19 +110,12 @@ function open(token) {
   });
 }
 
-// Sends an HTTP request with the token.
-function request(path, token) {
-  return fetch(at(path), { headers: token ? { Authorization: "Bearer " + token } : {} });
-}
-
 // A browser does not say why a WebSocket could not connect, but an HTTP request does. Resolves to what to tell the user
 // if the server would refuse the next attempt too.
-async function findRefusal() {
-  const response = await request("status", token);
-  if (response.status === 401) {
-    return token ? "The token is wrong. The server may have a new one: enter it, or open the invitation link again."
-      : "This server requires a token: enter it, or open the invitation link.";
-  }
+async function findRefusal(error) {
+  if (error instanceof Refusal) return error.message;
+  const response = await request("status");
+  if (response.status === 401) return token ? "" : "This server requires a token: enter it, or open the invitation link.";
   return [403, 429].includes(response.status) ? (await response.text()).trim() : "";
 }
 
@@ -126,8 +126,8 @@ async function connect() {
   let opened;
   try {
     opened = await open(token);
-  } catch {
-    const refusal = await findRefusal().catch(() => "");
+  } catch (error) {
+    const refusal = await findRefusal(error).catch(() => "");
     if (attempt !== attempts) return;
     if (refusal) stop("Refused", refusal, true);
     else reconnect();
@@ -192,7 +192,7 @@ $("access").onsubmit = event => {
 };
 
 function showName() {
-  fetch(at("discovery.json")).then(response => response.json()).then(({ name }) => {
+  request("discovery.json").then(response => response.json()).then(({ name }) => {
     if (typeof name === "string" && name) document.title = $("name").textContent = name;
   }).catch(() => {});
 }
