@@ -181,7 +181,7 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
     // The key need not be random, since both ends are this program.
     let handshake = Handshake::new(*b"halloo bench key");
     let url: Url = format!("ws://{addr}").parse()?;
-    stream.write_all(&handshake.request(&url, None))?;
+    stream.write_all(&handshake.request(&url))?;
     let mut response = Vec::new();
     loop {
         let mut bytes = [0; 1024];

@@ -156,3 +156,33 @@ fn server_on_two_networks_is_one_entry_and_its_goodbye_works_on_either() {
     server.process.write_line(r#"{"cmd":"stop"}"#);
     expect(&mut watch, "lost", "both");
 }
+
+#[test]
+fn address_that_this_machine_has_too_does_not_lead_to_a_server_of_this_machine() {
+    if !in_namespace("address_that_this_machine_has_too_does_not_lead_to_a_server_of_this_machine", BRIDGE) {
+        return;
+    }
+    // Without a link here, and with one there, as with the networks of containers, which have the same addresses on every machine.
+    let add_docker0 =
+        "ip link add docker0 type veth peer name cable; ip addr add 172.17.0.1/16 dev docker0; ip link set docker0 up";
+    shell(add_docker0);
+    let host = Host::new(2);
+    let pid = host.holder.id();
+    shell(&format!("nsenter -t {pid} -n sh -ec '{add_docker0}; ip link set cable up'"));
+    let mut own = JsonServer::start(&mut halloo(&["serve", "--json", "--name", "own"]));
+    let _den = host.serve("den");
+    // The server replies from 10.77.0.2, which then refuses connections.
+    let found = JsonProcess::start(&mut halloo(&["discover", "--json", "--timeout", "1s"])).remaining_events();
+    let den = found.iter().find(|event| event["name"] == "den").unwrap();
+    assert_eq!(den["addresses"], serde_json::json!(["10.77.0.2:8765", "172.17.0.1:8765"]));
+    shell(&format!("nsenter -t {pid} -n ip route add prohibit 10.77.0.1/32 table 7"));
+    shell(&format!("nsenter -t {pid} -n ip rule add ipproto tcp table 7 priority 1"));
+    let connected =
+        halloo(&["connect", "den", "--once", "--no-mdns"]).stdin(std::process::Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&connected.stderr).into_owned();
+    assert!(!connected.status.success() && said.contains("10.77.0.2"), "{said}");
+    own.process.write_line(r#"{"cmd":"status"}"#);
+    let status = own.process.next_matching(|event| event["event"] == "status");
+    let counts = (&status["halloo"]["clients_total"], &status["halloo"]["refused"]);
+    assert_eq!(counts, (&serde_json::json!(0), &serde_json::json!(0)), "{status}");
+}

@@ -27,8 +27,9 @@ fn reply<'a>(nonce: Option<&'a str>, name: &str, addresses: usize) -> Reply<'a> 
         port: 8765,
         addresses: vec![Ipv4Addr::BROADCAST; addresses],
         clients: 3,
-        auth: false,
+        auth: true,
         tls: false,
+        challenge: Some("A".repeat(32)),
     }
 }
 

@@ -72,6 +72,8 @@ impl Server {
             clients: self.clients,
             auth: false,
             tls: false,
+            // A new one in each reply, which is no change of the server.
+            challenge: nonce.map(str::to_owned),
         };
         reply.encode(512).unwrap()
     }

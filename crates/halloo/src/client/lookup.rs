@@ -1,7 +1,7 @@
 //! Looking up the addresses of a target: by the system's resolver, or by discovery.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use halloo_proto::text::escape;
 
@@ -112,7 +112,7 @@ impl From<&ServerInfo> for Location {
         let mut addresses = best_first(&server.url, &server.addresses);
         let claimed = Identity::claimed(server);
         if !claimed.is_empty() {
-            let own: Vec<IpAddr> = interfaces::list().into_iter().map(|interface| interface.addr.into()).collect();
+            let own = interfaces::own_addresses();
             addresses.retain(|addr| !claimed.contains(addr) || !own.contains(&addr.ip()));
         }
         Location { addresses, tls: server.tls, source: Source::Name, identity }

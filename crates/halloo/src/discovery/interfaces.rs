@@ -23,6 +23,11 @@ pub(crate) fn list() -> Vec<Interface> {
     with_v4.collect()
 }
 
+/// Returns every address of this machine, also of interfaces that are down: connections to it stay on this machine.
+pub(crate) fn own_addresses() -> Vec<IpAddr> {
+    if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect()
+}
+
 /// Opens a socket that broadcasts through `interface`.
 pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
