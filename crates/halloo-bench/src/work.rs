@@ -1,14 +1,19 @@
 //! A known number of messages, for counting instructions, which are the same on a busy machine.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 
 use anyhow::{Context, Result};
-use halloo::{Config, Event, Server};
+use halloo::{AccessRules, Config, Event, Server, Token};
 use halloo_proto::Time;
+use halloo_proto::authenticator::{Authenticator, Challenger};
+use halloo_proto::credential::Credential;
 use halloo_proto::frame::{self, Opcode, Role};
-use halloo_proto::limits::MessageLimits;
+use halloo_proto::handshake::Handshake;
+use halloo_proto::limits::{HandshakeLimits, MessageLimits};
 use halloo_proto::message::{Incoming, Receiver};
+use halloo_proto::proof::Exchange;
+use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
 use crate::load::{Protocol, Target, connect};
 
@@ -30,6 +35,10 @@ pub(crate) enum Part {
     Sink,
     /// The whole server passes text of 64 bytes to the application as events
     Events,
+    /// Decides about opening handshakes, without a token
+    Handshake,
+    /// Decides about opening handshakes with a proof of the token
+    Proof,
 }
 
 /// Processes `messages`, rounded up to whole batches.
@@ -41,7 +50,26 @@ pub(crate) fn work(part: Part, messages: usize) -> Result<()> {
         Part::Turn => turns(batches),
         Part::Sink => sink(batches),
         Part::Events => events(batches),
+        Part::Handshake => handshakes(messages, None),
+        Part::Proof => handshakes(messages, Some([1; 16].into())),
     }
+}
+
+/// The same request each time, for a server that has not seen its proof.
+fn handshakes(count: usize, token: Option<Token>) -> Result<()> {
+    let challenger = Challenger::new("5f0c9a3be1d24477", [7; 32]);
+    let exchange = Exchange::new(challenger.issue(Time::ZERO), [1; 16]);
+    let credential = token.clone().map(|token| Credential::Proof(token, exchange));
+    let request = Handshake::new([2; 16]).credential(credential).request(&"ws://127.0.0.1:8765".parse()?);
+    let mut rules = AccessRules::default();
+    rules.token = token;
+    let context = RequestContext { ip: IpAddr::from([127, 0, 0, 1]), now: Time::ZERO };
+    for _ in 0..count {
+        let mut authenticator = Authenticator::new(challenger.clone());
+        let decision = read_head(&request, context, &rules, &HandshakeLimits::default(), &mut authenticator);
+        anyhow::ensure!(matches!(decision, Decision::Accept { .. }), "the handshake was refused");
+    }
+    Ok(())
 }
 
 fn batch(size: usize) -> Vec<u8> {
