@@ -25,7 +25,8 @@ pub struct ClientConfig {
     pub target: Target,
     /// The access token of the server. Default: `None`, for the token in the fragment of the address, if there is one.
     ///
-    /// The client sends it to whatever responds as the target. Without TLS, use it with an address rather than a name.
+    /// Without TLS, the client does not send it: client and server prove to each other that they know it
+    /// ([`proof`](halloo_proto::proof)). A server without this token is not the target.
     pub token: Option<Token>,
     /// The fingerprint of the server's certificate. With it, the client uses TLS even if the address says otherwise, and
     /// trusts no other certificate. Default: `None`, for the fingerprint in the fragment of the address if there is one,

@@ -12,8 +12,7 @@ use crate::ServerInfo;
 ///
 /// A text is an address if it is a URL with a scheme, an IP address, `localhost`, or a host with a dot or a port.
 /// Any other text is the name or the id of a server on the local network, as [`find`](crate::find) finds it. A host that
-/// cannot be resolved may be a name as well, such as `Dr.No`: then a server of this name is searched for, unless a token
-/// would be sent to it.
+/// cannot be resolved may be a name as well, such as `Dr.No`: then a server of this name is searched for.
 ///
 /// A server that was discovered or is known by its name is searched for again by that name when it no longer responds,
 /// since it may have moved to another port or address. An id is random for each start of a server, so it never leads to
