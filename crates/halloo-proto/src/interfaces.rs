@@ -9,11 +9,24 @@ pub struct Interface {
     pub name: String,
     /// The address.
     pub addr: Ipv4Addr,
+    /// How many bits of the address are those of its network.
+    pub prefix: u8,
     /// Whether the default route uses this address.
     pub default_route: bool,
 }
 
 impl Interface {
+    /// Returns the address that programs of one machine reach each other at.
+    pub fn loopback() -> Interface {
+        Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, prefix: 8, default_route: false }
+    }
+
+    /// Returns whether `ip` is in the network of this address.
+    pub fn contains(&self, ip: Ipv4Addr) -> bool {
+        // A prefix of zero would include every address.
+        self.prefix > 0 && (self.addr.to_bits() ^ ip.to_bits()).leading_zeros() >= u32::from(self.prefix)
+    }
+
     /// Returns the destination address for a broadcast on this interface.
     pub fn broadcast_to(&self) -> Ipv4Addr {
         // Loopback does not carry the limited broadcast address, only its directed one.
@@ -44,7 +57,8 @@ impl Interface {
     /// ```
     /// use halloo_proto::interfaces::Interface;
     ///
-    /// let wlan0 = Interface { name: "wlan0".into(), addr: [192, 168, 1, 5].into(), default_route: true };
+    /// let (name, addr) = ("wlan0".into(), [192, 168, 1, 5].into());
+    /// let wlan0 = Interface { name, addr, prefix: 24, default_route: true };
     /// assert_eq!(wlan0.reason(), "private address, default route, physical");
     /// ```
     pub fn reason(&self) -> String {
@@ -69,7 +83,7 @@ pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
         .collect();
     usable.sort_by_key(|i| (range(i.addr), i.is_tunnel(), !i.default_route, i.is_virtual(), i.name.clone(), i.addr));
     if usable.is_empty() {
-        usable.push(Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false });
+        usable.push(Interface::loopback());
     }
     usable
 }
@@ -77,6 +91,23 @@ pub fn announced(interfaces: Vec<Interface>) -> Vec<Interface> {
 /// Returns the first address of a list that [`announced`] returned; loopback if it is empty.
 pub fn local_ip(announced: &[Interface]) -> Ipv4Addr {
     announced.first().map_or(Ipv4Addr::LOCALHOST, |interface| interface.addr)
+}
+
+/// Returns the address of this machine that `peer` reaches directly: of the networks that contain `peer` the smallest, as a
+/// routing table selects it. `None` if there is none, so that `peer` is behind a router.
+///
+/// ```
+/// use halloo_proto::interfaces::{Interface, address_towards};
+///
+/// let interface = |addr: [u8; 4], prefix| Interface { addr: addr.into(), prefix, ..Interface::loopback() };
+/// let interfaces = [interface([10, 9, 0, 1], 8), interface([10, 1, 1, 5], 24)];
+/// assert_eq!(address_towards(&interfaces, [10, 1, 1, 9].into()), Some([10, 1, 1, 5].into()));
+/// assert_eq!(address_towards(&interfaces, [192, 168, 1, 9].into()), None);
+/// ```
+pub fn address_towards(interfaces: &[Interface], peer: Ipv4Addr) -> Option<Ipv4Addr> {
+    let containing = interfaces.iter().filter(|interface| interface.contains(peer));
+    // Of equal networks the one with the default route, since the system prefers that as well.
+    containing.max_by_key(|interface| (interface.prefix, interface.default_route)).map(|interface| interface.addr)
 }
 
 /// Returns the rank of the address range. A self-assigned address reaches only devices on the same link.
@@ -92,6 +123,7 @@ mod tests {
         let interface = |&(name, addr, default_route): &(&str, [u8; 4], bool)| Interface {
             name: name.into(),
             addr: addr.into(),
+            prefix: 24,
             default_route,
         };
         announced(list.iter().map(interface).collect()).into_iter().map(|interface| interface.addr).collect()

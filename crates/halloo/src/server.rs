@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn loopback_is_first_then_the_networks() {
-        let interface = |addr: [u8; 4]| Interface { name: "x".into(), addr: addr.into(), default_route: false };
+        let interface = |addr: [u8; 4]| Interface { addr: addr.into(), ..Interface::loopback() };
         let all = [[127, 0, 0, 1], [203, 0, 113, 5], [192, 168, 1, 5]].map(interface);
         let expected = [[127, 0, 0, 1], [192, 168, 1, 5], [203, 0, 113, 5]].map(IpAddr::from);
         assert_eq!(reachable(all.to_vec()), expected);

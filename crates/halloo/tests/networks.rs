@@ -88,6 +88,32 @@ fn losing_one_network_does_not_affect_the_other() {
 }
 
 #[test]
+fn replies_contain_the_live_address_on_the_smallest_network_of_the_sender() {
+    let setup = "ip addr add 10.9.0.1/8 dev lo; ip addr add 10.1.1.5/24 dev lo";
+    if !in_namespace("replies_contain_the_live_address_on_the_smallest_network_of_the_sender", setup) {
+        return;
+    }
+    let unplugged = |name, address| {
+        shell(&format!("ip link add {name} type veth peer name {name}peer; ip addr add {address}/24 dev {name}"));
+        shell(&format!("ip link set {name} up"));
+    };
+    // Before and after the live one in the list of the system.
+    unplugged("before", "192.168.77.5");
+    let _host = RemoteHost::new("plugged", "192.168.77.6/24", "192.168.77.2/24");
+    unplugged("after", "192.168.77.7");
+    let _server = start_server();
+    for address in ["192.168.77.6", "10.1.1.5"] {
+        let socket = UdpSocket::bind((address, 0)).unwrap();
+        socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+        socket.send_to(&probe("n"), (address, 8766)).unwrap();
+        let mut buffer = [0; 600];
+        let (length, _) = socket.recv_from(&mut buffer).unwrap();
+        let reply: serde_json::Value = serde_json::from_slice(&buffer[..length]).unwrap();
+        assert_eq!(reply["ip"], address);
+    }
+}
+
+#[test]
 fn a_busy_server_reports_its_new_address() {
     if !in_namespace("a_busy_server_reports_its_new_address", "ip addr add 192.168.77.1/24 dev lo") {
         return;

@@ -1,7 +1,7 @@
 //! The UDP sockets of a browser: one that receives beacons, and one for each interface that sends probes.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::access::AccessRules;
 use halloo_proto::browser::Probe;
@@ -56,8 +56,7 @@ impl Sockets {
 
     /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface.
     pub(super) fn refresh(&mut self, registry: &Registry) -> bool {
-        let loopback = Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false };
-        let mut current = vec![loopback];
+        let mut current = vec![Interface::loopback()];
         if !self.local {
             current.extend(announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()));
         }

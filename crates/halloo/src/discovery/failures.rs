@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_logged_once_and_so_is_its_end() {
-        let interface = |name: &str| Interface { name: name.into(), addr: [10, 0, 0, 1].into(), default_route: false };
+        let interface = |name: &str| Interface { name: name.into(), ..Interface::loopback() };
         let (one, two) = (interface("eth0"), interface("eth1"));
         let failed = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
         let mut failures = Failures::default();

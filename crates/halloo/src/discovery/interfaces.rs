@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 
-use halloo_proto::interfaces::Interface;
+use halloo_proto::interfaces::{self as ranking, Interface};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Returns every IPv4 address of every interface that is up. An error is logged, and returns none.
@@ -15,9 +15,12 @@ pub(crate) fn list() -> Vec<Interface> {
     });
     let usable = found.into_iter().filter(if_addrs::Interface::is_oper_up);
     let with_v4 = usable.filter_map(|interface| match &interface.addr {
-        if_addrs::IfAddr::V4(v4) => {
-            Some(Interface { addr: v4.ip, default_route: default == Some(v4.ip), name: interface.name })
-        }
+        if_addrs::IfAddr::V4(v4) => Some(Interface {
+            addr: v4.ip,
+            prefix: v4.prefixlen,
+            default_route: default == Some(v4.ip),
+            name: interface.name,
+        }),
         if_addrs::IfAddr::V6(_) => None,
     });
     with_v4.collect()
@@ -105,16 +108,10 @@ pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
     with_v4.collect()
 }
 
-/// Returns the address of this machine on the network of `source`; `None` if `source` is on none of its networks.
+/// Returns the address of this machine on the network of `source`; `None` if `source` is on none of its networks. An
+/// interface without a link may have an address of that network, too.
 pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
-    found.into_iter().find_map(|interface| match interface.addr {
-        if_addrs::IfAddr::V4(v4) => {
-            let same = (v4.ip.to_bits() ^ source.to_bits()) & v4.netmask.to_bits() == 0;
-            (same && v4.prefixlen > 0).then_some(v4.ip)
-        }
-        if_addrs::IfAddr::V6(_) => None,
-    })
+    ranking::address_towards(&list(), source)
 }
 
 /// Returns the address of the default route. Nothing is sent: connecting a UDP socket only consults the routing table.

@@ -54,7 +54,7 @@ fn without_link() -> impl Iterator<Item = InterfaceFacts> {
     let down = found.filter(|interface| !interface.is_oper_up() && !interface.is_loopback());
     down.filter_map(|interface| {
         let IpAddr::V4(addr) = interface.ip() else { return None };
-        let known = Interface { name: interface.name, addr, default_route: false };
+        let known = Interface { name: interface.name, addr, prefix: 0, default_route: false };
         Some(InterfaceFacts {
             addr,
             rank: None,

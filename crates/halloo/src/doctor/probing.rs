@@ -115,7 +115,6 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
 
 /// Opens a socket for each network and a last one for loopback; `None` where the system refuses.
 fn senders(networks: &[Interface], result: &mut ProbeResult) -> Vec<Option<Sender>> {
-    let loopback = Interface { name: "loopback".into(), addr: Ipv4Addr::LOCALHOST, default_route: false };
     let open = |interface: &Interface| -> io::Result<Sender> {
         let socket = interfaces::sender(interface)?;
         socket.set_multicast_ttl_v4(255)?;
@@ -125,7 +124,7 @@ fn senders(networks: &[Interface], result: &mut ProbeResult) -> Vec<Option<Sende
         Ok(Sender { addr: interface.addr, broadcast: interface.broadcast_to(), socket })
     };
     let mut senders = Vec::new();
-    for (index, interface) in networks.iter().chain([&loopback]).enumerate() {
+    for (index, interface) in networks.iter().chain([&Interface::loopback()]).enumerate() {
         let opened = open(interface);
         if let (Err(error), Some(echo)) = (&opened, result.broadcast.get_mut(index)) {
             *echo = Echo::Refused(error.to_string());
