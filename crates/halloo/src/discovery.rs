@@ -3,6 +3,7 @@
 mod failures;
 pub(crate) mod interfaces;
 mod networks;
+mod route_table;
 mod watcher;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

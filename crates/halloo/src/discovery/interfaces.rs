@@ -6,13 +6,29 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
 use halloo_proto::interfaces::{self as ranking, Interface};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Returns every IPv4 address of every interface that is up. An error is logged, and returns none.
+use super::route_table;
+
+/// The prefix length of a network that is not known: that of most home networks.
+const ASSUMED_PREFIX: u8 = 24;
+
+/// What to do when the system does not list its interfaces.
+pub(crate) const LIST_ADVICE: &str = if cfg!(any(target_os = "linux", target_os = "android")) {
+    "a sandbox may forbid AF_NETLINK: in a systemd unit, add it to `RestrictAddressFamilies`"
+} else {
+    "check the permissions of this program"
+};
+
+/// Returns every IPv4 address of every interface that is up. Where the system does not list them, those that its routes
+/// lead to; the error is logged once.
 pub(crate) fn list() -> Vec<Interface> {
     let default = default_route();
-    let found = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!("cannot list the network interfaces: {error}");
-        Vec::new()
-    });
+    let found = match if_addrs::get_if_addrs() {
+        Ok(found) => found,
+        Err(error) => {
+            warn_once(&error);
+            return routed(default);
+        }
+    };
     let usable = found.into_iter().filter(if_addrs::Interface::is_oper_up);
     let with_v4 = usable.filter_map(|interface| match &interface.addr {
         if_addrs::IfAddr::V4(v4) => Some(Interface {
@@ -29,6 +45,32 @@ pub(crate) fn list() -> Vec<Interface> {
 /// Returns every address of this machine, also of interfaces that are down: connections to it stay on this machine.
 pub(crate) fn own_addresses() -> Vec<IpAddr> {
     if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect()
+}
+
+/// Returns why the system does not list its interfaces, if it does not.
+pub(crate) fn list_error() -> Option<String> {
+    if_addrs::get_if_addrs().err().map(|error| error.to_string())
+}
+
+fn warn_once(error: &io::Error) {
+    static WARNING: std::sync::Once = std::sync::Once::new();
+    WARNING.call_once(|| {
+        tracing::warn!("cannot list the network interfaces: {error}; using those of the routes; {LIST_ADVICE}");
+    });
+}
+
+/// Returns the addresses that the routes lead to: one for each attached network, or that of the default route.
+fn routed(default: Option<Ipv4Addr>) -> Vec<Interface> {
+    let attached = route_table::attached_routes().into_iter().filter_map(|route| {
+        let addr = source_towards(Ipv4Addr::from_bits(route.network.to_bits() | 1))?;
+        Some(Interface { name: route.interface, addr, prefix: route.prefix, default_route: default == Some(addr) })
+    });
+    let mut found: Vec<Interface> = attached.filter(|interface| !interface.addr.is_loopback()).collect();
+    if let Some(addr) = default.filter(|&addr| found.iter().all(|interface| interface.addr != addr)) {
+        found.push(Interface { name: "default route".into(), addr, prefix: ASSUMED_PREFIX, default_route: true });
+    }
+    found.push(Interface::loopback());
+    found
 }
 
 /// Opens a socket that broadcasts through `interface`.
@@ -98,14 +140,16 @@ fn shared_socket(address: SocketAddrV4) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Returns the IPv4 addresses of this machine, each with the prefix length of its network.
+/// Returns the addresses of this machine, each with the prefix length of its network.
 pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
-    let with_v4 = found.into_iter().filter_map(|interface| match interface.addr {
-        if_addrs::IfAddr::V4(v4) => Some((v4.ip.into(), v4.prefixlen)),
-        if_addrs::IfAddr::V6(_) => None,
-    });
-    with_v4.collect()
+    let Ok(found) = if_addrs::get_if_addrs() else {
+        return list().into_iter().map(|interface| (interface.addr.into(), interface.prefix)).collect();
+    };
+    let network = |interface: if_addrs::Interface| match interface.addr {
+        if_addrs::IfAddr::V4(v4) => (v4.ip.into(), v4.prefixlen),
+        if_addrs::IfAddr::V6(v6) => (v6.ip.into(), v6.prefixlen),
+    };
+    found.into_iter().map(network).collect()
 }
 
 /// Returns the address of this machine on the network of `source`; `None` if `source` is on none of its networks. An
@@ -114,10 +158,16 @@ pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
     ranking::address_towards(&list(), source)
 }
 
-/// Returns the address of the default route. Nothing is sent: connecting a UDP socket only consults the routing table.
+/// Returns the address of the default route.
 fn default_route() -> Option<Ipv4Addr> {
+    source_towards(Ipv4Addr::new(1, 1, 1, 1))
+}
+
+/// Returns the address that datagrams to `ip` come from. Nothing is sent: connecting a UDP socket only consults the routing
+/// table.
+fn source_towards(ip: Ipv4Addr) -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    socket.connect((Ipv4Addr::new(1, 1, 1, 1), 9)).ok()?;
+    socket.connect((ip, 9)).ok()?;
     match socket.local_addr().ok()?.ip() {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,

@@ -35,6 +35,7 @@ pub(super) fn collect(own_port: Option<u16>) -> Facts {
     let mut facts = Facts {
         platform: std::env::consts::OS,
         interfaces: ranked.chain(without_link()).collect(),
+        interfaces_error: interfaces::list_error(),
         ports,
         discovery_port: probed.discovery_port,
         multicast_error: probed.multicast_error,

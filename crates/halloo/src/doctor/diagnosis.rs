@@ -5,6 +5,7 @@ use super::finding::{Finding, Severity};
 use super::finding::{fail, ok, warn};
 use super::remedies::{allow_incoming, allow_outgoing, open_ports};
 use super::server_facts::{self, ServerFacts};
+use crate::discovery::interfaces::LIST_ADVICE;
 use crate::port_owners;
 
 /// Returns the findings in the order in which a person would check: first the server of this program, if there is one.
@@ -21,13 +22,18 @@ pub(super) fn findings(facts: &Facts, server: Option<&ServerFacts<'_>>) -> Vec<F
 }
 
 fn networks(facts: &Facts) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = facts.interfaces_error.as_deref().map(unlisted).into_iter().collect();
     if facts.interfaces.iter().all(|interface| interface.rank.is_none()) {
         let advice = "connect to a Wi-Fi or a wired network; until then, only programs on this machine find each other";
-        let mut findings = vec![fail("network", "no network is connected".into(), advice.into())];
-        findings.extend(facts.interfaces.iter().map(network));
-        return findings;
+        findings.push(fail("network", "no network is connected".into(), advice.into()));
     }
-    facts.interfaces.iter().map(network).collect()
+    findings.extend(facts.interfaces.iter().map(network));
+    findings
+}
+
+fn unlisted(error: &str) -> Finding {
+    let text = format!("cannot list the network interfaces: {error}; the networks below are those of the routes");
+    warn("network", text, LIST_ADVICE.into())
 }
 
 fn network(interface: &InterfaceFacts) -> Finding {

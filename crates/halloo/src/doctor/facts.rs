@@ -12,6 +12,8 @@ pub(super) struct Facts {
     pub(super) platform: &'static str,
     /// First the announced ones, best first, then those that are not used.
     pub(super) interfaces: Vec<InterfaceFacts>,
+    /// Why the system does not list its interfaces; then `interfaces` are those that its routes lead to.
+    pub(super) interfaces_error: Option<String>,
     pub(super) ports: Vec<PortFacts>,
     /// The UDP port on which probes were received; `None` if none was free.
     pub(super) discovery_port: Option<u16>,

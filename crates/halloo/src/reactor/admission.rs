@@ -11,6 +11,7 @@ use halloo_proto::setting_names::SettingNames;
 use super::connection::{Connection, State};
 use super::connections::Connections;
 use crate::Config;
+use crate::discovery::interfaces;
 
 /// File descriptors left to the application and to discovery.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -147,10 +148,5 @@ fn attached_networks(peer: IpAddr) -> Vec<(IpAddr, u8)> {
     if AccessRules::default().allows_peer(peer, &[]) {
         return Vec::new();
     }
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let networks = interfaces.into_iter().map(|interface| match interface.addr {
-        if_addrs::IfAddr::V4(v4) => (IpAddr::V4(v4.ip), v4.prefixlen),
-        if_addrs::IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen),
-    });
-    networks.collect()
+    interfaces::networks()
 }

@@ -24,6 +24,7 @@ fn healthy() -> Facts {
     Facts {
         platform: "linux",
         interfaces: vec![interface("wlan0", [192, 168, 1, 5], 1), interface("eth0", [10, 0, 0, 4], 2)],
+        interfaces_error: None,
         ports: vec![port("TCP", 8765), port("UDP", 8766)],
         discovery_port: Some(8766),
         multicast_error: None,
@@ -75,6 +76,14 @@ fn no_network_is_a_failure() {
     });
     assert_eq!((about, severity), ("network", Severity::Fail));
     assert!(text.contains("connect to a Wi-Fi"), "{text}");
+}
+
+#[test]
+fn interfaces_that_the_system_does_not_list_are_warned_about() {
+    let (about, severity, text) = only(|facts| facts.interfaces_error = Some("it is forbidden".into()));
+    assert_eq!((about, severity), ("network", Severity::Warn));
+    assert!(text.contains("it is forbidden"), "{text}");
+    assert_eq!(text.contains("AF_NETLINK"), cfg!(any(target_os = "linux", target_os = "android")));
 }
 
 #[test]
