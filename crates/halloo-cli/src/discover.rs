@@ -48,7 +48,7 @@ fn print_events(
         let kind = match &event {
             BrowserEvent::Found(server) => {
                 let wait_for_network = !arguments.first && !arguments.search_options.local;
-                if wait_for_network && server.addresses.iter().all(|addr| addr.ip().is_loopback()) {
+                if wait_for_network && server.addresses.first().is_some_and(|addr| addr.ip().is_loopback()) {
                     std::thread::sleep(SETTLE_TIME);
                 }
                 "found"

@@ -1,6 +1,6 @@
 //! The datagrams of discovery (see `PROTOCOL.md`).
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,7 +16,7 @@ const MAX_ID_CHARS: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Beacon<'a> {
     /// The IP address to connect to, on the network that the datagram is sent to.
-    pub ip: Ipv4Addr,
+    pub ip: IpAddr,
     /// The WebSocket port.
     pub port: u16,
     /// The Unix time in whole seconds.
@@ -31,7 +31,7 @@ pub struct Beacon<'a> {
 #[derive(Serialize)]
 struct Contract<'a> {
     service: &'a str,
-    ip: Ipv4Addr,
+    ip: IpAddr,
     port: u16,
     timestamp: u64,
 }
@@ -81,7 +81,23 @@ pub const PROBE_SIZE: usize = 512;
 
 /// Returns the datagram that asks servers to reply; replies repeat `nonce`.
 pub fn probe(nonce: &str) -> Vec<u8> {
-    let head = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"{nonce}","pad":""#);
+    padded_probe(nonce, "")
+}
+
+/// Returns the probe to send over IPv6 on an interface with the address `ipv4`, at which the same probe is sent over IPv4. A
+/// server that receives it there does not reply twice.
+///
+/// ```
+/// # use halloo_proto::announcement::{Announcement, probe_besides};
+/// let probe = probe_besides("b64e21", [192, 168, 1, 7].into());
+/// assert_eq!(Announcement::parse(&probe).unwrap().ip.as_deref(), Some("192.168.1.7"));
+/// ```
+pub fn probe_besides(nonce: &str, ipv4: Ipv4Addr) -> Vec<u8> {
+    padded_probe(nonce, &format!(r#""ip":"{ipv4}","#))
+}
+
+fn padded_probe(nonce: &str, keys: &str) -> Vec<u8> {
+    let head = format!(r#"{{"service":"websocket_server_probe","v":2,"nonce":"{nonce}",{keys}"pad":""#);
     let padding = PROBE_SIZE.saturating_sub(head.len() + 2);
     format!(r#"{head}{}"}}"#, ".".repeat(padding)).into_bytes()
 }
@@ -101,11 +117,11 @@ pub struct Reply<'a> {
     /// The display name of the server.
     pub name: String,
     /// The IP address on the network of the browser.
-    pub ip: Ipv4Addr,
+    pub ip: IpAddr,
     /// The WebSocket port.
     pub port: u16,
     /// All IP addresses, best first.
-    pub addresses: Vec<Ipv4Addr>,
+    pub addresses: Vec<IpAddr>,
     /// The number of connected clients.
     pub clients: usize,
     /// Whether a token is required.
@@ -148,6 +164,10 @@ pub struct Announcement {
     /// The display name of the server.
     #[serde(deserialize_with = "or_none")]
     pub name: Option<String>,
+    /// In a probe, the IPv4 address from which it is sent as well. In other datagrams, the address that the server claims
+    /// to have; where they come from is more reliable.
+    #[serde(deserialize_with = "or_none")]
+    pub ip: Option<String>,
     /// The WebSocket port; a Godot script sends it as a float.
     pub port: Option<f64>,
     /// The number of connected clients.
@@ -210,11 +230,13 @@ mod tests {
     fn beacon_begins_with_the_reference_keys_and_fits_into_512_bytes() {
         let name = "\u{1f600}\"\n".repeat(100);
         let id = "0123456789abcdef";
-        let beacon = Beacon { ip: [255; 4].into(), port: 65535, timestamp: u64::MAX, id, name: &name };
+        let beacon = Beacon { ip: [0xffff; 8].into(), port: 65535, timestamp: u64::MAX, id, name: &name };
         let bytes = beacon.encode(false);
         assert!(bytes.len() <= 512, "{} bytes", bytes.len());
         let text = String::from_utf8(bytes).unwrap();
-        assert!(text.starts_with(r#"{"service":"websocket_server","ip":"255.255.255.255","port":65535,"timestamp":"#));
+        assert!(text.starts_with(
+            r#"{"service":"websocket_server","ip":"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff","port":65535,"timestamp":"#
+        ));
         assert!(!text.contains("\\n"));
     }
 
@@ -229,7 +251,7 @@ mod tests {
             nonce: probed.nonce.as_deref(),
             id: "0123456789abcdef",
             name: "\u{1f600}".repeat(64),
-            ip: [255; 4].into(),
+            ip: [0xffff; 8].into(),
             port: 65535,
             addresses: vec![[255; 4].into(); 50],
             clients: 1000,

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::announcement::Announcement;
-use entry::Entry;
+use entry::{Entry, with_port};
 use schedule::{Reach, Schedule};
 pub use server::{Change, DiscoveryMethod, Server};
 
@@ -161,7 +161,7 @@ impl Browser {
         let via = if service.is_some() { DiscoveryMethod::Mdns } else { DiscoveryMethod::Udp };
         service.map(|index| self.services_checking.swap_remove(index));
         if let Some(reply) = reply {
-            self.observe(&reply, SocketAddr::new(addr.ip(), 0), true, via, now);
+            self.observe(&reply, with_port(addr, 0), true, via, now);
         }
     }
 
@@ -226,7 +226,7 @@ impl Browser {
     /// Handles a beacon or a reply (`is_reply`).
     fn observe(&mut self, seen: &Announcement, from: SocketAddr, is_reply: bool, via: DiscoveryMethod, now: Time) {
         let Some(port) = seen.port() else { return };
-        let addr = SocketAddr::new(from.ip(), port);
+        let addr = with_port(from, port);
         let id = seen.clean_id();
         if id.is_some() && (id == self.ignore || self.departed.iter().any(|(gone, _)| Some(gone) == id.as_ref())) {
             return;

@@ -1,7 +1,7 @@
 //! The rate limit for replies to probes: high enough for many browsers at once, too low to flood a third party.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::Time;
@@ -19,16 +19,16 @@ const CROWD_MEMORY: Duration = Duration::from_secs(6);
 #[derive(Debug, Default)]
 pub struct Responder {
     /// The replies of the last second, oldest first: at most [`MAX_REPLIES`].
-    last_second: VecDeque<(Time, Ipv4Addr)>,
+    last_second: VecDeque<(Time, IpAddr)>,
     /// Earlier replies within [`CROWD_MEMORY`]: at most [`MAX_REPLIES`] for each second.
-    earlier: VecDeque<(Time, Ipv4Addr)>,
+    earlier: VecDeque<(Time, IpAddr)>,
     /// Until this time, sources that had a reply recently get none.
     crowd_until: Time,
 }
 
 impl Responder {
     /// Returns whether to reply to a probe from `source` now. Call [`Responder::handle_reply`] when the reply is sent.
-    pub fn allows(&mut self, source: Ipv4Addr, now: Time) -> bool {
+    pub fn allows(&mut self, source: IpAddr, now: Time) -> bool {
         self.forget(now);
         if self.last_second.len() >= MAX_REPLIES {
             self.crowd_until = now + SECOND;
@@ -38,14 +38,14 @@ impl Responder {
         if source.is_loopback() {
             return true;
         }
-        let to_source = |list: &VecDeque<(Time, Ipv4Addr)>| list.iter().filter(|(_, to)| *to == source).count();
+        let to_source = |list: &VecDeque<(Time, IpAddr)>| list.iter().filter(|(_, to)| *to == source).count();
         let lately = to_source(&self.last_second);
         let is_crowd = now < self.crowd_until;
         if is_crowd { lately == 0 && to_source(&self.earlier) == 0 } else { lately < MAX_REPLIES_TO_ONE }
     }
 
     /// Counts a reply to `source`. Probes do not count: otherwise a flood of probes would silence the server.
-    pub fn handle_reply(&mut self, source: Ipv4Addr, now: Time) {
+    pub fn handle_reply(&mut self, source: IpAddr, now: Time) {
         self.last_second.push_back((now, source));
     }
 
@@ -63,7 +63,7 @@ impl Responder {
 mod tests {
     use super::*;
 
-    fn probe(responder: &mut Responder, source: impl Into<Ipv4Addr>, now: Time) -> bool {
+    fn probe(responder: &mut Responder, source: impl Into<IpAddr>, now: Time) -> bool {
         let source = source.into();
         let allowed = responder.allows(source, now);
         if allowed {
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(count(at(1000)), 0, "the second slides");
         assert_eq!(count(at(10_500)), 200);
         let mut local = Responder::default();
-        assert_eq!((0..300).filter(|_| probe(&mut local, Ipv4Addr::LOCALHOST, at(0))).count(), 200);
+        assert_eq!((0..300).filter(|_| probe(&mut local, [127, 0, 0, 1], at(0))).count(), 200);
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn reply<'a>(nonce: Option<&'a str>, name: &str, addresses: usize) -> Reply<'a> 
         name: name.into(),
         ip: [192, 168, 1, 5].into(),
         port: 8765,
-        addresses: vec![Ipv4Addr::BROADCAST; addresses],
+        addresses: vec![Ipv4Addr::BROADCAST.into(); addresses],
         clients: 3,
         auth: true,
         tls: false,

@@ -16,7 +16,7 @@ pub struct RemoteHost {
 
 impl RemoteHost {
     /// Connects our new interface `name` with the address `ours` to `eth0` of a new host with the address `theirs`. Both
-    /// addresses have a prefix length.
+    /// addresses have a prefix length, after which options of `ip addr add` may follow.
     pub fn new(name: &str, ours: &str, theirs: &str) -> RemoteHost {
         // It prints a line once it is in its namespace; until then its process is still in ours.
         let mut holder = Command::new("unshare");
@@ -49,6 +49,11 @@ impl RemoteHost {
     /// Listens on the host for datagrams to `port`.
     pub fn listen(&self, port: u16) -> DatagramListener {
         DatagramListener { process: self.start_role(&format!("listen {port}"), "listening") }
+    }
+
+    /// Listens on the host for datagrams over IPv6 to `port`.
+    pub fn listen_ipv6(&self, port: u16) -> DatagramListener {
+        DatagramListener { process: self.start_role(&format!("listen-ipv6 {port}"), "listening") }
     }
 
     /// Connects a client on the host to `url`. It reads, answers pings, and sends nothing else.

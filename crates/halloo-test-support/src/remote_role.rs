@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::net::UdpSocket;
 
+use halloo_proto::interfaces::IPV6_GROUP;
+
 /// The environment variable that is set in a process on a remote host, to its role.
 pub(crate) const ROLE_VARIABLE: &str = "HALLOO_TEST_ROLE";
 /// Precedes what such a process prints.
@@ -18,12 +20,21 @@ pub(crate) fn run_role() {
         std::process::exit(0);
     });
     match role.split_once(' ').unwrap() {
-        ("listen", port) => {
-            let socket = UdpSocket::bind(("0.0.0.0", port.parse().unwrap())).unwrap();
+        (family @ ("listen" | "listen-ipv6"), port) => {
+            let any = if family == "listen" { "0.0.0.0" } else { "::" };
+            let socket = UdpSocket::bind((any, port.parse().unwrap())).unwrap();
+            if family == "listen-ipv6" {
+                // On the interface of the route to the group, which is the only one.
+                socket.join_multicast_v6(&IPV6_GROUP, 0).unwrap();
+            }
             println!("\n{MARKER}listening");
             let mut buffer = [0; 2048];
             loop {
                 let (length, sender) = socket.recv_from(&mut buffer).unwrap();
+                // A socket for IPv6 receives broadcasts over IPv4 as well.
+                if family == "listen-ipv6" && sender.ip().to_canonical().is_ipv4() {
+                    continue;
+                }
                 println!("{MARKER}{} {}", sender.ip(), String::from_utf8_lossy(&buffer[..length]));
             }
         }

@@ -2,11 +2,12 @@
 
 mod failures;
 pub(crate) mod interfaces;
+mod ipv6_receiver;
 mod networks;
 mod route_table;
 mod watcher;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,7 @@ use halloo_proto::interfaces::{self as ranking, Interface};
 use halloo_proto::responder::Responder;
 
 use failures::Failures;
+pub(crate) use ipv6_receiver::Ipv6Receiver;
 
 use crate::Config;
 use crate::mdns::Publication;
@@ -26,13 +28,13 @@ use networks::Networks;
 /// Maximum number of datagrams that are read per turn, so that a flood of them does not delay the clients.
 const MAX_DATAGRAMS_PER_TURN: usize = 64;
 
-/// Returns the address at which other devices most likely reach this machine, or 127.0.0.1 if there is no network. No
-/// server needs to run.
+/// Returns the address at which other devices most likely reach this machine, or 127.0.0.1 if there is no network. It is
+/// an IPv6 address only where that is the better one, and never one that needs a zone. No server needs to run.
 ///
 /// ```
 /// println!("this machine is {}", halloo::local_ip());
 /// ```
-pub fn local_ip() -> Ipv4Addr {
+pub fn local_ip() -> IpAddr {
     ranking::local_ip(&ranking::announced(interfaces::list()))
 }
 
@@ -47,6 +49,8 @@ pub(crate) struct Discovery {
     port: u16,
     strict: bool,
     loopback_only: bool,
+    /// Whether clients can connect over IPv6.
+    ipv6: bool,
     responder: Responder,
     publication: Publication,
     failures: Failures,
@@ -54,6 +58,7 @@ pub(crate) struct Discovery {
     registry: mio::Registry,
     token: mio::Token,
     receiver: Option<mio::net::UdpSocket>,
+    ipv6_receiver: Option<Ipv6Receiver>,
 }
 
 impl Discovery {
@@ -75,11 +80,13 @@ impl Discovery {
             port: config.discovery_port,
             strict: config.strict_beacon,
             loopback_only: config.bind.is_some_and(|ip| ip.is_loopback()),
+            ipv6: config.bind.is_none_or(|ip| ip.is_ipv6() && !ip.is_loopback()),
             responder: Responder::default(),
             failures: Failures::default(),
             registry,
             token,
             receiver: None,
+            ipv6_receiver: None,
         };
         if config.discovery {
             discovery.listen();
@@ -107,7 +114,7 @@ impl Discovery {
     }
 
     /// Returns the addresses, best first, if they have changed since the last call.
-    pub(crate) fn poll_addresses(&mut self) -> Option<Vec<Ipv4Addr>> {
+    pub(crate) fn poll_addresses(&mut self) -> Option<Vec<IpAddr>> {
         std::mem::take(&mut self.changed).then(|| self.addresses())
     }
 
@@ -138,6 +145,7 @@ impl Discovery {
         // Also before each beacon, because a system may not report its changes, or not all of them.
         if (self.networks.poll_rescan(now) || due) && self.networks.rescan() {
             self.publish();
+            self.join_groups();
             self.changed = true;
             self.announcer.handle_network_change(now);
             due |= self.announcer.poll_beacon(now);
@@ -196,48 +204,71 @@ impl Discovery {
             tracing::info!("UDP port {} is in use, listening for probes on {port}", self.port);
         }
         self.receiver = Some(receiver);
+        if self.ipv6 {
+            self.ipv6_receiver = Ipv6Receiver::open(port, &self.registry, self.token);
+            self.join_groups();
+        }
         Ok(())
     }
 
-    /// Reads the datagrams that wait, at most [`MAX_DATAGRAMS_PER_TURN`], and replies to the probes among them. Returns
-    /// whether more may wait, for which the poll does not wake again.
+    /// Receives probes over IPv6 on every interface.
+    fn join_groups(&mut self) {
+        if let Some(receiver) = &mut self.ipv6_receiver {
+            receiver.join(&interfaces::list());
+        }
+    }
+
+    /// Reads the datagrams that wait, at most [`MAX_DATAGRAMS_PER_TURN`] from each socket, and replies to the probes among
+    /// them. Returns whether more may wait, for which the poll does not wake again.
     pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
-        let Some(receiver) = self.receiver.take() else { return false };
+        let mut more = false;
+        if let Some(receiver) = self.receiver.take() {
+            more |= self.reply_to_all(&receiver, now);
+            self.receiver = Some(receiver);
+        }
+        if let Some(receiver) = self.ipv6_receiver.take() {
+            more |= self.reply_to_all(receiver.socket(), now);
+            self.ipv6_receiver = Some(receiver);
+        }
+        more
+    }
+
+    fn reply_to_all(&mut self, receiver: &mio::net::UdpSocket, now: Time) -> bool {
         let mut buffer = [0; 2048];
-        let mut more = true;
         for _ in 0..MAX_DATAGRAMS_PER_TURN {
             match receiver.recv_from(&mut buffer) {
-                Ok((length, SocketAddr::V4(from))) => {
+                Ok((length, from)) => {
                     if let Some(reply) = self.reply_to(&buffer[..length], from, now) {
                         // If the reply is lost, the client sends another probe.
-                        let _ = receiver.send_to(&reply, from.into());
+                        let _ = receiver.send_to(&reply, from);
                     }
                 }
-                Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    more = false;
-                    break;
-                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
                 // Usually the notification that the receiver of an earlier reply is gone, which Windows reports as a
                 // reset. The loop continues, because the poll wakes again only after a read has found nothing.
                 Err(error) => tracing::debug!("cannot read a datagram: {error}"),
             }
         }
-        self.receiver = Some(receiver);
-        more
+        true
     }
 
-    fn reply_to(&mut self, probe: &[u8], from: SocketAddrV4, now: Time) -> Option<Vec<u8>> {
+    fn reply_to(&mut self, probe: &[u8], from: SocketAddr, now: Time) -> Option<Vec<u8>> {
         let request = Announcement::parse(probe).filter(|request| request.service == "websocket_server_probe")?;
         let is_near = from.ip().is_loopback() || !self.loopback_only;
-        if !self.is_enabled() || !is_near || !self.responder.allows(*from.ip(), now) {
+        if !self.is_enabled() || !is_near || !self.responder.allows(from.ip(), now) {
+            return None;
+        }
+        let networks = interfaces::list();
+        let besides = request.ip.and_then(|ip| ip.parse().ok()).filter(|_| from.is_ipv6());
+        if besides.is_some_and(|ip| ranking::towards(&networks, SocketAddr::new(ip, 0)).is_some()) {
+            // The reply to the same probe over IPv4 is enough.
             return None;
         }
         let mut reply = self.reply(self.shared.clients(), now);
-        reply.ip = interfaces::address_towards(*from.ip())?;
+        reply.ip = ranking::towards(&networks, from)?.addr;
         reply.nonce = request.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
-        self.responder.handle_reply(*from.ip(), now);
+        self.responder.handle_reply(from.ip(), now);
         Some(reply)
     }
 
@@ -260,8 +291,8 @@ impl Discovery {
         }
     }
 
-    fn addresses(&self) -> Vec<Ipv4Addr> {
-        self.networks.known().iter().map(|interface| interface.addr).collect()
+    fn addresses(&self) -> Vec<IpAddr> {
+        ranking::addresses(self.networks.known())
     }
 
     /// Makes the best address visible to the application.
@@ -275,7 +306,7 @@ impl Discovery {
         let socket = interfaces::sender(interface)?;
         let own = self.shared.discovery_port.load(std::sync::atomic::Ordering::Relaxed);
         for port in [Some(self.port), Some(own).filter(|&own| own != self.port && own != 0)].into_iter().flatten() {
-            let to = SocketAddrV4::new(interface.broadcast_to(), port);
+            let to = interface.destination(port);
             socket.send_to(datagram, to)?;
             tracing::debug!("beacon from {} ({}) to {to}", interface.addr, interface.name);
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::Opcode;
@@ -192,7 +192,7 @@ pub enum Event<'a> {
     /// The addresses of this machine changed: a network appeared or disappeared, or the default route moved.
     AddressesChanged {
         /// All addresses, best first.
-        addresses: Vec<Ipv4Addr>,
+        addresses: Vec<IpAddr>,
     },
     /// The server failed and no longer runs; [`Server::restart`](crate::Server::restart) starts it again.
     ServerFailed {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
-use halloo_proto::interfaces::{Interface, announced};
+use halloo_proto::interfaces::{Interface, addresses, announced};
 
 use crate::discovery::interfaces;
 use crate::doctor::{self, ServerFacts};
@@ -204,7 +204,7 @@ impl Server {
     fn best_ip(&self) -> IpAddr {
         match self.bind {
             Some(ip) if !ip.is_unspecified() => ip,
-            _ => IpAddr::V4(self.local_ip()),
+            _ => self.local_ip(),
         }
     }
 
@@ -223,6 +223,7 @@ impl Server {
     pub fn urls(&self) -> Vec<String> {
         let ips = match self.bind {
             Some(ip) if !ip.is_unspecified() => vec![ip],
+            Some(IpAddr::V4(_)) => reachable(interfaces::list_ipv4()),
             _ => reachable(interfaces::list()),
         };
         ips.into_iter().map(|ip| self.url_at(ip)).collect()
@@ -238,8 +239,8 @@ impl Server {
         self.shared.security.fingerprint
     }
 
-    /// Returns the address at which other devices most likely reach this machine.
-    pub fn local_ip(&self) -> Ipv4Addr {
+    /// Returns the address at which other devices most likely reach this machine; see [`local_ip`](crate::local_ip).
+    pub fn local_ip(&self) -> IpAddr {
         self.shared.local_ip()
     }
 
@@ -416,9 +417,9 @@ impl Drop for Server {
 
 /// Returns loopback and the addresses of this machine's networks.
 fn reachable(interfaces: Vec<Interface>) -> Vec<IpAddr> {
-    let mut ips = vec![Ipv4Addr::LOCALHOST];
-    ips.extend(announced(interfaces).iter().map(|interface| interface.addr).filter(|ip| !ip.is_loopback()));
-    ips.into_iter().map(IpAddr::V4).collect()
+    let mut ips = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    ips.extend(addresses(&announced(interfaces)).into_iter().filter(|ip| !ip.is_loopback()));
+    ips
 }
 
 fn encode(message: &Message<'_>) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! State that the reactor thread shares with the threads of the application.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) running: AtomicBool,
     pub(crate) discovery_enabled: AtomicBool,
     pub(crate) discovery_active: AtomicBool,
-    pub(crate) local_ip: Mutex<Ipv4Addr>,
+    pub(crate) local_ip: Mutex<IpAddr>,
     /// The host name of the server in multicast DNS, once it is known to be unique on the network.
     #[cfg(feature = "mdns")]
     pub(crate) local_name: Mutex<Option<String>>,
@@ -65,7 +65,7 @@ impl Shared {
             running: AtomicBool::new(true),
             discovery_enabled: AtomicBool::new(false),
             discovery_active: AtomicBool::new(false),
-            local_ip: Mutex::new(Ipv4Addr::LOCALHOST),
+            local_ip: Mutex::new(Ipv4Addr::LOCALHOST.into()),
             #[cfg(feature = "mdns")]
             local_name: Mutex::default(),
             joined: AtomicU64::new(0),
@@ -146,7 +146,7 @@ impl Shared {
         }
     }
 
-    pub(crate) fn local_ip(&self) -> Ipv4Addr {
+    pub(crate) fn local_ip(&self) -> IpAddr {
         *self.local_ip.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,7 +21,8 @@ pub struct Status {
     pub discovery_enabled: bool,
     /// Whether beacons are sent now: discovery is on and no client is connected.
     pub discovery_active: bool,
-    /// The address at which other devices most likely reach this machine.
+    /// The address at which other devices most likely reach this machine; 127.0.0.1 if there is none. It is an IPv6
+    /// address only where that is the better one.
     pub local_ip: String,
     /// What the reference script did not have.
     #[serde(rename = "halloo", default)]

@@ -4,14 +4,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use halloo::{Config, Event, Server};
 use halloo_test_support::{DatagramListener, ExpectEvent, RemoteHost, in_namespace, shell};
 
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
-const SECOND_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1));
+const SECOND_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Returns a server, and a remote host that has received the beacons of its start.
 fn announced_server() -> (Server, RemoteHost, DatagramListener) {
@@ -29,7 +30,7 @@ fn announced_server() -> (Server, RemoteHost, DatagramListener) {
 }
 
 /// Expects three beacons with this address, perhaps among others.
-fn expect_beacons(listener: &mut DatagramListener, ip: Ipv4Addr) {
+fn expect_beacons(listener: &mut DatagramListener, ip: IpAddr) {
     let mut matching = 0;
     while matching < 3 {
         let (_, beacon) = listener.next_datagram();
@@ -38,7 +39,7 @@ fn expect_beacons(listener: &mut DatagramListener, ip: Ipv4Addr) {
     }
 }
 
-fn next_addresses(server: &Server) -> Vec<Ipv4Addr> {
+fn next_addresses(server: &Server) -> Vec<IpAddr> {
     server.expect_matching(|event| match event {
         Event::AddressesChanged { addresses } => Some(addresses),
         Event::DiscoveryChanged { .. } | Event::ClientJoined { .. } => None,
@@ -56,7 +57,7 @@ fn a_new_network_is_announced_at_once_and_a_lost_one_is_forgotten() {
     assert_eq!((next_addresses(&server), server.local_ip()), (vec![SECOND_ADDRESS, ADDRESS], SECOND_ADDRESS));
     expect_beacons(&mut listener, SECOND_ADDRESS);
     shell("ip link set cable down");
-    assert_eq!((next_addresses(&server), server.local_ip()), (vec![Ipv4Addr::LOCALHOST], Ipv4Addr::LOCALHOST));
+    assert_eq!((next_addresses(&server), server.local_ip()), (vec![LOOPBACK], LOOPBACK));
     shell("ip link set cable up");
     assert_eq!(next_addresses(&server), [SECOND_ADDRESS, ADDRESS]);
 }

@@ -1,6 +1,6 @@
 //! One server: the addresses its datagrams came from, and whether it is still there.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::server::{DiscoveryMethod, Server};
@@ -31,7 +31,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) server: Server,
-    /// The addresses its datagrams came from; those of a network before loopback.
+    /// The addresses its datagrams came from, best first.
     sources: Vec<SocketAddr>,
     /// Addresses that the server lists.
     listed: Vec<SocketAddr>,
@@ -124,9 +124,8 @@ impl Entry {
         self.handle_alive(now);
         if !self.sources.contains(&addr) && self.sources.len() < MAX_ADDRESSES {
             // Datagrams on loopback come first, but other machines can also use an address of the network.
-            let first_local = self.sources.iter().position(|addr| addr.ip().is_loopback());
-            let at = first_local.filter(|_| !addr.ip().is_loopback()).unwrap_or(self.sources.len());
-            self.sources.insert(at, addr);
+            let worse = self.sources.iter().position(|known| rank(*known) > rank(addr));
+            self.sources.insert(worse.unwrap_or(self.sources.len()), addr);
         }
         if let Some(from) = reply_from {
             self.has_replied = true;
@@ -206,7 +205,7 @@ impl Entry {
 
     /// Returns where to send a unicast probe, if one is due: a broadcast does not reach every network.
     pub(super) fn poll_probe(&mut self, discovery_port: u16, now: Time) -> Option<SocketAddr> {
-        let to = self.replies_from.or(self.sources.first().map(|addr| SocketAddr::new(addr.ip(), discovery_port)))?;
+        let to = self.replies_from.or(self.sources.first().map(|addr| with_port(*addr, discovery_port)))?;
         let has_replied = self.has_replied;
         let suspicion = self.suspicion.as_mut().filter(|suspicion| now >= suspicion.next_probe)?;
         // A server that never replied is probed once: the address may belong to a third party.
@@ -257,7 +256,29 @@ impl Entry {
 
 /// Returns an address that a server lists, if another machine could reach it.
 fn listed(ip: &str, port: u16) -> Option<SocketAddr> {
-    let ip: Ipv4Addr = ip.parse().ok()?;
-    let usable = !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast();
-    usable.then_some(SocketAddr::new(ip.into(), port))
+    let ip: IpAddr = ip.parse().ok()?;
+    let usable = match ip {
+        IpAddr::V4(ip) => !ip.is_broadcast(),
+        // A link-local one is valid only together with an interface of this machine.
+        IpAddr::V6(ip) => !ip.is_unicast_link_local() && ip.to_ipv4_mapped().is_none(),
+    };
+    let usable = usable && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast();
+    usable.then_some(SocketAddr::new(ip, port))
+}
+
+/// Returns the same address with another port. It keeps the zone.
+pub(super) fn with_port(mut addr: SocketAddr, port: u16) -> SocketAddr {
+    addr.set_port(port);
+    addr
+}
+
+/// Returns how good an address is, best first: one with a zone is of no use to web browsers, and loopback of none to other
+/// machines.
+fn rank(addr: SocketAddr) -> u8 {
+    match addr.ip() {
+        ip if ip.is_loopback() => 3,
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => 2,
+        IpAddr::V6(_) => 1,
+        IpAddr::V4(_) => 0,
+    }
 }

@@ -66,9 +66,9 @@ impl Server {
             nonce,
             id: &self.id,
             name: self.name.clone(),
-            ip,
+            ip: ip.into(),
             port: self.port,
-            addresses: self.addresses.clone(),
+            addresses: self.addresses.iter().map(|ip| IpAddr::V4(*ip)).collect(),
             clients: self.clients,
             auth: false,
             tls: false,
@@ -223,7 +223,8 @@ impl World {
                 let (old, addresses) = (server.old, server.addresses.clone());
                 for ip in addresses {
                     let server = &self.servers[index];
-                    let beacon = Beacon { ip, port: server.port, timestamp: 1, id: &server.id, name: &server.name };
+                    let beacon =
+                        Beacon { ip: ip.into(), port: server.port, timestamp: 1, id: &server.id, name: &server.name };
                     self.send(Delivery::Datagram(beacon.encode(old), (ip, 40000).into()), LATENCY);
                 }
             }
@@ -252,8 +253,8 @@ impl World {
         if server.old || server.ignores_probes || !server.is_running() {
             return;
         }
-        if server.responder.allows(BROWSER, now) {
-            server.responder.handle_reply(BROWSER, now);
+        if server.responder.allows(BROWSER.into(), now) {
+            server.responder.handle_reply(BROWSER.into(), now);
             let reply = server.reply(ip, Some(NONCE));
             self.send(Delivery::Datagram(reply, (ip, 8766).into()), LATENCY);
         }

@@ -57,7 +57,9 @@ impl Check {
         let mut stream = TcpStream::connect(addr).map_err(|error| connect_failure(&error))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut stream, token, interest).map_err(|error| connect_failure(&error))?;
-        let request = format!("GET /discovery.json HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").into_bytes();
+        // Without the zone, which has a meaning on this machine only.
+        let host = SocketAddr::new(addr.ip(), addr.port());
+        let request = format!("GET /discovery.json HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").into_bytes();
         let (sent, response, connected) = (0, Vec::new(), false);
         Ok(Check { addr, deadline: now + CHECK_TIMEOUT, stream, request, sent, response, connected })
     }

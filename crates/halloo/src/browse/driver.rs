@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use halloo_proto::Time;
 #[cfg(feature = "mdns")]
 use halloo_proto::access::AccessRules;
-use halloo_proto::announcement::probe;
 use halloo_proto::browser::{Browser as Core, Change, MAX_CHECKS, MAX_SERVERS, Probe};
 use mio::{Events, Poll, Token, Waker};
 
@@ -73,7 +72,7 @@ pub(super) struct Driver {
     poll: Poll,
     shared: Arc<Shared>,
     queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
-    probe: Vec<u8>,
+    nonce: String,
     sockets: Sockets,
     checks: Vec<Check>,
     backlog: Backlog,
@@ -108,7 +107,7 @@ impl Driver {
             poll,
             shared: Arc::clone(&shared),
             queue,
-            probe: probe(&nonce),
+            nonce,
             sockets,
             checks: Vec::with_capacity(MAX_CHECKS),
             backlog: Backlog::default(),
@@ -181,7 +180,7 @@ impl Driver {
             {
                 self.shared.core().rescan(now);
             }
-            self.sockets.send(probe, &self.probe, self.poll.registry());
+            self.sockets.send(probe, &self.nonce, self.poll.registry());
         }
         loop {
             let addr = self.shared.core().poll_check();

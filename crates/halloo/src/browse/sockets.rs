@@ -4,14 +4,15 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::access::AccessRules;
+use halloo_proto::announcement;
 use halloo_proto::browser::Probe;
-use halloo_proto::interfaces::{Interface, announced};
+use halloo_proto::interfaces::{Interface, searched, towards};
 use halloo_proto::ports::candidates;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 
 use super::config::BrowserConfig;
-use crate::discovery::interfaces;
+use crate::discovery::{Ipv6Receiver, interfaces};
 
 /// Maximum datagrams read from one socket in one turn, so that a flood on one socket does not starve the others.
 const DATAGRAMS_PER_TURN: usize = 64;
@@ -24,6 +25,8 @@ pub(super) struct Sockets {
     token: Token,
     /// Receives beacons. `None` if no port could be bound; then only servers that reply to probes are found.
     receiver: Option<UdpSocket>,
+    /// Receives beacons over IPv6.
+    ipv6_receiver: Option<Ipv6Receiver>,
     /// Send probes and receive the replies.
     senders: Vec<(Interface, UdpSocket)>,
     /// The interfaces at the last refresh.
@@ -40,9 +43,14 @@ impl Sockets {
     pub(super) fn open(config: &BrowserConfig, registry: &Registry, token: Token) -> io::Result<Sockets> {
         let (discovery_port, local) = (config.discovery_port, config.local);
         let (senders, interfaces, networks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sockets = Sockets { discovery_port, local, token, receiver: None, senders, interfaces, networks };
+        let (receiver, ipv6_receiver) = (None, None);
+        let mut sockets =
+            Sockets { discovery_port, local, token, receiver, ipv6_receiver, senders, interfaces, networks };
         let receiver = interfaces::receiver(discovery_port).and_then(|mut receiver| {
             registry.register(&mut receiver, token, Interest::READABLE)?;
+            if !local {
+                sockets.ipv6_receiver = Ipv6Receiver::open(receiver.local_addr()?.port(), registry, token);
+            }
             Ok(receiver)
         });
         sockets.refresh(registry);
@@ -56,11 +64,11 @@ impl Sockets {
 
     /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface.
     pub(super) fn refresh(&mut self, registry: &Registry) -> bool {
-        let mut current = vec![Interface::loopback()];
-        if !self.local {
-            current.extend(announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()));
-        }
+        let current = searched(if self.local { Vec::new() } else { interfaces::list() });
         self.networks = interfaces::networks();
+        if let Some(receiver) = &mut self.ipv6_receiver {
+            receiver.join(&current);
+        }
         let contains = |list: &[Interface], one: &Interface| list.iter().any(|other| is_same(other, one));
         self.senders.retain_mut(|(interface, socket)| {
             let exists = contains(&current, interface);
@@ -85,31 +93,29 @@ impl Sockets {
         new
     }
 
-    /// Sends a probe. A sender that fails is closed, and opened again for the next probe.
-    pub(super) fn send(&mut self, probe: Probe, datagram: &[u8], registry: &Registry) {
+    /// Sends a probe with this nonce. A sender that fails is closed, and opened again for the next probe.
+    pub(super) fn send(&mut self, probe: Probe, nonce: &str, registry: &Registry) {
         let base = self.discovery_port;
         let (target, ports): (_, Vec<u16>) = match probe {
             Probe::All => (None, vec![base]),
             Probe::AllPorts => (None, candidates(base, false).collect()),
-            Probe::One(SocketAddr::V4(to)) => (Some(*to.ip()), vec![to.port()]),
-            Probe::One(SocketAddr::V6(_)) => return,
+            Probe::One(to) => (Some(to), vec![to.port()]),
         };
-        let source = target.and_then(interfaces::address_towards);
+        let source = target.and_then(|to| towards(&self.interfaces, to));
         self.senders.retain_mut(|(interface, socket)| {
-            let to = match target {
-                Some(_) if source != Some(interface.addr) => return true,
-                Some(ip) => ip,
-                None => interface.broadcast_to(),
+            if target.is_some() && !source.is_some_and(|source| is_same(source, interface)) {
+                return true;
+            }
+            let datagram = match target {
+                None => to_all(nonce, interface, &self.interfaces),
+                Some(_) => announcement::probe(nonce),
             };
-            let sent = ports.iter().try_for_each(|port| socket.send_to(datagram, (to, *port).into()).map(drop));
+            let to = |port| target.unwrap_or_else(|| interface.destination(port));
+            let sent = ports.iter().try_for_each(|&port| socket.send_to(&datagram, to(port)).map(drop));
             match sent {
                 // A full send buffer loses the datagram, which is no worse than a loss on the network.
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    tracing::debug!(
-                        "cannot send a probe from {} ({}) to {to}: {error}",
-                        interface.addr,
-                        interface.name
-                    );
+                    tracing::debug!("cannot send a probe from {} ({}): {error}", interface.addr, interface.name);
                     deregister(registry, socket);
                     false
                 }
@@ -123,7 +129,8 @@ impl Sockets {
     pub(super) fn receive(&mut self, mut handle: impl FnMut(&[u8], SocketAddr)) -> bool {
         let mut more = false;
         let mut buffer = [0; 2048];
-        for socket in self.receiver.iter().chain(self.senders.iter().map(|(_, socket)| socket)) {
+        let receivers = self.receiver.iter().chain(self.ipv6_receiver.as_ref().map(Ipv6Receiver::socket));
+        for socket in receivers.chain(self.senders.iter().map(|(_, socket)| socket)) {
             let mut left = DATAGRAMS_PER_TURN;
             loop {
                 if left == 0 {
@@ -154,7 +161,16 @@ impl Sockets {
 }
 
 fn is_same(one: &Interface, other: &Interface) -> bool {
-    (one.addr, &one.name) == (other.addr, &other.name)
+    (one.addr, one.index, &one.name) == (other.addr, other.index, &other.name)
+}
+
+/// Returns the probe to all servers on the network of `interface`.
+fn to_all(nonce: &str, interface: &Interface, others: &[Interface]) -> Vec<u8> {
+    let ipv4 = others.iter().filter(|other| other.name == interface.name).find_map(|other| match other.addr {
+        IpAddr::V4(ip) if interface.addr.is_ipv6() => Some(ip),
+        _ => None,
+    });
+    ipv4.map_or_else(|| announcement::probe(nonce), |ip| announcement::probe_besides(nonce, ip))
 }
 
 fn open_sender(interface: &Interface, registry: &Registry, token: Token) -> io::Result<UdpSocket> {

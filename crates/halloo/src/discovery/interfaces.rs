@@ -1,9 +1,9 @@
 //! The interfaces of this machine, and sockets for discovery on them.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, UdpSocket};
 
-use halloo_proto::interfaces::{self as ranking, Interface};
+use halloo_proto::interfaces::Interface;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::route_table;
@@ -18,28 +18,51 @@ pub(crate) const LIST_ADVICE: &str = if cfg!(any(target_os = "linux", target_os 
     "check the permissions of this program"
 };
 
-/// Returns every IPv4 address of every interface that is up. Where the system does not list them, those that its routes
-/// lead to; the error is logged once.
+/// Returns every address of every interface that is up. Where the system does not list them, the IPv4 addresses that its
+/// routes lead to; the error is logged once.
 pub(crate) fn list() -> Vec<Interface> {
-    let default = default_route();
+    let default = default_routes();
     let found = match if_addrs::get_if_addrs() {
         Ok(found) => found,
         Err(error) => {
             warn_once(&error);
-            return routed(default);
+            return routed(&default);
         }
     };
-    let usable = found.into_iter().filter(if_addrs::Interface::is_oper_up);
-    let with_v4 = usable.filter_map(|interface| match &interface.addr {
-        if_addrs::IfAddr::V4(v4) => Some(Interface {
-            addr: v4.ip,
-            prefix: v4.prefixlen,
-            default_route: default == Some(v4.ip),
-            name: interface.name,
-        }),
-        if_addrs::IfAddr::V6(_) => None,
-    });
-    with_v4.collect()
+    let is_up = |interface: &if_addrs::Interface| interface.is_oper_up();
+    found.into_iter().filter(is_up).map(|it| interface(it, &default)).filter(is_usable).collect()
+}
+
+/// Returns those of IPv4.
+pub(crate) fn list_ipv4() -> Vec<Interface> {
+    list().into_iter().filter(|interface| interface.addr.is_ipv4()).collect()
+}
+
+/// Returns every address of every interface that is not up.
+pub(crate) fn list_without_link() -> Vec<Interface> {
+    let found = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
+    found.filter(|it| !it.is_oper_up() && !it.is_loopback()).map(|it| interface(it, &[])).collect()
+}
+
+fn interface(found: if_addrs::Interface, default: &[IpAddr]) -> Interface {
+    let (addr, prefix) = match &found.addr {
+        if_addrs::IfAddr::V4(v4) => (IpAddr::V4(v4.ip), v4.prefixlen),
+        if_addrs::IfAddr::V6(v6) => (IpAddr::V6(without_index(v6.ip)), v6.prefixlen),
+    };
+    let (index, default_route) = (found.index.unwrap_or(0), default.contains(&addr));
+    Interface { name: found.name, index, addr, prefix, default_route }
+}
+
+/// Removes the number of the interface, which some systems derived from BSD write into the second group of a link-local
+/// address. On the network it is zero (RFC 4291 section 2.5.6).
+fn without_index(ip: Ipv6Addr) -> Ipv6Addr {
+    if ip.is_unicast_link_local() { Ipv6Addr::from_bits(ip.to_bits() & !(0xffff << 96)) } else { ip }
+}
+
+/// Returns whether the address can be used. A new IPv6 address cannot until the system has made sure that no other machine
+/// has it (RFC 4862 section 5.4).
+fn is_usable(interface: &Interface) -> bool {
+    interface.addr.is_ipv4() || UdpSocket::bind(interface.at(0)).is_ok()
 }
 
 /// Returns every address of this machine, also of interfaces that are down: connections to it stay on this machine.
@@ -60,21 +83,32 @@ fn warn_once(error: &io::Error) {
 }
 
 /// Returns the addresses that the routes lead to: one for each attached network, or that of the default route.
-fn routed(default: Option<Ipv4Addr>) -> Vec<Interface> {
+fn routed(default: &[IpAddr]) -> Vec<Interface> {
     let attached = route_table::attached_routes().into_iter().filter_map(|route| {
-        let addr = source_towards(Ipv4Addr::from_bits(route.network.to_bits() | 1))?;
-        Some(Interface { name: route.interface, addr, prefix: route.prefix, default_route: default == Some(addr) })
+        let addr = source_towards(Ipv4Addr::from_bits(route.network.to_bits() | 1).into())?;
+        let default_route = default.contains(&addr);
+        Some(Interface { name: route.interface, index: 0, addr, prefix: route.prefix, default_route })
     });
     let mut found: Vec<Interface> = attached.filter(|interface| !interface.addr.is_loopback()).collect();
-    if let Some(addr) = default.filter(|&addr| found.iter().all(|interface| interface.addr != addr)) {
-        found.push(Interface { name: "default route".into(), addr, prefix: ASSUMED_PREFIX, default_route: true });
+    if let Some(&addr) = default.iter().find(|addr| addr.is_ipv4())
+        && found.iter().all(|interface| interface.addr != addr)
+    {
+        let (name, prefix) = ("default route".into(), ASSUMED_PREFIX);
+        found.push(Interface { name, index: 0, addr, prefix, default_route: true });
     }
     found.push(Interface::loopback());
     found
 }
 
-/// Opens a socket that broadcasts through `interface`.
+/// Opens a socket for datagrams to every machine on the network of `interface`: by broadcast, or to the group of IPv6.
 pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
+    if interface.addr.is_ipv6() {
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_multicast_if_v6(interface.index)?;
+        socket.bind(&interface.at(0).into())?;
+        return Ok(socket.into());
+    }
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_broadcast(true)?;
     socket.set_nonblocking(true)?;
@@ -86,17 +120,10 @@ pub(crate) fn sender(interface: &Interface) -> io::Result<UdpSocket> {
     // Here a broadcast follows the default route whatever its source, and is not sent if there is none.
     #[cfg(target_vendor = "apple")]
     if !interface.addr.is_loopback() {
-        let _ = socket.bind_device_by_index_v4(index(&interface.name));
+        let _ = socket.bind_device_by_index_v4(std::num::NonZeroU32::new(interface.index));
     }
-    socket.bind(&SocketAddrV4::new(interface.addr, 0).into())?;
+    socket.bind(&interface.at(0).into())?;
     Ok(socket.into())
-}
-
-/// Returns the index of an interface.
-#[cfg(target_vendor = "apple")]
-fn index(name: &str) -> Option<std::num::NonZeroU32> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
-    found.into_iter().find(|interface| interface.name == name)?.index.and_then(std::num::NonZeroU32::new)
 }
 
 /// Opens a socket on the discovery port, which the servers and browsers of this machine share. Falls back to the next
@@ -132,18 +159,24 @@ fn bind_receiver(base: u16, addresses: &[Ipv4Addr]) -> io::Result<mio::net::UdpS
 /// Opens a socket whose port other programs can use as well, if they also share it.
 fn shared_socket(address: SocketAddrV4) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_reuse_address(true)?;
-    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
-    socket.set_reuse_port(true)?;
+    share_port(&socket)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
 
+/// Permits other sockets to use the same port, if they also share it.
+pub(super) fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_address(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuse_port(true)?;
+    Ok(())
+}
+
 /// Returns the addresses of this machine, each with the prefix length of its network.
 pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
     let Ok(found) = if_addrs::get_if_addrs() else {
-        return list().into_iter().map(|interface| (interface.addr.into(), interface.prefix)).collect();
+        return list().into_iter().map(|interface| (interface.addr, interface.prefix)).collect();
     };
     let network = |interface: if_addrs::Interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => (v4.ip.into(), v4.prefixlen),
@@ -152,24 +185,29 @@ pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
     found.into_iter().map(network).collect()
 }
 
-/// Returns the address of this machine on the network of `source`; `None` if `source` is on none of its networks. An
-/// interface without a link may have an address of that network, too.
-pub(crate) fn address_towards(source: Ipv4Addr) -> Option<Ipv4Addr> {
-    ranking::address_towards(&list(), source)
-}
-
-/// Returns the address of the default route.
-fn default_route() -> Option<Ipv4Addr> {
-    source_towards(Ipv4Addr::new(1, 1, 1, 1))
+/// Returns the addresses of the default routes, of IPv4 and of IPv6.
+fn default_routes() -> Vec<IpAddr> {
+    let elsewhere =
+        [Ipv4Addr::new(1, 1, 1, 1).into(), Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111).into()];
+    elsewhere.into_iter().filter_map(source_towards).collect()
 }
 
 /// Returns the address that datagrams to `ip` come from. Nothing is sent: connecting a UDP socket only consults the routing
 /// table.
-fn source_towards(ip: Ipv4Addr) -> Option<Ipv4Addr> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+fn source_towards(ip: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
     socket.connect((ip, 9)).ok()?;
-    match socket.local_addr().ok()?.ip() {
-        IpAddr::V4(ip) => Some(ip),
-        IpAddr::V6(_) => None,
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_addresses_are_those_of_the_network() {
+        let plain = |ip: &str| without_index(ip.parse().unwrap()).to_string();
+        assert_eq!(["fe80:4::1", "fe80::1", "fd00:4::1"].map(plain), ["fe80::1", "fe80::1", "fd00:4::1"]);
     }
 }

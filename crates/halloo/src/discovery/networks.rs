@@ -1,6 +1,6 @@
 //! The networks on which the server is announced, and when to list them again.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use halloo_proto::Time;
@@ -30,7 +30,7 @@ impl Networks {
     /// Lists the networks for a server that listens on `config.bind`; `token` wakes the poll when they change.
     pub(super) fn new(config: &Config, registry: &Registry, token: Token) -> Networks {
         let interval = config.discovery_interval.max(MIN_INTERVAL);
-        let bind = config.bind.filter(|ip| !ip.is_unspecified());
+        let bind = config.bind.filter(|ip| *ip != IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let local = bind.is_some_and(|ip| ip.is_loopback());
         let watcher = if local { None } else { Watcher::open(registry, token).inspect_err(log_no_watcher).ok() };
         let rescan_at = if local || watcher.is_some() { Time::NEVER } else { Time::ZERO + interval };
@@ -82,6 +82,8 @@ fn list(bind: Option<IpAddr>) -> Vec<Interface> {
     match bind {
         None => announced(interfaces::list()),
         Some(ip) if ip.is_loopback() => announced(Vec::new()),
+        // The server accepts no connections over IPv6.
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => announced(interfaces::list_ipv4()),
         // Clients cannot connect to the other addresses, so they are not announced.
         Some(ip) => interfaces::list().into_iter().filter(|interface| interface.addr == ip).collect(),
     }

@@ -38,6 +38,11 @@ mod platform {
     /// `RTMGRP_IPV4_ROUTE`: the default route decides which address is announced first.
     const ROUTE: u32 = 0x40;
 
+    /// `RTMGRP_IPV6_IFADDR`: the same of IPv6, also once a new address can be used.
+    const IPV6_ADDRESS: u32 = 0x100;
+    /// `RTMGRP_IPV6_ROUTE`.
+    const IPV6_ROUTE: u32 = 0x400;
+
     /// A netlink route socket (rtnetlink(7)).
     pub(super) struct Socket(OwnedFd);
 
@@ -46,7 +51,7 @@ mod platform {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             // Without a protocol number this is NETLINK_ROUTE, whose number is 0.
             let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
-            bind(&socket, &SocketAddrNetlink::new(0, LINK | ADDRESS | ROUTE))?;
+            bind(&socket, &SocketAddrNetlink::new(0, LINK | ADDRESS | ROUTE | IPV6_ADDRESS | IPV6_ROUTE))?;
             registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
             Ok(Socket(socket))
         }

@@ -1,6 +1,6 @@
 //! Collects the facts.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use halloo_proto::defaults::{DISCOVERY_PORT, PORT};
@@ -42,31 +42,28 @@ pub(super) fn collect(own_port: Option<u16>) -> Facts {
         servers: probed.servers,
         firewalls: firewalls::find(),
     };
+    let loopback = Interface::loopback();
     for server in facts.servers.iter_mut().filter(|server| server.here) {
-        let addresses = networks.iter().map(|interface| interface.addr).chain([Ipv4Addr::LOCALHOST]);
-        (server.connects, server.refuses) = addresses.partition(|&addr| connects(addr, server.port));
+        let addresses = networks.iter().chain([&loopback]);
+        let (connects, refuses): (Vec<_>, Vec<_>) = addresses.partition(|interface| connects(interface, server.port));
+        let addrs = |list: Vec<&Interface>| list.into_iter().map(|interface| interface.addr).collect();
+        (server.connects, server.refuses) = (addrs(connects), addrs(refuses));
     }
     facts
 }
 
 /// Returns the interfaces that have an address and no link.
 fn without_link() -> impl Iterator<Item = InterfaceFacts> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
-    let down = found.filter(|interface| !interface.is_oper_up() && !interface.is_loopback());
-    down.filter_map(|interface| {
-        let IpAddr::V4(addr) = interface.ip() else { return None };
-        let known = Interface { name: interface.name, addr, prefix: 0, default_route: false };
-        Some(InterfaceFacts {
-            addr,
-            rank: None,
-            reason: "no link".into(),
-            default_route: false,
-            is_virtual: known.is_virtual(),
-            is_tunnel: known.is_tunnel(),
-            broadcast: Echo::NotSent,
-            multicast: Echo::NotSent,
-            name: known.name,
-        })
+    interfaces::list_without_link().into_iter().map(|interface| InterfaceFacts {
+        addr: interface.addr,
+        rank: None,
+        reason: "no link".into(),
+        default_route: false,
+        is_virtual: interface.is_virtual(),
+        is_tunnel: interface.is_tunnel(),
+        broadcast: Echo::NotSent,
+        multicast: Echo::NotSent,
+        name: interface.name,
     })
 }
 
@@ -80,6 +77,6 @@ fn port(protocol: &'static str, port: u16) -> PortFacts {
     PortFacts { protocol, port, in_use: in_use || !owners.is_empty(), owners }
 }
 
-fn connects(addr: Ipv4Addr, port: u16) -> bool {
-    TcpStream::connect_timeout(&SocketAddr::from((addr, port)), CONNECT_TIMEOUT).is_ok()
+fn connects(interface: &Interface, port: u16) -> bool {
+    TcpStream::connect_timeout(&interface.at(port), CONNECT_TIMEOUT).is_ok()
 }

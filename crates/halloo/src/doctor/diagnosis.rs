@@ -1,5 +1,7 @@
 //! From facts to findings: the likely causes, and the exact next step for each.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use super::facts::{Echo, Facts, FirewallFacts, FoundServer, InterfaceFacts, PortFacts};
 use super::finding::{Finding, Severity};
 use super::finding::{fail, ok, warn};
@@ -43,12 +45,17 @@ fn network(interface: &InterfaceFacts) -> Finding {
         Some(1) => format!("{name} {addr} is announced first: {reason}"),
         Some(_) => format!("{name} {addr} is also announced: {reason}"),
     };
-    if addr.is_link_local() {
+    let (is_link_local, is_private) = match addr {
+        IpAddr::V4(ip) => (ip.is_link_local(), ip.is_private() || is_shared(ip)),
+        IpAddr::V6(ip) => (ip.is_unicast_link_local(), ip.is_unique_local()),
+    };
+    if is_link_local {
         let advice =
             "no router assigned an address; check that DHCP runs on this network, or set an address on both devices";
-        return warn("network", text, advice.into());
+        let ipv6 = if addr.is_ipv6() { "web browsers cannot open such an address: " } else { "" };
+        return warn("network", text, format!("{ipv6}{advice}"));
     }
-    if interface.rank == Some(1) && !addr.is_private() && !is_shared(addr) {
+    if interface.rank == Some(1) && !is_private {
         let advice = "the network has public addresses, and clients with such an address are refused; the server's setting `allow_public` admits them";
         return warn("network", text, advice.into());
     }
@@ -56,7 +63,7 @@ fn network(interface: &InterfaceFacts) -> Finding {
 }
 
 /// Returns whether `addr` is in 100.64.0.0/10 (RFC 6598), whose clients are admitted like those of private ranges.
-fn is_shared(addr: std::net::Ipv4Addr) -> bool {
+fn is_shared(addr: Ipv4Addr) -> bool {
     let [first, second, ..] = addr.octets();
     first == 100 && second & 0xc0 == 64
 }
@@ -190,7 +197,7 @@ fn server(server: &FoundServer, facts: &Facts) -> Vec<Finding> {
         findings.push(ok("server", format!("\"{name}\" accepts connections on TCP {port} on every address")));
     }
     for addr in &server.refuses {
-        let text = format!("\"{name}\" accepts no connections on {addr}:{port}");
+        let text = format!("\"{name}\" accepts no connections on {}", SocketAddr::new(*addr, port));
         findings.push(warn("server", text, "check whether its setting `bind` is another address".into()));
     }
     findings

@@ -1,6 +1,6 @@
 //! What is collected about this machine.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -23,11 +23,11 @@ pub(super) struct Facts {
     pub(super) firewalls: Vec<FirewallFacts>,
 }
 
-/// One IPv4 address of an interface.
+/// One address of an interface.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct InterfaceFacts {
     pub(super) name: String,
-    pub(super) addr: Ipv4Addr,
+    pub(super) addr: IpAddr,
     /// Its rank among the announced ones, from 1; `None` if it is not used.
     pub(super) rank: Option<usize>,
     pub(super) reason: String,
@@ -75,11 +75,11 @@ pub(super) struct FoundServer {
     /// It replied from an address of this machine.
     pub(super) here: bool,
     /// The addresses of this machine from which it was probed and replied.
-    pub(super) replied_via: Vec<Ipv4Addr>,
+    pub(super) replied_via: Vec<IpAddr>,
     /// Addresses of this machine on which it accepts connections.
-    pub(super) connects: Vec<Ipv4Addr>,
+    pub(super) connects: Vec<IpAddr>,
     /// Addresses of this machine on which it does not.
-    pub(super) refuses: Vec<Ipv4Addr>,
+    pub(super) refuses: Vec<IpAddr>,
 }
 
 /// A firewall that is on.

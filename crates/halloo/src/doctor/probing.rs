@@ -1,7 +1,7 @@
 //! Sends a datagram through each network, and receives it again along with the replies of servers.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
 
 use halloo_proto::announcement::{Announcement, probe as probe_datagram};
@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::facts::{Echo, FoundServer};
-use crate::discovery::interfaces;
+use crate::discovery::{Ipv6Receiver, interfaces};
 
 /// How long to wait for replies. The last datagram is sent after two fifths of it.
 const LISTEN_TIME: Duration = Duration::from_secs(1);
@@ -37,8 +37,7 @@ pub(super) struct ProbeResult {
 
 /// The socket for one network.
 struct Sender {
-    addr: Ipv4Addr,
-    broadcast: Ipv4Addr,
+    interface: Interface,
     socket: mio::net::UdpSocket,
 }
 
@@ -58,6 +57,12 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
     let mut beacons = interfaces::receiver(DISCOVERY_PORT).ok();
     result.discovery_port = beacons.as_ref().and_then(|socket| socket.local_addr().ok()).map(|addr| addr.port());
     let mut mdns = mdns_socket(networks).map_err(|error| result.multicast_error = Some(error.to_string())).ok();
+    // The others count from 0: the senders, then two receivers.
+    let group_token = Token(senders.len() + 2);
+    let mut group = result.discovery_port.and_then(|port| Ipv6Receiver::open(port, poll.registry(), group_token));
+    if let Some(group) = &mut group {
+        group.join(networks);
+    }
     let sockets = senders.iter_mut().flatten().map(|sender| &mut sender.socket);
     for (index, socket) in sockets.chain(&mut beacons).chain(&mut mdns).enumerate() {
         poll.registry().register(socket, Token(index), Interest::READABLE)?;
@@ -75,14 +80,15 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
         while sends.next_if(|&at| start.elapsed() >= at).is_some() {
             for (index, sender) in senders.iter().enumerate() {
                 let Some(sender) = sender else { continue };
-                let sent = sender.send(&probe_datagram(&nonce), sender.broadcast, port);
+                let sent = sender.send(&probe_datagram(&nonce), port);
                 if let Some(other) = own_port.filter(|&other| other != port) {
                     // Only datagrams to the usual port decide whether broadcasts come back.
-                    let _ = sender.send(&probe_datagram(&nonce), sender.broadcast, other);
+                    let _ = sender.send(&probe_datagram(&nonce), other);
                 }
                 record_sent(result.broadcast.get_mut(index), sent);
-                if mdns.is_some() && index < networks.len() {
-                    record_sent(result.multicast.get_mut(index), sender.send(&query, MDNS_GROUP, MDNS_PORT));
+                if mdns.is_some() && index < networks.len() && sender.interface.addr.is_ipv4() {
+                    let sent = sender.socket.send_to(&query, (MDNS_GROUP, MDNS_PORT).into());
+                    record_sent(result.multicast.get_mut(index), sent);
                 }
             }
         }
@@ -95,10 +101,12 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
-        receive_all(beacons.as_ref(), |datagram, from| {
-            let ours = Announcement::parse(datagram).is_some_and(|it| it.nonce.as_ref() == Some(&nonce));
-            record_echo(&mut result.broadcast, networks, ours, from);
-        });
+        for receiver in beacons.iter().chain(group.as_ref().map(Ipv6Receiver::socket)) {
+            receive_all(Some(receiver), |datagram, from| {
+                let ours = Announcement::parse(datagram).is_some_and(|it| it.nonce.as_ref() == Some(&nonce));
+                record_echo(&mut result.broadcast, networks, ours, from);
+            });
+        }
         receive_all(mdns.as_ref(), |datagram, from| {
             record_echo(&mut result.multicast, networks, datagram.starts_with(&query), from);
         });
@@ -106,7 +114,7 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
             receive_all(Some(&sender.socket), |datagram, from| {
                 let reply = Announcement::parse(datagram).filter(|it| it.nonce.as_ref() == Some(&nonce));
                 if let Some(reply) = reply.filter(|it| it.service == "websocket_server_reply") {
-                    record_reply(&mut result.servers, &reply, from, sender.addr, networks);
+                    record_reply(&mut result.servers, &reply, from, sender.interface.addr, networks);
                 }
             });
         }
@@ -117,11 +125,12 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
 fn senders(networks: &[Interface], result: &mut ProbeResult) -> Vec<Option<Sender>> {
     let open = |interface: &Interface| -> io::Result<Sender> {
         let socket = interfaces::sender(interface)?;
-        socket.set_multicast_ttl_v4(255)?;
-        socket.set_multicast_loop_v4(true)?;
-        socket2::SockRef::from(&socket).set_multicast_if_v4(&interface.addr)?;
-        let socket = mio::net::UdpSocket::from_std(socket);
-        Ok(Sender { addr: interface.addr, broadcast: interface.broadcast_to(), socket })
+        if let IpAddr::V4(ip) = &interface.addr {
+            socket.set_multicast_ttl_v4(255)?;
+            socket.set_multicast_loop_v4(true)?;
+            socket2::SockRef::from(&socket).set_multicast_if_v4(ip)?;
+        }
+        Ok(Sender { interface: interface.clone(), socket: mio::net::UdpSocket::from_std(socket) })
     };
     let mut senders = Vec::new();
     for (index, interface) in networks.iter().chain([&Interface::loopback()]).enumerate() {
@@ -145,14 +154,16 @@ fn mdns_socket(networks: &[Interface]) -> io::Result<mio::net::UdpSocket> {
     let socket: UdpSocket = socket.into();
     for interface in networks {
         // An interface without multicast shows by the queries that do not come back.
-        let _ = socket.join_multicast_v4(&MDNS_GROUP, &interface.addr);
+        if let IpAddr::V4(ip) = &interface.addr {
+            let _ = socket.join_multicast_v4(&MDNS_GROUP, ip);
+        }
     }
     Ok(mio::net::UdpSocket::from_std(socket))
 }
 
 impl Sender {
-    fn send(&self, datagram: &[u8], to: Ipv4Addr, port: u16) -> io::Result<usize> {
-        self.socket.send_to(datagram, SocketAddrV4::new(to, port).into())
+    fn send(&self, datagram: &[u8], port: u16) -> io::Result<usize> {
+        self.socket.send_to(datagram, self.interface.destination(port))
     }
 }
 
@@ -176,7 +187,7 @@ fn record_reply(
     servers: &mut Vec<FoundServer>,
     reply: &Announcement,
     from: SocketAddr,
-    via: Ipv4Addr,
+    via: IpAddr,
     networks: &[Interface],
 ) {
     let (Some(id), Some(port)) = (reply.clean_id(), reply.port()) else { return };

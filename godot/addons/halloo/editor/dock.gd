@@ -60,7 +60,8 @@ func _summary(status: Dictionary) -> String:
 
 
 func _urls_of(status: Dictionary) -> PackedStringArray:
-	var url := "ws://%s:%d" % [status.get("local_ip", "127.0.0.1"), status.get("server_port", 0)]
+	var ip: String = status.get("local_ip", "127.0.0.1")
+	var url := "ws://%s:%d" % ["[%s]" % ip if ":" in ip else ip, status.get("server_port", 0)]
 	return status.get("urls", PackedStringArray([url]))
 
 
