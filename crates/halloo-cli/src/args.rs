@@ -276,7 +276,8 @@ impl SearchArgs {
 
     /// Prints that no server was found, or none called `name` but `others`, and what to try.
     pub(crate) fn report_not_found(&self, name: Option<&str>, others: &[halloo::ServerInfo]) {
-        eprintln!("halloo: {}", not_found::report(name, others, self.discovery_port));
+        let without_network = !self.local && !halloo::has_network();
+        eprintln!("halloo: {}", not_found::report(name, others, self.discovery_port, without_network));
     }
 }
 

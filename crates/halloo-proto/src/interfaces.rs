@@ -134,6 +134,27 @@ pub fn searched(interfaces: Vec<Interface>) -> Vec<Interface> {
     searched
 }
 
+/// From where a server can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From this machine only: it has no network.
+    ThisMachine,
+    /// From other machines by programs, but not by web browsers: all addresses need a zone.
+    Programs,
+    /// From other machines.
+    Network,
+}
+
+/// Returns from where the addresses of a list that [`announced`] returned can be reached.
+pub fn reach(announced: &[Interface]) -> Reach {
+    let others = || announced.iter().filter(|interface| !interface.addr.is_loopback());
+    match others().next() {
+        None => Reach::ThisMachine,
+        Some(_) if others().all(Interface::needs_zone) => Reach::Programs,
+        Some(_) => Reach::Network,
+    }
+}
+
 /// Returns the addresses for other machines in a list that [`announced`] returned. They do not depend on a zone, and
 /// loopback is among them only if there is nothing else.
 pub fn addresses(announced: &[Interface]) -> Vec<IpAddr> {
@@ -273,12 +294,20 @@ mod tests {
             (addrs(&only_ipv6), local_ip(&only_ipv6).to_string()),
             (vec!["fd00::5".into(), "127.0.0.1".into()], "fd00::5".into())
         );
-        assert_eq!(addresses(&only_ipv6).len(), 1);
+        assert_eq!((addresses(&only_ipv6).len(), reach(&only_ipv6)), (1, Reach::Network));
         let only_link_local = announced(vec![interface("eth0", "fe80::5", false)]);
         assert_eq!(
             (addrs(&only_link_local), local_ip(&only_link_local).to_string()),
             (vec!["fe80::5".into(), "127.0.0.1".into()], "127.0.0.1".into())
         );
+    }
+
+    #[test]
+    fn link_local_ipv6_addresses_are_for_programs() {
+        let link_local = interface("eth0", "fe80::5", false);
+        assert_eq!(reach(&announced(vec![link_local.clone()])), Reach::Programs);
+        assert_eq!(reach(&announced(vec![link_local, interface("eth1", "10.0.0.5", false)])), Reach::Network);
+        assert_eq!(reach(&announced(Vec::new())), Reach::ThisMachine);
     }
 
     #[test]

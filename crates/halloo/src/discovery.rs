@@ -38,6 +38,17 @@ pub fn local_ip() -> IpAddr {
     ranking::local_ip(&ranking::announced(interfaces::list()))
 }
 
+/// Returns whether this machine has a network. Without one, only its own servers can be found.
+///
+/// ```
+/// if !halloo::has_network() {
+///     println!("connect to a network first");
+/// }
+/// ```
+pub fn has_network() -> bool {
+    ranking::reach(&ranking::announced(interfaces::list())) != ranking::Reach::ThisMachine
+}
+
 /// The server's side of discovery, driven by the reactor.
 pub(crate) struct Discovery {
     announcer: Announcer,

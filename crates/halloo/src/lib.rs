@@ -47,7 +47,7 @@ pub use browse::{
 };
 pub use client::{Client, ClientConfig, ClientEvent, Target, status_of};
 pub use config::Config;
-pub use discovery::local_ip;
+pub use discovery::{has_network, local_ip};
 pub use doctor::{Diagnosis, Finding, Severity, diagnose};
 pub use error::{ConnectError, StartError, StatusError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};

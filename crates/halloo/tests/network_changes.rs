@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use halloo::{Config, Event, Server};
+use halloo::{Client, ClientConfig, ClientEvent, Config, Event, Server, Target};
 use halloo_test_support::{DatagramListener, ExpectEvent, RemoteHost, in_namespace, shell};
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1));
@@ -60,6 +60,24 @@ fn a_new_network_is_announced_at_once_and_a_lost_one_is_forgotten() {
     assert_eq!((next_addresses(&server), server.local_ip()), (vec![LOOPBACK], LOOPBACK));
     shell("ip link set cable up");
     assert_eq!(next_addresses(&server), [SECOND_ADDRESS, ADDRESS]);
+}
+
+#[test]
+fn a_client_that_finds_no_server_reports_that_there_is_no_network() {
+    if !in_namespace("a_client_that_finds_no_server_reports_that_there_is_no_network", "") {
+        return;
+    }
+    let reason = || {
+        let mut config = ClientConfig::new(Target::name("den"));
+        (config.search.timeout, config.retry_limit.max_attempts) = (Duration::from_millis(50), Some(1));
+        Client::start(config).unwrap().expect_matching(|event| match event {
+            ClientEvent::GaveUp { reason, .. } => Some(reason),
+            _ => None,
+        })
+    };
+    assert_eq!(reason(), "no server named `den` was found; this machine has no network");
+    shell(&format!("ip addr add {ADDRESS}/24 dev lo"));
+    assert_eq!(reason(), "no server named `den` was found");
 }
 
 #[test]

@@ -96,6 +96,9 @@ impl ServerQuery {
         let has_id = |server: &&ServerInfo| self.id.as_ref() == Some(&server.id);
         let server = match (found.matching.iter().chain(&found.others).find(has_id), &found.matching[..]) {
             (Some(server), _) | (None, [server]) => server,
+            (None, []) if found.others.is_empty() && !search.browser.local && !crate::has_network() => {
+                return Err(format!("{}; this machine has no network", not_found(&self.name, &[])));
+            }
             (None, []) => return Err(not_found(&self.name, &found.others)),
             (None, several) => return Err(ambiguous(&self.name, several)),
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::announcer::MIN_INTERVAL;
-use halloo_proto::interfaces::{Interface, announced};
+use halloo_proto::interfaces::{Interface, Reach, announced, reach};
 use mio::{Registry, Token};
 
 use super::interfaces;
@@ -20,6 +20,8 @@ pub(super) struct Networks {
     bind: Option<IpAddr>,
     watcher: Option<Watcher>,
     known: Vec<Interface>,
+    /// The last one that was logged.
+    reach: Reach,
     /// Time between two scans on a system that does not report changes, also while no beacons are sent.
     interval: Duration,
     /// When to scan, even if no beacon is due.
@@ -34,7 +36,10 @@ impl Networks {
         let local = bind.is_some_and(|ip| ip.is_loopback());
         let watcher = if local { None } else { Watcher::open(registry, token).inspect_err(log_no_watcher).ok() };
         let rescan_at = if local || watcher.is_some() { Time::NEVER } else { Time::ZERO + interval };
-        Networks { known: list(bind), bind, watcher, interval, rescan_at }
+        // Of a server for this machine only, nothing else is expected.
+        let mut networks = Networks { known: list(bind), reach: Reach::Network, bind, watcher, interval, rescan_at };
+        networks.log_reach();
+        networks
     }
 
     /// Returns the interfaces of the last scan, best first.
@@ -70,7 +75,25 @@ impl Networks {
         let found = list(self.bind);
         let changed = found != self.known;
         self.known = found;
+        self.log_reach();
         changed
+    }
+
+    /// Logs from where the server can be reached, if that has changed and was meant to be from other machines.
+    fn log_reach(&mut self) {
+        let reach = reach(&self.known);
+        if self.bind.is_some_and(|ip| ip.is_loopback()) || std::mem::replace(&mut self.reach, reach) == reach {
+            return;
+        }
+        match reach {
+            Reach::ThisMachine => tracing::warn!("no network: only programs on this machine can connect"),
+            Reach::Programs => tracing::warn!(
+                "no network with an address for web browsers, only with link-local ones of IPv6: programs find the \
+                 server by its name"
+            ),
+            // The new addresses are logged with their event.
+            Reach::Network => {}
+        }
     }
 }
 

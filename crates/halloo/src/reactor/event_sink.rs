@@ -95,7 +95,8 @@ fn log(event: &Event<'_>) {
         Event::MessagesDropped { client, messages } => {
             tracing::warn!("client {client} is too slow; messages dropped: {messages}");
         }
-        Event::AddressesChanged { addresses } => {
+        // Without a network, discovery logs that there is none.
+        Event::AddressesChanged { addresses } if addresses.iter().any(|ip| !ip.is_loopback()) => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             tracing::info!("the network has changed; reachable at {}", addresses.join(", "));
         }
