@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use halloo::{Client, ClientConfig, ClientEvent, Config, Event, Server, Target};
-use halloo_test_support::{DatagramListener, ExpectEvent, RemoteHost, in_namespace, shell};
+use halloo_test_support::{ChildProcess, DatagramListener, ExpectEvent, RemoteHost, in_namespace, shell};
 
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 77, 1));
 const SECOND_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
@@ -60,6 +60,26 @@ fn a_new_network_is_announced_at_once_and_a_lost_one_is_forgotten() {
     assert_eq!((next_addresses(&server), server.local_ip()), (vec![LOOPBACK], LOOPBACK));
     shell("ip link set cable up");
     assert_eq!(next_addresses(&server), [SECOND_ADDRESS, ADDRESS]);
+}
+
+#[test]
+fn renamed_and_replaced_interfaces_are_announced_at_once() {
+    if !in_namespace("renamed_and_replaced_interfaces_are_announced_at_once", "") {
+        return;
+    }
+    let (server, host, mut listener) = announced_server();
+    shell("ip link set cable down; ip link set cable name wire; ip link set wire up");
+    expect_beacons(&mut listener, ADDRESS);
+    // The same name and address with another number.
+    let inside = ChildProcess::start(&mut host.command("cat"));
+    let end = inside.id();
+    shell(&format!(
+        "ip link del wire; ip link add wire type veth peer name eth0 netns {end}
+         nsenter -t {end} -n sh -c 'ip link set eth0 up; ip addr add 192.168.77.2/24 dev eth0'
+         ip addr add {ADDRESS}/24 dev wire; ip link set wire up"
+    ));
+    expect_beacons(&mut listener, ADDRESS);
+    let _client = host.connect_client(&format!("ws://{ADDRESS}:{}", server.port()));
 }
 
 #[test]
