@@ -123,11 +123,14 @@ fn connect_failure(error: &io::Error) -> CheckOutcome {
 }
 
 /// Returns the body of a response with status 200 if it is complete: as long as its Content-Length or, without one,
-/// once the connection has `ended` (RFC 9112 section 6.3).
+/// once the connection has `ended` (RFC 9112 section 6.3). Interim responses before it are skipped (RFC 9110 section 15.2).
 fn body(bytes: &[u8], ended: bool) -> Option<Vec<u8>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = response.parse(bytes).ok()? else { return None };
+    if matches!(response.code, Some(100 | 102..=199)) {
+        return body(&bytes[head..], ended);
+    }
     if response.code != Some(200) {
         return None;
     }
@@ -150,8 +153,15 @@ mod tests {
         assert_eq!(body(complete, false).as_deref(), Some(&b"{}"[..]));
         let until_end = b"HTTP/1.1 200 OK\r\n\r\n{}";
         assert_eq!((body(until_end, false), body(until_end, true).as_deref()), (None, Some(&b"{}"[..])));
+        let interim =
+            [&b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"[..], complete].concat();
+        for cut in 0..interim.len() {
+            assert_eq!(body(&interim[..cut], true), None, "at {cut}");
+        }
+        assert_eq!(body(&interim, false).as_deref(), Some(&b"{}"[..]));
         for invalid in [
-            &b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"[..],
+            &b"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"[..],
+            b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
             b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}",
             b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n{}",
             b"SSH-2.0-x\r\n",
