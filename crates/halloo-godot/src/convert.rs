@@ -92,22 +92,30 @@ pub(crate) fn delivery(delivery: Result<Delivery, Stopped>) -> Error {
     }
 }
 
+/// Maximum programs that are named as users of a port.
+const MAX_OWNERS: usize = 3;
+
 /// Returns an error code of the engine and a sentence that gives advice in terms of the project settings.
 pub(crate) fn start_error(error: &StartError) -> (Error, String) {
-    let StartError::Bind { address, ports, error, .. } = error else {
+    let StartError::Bind { address, ports, owners, error, .. } = error else {
         return (Error::ERR_CANT_CREATE, error.to_string());
     };
+    let owners: Vec<String> = owners.iter().take(MAX_OWNERS).map(ToString::to_string).collect();
+    let by = if owners.is_empty() { String::new() } else { format!(" by {}", owners.join(", ")) };
+    let used = if by.is_empty() { String::new() } else { format!(", used{by}") };
     match error.kind() {
         io::ErrorKind::AddrInUse if ports.contains('-') => (
             Error::ERR_ALREADY_IN_USE,
             format!(
-                "no free port in {ports} on {address} ({error}); stop a program that uses one, or change halloo/port"
+                "no free port in {ports} on {address}{used} ({error}); stop a program that uses one, or change \
+                 halloo/port"
             ),
         ),
         io::ErrorKind::AddrInUse => (
             Error::ERR_ALREADY_IN_USE,
             format!(
-                "port {ports} on {address} is in use ({error}); stop the program that uses it, or change halloo/port"
+                "port {ports} on {address} is in use{by} ({error}); stop the program that uses it, or change \
+                 halloo/port"
             ),
         ),
         io::ErrorKind::PermissionDenied => (

@@ -13,6 +13,13 @@ signal client_left(id: int, code: int, reason: String)
 
 ## The number of ports to try: the given one and those after it.
 const PORTS_TO_TRY := 10
+## Ports that web browsers refuse to connect to, the "bad ports" of the Fetch standard. They are skipped after the first.
+const BLOCKED_PORTS: Array[int] = [
+	1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110,
+	111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532,
+	540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061,
+	6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+]
 const DISCOVERY_PORT := 8766
 ## Seconds between two beacons.
 const DISCOVERY_INTERVAL := 2.0
@@ -71,7 +78,11 @@ func _exit_tree() -> void:
 ## running, stops it first.
 func start_server(port := 8765) -> Error:
 	stop_server()
+	if port in BLOCKED_PORTS:
+		push_warning("[halloo] web browsers block port %d, so only other programs can connect; choose another port" % port)
 	for candidate in range(port, port + PORTS_TO_TRY):
+		if candidate != port and candidate in BLOCKED_PORTS:
+			continue
 		var error := tcp_server.listen(candidate)
 		if error == OK:
 			_log("listening on port %d" % tcp_server.get_local_port())

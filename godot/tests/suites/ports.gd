@@ -33,6 +33,12 @@ func test_falls_back_to_the_next_free_port() -> void:
 	await connected_client()
 
 
+func test_ports_that_web_browsers_block_are_skipped() -> void:
+	_occupy([6664])
+	equal(WebSocketServer.start_server(6664), OK, "start")
+	equal(WebSocketServer.get_server_status().server_port, 6670, "the port after 6665 to 6669")
+
+
 func test_falls_back_to_the_last_of_ten_ports() -> void:
 	_occupy(range(8765, 8774))
 	equal(WebSocketServer.start_server(8765), OK, "start")
