@@ -32,6 +32,7 @@ pub(super) struct ProbeResult {
     pub(super) multicast: Vec<Echo>,
     pub(super) discovery_port: Option<u16>,
     pub(super) multicast_error: Option<String>,
+    pub(super) multicast_excess: Vec<String>,
     pub(super) servers: Vec<FoundServer>,
 }
 
@@ -56,7 +57,9 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
     let mut senders = senders(networks, result);
     let mut beacons = interfaces::receiver(DISCOVERY_PORT).ok();
     result.discovery_port = beacons.as_ref().and_then(|socket| socket.local_addr().ok()).map(|addr| addr.port());
-    let mut mdns = mdns_socket(networks).map_err(|error| result.multicast_error = Some(error.to_string())).ok();
+    let mut mdns = mdns_socket(networks, &mut result.multicast_excess)
+        .map_err(|error| result.multicast_error = Some(error.to_string()))
+        .ok();
     // The others count from 0: the senders, then two receivers.
     let group_token = Token(senders.len() + 2);
     let mut group = result.discovery_port.and_then(|port| Ipv6Receiver::open(port, poll.registry(), group_token));
@@ -143,8 +146,9 @@ fn senders(networks: &[Interface], result: &mut ProbeResult) -> Vec<Option<Sende
     senders
 }
 
-/// Opens a socket that receives multicast DNS, besides the other programs that do.
-fn mdns_socket(networks: &[Interface]) -> io::Result<mio::net::UdpSocket> {
+/// Opens a socket that receives multicast DNS, besides the other programs that do. Adds the interfaces to `excess` for
+/// which it would need more memberships than the system permits.
+fn mdns_socket(networks: &[Interface], excess: &mut Vec<String>) -> io::Result<mio::net::UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
@@ -154,11 +158,25 @@ fn mdns_socket(networks: &[Interface]) -> io::Result<mio::net::UdpSocket> {
     let socket: UdpSocket = socket.into();
     for interface in networks {
         // An interface without multicast shows by the queries that do not come back.
-        if let IpAddr::V4(ip) = &interface.addr {
-            let _ = socket.join_multicast_v4(&MDNS_GROUP, ip);
+        if let IpAddr::V4(ip) = &interface.addr
+            && let Err(error) = socket.join_multicast_v4(&MDNS_GROUP, ip)
+            && is_membership_limit(&error)
+        {
+            excess.push(interface.name.clone());
         }
     }
     Ok(mio::net::UdpSocket::from_std(socket))
+}
+
+/// Returns whether a socket would be a member of more groups than the system permits.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_membership_limit(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_membership_limit(_: &io::Error) -> bool {
+    false
 }
 
 impl Sender {

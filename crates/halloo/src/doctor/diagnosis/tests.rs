@@ -28,6 +28,7 @@ fn healthy() -> Facts {
         ports: vec![port("TCP", 8765), port("UDP", 8766)],
         discovery_port: Some(8766),
         multicast_error: None,
+        multicast_excess: Vec::new(),
         servers: vec![FoundServer {
             id: "a1".into(),
             name: "den".into(),
@@ -143,6 +144,9 @@ fn multicast_problems_are_warnings() {
     let (about, severity, text) = only(|facts| facts.multicast_error = Some("in use".into()));
     assert_eq!((about, severity), ("multicast", Severity::Warn));
     assert!(text.contains("in use"), "{text}");
+    let (about, severity, text) = only(|facts| facts.multicast_excess = vec!["eth20".into(), "eth21".into()]);
+    assert_eq!((about, severity), ("multicast", Severity::Warn));
+    assert!(text.contains("eth20, eth21") && text.contains("igmp_max_memberships=30"), "{text}");
 }
 
 #[test]
@@ -169,7 +173,8 @@ fn missing_and_unreachable_servers_are_warned_about() {
         facts.ports[0].in_use = false;
     });
     assert!(severity == Severity::Warn && text.contains("start one"), "{text}");
-    let (_, severity, text) = only(|facts| facts.servers[0].replied_via.retain(|addr| *addr != IpAddr::from([10, 0, 0, 4])));
+    let (_, severity, text) =
+        only(|facts| facts.servers[0].replied_via.retain(|addr| *addr != IpAddr::from([10, 0, 0, 4])));
     assert!(severity == Severity::Warn && text.contains("does not reply to probes on eth0"), "{text}");
     let (_, severity, text) = only(|facts| facts.servers[0].refuses.push([10, 0, 0, 4].into()));
     assert!(severity == Severity::Warn && text.contains("10.0.0.4:8765") && text.contains("`bind`"), "{text}");
