@@ -49,6 +49,20 @@ def start_to_found(runs):
                 yield "beacons of a busy server in 5 s", "0" if silent else "some", "0", silent
 
 
+def without_ipv4(runs):
+    """The same on a network without IPv4."""
+    for what, prefix in (("unique local", "fd00::"), ("link-local", "fe80::")):
+        with Lab() as lab:
+            server, client = lab.machine("server"), lab.machine("client")
+            for machine, end, host in zip((server, client), lab.ipv6_cable(server, client), (1, 2)):
+                ip(f"addr add {prefix}{host}/64 dev {end} nodad", machine)
+            lab.serve(server, "--no-mdns")
+            found = searches(client, runs, "--no-mdns")
+            ok = len(found) == runs and percentile(found, 50) <= 0.02 and percentile(found, 99) <= 0.1
+            limit = f"{runs} of {runs}, p50 20 ms, p99 100 ms"
+            yield f"start of a search to found, {what} IPv6 alone", times(found), limit, ok
+
+
 def loss(runs):
     """The same over a cable that loses three frames of ten."""
     for what, there, back, most in (("one way", 30, 0, 1.2), ("both ways", 30, 30, 4)):

@@ -108,6 +108,17 @@ class Lab:
         wait_for_link(other, ends[1])
         return ends
 
+    def ipv6_cable(self, one, other):
+        """Adds a cable without IPv4, whose link-local addresses can be used at once. Returns the names of its ends."""
+        ends = self._ends(one, other)
+        for machine, end in ((one, ends[0]), (other, ends[1])):
+            command = f"echo 0 > /proc/sys/net/ipv6/conf/{end}/accept_dad"
+            subprocess.run(["ip", "netns", "exec", machine, "sh", "-c", command], check=True)
+            ip(f"link set {end} up", machine)
+        wait_for_link(one, ends[0])
+        wait_for_link(other, ends[1])
+        return ends
+
     def _ends(self, one, other):
         """Creates a cable and returns the names of its ends."""
         self.cables += 1

@@ -12,6 +12,7 @@ import cases
 
 CASES = [
     ("search", lambda runs: cases.start_to_found(runs)),
+    ("ipv6", lambda runs: cases.without_ipv4(max(1, runs // 4))),
     ("loss", lambda runs: cases.loss(max(1, runs // 2))),
     ("networks", lambda runs: cases.three_networks()),
     ("changes", lambda runs: cases.network_comes(max(1, runs // 10))),
