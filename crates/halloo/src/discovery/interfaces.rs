@@ -67,7 +67,10 @@ fn is_usable(interface: &Interface) -> bool {
 
 /// Returns every address of this machine, also of interfaces that are down: connections to it stay on this machine.
 pub(crate) fn own_addresses() -> Vec<IpAddr> {
-    if_addrs::get_if_addrs().unwrap_or_default().iter().map(if_addrs::Interface::ip).collect()
+    match if_addrs::get_if_addrs() {
+        Ok(found) => found.iter().map(if_addrs::Interface::ip).collect(),
+        Err(_) => list().into_iter().map(|interface| interface.addr).collect(),
+    }
 }
 
 /// Returns why the system does not list its interfaces, if it does not.
