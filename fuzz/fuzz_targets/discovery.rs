@@ -36,7 +36,10 @@ fuzz_target!(|bytes: &[u8]| {
         while let Some(change) = browser.poll_change() {
             let server = change.server();
             assert!((1..=8).contains(&server.addresses.len()) && server.id != "self");
-            assert!(!server.name.chars().chain(server.id.chars()).any(is_harmful), "{server:?}");
+            let app = server.app.as_deref().unwrap_or_default();
+            let meta = server.meta.iter().flat_map(|(key, value)| key.chars().chain(value.chars()));
+            let text = server.name.chars().chain(server.id.chars()).chain(app.chars()).chain(meta);
+            assert!(!text.into_iter().any(is_harmful) && server.meta.len() <= 16, "{server:?}");
             let consistent = match &change {
                 Change::Found(server) => known.insert(server.id.clone()),
                 Change::Updated(server) => known.contains(&server.id),
@@ -52,8 +55,6 @@ fuzz_target!(|bytes: &[u8]| {
 fn reply_to(probe: &[u8]) {
     let Some(probed) = Announcement::parse(probe) else { return };
     let reply = Reply {
-        service: "websocket_server_reply",
-        v: 2,
         nonce: probed.nonce.as_deref(),
         id: "0123456789abcdef",
         name: probed.display_name(),
@@ -61,8 +62,9 @@ fn reply_to(probe: &[u8]) {
         port: probed.port().unwrap_or(8765),
         addresses: vec![[10, 0, 0, 1].into(); 3],
         clients: 1,
-        auth: false,
-        tls: false,
+        app: probed.clean_app(),
+        meta: probed.meta.clone().unwrap_or_default().0,
+        ..Reply::default()
     };
     if let Some(reply) = reply.encode(probe.len()) {
         assert!(reply.len() <= probe.len());

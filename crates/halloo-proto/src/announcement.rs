@@ -5,10 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::meta::{Meta, ReceivedMeta};
+use crate::name::is_blank;
 pub use crate::name::{MAX_NAME_CHARS, clean};
 
 /// Seconds without a beacon after which a listener should consider a server stale.
 const TTL: u32 = 8;
+/// Maximum size of a beacon in bytes, which fits into the buffer of every listener.
+const MAX_BEACON_SIZE: usize = 512;
 /// Maximum length of an id in characters: a server of this crate sends 16, and a UUID without dashes has 32.
 const MAX_ID_CHARS: usize = 32;
 
@@ -25,6 +29,8 @@ pub struct Beacon<'a> {
     pub id: &'a str,
     /// The display name of the server.
     pub name: &'a str,
+    /// The application id.
+    pub app: Option<&'a str>,
 }
 
 /// The keys of the reference script, in its order. They never change.
@@ -43,15 +49,19 @@ struct Extended<'a> {
     v: u32,
     id: &'a str,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
     ttl: u32,
 }
 
 impl Beacon<'_> {
-    /// Returns the datagram, at most 512 bytes. With `strict`, it has only the four keys of the reference script.
+    /// Returns the datagram, at most 512 bytes. With `strict`, it has only the four keys of the reference script. An
+    /// application id that does not fit beside a long name is omitted; replies contain it.
     ///
     /// ```
     /// # use halloo_proto::announcement::Beacon;
-    /// let beacon = Beacon { ip: [192, 168, 1, 5].into(), port: 8765, timestamp: 1726521140, id: "a1", name: "den" };
+    /// let (ip, name) = ([192, 168, 1, 5].into(), "den");
+    /// let beacon = Beacon { ip, port: 8765, timestamp: 1726521140, id: "a1", name, app: None };
     /// assert_eq!(
     ///     beacon.encode(true),
     ///     br#"{"service":"websocket_server","ip":"192.168.1.5","port":8765,"timestamp":1726521140}"#
@@ -60,14 +70,19 @@ impl Beacon<'_> {
     pub fn encode(&self, strict: bool) -> Vec<u8> {
         let service = "websocket_server";
         let contract = Contract { service, ip: self.ip, port: self.port, timestamp: self.timestamp };
-        let encoded = if strict {
-            serde_json::to_vec(&contract)
-        } else {
-            let name = clean(self.name, MAX_NAME_CHARS);
-            serde_json::to_vec(&Extended { contract, v: 2, id: self.id, name, ttl: TTL })
-        };
         // Structs of numbers and strings can always be written as JSON.
-        encoded.unwrap_or_default()
+        if strict {
+            return serde_json::to_vec(&contract).unwrap_or_default();
+        }
+        let name = clean(self.name, MAX_NAME_CHARS);
+        let app = self.app.map(|app| clean(app, MAX_NAME_CHARS));
+        let mut beacon = Extended { contract, v: 2, id: self.id, name, app, ttl: TTL };
+        let encoded = serde_json::to_vec(&beacon).unwrap_or_default();
+        if encoded.len() <= MAX_BEACON_SIZE {
+            return encoded;
+        }
+        beacon.app = None;
+        serde_json::to_vec(&beacon).unwrap_or_default()
     }
 }
 
@@ -76,8 +91,14 @@ pub fn goodbye(id: &str) -> Vec<u8> {
     serde_json::json!({ "service": "websocket_server_bye", "v": 2, "id": id }).to_string().into_bytes()
 }
 
-/// The size of a probe in bytes: the maximum size of a reply, so that a server cannot be abused for amplification.
-pub const PROBE_SIZE: usize = 512;
+/// The size of a probe in bytes. A reply is never larger, so that a server cannot be abused for amplification. Listeners
+/// for beacons receive probes too, and many read into a buffer of 1,024 bytes.
+pub const PROBE_SIZE: usize = 1024;
+/// Maximum size of a reply in bytes, however large its probe is: it is not fragmented on any network, since the minimum MTU
+/// of IPv6 is 1,280 bytes.
+pub const MAX_REPLY_SIZE: usize = 1200;
+/// The number of addresses that are more important in a reply than the properties.
+const FIRST_ADDRESSES: usize = 4;
 
 /// Returns the datagram that asks servers to reply; replies repeat `nonce`.
 pub fn probe(nonce: &str) -> Vec<u8> {
@@ -131,20 +152,63 @@ pub struct Reply<'a> {
     /// A challenge, if a token is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub challenge: Option<String>,
+    /// The application id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The properties.
+    #[serde(skip_serializing_if = "Meta::is_empty")]
+    pub meta: Meta,
+    /// Whether something is missing that did not fit; `/discovery.json` has it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// The reply of a server without an id, a name or an address, for the fields that a caller does not set.
+impl Default for Reply<'_> {
+    fn default() -> Self {
+        Reply {
+            service: "websocket_server_reply",
+            v: 2,
+            nonce: None,
+            id: "",
+            name: String::new(),
+            ip: Ipv4Addr::UNSPECIFIED.into(),
+            port: 0,
+            addresses: Vec::new(),
+            clients: 0,
+            auth: false,
+            tls: false,
+            challenge: None,
+            app: None,
+            meta: Meta::default(),
+            truncated: false,
+        }
+    }
 }
 
 impl Reply<'_> {
-    /// Returns the datagram; `None` if it does not fit into `limit` bytes even without `addresses`, which are omitted
-    /// starting with the last.
+    /// Returns the datagram, at most `limit` bytes and never more than [`MAX_REPLY_SIZE`]; `None` if it does not fit.
+    ///
+    /// What does not fit is omitted in this order: the addresses after the fourth, the properties, the other addresses,
+    /// each starting with the last, and the application id. The reply says that it is truncated then.
     pub fn encode(&self, limit: usize) -> Option<Vec<u8>> {
         let mut reply = self.clone();
         loop {
             let bytes = serde_json::to_vec(&reply).ok()?;
-            if bytes.len() <= limit {
+            if bytes.len() <= limit.min(MAX_REPLY_SIZE) {
                 return Some(bytes);
             }
-            reply.addresses.pop()?;
+            reply.truncated = true;
+            reply.omit_least_important()?;
         }
+    }
+
+    /// Omits one item; returns `None` if only what every reply needs is left.
+    fn omit_least_important(&mut self) -> Option<()> {
+        if self.addresses.len() > FIRST_ADDRESSES || self.meta.is_empty() {
+            return self.addresses.pop().map(drop).or_else(|| self.app.take().map(drop));
+        }
+        self.meta.pop().map(drop)
     }
 }
 
@@ -188,6 +252,15 @@ pub struct Announcement {
     /// A challenge for a proof of the token; only in a reply.
     #[serde(deserialize_with = "or_none")]
     pub challenge: Option<String>,
+    /// The application id.
+    #[serde(deserialize_with = "or_none")]
+    pub app: Option<String>,
+    /// The properties; only in a reply.
+    #[serde(deserialize_with = "or_none")]
+    pub meta: Option<ReceivedMeta>,
+    /// Whether something did not fit into the reply.
+    #[serde(deserialize_with = "or_none")]
+    pub truncated: Option<bool>,
 }
 
 impl Announcement {
@@ -207,6 +280,12 @@ impl Announcement {
     /// Returns the name without characters that could deceive, at most 64 characters.
     pub fn display_name(&self) -> String {
         clean(self.name.as_deref().unwrap_or_default(), MAX_NAME_CHARS)
+    }
+
+    /// Returns the application id without characters that could deceive, at most 64 characters; `None` if it is blank.
+    pub fn clean_app(&self) -> Option<String> {
+        let app = clean(self.app.as_deref()?, MAX_NAME_CHARS);
+        (!is_blank(&app)).then_some(app)
     }
 
     /// Returns the printable ASCII characters of the id, at most 32; `None` if there are none.
@@ -229,41 +308,63 @@ mod tests {
     #[test]
     fn beacon_begins_with_the_reference_keys_and_fits_into_512_bytes() {
         let name = "\u{1f600}\"\n".repeat(100);
-        let id = "0123456789abcdef";
-        let beacon = Beacon { ip: [0xffff; 8].into(), port: 65535, timestamp: u64::MAX, id, name: &name };
+        let (id, app) = ("0123456789abcdef", Some("Tanks"));
+        let beacon = Beacon { ip: [0xffff; 8].into(), port: 65535, timestamp: u64::MAX, id, name: &name, app };
         let bytes = beacon.encode(false);
         assert!(bytes.len() <= 512, "{} bytes", bytes.len());
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with(
             r#"{"service":"websocket_server","ip":"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff","port":65535,"timestamp":"#
         ));
-        assert!(!text.contains("\\n"));
+        assert!(!text.contains("\\n") && text.contains(r#""app":"Tanks""#), "{text}");
+        // Both do not fit, and a server is found by its name.
+        let beacon = Beacon { app: Some(&name), ..beacon };
+        let bytes = beacon.encode(false);
+        assert!(bytes.len() <= 512, "{} bytes", bytes.len());
+        let read = Announcement::parse(&bytes).unwrap();
+        assert_eq!((read.display_name(), read.clean_app()), (clean(&name, 64), None));
+        assert!(!String::from_utf8(beacon.encode(true)).unwrap().contains("app"));
+    }
+
+    fn reply(addresses: usize, meta: usize) -> Reply<'static> {
+        let pairs = (0..meta).map(|number| format!("key{number}={}", "v".repeat(100)));
+        Reply {
+            nonce: Some("0123456789abcdef"),
+            id: "0123456789abcdef",
+            name: "\u{1f600}".repeat(64),
+            port: 65535,
+            addresses: vec![[255; 4].into(); addresses],
+            app: Some("Tanks".into()),
+            meta: Meta::parse(pairs).unwrap(),
+            ..Reply::default()
+        }
     }
 
     #[test]
-    fn reply_is_never_larger_than_the_probe() {
+    fn reply_is_never_larger_than_the_probe_or_1200_bytes() {
         let probe = probe("0123456789abcdef");
         assert_eq!(probe.len(), PROBE_SIZE);
-        let probed = Announcement::parse(&probe).unwrap();
-        let reply = Reply {
-            service: "websocket_server_reply",
-            v: 2,
-            nonce: probed.nonce.as_deref(),
-            id: "0123456789abcdef",
-            name: "\u{1f600}".repeat(64),
-            ip: [0xffff; 8].into(),
-            port: 65535,
-            addresses: vec![[255; 4].into(); 50],
-            clients: 1000,
-            auth: true,
-            tls: false,
-            challenge: Some("A".repeat(32)),
+        for (reply, probed) in [(reply(50, 0), probe.len()), (reply(3, 16), 512), (reply(3, 16), 60_000)] {
+            let bytes = reply.encode(probed).unwrap();
+            assert!(bytes.len() <= probed.min(1200), "{} bytes for {probed}", bytes.len());
+            let read = Announcement::parse(&bytes).unwrap();
+            assert_eq!((read.port(), read.nonce.as_deref()), (Some(65535), reply.nonce));
+        }
+        assert_eq!(reply(50, 16).encode(100), None);
+    }
+
+    #[test]
+    fn reply_omits_addresses_after_the_fourth_then_properties_then_the_rest() {
+        let encoded = |reply: Reply<'_>, limit| {
+            let read = Announcement::parse(&reply.encode(limit).unwrap()).unwrap();
+            let meta = read.meta.unwrap_or_default().0.len();
+            (read.addresses.unwrap().len(), meta, read.app.is_some(), read.truncated)
         };
-        let bytes = reply.encode(probe.len()).unwrap();
-        assert!(bytes.len() <= probe.len());
-        let read = Announcement::parse(&bytes).unwrap();
-        assert_eq!((read.port(), read.nonce.as_deref()), (Some(65535), Some("0123456789abcdef")));
-        assert_eq!(reply.encode(100), None);
+        assert_eq!(encoded(reply(5, 3), 1000), (5, 3, true, None));
+        assert_eq!(encoded(reply(30, 3), 1000), (10, 3, true, Some(true)));
+        assert_eq!(encoded(reply(30, 16), 1000), (4, 4, true, Some(true)));
+        assert_eq!(encoded(reply(2, 16), 520), (2, 0, true, Some(true)));
+        assert_eq!(encoded(reply(30, 16), 460), (0, 0, false, Some(true)));
     }
 
     #[test]

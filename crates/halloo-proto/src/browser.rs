@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::Time;
 use crate::announcement::Announcement;
+use crate::name::is_same_app;
 use entry::{Entry, with_port};
 use schedule::{Reach, Schedule};
 pub use server::{Change, DiscoveryMethod, Server};
@@ -74,6 +75,7 @@ pub struct Browser {
     nonce: String,
     discovery_port: u16,
     ignore: Option<String>,
+    app: Option<String>,
     entries: Vec<Entry>,
     departed: VecDeque<(String, Time)>,
     /// Addresses from DNS-SD whose check has not started.
@@ -94,6 +96,7 @@ impl Browser {
             nonce: nonce.to_owned(),
             discovery_port,
             ignore,
+            app: None,
             entries: Vec::new(),
             departed: VecDeque::new(),
             services: VecDeque::new(),
@@ -105,9 +108,15 @@ impl Browser {
         }
     }
 
+    /// Reports only servers with the application id `app`; `None` for all servers.
+    pub fn with_app(mut self, app: Option<String>) -> Browser {
+        self.app = app;
+        self
+    }
+
     /// Returns the servers that are known now, in the order in which they were found.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
-        self.entries.iter().map(|entry| &entry.server)
+        self.entries.iter().filter(|entry| entry.is_reported).map(|entry| &entry.server)
     }
 
     /// Returns how many datagrams of new servers were ignored because the table was full.
@@ -199,7 +208,8 @@ impl Browser {
         // Servers that have ever replied come first, so that forged beacons do not delay their checks.
         let (replied, others): (Vec<_>, Vec<_>) = self.entries.iter_mut().partition(|entry| entry.has_replied());
         let suspect = replied.into_iter().chain(others).find_map(Entry::poll_check);
-        let addr = suspect.or_else(|| {
+        let details = || self.entries.iter_mut().find_map(Entry::poll_details);
+        let addr = suspect.or_else(details).or_else(|| {
             let service = self.services.pop_front()?;
             self.services_checking.push(service);
             Some(service)
@@ -254,14 +264,19 @@ impl Browser {
         }
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.server.id == id) else { return };
         let changed = entry.observe(seen, addr, is_reply.then_some(from), now);
-        if is_new {
-            self.changes.push_back(Change::Found(entry.server.clone()));
-            if !is_reply {
-                // A reply contains more than a beacon.
-                self.schedule.hasten(now);
-            }
-        } else if changed {
-            self.changes.push_back(Change::Updated(entry.server.clone()));
+        let server = &entry.server;
+        // Without a filter, every server passes.
+        let passes = self.app.as_ref().is_none_or(|app| server.app.as_ref().is_some_and(|own| is_same_app(own, app)));
+        match (entry.is_reported, passes) {
+            (false, true) => self.changes.push_back(Change::Found(server.clone())),
+            (true, true) if changed => self.changes.push_back(Change::Updated(server.clone())),
+            (true, false) => self.changes.push_back(Change::Lost(server.clone())),
+            _ => {}
+        }
+        entry.is_reported = passes;
+        if is_new && !is_reply {
+            // A reply contains more than a beacon.
+            self.schedule.hasten(now);
         }
     }
 
@@ -271,7 +286,7 @@ impl Browser {
         while let Some(index) = self.entries.iter().position(other) {
             if self.entries[index].handle_address_taken(addr, now) {
                 self.remove_departed(index, now);
-            } else {
+            } else if self.entries[index].is_reported {
                 self.changes.push_back(Change::Updated(self.entries[index].server.clone()));
             }
         }
@@ -311,6 +326,9 @@ impl Browser {
     }
 
     fn remove(&mut self, index: usize) {
-        self.changes.push_back(Change::Lost(self.entries.remove(index).server));
+        let entry = self.entries.remove(index);
+        if entry.is_reported {
+            self.changes.push_back(Change::Lost(entry.server));
+        }
     }
 }

@@ -75,6 +75,16 @@ pub fn compare(text: &str, name: &str) -> Option<NameMatch> {
     (!beginning.is_empty() && name.starts_with(beginning)).then_some(NameMatch::Truncated)
 }
 
+/// Returns whether two application ids are the same: in the form in which names are compared.
+///
+/// ```
+/// assert!(halloo_proto::name::is_same_app("TANKS ", "Tanks"));
+/// assert!(!halloo_proto::name::is_same_app("Tanks", "Tanks 2"));
+/// ```
+pub fn is_same_app(one: &str, other: &str) -> bool {
+    !is_blank(one) && key(one) == key(other)
+}
+
 /// Returns the form of a name in which it is compared: as it is displayed, but without case, invisible characters, and
 /// space around it or repeated.
 pub fn key(name: &str) -> String {

@@ -5,21 +5,21 @@
 use std::net::Ipv4Addr;
 
 use halloo_proto::announcement::{Announcement, Beacon, PROBE_SIZE, Reply, goodbye, probe};
+use halloo_proto::meta::Meta;
 use halloo_proto::name::clean;
 use halloo_proto::text::escape;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn beacon(name: &str, strict: bool) -> Vec<u8> {
-    let beacon =
-        Beacon { ip: [192, 168, 1, 5].into(), port: 8765, timestamp: 1_726_521_140, id: "5f0c9a3be1d24477", name };
+    let (ip, id) = ([192, 168, 1, 5].into(), "5f0c9a3be1d24477");
+    // The longest application id is as long as the longest name.
+    let beacon = Beacon { ip, port: 8765, timestamp: 1_726_521_140, id, name, app: Some(name) };
     beacon.encode(strict)
 }
 
 fn reply<'a>(nonce: Option<&'a str>, name: &str, addresses: usize) -> Reply<'a> {
     Reply {
-        service: "websocket_server_reply",
-        v: 2,
         nonce,
         id: "5f0c9a3be1d24477",
         name: name.into(),
@@ -28,8 +28,10 @@ fn reply<'a>(nonce: Option<&'a str>, name: &str, addresses: usize) -> Reply<'a> 
         addresses: vec![Ipv4Addr::BROADCAST.into(); addresses],
         clients: 3,
         auth: true,
-        tls: false,
         challenge: Some("A".repeat(32)),
+        app: Some("Tanks".into()),
+        meta: Meta::parse(["map=desert", "players=3"]).unwrap(),
+        ..Reply::default()
     }
 }
 
@@ -45,6 +47,13 @@ fn is_harmless(datagram: &[u8]) -> Result<(), TestCaseError> {
     if let Some(read) = Announcement::parse(datagram) {
         let name = read.display_name();
         prop_assert!(name.chars().count() <= 64 && escape(&name, 1024) == name, "{name:?}");
+        let app = read.clean_app().unwrap_or_default();
+        prop_assert!(app.chars().count() <= 64 && escape(&app, 1024) == app, "{app:?}");
+        let meta = read.meta.clone().unwrap_or_default().0;
+        prop_assert!(meta.len() <= 16, "{meta:?}");
+        for (key, value) in meta.iter() {
+            prop_assert!(key.len() <= 32 && value.len() <= 128 && escape(value, 1024) == value, "{meta:?}");
+        }
         let id = read.clean_id();
         prop_assert!(id.is_none_or(|id| (1..=32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())));
         prop_assert!(read.port() != Some(0));
@@ -154,7 +163,8 @@ fn optional_key_of_the_wrong_type_does_not_invalidate_the_datagram() {
     let whole: Value = serde_json::from_slice(&beacon("den", false)).unwrap();
     let wrong =
         [json!(null), json!(true), json!(7), json!(-1.5), json!("x"), json!([1, "a"]), json!({"a": {"b": null}})];
-    for key in ["v", "id", "name", "ttl", "nonce", "clients", "addresses", "auth", "tls"] {
+    let keys = ["v", "id", "name", "ttl", "nonce", "clients", "addresses", "auth", "tls", "app", "meta", "truncated"];
+    for key in keys {
         for value in &wrong {
             let mut beacon = whole.clone();
             beacon[key] = value.clone();

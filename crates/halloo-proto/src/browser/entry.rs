@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::server::{DiscoveryMethod, Server};
 use crate::Time;
 use crate::announcement::Announcement;
+use crate::meta::Meta;
 use crate::proof::Challenge;
 
 /// Maximum number of addresses stored for one server: as many networks as a machine reasonably has.
@@ -24,6 +25,8 @@ const CHECK_DELAY: Duration = Duration::from_millis(1500);
 const SUSPECT_TIMEOUT: Duration = Duration::from_millis(5500);
 /// Time between two checks over TCP that fail at once.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Time between two requests for what a truncated reply leaves out.
+const DETAILS_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two unicast probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -31,6 +34,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) server: Server,
+    /// Whether the application knows of the server: it passes the filter of the browser.
+    pub(super) is_reported: bool,
     /// The addresses its datagrams came from, best first.
     sources: Vec<SocketAddr>,
     /// Addresses that the server lists.
@@ -39,7 +44,19 @@ pub(super) struct Entry {
     /// The source of its replies, where it also receives probes.
     replies_from: Option<SocketAddr>,
     ttl: Duration,
+    details: Details,
     suspicion: Option<Suspicion>,
+}
+
+/// Requests for what truncated replies leave out.
+#[derive(Debug, Default)]
+struct Details {
+    /// Where to request them, if they are due.
+    due: Option<SocketAddr>,
+    /// When to request them again at the earliest.
+    next: Time,
+    /// Whether a complete reply was received, which truncated ones do not replace.
+    is_known: bool,
 }
 
 /// The state of a server that has been silent for too long.
@@ -60,14 +77,30 @@ impl Entry {
     pub(super) fn new(id: String, via: DiscoveryMethod, now: Time) -> Entry {
         let (name, addresses, clients) = (String::new(), Vec::new(), None);
         let (auth, tls, challenge) = (false, false, None);
-        let server = Server { id, name, addresses, sources: 0, clients, auth, tls, challenge, via, last_received: now };
+        let (app, meta) = (None, Meta::default());
+        let server = Server {
+            id,
+            name,
+            addresses,
+            sources: 0,
+            clients,
+            auth,
+            tls,
+            challenge,
+            app,
+            meta,
+            via,
+            last_received: now,
+        };
         Entry {
             server,
+            is_reported: false,
             sources: Vec::new(),
             listed: Vec::new(),
             has_replied: false,
             replies_from: None,
             ttl: DEFAULT_TTL,
+            details: Details::default(),
             suspicion: None,
         }
     }
@@ -127,8 +160,10 @@ impl Entry {
             let worse = self.sources.iter().position(|known| rank(*known) > rank(addr));
             self.sources.insert(worse.unwrap_or(self.sources.len()), addr);
         }
+        self.server.app = seen.clean_app().or_else(|| self.server.app.take());
         if let Some(from) = reply_from {
             self.has_replied = true;
+            self.handle_properties(seen, addr, now);
             // The response over TCP contains no UDP port.
             self.replies_from = Some(from).filter(|from| from.port() != 0).or(self.replies_from);
             if let Some(addresses) = &seen.addresses {
@@ -149,6 +184,21 @@ impl Entry {
         self.update_addresses();
         // A reply has a new challenge each time.
         self.server != Server { last_received: now, challenge: self.server.challenge.clone(), ..before }
+    }
+
+    /// Handles the application id and the properties in a reply.
+    fn handle_properties(&mut self, seen: &Announcement, addr: SocketAddr, now: Time) {
+        let is_complete = seen.truncated != Some(true);
+        if is_complete {
+            self.server.app = seen.clean_app();
+        } else if now >= self.details.next {
+            self.details.due = Some(addr);
+            self.details.next = now + DETAILS_INTERVAL;
+        }
+        if is_complete || !self.details.is_known {
+            self.server.meta = seen.meta.clone().unwrap_or_default().0;
+        }
+        self.details.is_known |= is_complete;
     }
 
     /// Handles a sign of life.
@@ -211,6 +261,11 @@ impl Entry {
         // A server that never replied is probed once: the address may belong to a third party.
         suspicion.next_probe = if has_replied { now + PROBE_INTERVAL } else { Time::NEVER };
         Some(to)
+    }
+
+    /// Returns where to request what truncated replies leave out.
+    pub(super) fn poll_details(&mut self) -> Option<SocketAddr> {
+        self.details.due.take()
     }
 
     /// Returns an address to check over TCP.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use crate::Time;
+use crate::meta::Meta;
 use crate::proof::Challenge;
 
 /// A server, as far as it is known.
@@ -24,6 +25,10 @@ pub struct Server {
     pub auth: bool,
     /// Whether the server uses TLS.
     pub tls: bool,
+    /// The application id, without characters that could deceive, if the server has one.
+    pub app: Option<String>,
+    /// What the server says about itself.
+    pub meta: Meta,
     /// The challenge in its last reply, for a proof of the token.
     pub challenge: Option<Challenge>,
     /// How the server was found.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod forged;
+mod properties;
 mod random;
 mod services;
 mod world;

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::announcement::{Beacon, Reply, goodbye};
+use halloo_proto::announcement::{Beacon, PROBE_SIZE, Reply, goodbye};
 use halloo_proto::announcer::Announcer;
 use halloo_proto::browser::{Browser, Change, CheckResult, Probe};
+use halloo_proto::meta::Meta;
 use halloo_proto::responder::Responder;
 
 pub(crate) const NONCE: &str = "nonce";
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) addresses: Vec<Ipv4Addr>,
     pub(crate) port: u16,
     pub(crate) clients: usize,
+    pub(crate) app: Option<String>,
+    pub(crate) meta: Meta,
     /// The process is gone, but its machine is there.
     pub(crate) killed: bool,
     /// The machine is gone.
@@ -46,6 +49,8 @@ impl Server {
             addresses: vec![[10, 0, 0, last].into()],
             port: 8765,
             clients: usize::from(busy),
+            app: None,
+            meta: Meta::default(),
             killed: false,
             unplugged: false,
             old: false,
@@ -61,8 +66,6 @@ impl Server {
 
     fn reply(&self, ip: Ipv4Addr, nonce: Option<&str>) -> Vec<u8> {
         let reply = Reply {
-            service: "websocket_server_reply",
-            v: 2,
             nonce,
             id: &self.id,
             name: self.name.clone(),
@@ -70,12 +73,17 @@ impl Server {
             port: self.port,
             addresses: self.addresses.iter().map(|ip| IpAddr::V4(*ip)).collect(),
             clients: self.clients,
-            auth: false,
-            tls: false,
+            app: self.app.clone(),
+            meta: self.meta.clone(),
             // A new one in each reply, which is no change of the server.
             challenge: nonce.map(str::to_owned),
+            ..Reply::default()
         };
-        reply.encode(512).unwrap()
+        match nonce {
+            Some(_) => reply.encode(PROBE_SIZE).unwrap(),
+            // Over TCP there is no limit.
+            None => serde_json::to_vec(&reply).unwrap(),
+        }
     }
 }
 
@@ -223,8 +231,8 @@ impl World {
                 let (old, addresses) = (server.old, server.addresses.clone());
                 for ip in addresses {
                     let server = &self.servers[index];
-                    let beacon =
-                        Beacon { ip: ip.into(), port: server.port, timestamp: 1, id: &server.id, name: &server.name };
+                    let (port, id, name, app) = (server.port, &server.id, &server.name, server.app.as_deref());
+                    let beacon = Beacon { ip: ip.into(), port, timestamp: 1, id, name, app };
                     self.send(Delivery::Datagram(beacon.encode(old), (ip, 40000).into()), LATENCY);
                 }
             }
