@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
 use halloo::{Fingerprint, Identity, Token};
+use halloo_proto::name::is_blank;
 
 use crate::address_typo;
 use crate::not_found;
@@ -252,6 +253,9 @@ pub(crate) struct SearchArgs {
     /// Do not search with multicast DNS.
     #[arg(long, env = "HALLOO_NO_MDNS")]
     pub(crate) no_mdns: bool,
+    /// Search only servers with this application id (ignoring case); others are left out, and so are those without one.
+    #[arg(long, env = "HALLOO_APP", value_name = "ID", value_parser = parse_app)]
+    pub(crate) app: Option<String>,
     /// UDP port to search on.
     #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = halloo::BrowserConfig::default().discovery_port)]
     pub(crate) discovery_port: u16,
@@ -271,14 +275,21 @@ impl SearchArgs {
     pub(crate) fn config(&self) -> halloo::BrowserConfig {
         let mut config = halloo::BrowserConfig::default();
         (config.local, config.mdns, config.discovery_port) = (self.local, !self.no_mdns, self.discovery_port);
+        config.app = self.app.clone();
         config
     }
 
     /// Prints that no server was found, or none called `name` but `others`, and what to try.
     pub(crate) fn report_not_found(&self, name: Option<&str>, others: &[halloo::ServerInfo]) {
         let without_network = !self.local && !halloo::has_network();
-        eprintln!("halloo: {}", not_found::report(name, others, self.discovery_port, without_network));
+        let app = self.app.as_deref();
+        eprintln!("halloo: {}", not_found::report(name, others, self.discovery_port, app, without_network));
     }
+}
+
+/// Parses an application id, which is an argument of several commands.
+fn parse_app(text: &str) -> Result<String, String> {
+    if is_blank(text) { Err("give a text that is not empty or blank".into()) } else { Ok(text.to_owned()) }
 }
 
 /// Parses the command line. Exits with an error message if it is invalid.

@@ -68,6 +68,10 @@ fn print_events(
                 lines = line(arguments, "", &table::heading(columns));
             }
             lines.push_str(&line(arguments, kind, &table::row(server, columns)));
+            if kind != "lost" {
+                let details = table::details(server, if arguments.watch { 11 } else { 2 });
+                details.into_iter().for_each(|details| lines += &format!("{details}\n"));
+            }
             output.write(lines.as_bytes())?;
             output.flush()?;
         }
@@ -83,9 +87,9 @@ fn line(arguments: &DiscoverArgs, kind: &str, row: &str) -> String {
 }
 
 fn object(kind: &str, server: &ServerInfo) -> Value {
-    let ServerInfo { id, name, url, addresses, clients, via, auth, tls, .. } = server;
+    let ServerInfo { id, name, url, addresses, clients, via, auth, tls, app, meta, .. } = server;
     json!({
         "event": kind, "id": id, "name": name, "url": url, "addresses": addresses, "clients": clients, "via": via,
-        "auth": auth, "tls": tls,
+        "auth": auth, "tls": tls, "app": app, "meta": meta,
     })
 }

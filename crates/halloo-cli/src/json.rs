@@ -5,7 +5,7 @@ use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use halloo::{ClientId, CloseCode, Delivery, Event, Message, Server, Stopped};
+use halloo::{ClientId, CloseCode, Delivery, Event, Message, Meta, Server, Stopped};
 use halloo_proto::text::is_harmful;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +35,9 @@ enum Command {
     BroadcastNow,
     StopDiscovery,
     StartDiscovery,
+    SetMeta {
+        meta: Meta,
+    },
     Status,
     Stop,
 }
@@ -76,6 +79,9 @@ pub(crate) fn ready(server: &Server) -> Value {
         "page_url": server.page_url(),
         "invitation": server.invitation(),
     });
+    if let Some(app) = server.app() {
+        ready["app"] = app.into();
+    }
     if let Some(token) = server.token() {
         ready["token"] = token.reveal().into();
     }
@@ -142,6 +148,10 @@ pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(),
         }
         Command::StartDiscovery => {
             server.start_service_discovery();
+            Ok(())
+        }
+        Command::SetMeta { meta } => {
+            server.set_meta(meta);
             Ok(())
         }
         Command::Status => {

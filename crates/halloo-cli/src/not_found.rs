@@ -11,18 +11,29 @@ use crate::table::{self, NAME_COLUMNS};
 /// Maximum servers that are listed.
 const MAX_LISTED: usize = 20;
 
-/// Returns what to report when no server was found, or none called `name` but `others`, on the UDP port `port`.
-pub(crate) fn report(name: Option<&str>, others: &[ServerInfo], port: u16, without_network: bool) -> String {
-    let no_answer = if without_network {
-        format!(
+/// Returns what to report when no server was found, or none called `name` but `others`, on the UDP port `port`, among those
+/// with the application id `app`.
+pub(crate) fn report(
+    name: Option<&str>,
+    others: &[ServerInfo],
+    port: u16,
+    app: Option<&str>,
+    without_network: bool,
+) -> String {
+    let no_answer = match app {
+        _ if without_network => format!(
             "no server on this machine answered on UDP port {port}, and it has no network; connect to a Wi-Fi or a wired \
              network, or run `halloo doctor`"
-        )
-    } else {
-        format!(
+        ),
+        Some(app) => format!(
+            "no server with the application id \"{}\" answered on UDP port {port}; leave out `--app` to see all servers, or \
+             run `halloo doctor`",
+            escape(app, 256)
+        ),
+        None => format!(
             "no server answered on UDP port {port}; check that one is running and that the firewall allows the port, or \
              run `halloo doctor`"
-        )
+        ),
     };
     let Some(name) = name else { return no_answer };
     let mut report = format!("no server is called \"{}\"", escape(name, 256));

@@ -107,9 +107,12 @@ fn warn_about_settings(arguments: &ServeArgs) {
             tracing::warn!("`--allowed-origins '{origin}'` lets pages of public sites connect to this server, too");
         }
     }
-    // Counted as it is announced: a name can have more characters in another form of Unicode.
-    if clean(&arguments.settings.config.name, usize::MAX).chars().count() > MAX_NAME_CHARS {
-        tracing::warn!("the name is longer than {MAX_NAME_CHARS} characters; other programs see it truncated");
+    let config = &arguments.settings.config;
+    for (what, text) in [("name", Some(&config.name)), ("application id", config.app.as_ref())] {
+        // Counted as it is announced: a text can have more characters in another form of Unicode.
+        if text.is_some_and(|text| clean(text, usize::MAX).chars().count() > MAX_NAME_CHARS) {
+            tracing::warn!("the {what} is longer than {MAX_NAME_CHARS} characters; other programs see it truncated");
+        }
     }
 }
 

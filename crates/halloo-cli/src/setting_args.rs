@@ -2,9 +2,10 @@
 
 use bytesize::ByteSize;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use halloo::Config;
 use halloo::settings::{Group, Kind, SETTINGS, Setting, Value};
+use halloo::{Config, Meta};
 
 /// Short options.
 const SHORT: [(&str, char); 2] = [("port", 'p'), ("name", 'n')];
@@ -44,9 +45,10 @@ impl FromArgMatches for SettingArgs {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         for setting in SETTINGS {
-            if let Some(value) = value(setting, matches) {
-                let invalid = |error| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{error}\n"));
-                setting.set(&mut self.config, value).map_err(invalid)?;
+            let invalid =
+                |error: String| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{error}\n"));
+            if let Some(value) = value(setting, matches).map_err(invalid)? {
+                setting.set(&mut self.config, value).map_err(|error| invalid(error.to_string()))?;
             }
         }
         Ok(())
@@ -60,7 +62,26 @@ pub(crate) fn option_name(setting: &Setting) -> String {
 }
 
 /// Returns the value of a setting if it was given.
-fn value(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
+fn value(setting: &'static Setting, matches: &ArgMatches) -> Result<Option<Value>, String> {
+    if setting.kind == Kind::Properties {
+        return properties(setting, matches);
+    }
+    Ok(single_value(setting, matches))
+}
+
+/// Returns properties, whose values may contain commas, except in an environment variable.
+fn properties(setting: &'static Setting, matches: &ArgMatches) -> Result<Option<Value>, String> {
+    let Some(given) = matches.get_many::<String>(setting.name) else { return Ok(None) };
+    let is_variable = matches.value_source(setting.name) == Some(ValueSource::EnvVariable);
+    let pairs = given.flat_map(|text| text.split(move |character| is_variable && character == ','));
+    let pairs: Vec<String> = pairs.filter(|pair| !(is_variable && pair.is_empty())).map(str::to_owned).collect();
+    match Meta::parse(&pairs) {
+        Ok(_) => Ok(Some(Value::List(pairs))),
+        Err(error) => Err(format!("invalid value for '--{}': {error}", option_name(setting))),
+    }
+}
+
+fn single_value(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
     match setting.kind {
         Kind::Flag => matches.get_flag(setting.name).then(|| Value::Flag(setting.default_value() != Value::Flag(true))),
         Kind::Origins | Kind::Hosts => {
@@ -93,6 +114,8 @@ fn arg(setting: &'static Setting) -> Arg {
     arg = arg.help(text);
     arg = match setting.kind {
         Kind::Flag => return arg.action(ArgAction::SetTrue),
+        // Checked together, because a key must not be given twice.
+        Kind::Properties => return arg.action(ArgAction::Append).value_name(value_name(setting)),
         Kind::Origins | Kind::Hosts => {
             let parse = move |text: &str| {
                 let item = setting.kind.check(Value::List(vec![text.to_owned()]));
@@ -114,7 +137,7 @@ fn arg(setting: &'static Setting) -> Arg {
     arg = arg.value_name(value_name(setting));
     match (setting.kind, default) {
         // The help would show an empty default.
-        (Kind::Address, _) => arg,
+        (Kind::Address | Kind::OptionalText, _) => arg,
         (kind @ Kind::Bytes { .. }, default) => arg.default_value(kind.describe(&default).replace(' ', "")),
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
         (_, default) => arg.default_value(default.to_string()),
@@ -147,6 +170,8 @@ fn value_name(setting: &Setting) -> &'static str {
         Kind::Bytes { .. } => "SIZE",
         Kind::Duration { .. } => "TIME",
         Kind::Text => "NAME",
+        Kind::OptionalText => "ID",
+        Kind::Properties => "KEY=VALUE",
         Kind::Address => "ADDR",
         Kind::Origins => "ORIGIN",
         Kind::Hosts => "HOST",
@@ -167,6 +192,8 @@ fn parse(setting: &Setting, text: &str) -> Result<Value, String> {
         Kind::Bytes { .. } => text.parse::<ByteSize>().ok().map(|size| Value::Number(size.as_u64())),
         Kind::Duration { .. } => humantime::parse_duration(text).ok().map(Value::Duration),
         Kind::Address => Some(Value::Text(text.trim_start_matches('[').trim_end_matches(']').to_owned())),
+        // Nothing would be the default, which is not what was meant.
+        Kind::OptionalText if text.is_empty() => None,
         _ => Some(Value::Text(text.to_owned())),
     };
     let value = value.ok_or_else(|| format!("give {}", setting.kind.allowed()))?;
@@ -240,6 +267,9 @@ mod tests {
         );
         assert!(!config("serve --no-discovery").unwrap().discovery);
         assert_eq!(config("serve --max-clients 0").unwrap().max_clients, None);
+        let config_with_meta = config("serve --app Tanks --meta map=a,b --meta players=3").unwrap();
+        assert_eq!(config_with_meta.app.as_deref(), Some("Tanks"));
+        assert_eq!(config_with_meta.meta, Meta::parse(["map=a,b", "players=3"]).unwrap());
         let origins =
             config("serve --allow-origin http://a.example,null --allowed-origins *").unwrap().access.allowed_origins;
         assert_eq!(origins, ["http://a.example", "null", "*"]);
@@ -258,6 +288,9 @@ mod tests {
             ("--allowed-origins example.org/page", "https://example.org"),
             ("--allowed-hosts http://game", "without a scheme or a port"),
             ("--port 65536", "65535"),
+            ("--app=", "not empty or blank"),
+            ("--meta map", "invalid value for '--meta': `map` is not a property; write KEY=VALUE"),
+            ("--meta map=a --meta Map=b", "given twice"),
             ("--outbox-when-full explode", "drop-newest"),
         ] {
             let error = config(&format!("serve {line}")).unwrap_err();

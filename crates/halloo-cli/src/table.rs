@@ -15,6 +15,19 @@ pub(crate) fn heading(columns: usize) -> String {
     line(columns, "NAME", "ADDRESS", "CLIENTS", "VIA", "AGE")
 }
 
+/// Columns of a line, on a terminal of 80.
+const LINE_COLUMNS: usize = 79;
+
+/// Returns the application id and the properties of a server as a second line, indented by `indent` columns; `None` if it
+/// has none.
+pub(crate) fn details(server: &ServerInfo, indent: usize) -> Option<String> {
+    let app = server.app.iter().map(|app| format!("app {app}"));
+    let pairs = server.meta.iter().map(|(key, value)| format!("{key}={value}"));
+    let items: Vec<String> = app.chain(pairs).collect();
+    let columns = LINE_COLUMNS - indent;
+    (!items.is_empty()).then(|| format!("{:indent$}{}", "", truncate(&items.join(", "), columns)))
+}
+
 /// Returns a server as one line, with `columns` for its name.
 pub(crate) fn row(server: &ServerInfo, columns: usize) -> String {
     let clients = server.clients.map_or_else(|| "?".to_owned(), |clients| clients.to_string());

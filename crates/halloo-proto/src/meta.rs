@@ -1,5 +1,7 @@
 //! The properties that a server tells about itself, such as its map or its number of players.
 
+use std::fmt;
+
 use serde::de::{Deserializer, Error as _};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -31,7 +33,7 @@ pub const MAX_VALUE_BYTES: usize = 128;
 /// assert_eq!(Meta::parse(["map=desert", "players=3"])?, meta);
 /// # Ok::<(), halloo_proto::meta::MetaError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Meta(Vec<(String, String)>);
 
 /// Why a property is invalid.
@@ -149,6 +151,12 @@ fn check(key: &str, value: &str) -> Result<(), MetaError> {
 /// Returns a text that may be anything for an error.
 fn shown(text: &str) -> String {
     escape(text, 60)
+}
+
+impl fmt::Debug for Meta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
 }
 
 impl Serialize for Meta {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use halloo_proto::access::AccessRules;
 use halloo_proto::defaults;
 use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
+use halloo_proto::meta::Meta;
 use halloo_proto::options;
 
 options! {
@@ -29,6 +30,13 @@ options! {
         pub bind: Option<IpAddr> = None,
         /// The name that people see in a list of servers; at most 64 characters are announced. Default: `halloo`.
         pub name: String = String::from("halloo"),
+        /// The application id, by which browsers and clients can leave out the servers of other programs; at most 64
+        /// characters are announced, and they are compared like names. `None` for a server that is found only without
+        /// such a filter. Default: `None`.
+        pub app: Option<String> = None,
+        /// What the server says about itself besides its name, such as its map, to programs that list servers. It is
+        /// public. [`Server::set_meta`](crate::Server::set_meta) changes it. Default: none.
+        pub meta: Meta = Meta::default(),
         /// Announces the server and answers probes. Default: `true`.
         pub discovery: bool = true,
         /// UDP port that beacons are sent to and probes are received on. If it cannot be bound, the nine ports after it

@@ -146,6 +146,11 @@ impl Discovery {
         self.announcer.stop();
     }
 
+    /// Publishes the properties again, which have changed. Replies contain them anyway.
+    pub(crate) fn handle_meta_change(&mut self) {
+        self.publication.update();
+    }
+
     pub(crate) fn broadcast_now(&mut self, now: Time) {
         self.announcer.broadcast_now(now);
     }
@@ -175,6 +180,7 @@ impl Discovery {
                 timestamp: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
                 id: &self.id,
                 name: &self.shared.name,
+                app: self.shared.app.as_deref(),
             };
             let outcome = self.send(interface, &beacon.encode(self.strict));
             self.failures.record(interface, &outcome);
@@ -287,9 +293,6 @@ impl Discovery {
     pub(crate) fn reply(&self, clients: usize, now: Time) -> Reply<'_> {
         let auth = self.shared.security.token.is_some();
         Reply {
-            service: "websocket_server_reply",
-            v: 2,
-            nonce: None,
             id: &self.id,
             name: clean(&self.shared.name, MAX_NAME_CHARS),
             ip: self.shared.local_ip(),
@@ -299,6 +302,9 @@ impl Discovery {
             auth,
             challenge: auth.then(|| self.shared.challenger.issue(now).text),
             tls: self.shared.security.tls,
+            app: self.shared.app.as_deref().map(|app| clean(app, MAX_NAME_CHARS)),
+            meta: self.shared.meta().clone(),
+            ..Reply::default()
         }
     }
 

@@ -26,6 +26,9 @@ pub enum StartError {
     /// The name is empty or blank, so it is invisible in a list of servers.
     #[error("the name of the server is blank; choose one with a visible character")]
     BlankName,
+    /// The application id is empty or blank, so no filter finds the server.
+    #[error("the application id of the server is blank; choose one with a visible character, or none")]
+    BlankApp,
     /// The system refused something that the server needs.
     #[error("cannot {what}: {error}")]
     System {

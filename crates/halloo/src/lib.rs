@@ -56,6 +56,7 @@ pub use halloo_proto::close::CloseCode;
 pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
 pub use halloo_proto::limits::SlowClient;
 pub use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
+pub use halloo_proto::meta::{Meta, MetaError};
 pub use halloo_proto::reconnect::RetryLimit;
 pub use halloo_proto::setting_names::SettingNames;
 pub use halloo_proto::token::{Token, TokenError};

@@ -95,6 +95,9 @@ impl Reactor {
         if is_blank(&config.name) {
             return Err(StartError::BlankName);
         }
+        if config.app.as_deref().is_some_and(is_blank) {
+            return Err(StartError::BlankApp);
+        }
         let poll = Poll::new().map_err(StartError::system("create the poll of the reactor"))?;
         let waker =
             mio::Waker::new(poll.registry(), WAKER).map_err(StartError::system("create the waker of the reactor"))?;
@@ -110,7 +113,7 @@ impl Reactor {
             tls: ingress.handshakes.is_tls(),
             fingerprint: ingress.handshakes.fingerprint(),
         };
-        let shared = Arc::new(Shared::new(config.name.clone(), port, security, challenger, first_client));
+        let shared = Arc::new(Shared::new(&config, port, security, challenger, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let discovery = Discovery::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
@@ -284,6 +287,7 @@ impl Reactor {
                     DiscoveryCommand::Start => self.discovery.start(now),
                     DiscoveryCommand::Stop => self.discovery.stop(),
                     DiscoveryCommand::SendBeacon => self.discovery.broadcast_now(now),
+                    DiscoveryCommand::UpdateMeta => self.discovery.handle_meta_change(),
                 }
                 // The next status shows what was requested before it.
                 self.publish_discovery();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
 use halloo_proto::interfaces::{Interface, addresses, announced};
+use halloo_proto::meta::Meta;
 
 use crate::discovery::interfaces;
 use crate::doctor::{self, ServerFacts};
@@ -304,6 +305,34 @@ impl Server {
     /// Resumes discovery.
     pub fn start_service_discovery(&self) {
         self.control_discovery(DiscoveryCommand::Start);
+    }
+
+    /// Returns the application id, if there is one.
+    pub fn app(&self) -> Option<&str> {
+        self.shared.app.as_deref()
+    }
+
+    /// Returns what the server says about itself: [`Config::meta`], until [`Server::set_meta`] replaces it.
+    pub fn meta(&self) -> Meta {
+        self.shared.meta().clone()
+    }
+
+    /// Replaces what the server says about itself, such as its number of players. Browsers know the new properties a few
+    /// seconds later.
+    ///
+    /// ```
+    /// let server = halloo::Server::start(halloo::Config::local())?;
+    /// let mut meta = server.meta();
+    /// meta.insert("players", "3")?;
+    /// server.set_meta(meta);
+    /// assert_eq!(server.meta().get("players"), Some("3"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_meta(&self, meta: Meta) {
+        let is_same = std::mem::replace(&mut *self.shared.meta(), meta.clone()) == meta;
+        if !is_same {
+            self.control_discovery(DiscoveryCommand::UpdateMeta);
+        }
     }
 
     fn control_discovery(&self, command: DiscoveryCommand) {

@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use halloo_proto::authenticator::Challenger;
+use halloo_proto::meta::Meta;
 
 use crate::security::Security;
-use crate::{ClientId, Extras, Status};
+use crate::{ClientId, Config, Extras, Status};
 
 /// The state of a server that can be read without a command to the reactor.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) name: String,
+    pub(crate) app: Option<String>,
+    pub(crate) meta: Mutex<Meta>,
     pub(crate) port: u16,
     pub(crate) security: Security,
     /// The id of the server, sent in every beacon and reply, and what issues its challenges.
@@ -50,14 +53,16 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(
-        name: String,
+        config: &Config,
         port: u16,
         security: Security,
         challenger: Challenger,
         first_client: u64,
     ) -> Shared {
         Shared {
-            name,
+            name: config.name.clone(),
+            app: config.app.clone(),
+            meta: Mutex::new(config.meta.clone()),
             port,
             security,
             challenger,
@@ -134,6 +139,7 @@ impl Shared {
             extras: Extras {
                 version: env!("CARGO_PKG_VERSION").into(),
                 name: self.name.clone(),
+                app: self.app.clone(),
                 uptime_seconds: self.started.elapsed().as_secs(),
                 clients_total: self.joined.load(Ordering::Relaxed),
                 messages_received: self.received.load(Ordering::Relaxed),
@@ -144,6 +150,10 @@ impl Shared {
                 clients: Vec::new(),
             },
         }
+    }
+
+    pub(crate) fn meta(&self) -> MutexGuard<'_, Meta> {
+        self.meta.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn local_ip(&self) -> IpAddr {

@@ -38,6 +38,9 @@ pub struct Extras {
     pub version: String,
     /// The server's name.
     pub name: String,
+    /// The server's application id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
     /// Clients that ever joined.

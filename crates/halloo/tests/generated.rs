@@ -64,7 +64,7 @@ fn addon_documents_its_settings() {
         String::from("\n| setting | default | allowed | meaning | when exceeded |\n|---|---|---|---|---|\n");
     for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
         let Setting { name, kind, text, when_exceeded, .. } = setting;
-        let default = if *name == "name" { "that of the project".to_owned() } else { default(setting) };
+        let default = if ["name", "app"].contains(name) { "that of the project".to_owned() } else { default(setting) };
         writeln!(table, "| `{name}` | {default} | {} | {text} | {when_exceeded} |", kind.range()).unwrap();
     }
     check("godot/addons/halloo/README.md", "<!-- settings: begin -->\n", "\n<!-- settings: end -->", &table);
@@ -105,6 +105,7 @@ fn editor(setting: &Setting) -> (String, &'static str, String) {
             (format!("{:?}", time.as_secs_f64()), "RANGE", format!("{min},{most},0.1{greater},suffix:s"))
         }
         (Kind::Choice(words), value) => (format!("\"{value}\""), "ENUM", words.join(",")),
+        (Kind::Properties, _) => ("{}".into(), "NONE", String::new()),
         (Kind::Origins | Kind::Hosts, _) => ("PackedStringArray()".into(), "NONE", String::new()),
         (Kind::Address, _) => ("\"\"".into(), "PLACEHOLDER_TEXT", "every address of this machine".into()),
         _ => ("\"\"".into(), "PLACEHOLDER_TEXT", "the name of the project".into()),
@@ -142,7 +143,7 @@ fn field_docs_state_the_default() {
             }
         };
         let default = match (setting.kind, setting.default_value()) {
-            (Kind::Address, _) => "None".to_owned(),
+            (Kind::Address | Kind::OptionalText, _) => "None".to_owned(),
             (Kind::Count { .. }, Value::Number(0)) => "None".to_owned(),
             (Kind::Flag, value) => value.to_string(),
             (kind, value) => kind.describe(&value),

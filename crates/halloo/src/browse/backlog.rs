@@ -63,6 +63,8 @@ mod tests {
             clients: Some(clients),
             auth: false,
             tls: false,
+            app: None,
+            meta: Default::default(),
             via: DiscoveryMethod::Udp,
             last_received: Instant::now(),
         }

@@ -51,7 +51,7 @@ impl Browser {
     /// Starts searching.
     ///
     /// # Errors
-    /// When no socket can be opened or no thread can be started. A single port or interface that cannot be used is
+    /// When [`BrowserConfig::app`] is blank, when no socket can be opened, or when no thread can be started. A single port or interface that cannot be used is
     /// logged and skipped.
     pub fn start(config: BrowserConfig) -> io::Result<Browser> {
         let queue =

@@ -11,8 +11,8 @@ use mio::{Interest, Registry, Token};
 /// Timeout of the whole request: a server on the local network responds in milliseconds, and retransmitting a lost
 /// segment takes a second.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum bytes of a response; that of a server has a tenth of it.
-const MAX_RESPONSE_BYTES: usize = 8 * 1024;
+/// Maximum bytes of a response. That of a server has a few hundred, and with the largest properties less than half of this.
+const MAX_RESPONSE_BYTES: usize = 16 * 1024;
 
 /// A request in progress.
 #[derive(Debug)]

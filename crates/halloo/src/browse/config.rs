@@ -16,6 +16,9 @@ pub struct BrowserConfig {
     pub mdns: bool,
     /// The id of a server to ignore, such as your own ([`Server::id`](crate::Server::id)). Default: `None`.
     pub ignore: Option<String>,
+    /// Finds only servers with this application id ([`Config::app`](crate::Config::app)), which is compared like a name.
+    /// Servers without one are not found then. `None` for all servers. Default: `None`.
+    pub app: Option<String>,
     /// Maximum number of queued events. While the queue is full, further events are merged into one per server.
     /// Default: 1,024.
     pub max_events: usize,
@@ -29,6 +32,7 @@ impl Default for BrowserConfig {
             #[cfg(feature = "mdns")]
             mdns: true,
             ignore: None,
+            app: None,
             // Four for each of the 256 servers that are stored.
             max_events: 1024,
         }

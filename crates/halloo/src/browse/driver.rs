@@ -12,6 +12,7 @@ use halloo_proto::Time;
 #[cfg(feature = "mdns")]
 use halloo_proto::access::AccessRules;
 use halloo_proto::browser::{Browser as Core, Change, MAX_CHECKS, MAX_SERVERS, Probe};
+use halloo_proto::name::is_blank;
 use mio::{Events, Poll, Token, Waker};
 
 use super::backlog::Backlog;
@@ -89,13 +90,18 @@ impl Driver {
         config: &BrowserConfig,
         queue: Arc<EventQueue<VecDeque<BrowserEvent>>>,
     ) -> io::Result<(Driver, Arc<Shared>)> {
+        if config.app.as_deref().is_some_and(is_blank) {
+            let error = "the application id to search for is blank; choose one with a visible character, or none";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
         let poll = Poll::new()?;
         let sockets = Sockets::open(config, poll.registry(), SOCKETS)?;
         let mut seed = [0; 8];
         // Without entropy the nonce is constant, which still works: replies go to the socket that sent the probe.
         let _ = getrandom::fill(&mut seed);
         let nonce: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        let core = Core::new(&nonce, config.discovery_port, config.ignore.clone(), u64::from_ne_bytes(seed));
+        let core = Core::new(&nonce, config.discovery_port, config.ignore.clone(), u64::from_ne_bytes(seed))
+            .with_app(config.app.clone());
         let shared = Arc::new(Shared {
             epoch: Instant::now(),
             core: Mutex::new(core),

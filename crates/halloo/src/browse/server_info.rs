@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
 use halloo_proto::browser::{DiscoveryMethod, Server};
+use halloo_proto::meta::Meta;
 use halloo_proto::name::{NameMatch, compare};
 use halloo_proto::proof::Challenge;
 use serde::Serialize;
@@ -36,6 +37,10 @@ pub struct ServerInfo {
     /// What a [`Client`](crate::Client) proves its knowledge of the token with, without a round trip to ask for it.
     #[serde(skip)]
     pub(crate) challenge: Option<Challenge>,
+    /// The application id of the server, without control or bidirectional characters, if it has one.
+    pub app: Option<String>,
+    /// What the server says about itself, without control or bidirectional characters.
+    pub meta: Meta,
     /// How the server was found.
     pub via: DiscoveryMethod,
     /// When the last beacon or response was received from the server.
@@ -90,6 +95,8 @@ impl ServerInfo {
             auth: server.auth,
             tls: server.tls,
             challenge: server.challenge,
+            app: server.app,
+            meta: server.meta,
             via: server.via,
             last_received: epoch + (server.last_received - Time::ZERO),
         }

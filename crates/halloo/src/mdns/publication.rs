@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use halloo_proto::announcement::clean;
+use halloo_proto::announcement::{MAX_NAME_CHARS, clean};
+use halloo_proto::meta::Meta;
 use mdns_sd::{DaemonEvent, IfKind, RRType, Receiver, ServiceDaemon, ServiceInfo};
 
 use super::SERVICE_TYPE;
@@ -14,6 +15,10 @@ use crate::shared::Shared;
 /// Maximum bytes of a name. A label has at most 63 (RFC 1035); the rest is for the number that is appended if the name
 /// is already in use.
 const MAX_NAME_BYTES: usize = 56;
+/// Maximum bytes of the TXT record, so that it fits into one packet with the other records (RFC 6763 section 6.2).
+const MAX_TXT_BYTES: usize = 1000;
+/// Maximum bytes of a string in it, with its key (RFC 6763 section 6.1).
+const MAX_TXT_STRING_BYTES: usize = 255;
 /// Maximum time that a stopping server waits for its goodbye to be sent, which usually takes a millisecond.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -49,6 +54,15 @@ impl Publication {
         }
     }
 
+    /// Publishes the present TXT record, if the server is published.
+    pub(crate) fn update(&mut self) {
+        if self.registered_name.is_some()
+            && let Err(error) = self.register()
+        {
+            tracing::warn!("cannot publish the changed properties by multicast DNS: {error}");
+        }
+    }
+
     /// Unregisters the service, which sends a goodbye (RFC 6762 section 10.1).
     pub(crate) fn stop(&mut self) {
         if let (Some(daemon), Some(name)) = (&self.daemon, self.registered_name.take())
@@ -70,7 +84,7 @@ impl Publication {
 
     fn register(&mut self) -> Result<(), mdns_sd::Error> {
         let host = format!("{}.local", host_label(&self.shared.name));
-        let txt = [("v", "2"), ("id", self.id.as_str()), ("path", "/")];
+        let txt = txt(&self.id, self.shared.app.as_deref(), &self.shared.meta());
         let (instance, qualified_host) = (instance_name(&self.shared.name), format!("{host}."));
         let mut service = ServiceInfo::new(SERVICE_TYPE, &instance, &qualified_host, (), self.shared.port, &txt[..])?
             .enable_addr_auto();
@@ -127,6 +141,22 @@ fn handle_events(events: &Receiver<DaemonEvent>, shared: &Shared, mut host: Stri
     }
 }
 
+/// Returns the pairs of the TXT record. The keys of properties have a prefix, so that they differ from those of later
+/// versions. What does not fit is left out, starting with the last property.
+fn txt(id: &str, app: Option<&str>, meta: &Meta) -> Vec<(String, String)> {
+    let mut txt = vec![("v".to_owned(), "2".to_owned()), ("id".into(), id.into()), ("path".into(), "/".into())];
+    txt.extend(app.map(|app| ("app".into(), clean(app, MAX_NAME_CHARS))));
+    txt.extend(meta.iter().map(|(key, value)| (format!("meta.{key}"), value.to_owned())));
+    // With the equals sign.
+    let string_bytes = |(key, value): &(String, String)| key.len() + 1 + value.len();
+    txt.retain(|pair| string_bytes(pair) <= MAX_TXT_STRING_BYTES);
+    // Each string has a byte for its length.
+    while txt.iter().map(|pair| 1 + string_bytes(pair)).sum::<usize>() > MAX_TXT_BYTES {
+        txt.pop();
+    }
+    txt
+}
+
 /// Returns the service instance name, which service browsers display.
 fn instance_name(name: &str) -> String {
     let mut instance = clean(name, MAX_NAME_BYTES);
@@ -161,6 +191,19 @@ mod tests {
         let hosts = ["Living room", "  Ä-Bühne (2) ", "居間", "", "x_y.z"].map(host_label);
         assert_eq!(hosts, ["living-room", "b-hne-2", "halloo", "halloo", "x-y-z"]);
         assert_eq!(host_label(&"a".repeat(100)).len(), MAX_NAME_BYTES);
+    }
+
+    #[test]
+    fn txt_record_has_the_application_and_the_properties_that_fit() {
+        let joined = |txt: Vec<(String, String)>| txt.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let meta = Meta::parse(["id=x", "map=desert"]).unwrap();
+        let strings: Vec<String> = joined(txt("a1", Some("Tanks"), &meta));
+        assert_eq!(strings, ["v=2", "id=a1", "path=/", "app=Tanks", "meta.id=x", "meta.map=desert"]);
+        let meta = Meta::parse((0..16).map(|number| format!("k{number}={}", "v".repeat(100)))).unwrap();
+        let strings: Vec<String> = joined(txt("a1", Some(&"\u{1f600}".repeat(64)), &meta));
+        // An application id of 256 bytes does not fit into a string.
+        assert_eq!((strings.len(), strings[3].split('=').next()), (3 + 9, Some("meta.k0")));
+        assert!(strings.iter().map(|string| 1 + string.len()).sum::<usize>() <= 1000);
     }
 
     #[test]

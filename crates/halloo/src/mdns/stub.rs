@@ -17,5 +17,7 @@ impl Publication {
 
     pub(crate) fn stop(&mut self) {}
 
+    pub(crate) fn update(&mut self) {}
+
     pub(crate) fn shutdown(&mut self) {}
 }

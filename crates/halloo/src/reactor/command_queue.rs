@@ -35,6 +35,7 @@ pub(crate) enum DiscoveryCommand {
     Start,
     Stop,
     SendBeacon,
+    UpdateMeta,
 }
 
 /// Commands that wait for the reactor. Their number and their payload bytes are limited.

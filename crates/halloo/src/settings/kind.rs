@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo_proto::access::{is_host_setting, is_origin_setting};
+use halloo_proto::meta::{MAX_KEY_CHARS, MAX_PAIRS, MAX_VALUE_BYTES, Meta};
 use halloo_proto::name::is_blank;
 
 use super::{SettingError, Value};
@@ -38,6 +39,10 @@ pub enum Kind {
     },
     /// Any text with a visible character.
     Text,
+    /// A text with a visible character; empty for none.
+    OptionalText,
+    /// A list of properties, each as `key=value`.
+    Properties,
     /// An IP address of this machine; empty for all.
     Address,
     /// A list of web origins.
@@ -55,6 +60,7 @@ impl Kind {
             (Value::Flag(flag), _) => if *flag { "on" } else { "off" }.into(),
             (Value::Number(number), Kind::Bytes { .. }) => bytes(*number),
             (Value::Text(text), Kind::Address) if text.is_empty() => "all addresses".into(),
+            (Value::Text(text), Kind::OptionalText) if text.is_empty() => "none".into(),
             (Value::List(list), _) if list.is_empty() => "none".into(),
             _ => value.to_string(),
         }
@@ -75,6 +81,8 @@ impl Kind {
                 range.contains(time) || (*or_zero && time.is_zero())
             }
             (Kind::Text, Value::Text(text)) => !is_blank(text),
+            (Kind::OptionalText, Value::Text(text)) => text.is_empty() || !is_blank(text),
+            (Kind::Properties, Value::List(list)) => Meta::parse(list).is_ok(),
             (Kind::Address, Value::Text(text)) => text.is_empty() || text.parse::<IpAddr>().is_ok(),
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
@@ -94,7 +102,8 @@ impl Kind {
                 let (min, hours) = (Duration::from_millis(*min_millis), max_millis / 3_600_000);
                 format!("{min:?} to {hours}h{}", if *or_zero { ", or 0s" } else { "" })
             }
-            Kind::Text => "text".into(),
+            Kind::Text | Kind::OptionalText => "text".into(),
+            Kind::Properties => format!("{MAX_PAIRS} properties"),
             Kind::Address => "IP address".into(),
             Kind::Origins => "list of origins".into(),
             Kind::Hosts => "list of host names".into(),
@@ -110,7 +119,11 @@ impl Kind {
             Kind::Count { .. } => format!("a whole number from {range}"),
             Kind::Bytes { .. } => format!("a size from {range}, like 65536, 64KiB or 2MB"),
             Kind::Duration { .. } => format!("a time from {range}, with its unit, like 500ms, 2s or 1m"),
-            Kind::Text => "a text that is not empty or blank".into(),
+            Kind::Text | Kind::OptionalText => "a text that is not empty or blank".into(),
+            Kind::Properties => format!(
+                "at most {MAX_PAIRS} properties, like map=desert, with a key of 1 to {MAX_KEY_CHARS} of the characters \
+                 A-Z a-z 0-9 _ . - and a value of at most {MAX_VALUE_BYTES} bytes"
+            ),
             Kind::Address => "an IP address of this machine, like 192.168.1.5, without a port, or nothing for all".into(),
             Kind::Origins => {
                 "origins as browsers send them, like https://example.org, https://*.example.org, http://192.168.1.5:* or \

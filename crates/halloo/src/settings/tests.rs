@@ -58,6 +58,7 @@ fn other_value(setting: &Setting) -> Value {
         (Kind::Address, _) => Value::Text("192.168.1.5".into()),
         (Kind::Choice(words), _) => Value::Text(words[words.len() - 1].into()),
         (Kind::Origins, _) => Value::List(vec!["https://example.org".into()]),
+        (Kind::Properties, _) => Value::List(vec!["map=desert".into()]),
         (Kind::Hosts, _) => Value::List(vec!["example.org".into()]),
         _ => Value::Text("other".into()),
     }
@@ -75,6 +76,9 @@ fn values_of_another_kind_or_out_of_range_are_refused_and_change_nothing() {
         ("bind", Value::Text("127.0.0.1:80".into()), "without a port"),
         ("name", Value::Text(String::new()), "not empty"),
         ("name", Value::Text(" \u{200b}\t ".into()), "blank"),
+        ("app", Value::Text(" \u{200b}".into()), "blank"),
+        ("meta", Value::List(vec!["map".into()]), "like map=desert"),
+        ("meta", Value::List(vec!["map=a".into(), "MAP=b".into()]), "like map=desert"),
         ("allowed_origins", Value::List(vec!["example.org".into()]), "https://example.org"),
         ("allowed_origins", Value::List(vec!["http://exa*mple.org".into()]), "https://*.example.org"),
         ("allowed_hosts", Value::List(vec!["http://example.org".into()]), "without a scheme"),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use halloo_proto::meta::Meta;
 use halloo_proto::text::escape;
 
 use crate::SlowClient;
@@ -124,6 +125,36 @@ impl TryFrom<Value> for Option<IpAddr> {
     fn try_from(value: Value) -> Result<Option<IpAddr>, ()> {
         let text = String::try_from(value)?;
         if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
+    }
+}
+
+/// An empty text stands for `None`.
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Value {
+        Value::Text(text.unwrap_or_default())
+    }
+}
+
+impl TryFrom<Value> for Option<String> {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<Option<String>, ()> {
+        String::try_from(value).map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+}
+
+/// Each property is a text such as `map=desert`.
+impl From<Meta> for Value {
+    fn from(meta: Meta) -> Value {
+        Value::List(meta.iter().map(|(key, value)| format!("{key}={value}")).collect())
+    }
+}
+
+impl TryFrom<Value> for Meta {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<Meta, ()> {
+        Meta::parse(Vec::<String>::try_from(value)?).map_err(drop)
     }
 }
 

@@ -19,12 +19,14 @@ static var own_advanced: Array[Array] = [
 static var server_basic: Array[Array] = [
 	["port", 8765, PROPERTY_HINT_RANGE, "0,65535"],
 	["name", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the name of the project"],
+	["app", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the name of the project"],
 	["discovery", true, PROPERTY_HINT_NONE, ""],
 	["allowed_origins", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 ]
 static var server_advanced: Array[Array] = [
 	["strict_port", false, PROPERTY_HINT_NONE, ""],
 	["bind", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "every address of this machine"],
+	["meta", {}, PROPERTY_HINT_NONE, ""],
 	["discovery_port", 8766, PROPERTY_HINT_RANGE, "1,65535"],
 	["discovery_interval", 2.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
 	["strict_beacon", false, PROPERTY_HINT_NONE, ""],
