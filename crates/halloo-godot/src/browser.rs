@@ -5,7 +5,7 @@ use godot::prelude::*;
 use godot::signal::ConnectHandle;
 use halloo::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
-use crate::{frame, log};
+use crate::{convert, frame, log};
 
 /// Finds the servers on the local network while it is in the tree.
 ///
@@ -26,6 +26,10 @@ pub(crate) struct HallooBrowser {
     /// The id of a server to ignore, for example the game's own, from `HallooServer.get_id()`.
     #[export]
     ignore: GString,
+    /// Find only servers with this application id, which is the name of the project unless the setting `halloo/app` is another;
+    /// empty for all servers.
+    #[export]
+    app: GString,
     browser: Option<Browser>,
     frame_connection: Option<ConnectHandle>,
     base: Base<Node>,
@@ -36,7 +40,8 @@ impl INode for HallooBrowser {
     fn init(base: Base<Node>) -> Self {
         let discovery_port = i32::from(BrowserConfig::default().discovery_port);
         let (browser, frame_connection) = (None, None);
-        HallooBrowser { discovery_port, local: false, ignore: GString::new(), browser, frame_connection, base }
+        let (ignore, app) = (GString::new(), GString::new());
+        HallooBrowser { discovery_port, local: false, ignore, app, browser, frame_connection, base }
     }
 
     fn enter_tree(&mut self) {
@@ -50,6 +55,7 @@ impl INode for HallooBrowser {
             )),
         }
         config.local = self.local;
+        config.app = Some(self.app.to_string()).filter(|app| !app.is_empty());
         config.ignore = Some(self.ignore.to_string()).filter(|id| !id.is_empty());
         match Browser::start(config) {
             Ok(browser) => self.browser = Some(browser),
@@ -65,8 +71,8 @@ impl INode for HallooBrowser {
 
 #[godot_api]
 impl HallooBrowser {
-    /// Emitted when a server was found. `info` has `id`, `name`, `url`, `addresses`, and `clients`, the number of its clients
-    /// or -1 if it is unknown.
+    /// Emitted when a server was found. `info` has `id`, `name`, `url`, `addresses`, `clients`, the number of its clients or -1
+    /// if it is unknown, its application id `app` or an empty string, and its properties `meta`, a dictionary of strings.
     #[signal]
     fn server_found(info: VarDictionary);
 
@@ -117,5 +123,7 @@ fn info(server: &ServerInfo) -> VarDictionary {
         "url" => &GString::from(&server.url),
         "addresses" => &addresses,
         "clients" => server.clients.map_or(-1, i64::from),
+        "app" => &GString::from(server.app.as_deref().unwrap_or_default()),
+        "meta" => &convert::meta(&server.meta),
     }
 }

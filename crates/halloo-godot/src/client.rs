@@ -32,6 +32,9 @@ pub(crate) struct HallooClient {
     /// The server's token, if it requires one and `target` does not contain it.
     #[export]
     token: GString,
+    /// The application id of the server, if `target` is a name or empty: other servers are left out. Empty for any server.
+    #[export]
+    app: GString,
     /// Searches for the first server while `client` is `None`.
     browser: Option<Browser>,
     client: Option<Client>,
@@ -42,8 +45,8 @@ pub(crate) struct HallooClient {
 #[godot_api]
 impl INode for HallooClient {
     fn init(base: Base<Node>) -> Self {
-        let (target, token) = (GString::new(), GString::new());
-        HallooClient { target, token, browser: None, client: None, frame_connection: None, base }
+        let (target, token, app) = (GString::new(), GString::new(), GString::new());
+        HallooClient { target, token, app, browser: None, client: None, frame_connection: None, base }
     }
 
     fn enter_tree(&mut self) {
@@ -123,7 +126,7 @@ impl HallooClient {
         if !target.is_empty() {
             return self.connect(&target);
         }
-        match Browser::start(BrowserConfig::default()) {
+        match Browser::start(self.browser_config()) {
             Ok(browser) => {
                 self.browser = Some(browser);
                 Error::OK
@@ -184,6 +187,7 @@ impl HallooClient {
 impl HallooClient {
     fn connect(&mut self, target: impl Into<halloo::Target>) -> Error {
         let mut config = ClientConfig::new(target);
+        config.search.browser = self.browser_config();
         let token = self.token.to_string();
         if !token.is_empty() {
             match Token::new(token) {
@@ -204,6 +208,12 @@ impl HallooClient {
                 Error::ERR_INVALID_PARAMETER
             }
         }
+    }
+
+    fn browser_config(&self) -> BrowserConfig {
+        let mut config = BrowserConfig::default();
+        config.app = Some(self.app.to_string()).filter(|app| !app.is_empty());
+        config
     }
 
     /// Connects to the first server that the browser has found.

@@ -4,7 +4,7 @@ use std::io;
 
 use godot::global::Error;
 use godot::prelude::*;
-use halloo::{ClientStatus, Delivery, StartError, Status, Stopped};
+use halloo::{ClientStatus, Delivery, Meta, StartError, Status, Stopped};
 
 /// Converts a text message to a string of the engine.
 ///
@@ -56,6 +56,7 @@ pub(crate) fn status(status: &Status) -> VarDictionary {
         "halloo" => &vdict! {
             "version" => &GString::from(&extras.version),
             "name" => &GString::from(&extras.name),
+            "app" => &GString::from(extras.app.as_deref().unwrap_or_default()),
             "clients_total" => extras.clients_total as i64,
             "messages_received" => extras.messages_received as i64,
             "messages_sent" => extras.messages_sent as i64,
@@ -74,6 +75,16 @@ pub(crate) fn client(client: &ClientStatus) -> VarDictionary {
         "waiting" => client.waiting as i64,
         "dropped" => client.dropped as i64,
     }
+}
+
+/// Returns properties as a dictionary of strings.
+pub(crate) fn meta(meta: &Meta) -> VarDictionary {
+    meta.iter().map(|(key, value)| (GString::from(key).to_variant(), GString::from(value).to_variant())).collect()
+}
+
+/// Returns each pair of a dictionary as `key=value`. A number is written as in the engine.
+pub(crate) fn pairs(dictionary: &VarDictionary) -> Vec<String> {
+    dictionary.iter_shared().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
 /// Returns the close code if an application may send it with `reason` (RFC 6455, sections 5.5 and 7.4.2).

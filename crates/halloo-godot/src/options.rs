@@ -4,9 +4,12 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use godot::classes::Engine;
 use godot::prelude::*;
 use halloo::settings::{Kind, SETTINGS, Setting, Value};
 use halloo::{Config, SettingNames, Token};
+
+use crate::convert;
 
 /// The default time for emitting signals in one frame, in milliseconds: an eighth of a frame at 60 frames per second.
 pub(crate) const FRAME_BUDGET_MS: f64 = 2.0;
@@ -28,6 +31,7 @@ impl Options {
         let mut read = Reader { options, known: Vec::new(), errors: Vec::new() };
         let mut config = Config::default();
         config.name = "Godot".into();
+        config.app = project_name();
         config.access.setting_names = SettingNames::Godot;
         for setting in SETTINGS.iter().filter(|setting| setting.is_in_godot()) {
             read.setting(setting, &mut config);
@@ -79,8 +83,9 @@ impl Reader<'_> {
     /// Reads one setting of the server into `config`.
     fn setting(&mut self, setting: &'static Setting, config: &mut Config) {
         let Some(given) = self.value(setting.name) else { return };
-        let is_empty_name = setting.kind == Kind::Text && text_of(&given).is_some_and(|text| text.is_empty());
-        if is_empty_name {
+        let is_text = matches!(setting.kind, Kind::Text | Kind::OptionalText);
+        // The default is the name of the project.
+        if is_text && text_of(&given).is_some_and(|text| text.is_empty()) {
             return;
         }
         let value = value_of(&given, setting.kind);
@@ -134,7 +139,8 @@ fn allowed(kind: Kind) -> String {
         }
         Kind::Origins | Kind::Hosts => format!("a list of {}", kind.allowed()),
         Kind::Choice(words) => format!("\"{}\"", words.join("\", \"")),
-        Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::Address => kind.allowed(),
+        Kind::Properties => format!("a dictionary of {}", kind.allowed()),
+        Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::OptionalText | Kind::Address => kind.allowed(),
     }
 }
 
@@ -145,9 +151,17 @@ fn value_of(given: &Variant, kind: Kind) -> Option<Value> {
         Kind::Count { .. } | Kind::Bytes { .. } => whole_number(given)?.try_into().ok().map(Value::Number),
         Kind::Duration { .. } => Duration::try_from_secs_f64(real_number(given)?).ok().map(Value::Duration),
         Kind::Address => text_of(given).map(|text| Value::Text(if text == "*" { String::new() } else { text })),
-        Kind::Text | Kind::Choice(_) => text_of(given).map(Value::Text),
+        Kind::Text | Kind::OptionalText | Kind::Choice(_) => text_of(given).map(Value::Text),
+        Kind::Properties => given.try_to().ok().map(|pairs| Value::List(convert::pairs(&pairs))),
         Kind::Origins | Kind::Hosts => list_of(given).map(Value::List),
     }
+}
+
+/// Returns the name of the project, unless it is blank.
+fn project_name() -> Option<String> {
+    let mut settings = Engine::singleton().get_singleton("ProjectSettings")?;
+    let name = text_of(&settings.call("get_setting", vslice!["application/config/name"]));
+    name.filter(|name| !halloo_proto::name::is_blank(name))
 }
 
 fn whole_number(value: &Variant) -> Option<i64> {

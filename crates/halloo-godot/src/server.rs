@@ -8,7 +8,7 @@ use godot::classes::{Engine, INode, Node, Object};
 use godot::global::Error;
 use godot::prelude::*;
 use godot::signal::ConnectHandle;
-use halloo::{ClientId, Delivery, Event, Message, Server, Stopped};
+use halloo::{ClientId, Delivery, Event, Message, Meta, Server, Stopped};
 
 use crate::emitter::{Emitter, Names};
 use crate::options::{FRAME_BUDGET_MS, Options};
@@ -224,6 +224,21 @@ impl HallooServer {
     #[func]
     fn start_service_discovery(&self) -> Error {
         self.request(Server::start_service_discovery)
+    }
+
+    /// Replaces what the server says about itself in lists of servers: at most 16 properties. A key has 1 to 32 of the characters
+    /// A-Z a-z 0-9 _ . -, a value at most 128 bytes in UTF-8. (`set_meta` is a method of every object.)
+    ///
+    /// Returns OK, ERR_INVALID_PARAMETER if a property is invalid, or ERR_UNCONFIGURED if the server is not running.
+    #[func]
+    fn set_server_meta(&self, meta: VarDictionary) -> Error {
+        match Meta::parse(convert::pairs(&meta)) {
+            Ok(meta) => self.request(|server| server.set_meta(meta)),
+            Err(error) => {
+                log::error(&format!("cannot change the properties of the server: {error}"));
+                Error::ERR_INVALID_PARAMETER
+            }
+        }
     }
 
     /// Returns the status of the server: the six keys of the contract, and the extras under `halloo`.

@@ -201,6 +201,17 @@ static func start_service_discovery() -> void:
 		server.start_service_discovery()
 
 
+## Replaces what the server says about itself in lists of servers, such as [code]{"players": 3}[/code]: at most 16 properties.
+## A key has 1 to 32 of the characters [code]A-Z a-z 0-9 _ . -[/code], a value at most 128 bytes in UTF-8. Requires the native
+## library.
+##
+## Returns [constant ERR_INVALID_PARAMETER] if a property is invalid, or [constant ERR_UNCONFIGURED] if the server is not
+## running.
+static func set_server_meta(meta: Dictionary) -> Error:
+	var server := _native_server("set_server_meta")
+	return ERR_UNAVAILABLE if server == null else server.set_server_meta(meta)
+
+
 ## Returns [code]server_running[/code], [code]server_port[/code], [code]connected_clients[/code],
 ## [code]discovery_enabled[/code], [code]discovery_active[/code] and [code]local_ip[/code]. The native library adds
 ## [code]halloo[/code], a dictionary with the server's version, name and counters.

@@ -40,8 +40,9 @@ func test_browser_finds_and_loses_a_server() -> void:
 	await until(func(): return not emitted.is_empty(), "server_found is emitted")
 	equal(emitted[0][0], "server_found", "first signal")
 	var info: Dictionary = emitted[0][1]
-	equal(info.keys(), ["id", "name", "url", "addresses", "clients"], "keys")
+	equal(info.keys(), ["id", "name", "url", "addresses", "clients", "app", "meta"], "keys")
 	equal(info.name, _server_name, "name")
+	equal([info.app, info.meta], [_server_name, {}], "the application is the project")
 	check(info.url in WebSocketServer.get_urls(), "url: " + info.url)
 	equal(browser.get_servers().map(func(server): return server.id), [info.id], "get_servers")
 	WebSocketServer.stop_server()
@@ -66,6 +67,34 @@ func test_browser_ignores_the_given_id() -> void:
 	add_child(browser)
 	await seconds(1.5)
 	equal(emitted, [] as Array[Array], "signals")
+
+
+func test_browser_and_client_leave_out_other_applications() -> void:
+	for app: String in ["another game", _server_name.to_upper()]:
+		var emitted: Array[Array] = []
+		for native_class: StringName in [&"HallooBrowser", &"HallooClient"]:
+			var node := _node(native_class, emitted)
+			node.app = app
+			add_child(node)
+		if app == "another game":
+			await seconds(1.5)
+			equal(emitted, [] as Array[Array], "signals")
+		else:
+			await until(func(): return _events(emitted, "server_found") and _events(emitted, "connected"), "found, connected")
+
+
+func test_properties_reach_a_browser() -> void:
+	var emitted: Array[Array] = []
+	ProjectSettings.set_setting("halloo/meta", {"map": "desert", "players": 1})
+	await start_server()
+	ProjectSettings.set_setting("halloo/meta", null)
+	add_child(_node(&"HallooBrowser", emitted))
+	var found := func(meta: Dictionary) -> bool:
+		return emitted.any(func(one): return one[1] is Dictionary and one[1].meta == meta)
+	await until(func(): return found.call({"map": "desert", "players": "1"}), "the properties of the setting")
+	equal(WebSocketServer.set_server_meta({"map": "forest"}), OK, "set_server_meta")
+	await until(func(): return found.call({"map": "forest"}), "the changed properties")
+	equal(WebSocketServer.set_server_meta({"a b": 1}), ERR_INVALID_PARAMETER, "set_server_meta with an invalid key")
 
 
 func test_client_connects_by_nothing_name_or_address() -> void:

@@ -116,6 +116,7 @@ func test_token_is_required_from_clients() -> void:
 func test_an_invalid_value_is_replaced_by_the_default() -> void:
 	for invalid: Dictionary in [
 		{"port": "abc"}, {"port": 65_536}, {"port": 1.5}, {"strict_port": "yes"}, {"bind": "nowhere"}, {"name": 5},
+		{"app": 5}, {"app": " "}, {"meta": 5}, {"meta": {"a b": 1}},
 		{"discovery": 1.5}, {"discovery_port": 0}, {"discovery_interval": 0.0}, {"max_clients": -1},
 		{"max_message_bytes": 0}, {"heartbeat": -1.0}, {"heartbeat": NAN}, {"allowed_origins": 5}, {"allowed_hosts": [5]},
 		{"allow_public": []}, {"outbox_when_full": "wait"}, {"frame_budget_ms": -1}, {"verbosity": 3},
