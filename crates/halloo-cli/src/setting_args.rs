@@ -137,7 +137,7 @@ fn arg(setting: &'static Setting) -> Arg {
     arg = arg.value_name(value_name(setting));
     match (setting.kind, default) {
         // The help would show an empty default.
-        (Kind::Address | Kind::OptionalText, _) => arg,
+        (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText, _) => arg,
         (kind @ Kind::Bytes { .. }, default) => arg.default_value(kind.describe(&default).replace(' ', "")),
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
         (_, default) => arg.default_value(default.to_string()),
@@ -173,6 +173,7 @@ fn value_name(setting: &Setting) -> &'static str {
         Kind::OptionalText => "ID",
         Kind::Properties => "KEY=VALUE",
         Kind::Address => "ADDR",
+        Kind::AdvertisedAddress => "ADDR[:PORT]",
         Kind::Origins => "ORIGIN",
         Kind::Hosts => "HOST",
         Kind::Choice(_) => "HOW",
@@ -288,6 +289,8 @@ mod tests {
             ("--allowed-origins example.org/page", "https://example.org"),
             ("--allowed-hosts http://game", "without a scheme or a port"),
             ("--port 65536", "65535"),
+            ("--advertise game.example.org", "no host name"),
+            ("--advertise [fe80::1]:9000", "IPv6"),
             ("--app=", "not empty or blank"),
             ("--meta map", "invalid value for '--meta': `map` is not a property; write KEY=VALUE"),
             ("--meta map=a --meta Map=b", "given twice"),

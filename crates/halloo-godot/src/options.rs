@@ -140,7 +140,8 @@ fn allowed(kind: Kind) -> String {
         Kind::Origins | Kind::Hosts => format!("a list of {}", kind.allowed()),
         Kind::Choice(words) => format!("\"{}\"", words.join("\", \"")),
         Kind::Properties => format!("a dictionary of {}", kind.allowed()),
-        Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::OptionalText | Kind::Address => kind.allowed(),
+        Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::OptionalText => kind.allowed(),
+        Kind::Address | Kind::AdvertisedAddress => kind.allowed(),
     }
 }
 
@@ -151,7 +152,7 @@ fn value_of(given: &Variant, kind: Kind) -> Option<Value> {
         Kind::Count { .. } | Kind::Bytes { .. } => whole_number(given)?.try_into().ok().map(Value::Number),
         Kind::Duration { .. } => Duration::try_from_secs_f64(real_number(given)?).ok().map(Value::Duration),
         Kind::Address => text_of(given).map(|text| Value::Text(if text == "*" { String::new() } else { text })),
-        Kind::Text | Kind::OptionalText | Kind::Choice(_) => text_of(given).map(Value::Text),
+        Kind::Text | Kind::OptionalText | Kind::AdvertisedAddress | Kind::Choice(_) => text_of(given).map(Value::Text),
         Kind::Properties => given.try_to().ok().map(|pairs| Value::List(convert::pairs(&pairs))),
         Kind::Origins | Kind::Hosts => list_of(given).map(Value::List),
     }

@@ -31,6 +31,8 @@ pub struct Beacon<'a> {
     pub name: &'a str,
     /// The application id.
     pub app: Option<&'a str>,
+    /// The port on which the server listens, if it is not the one to connect to at `ip`.
+    pub listen_port: Option<u16>,
 }
 
 /// The keys of the reference script, in its order. They never change.
@@ -51,6 +53,8 @@ struct Extended<'a> {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen_port: Option<u16>,
     ttl: u32,
 }
 
@@ -61,7 +65,8 @@ impl Beacon<'_> {
     /// ```
     /// # use halloo_proto::announcement::Beacon;
     /// let (ip, name) = ([192, 168, 1, 5].into(), "den");
-    /// let beacon = Beacon { ip, port: 8765, timestamp: 1726521140, id: "a1", name, app: None };
+    /// let (app, listen_port) = (None, None);
+    /// let beacon = Beacon { ip, port: 8765, timestamp: 1726521140, id: "a1", name, app, listen_port };
     /// assert_eq!(
     ///     beacon.encode(true),
     ///     br#"{"service":"websocket_server","ip":"192.168.1.5","port":8765,"timestamp":1726521140}"#
@@ -76,7 +81,7 @@ impl Beacon<'_> {
         }
         let name = clean(self.name, MAX_NAME_CHARS);
         let app = self.app.map(|app| clean(app, MAX_NAME_CHARS));
-        let mut beacon = Extended { contract, v: 2, id: self.id, name, app, ttl: TTL };
+        let mut beacon = Extended { contract, v: 2, id: self.id, name, app, listen_port: self.listen_port, ttl: TTL };
         let encoded = serde_json::to_vec(&beacon).unwrap_or_default();
         if encoded.len() <= MAX_BEACON_SIZE {
             return encoded;
@@ -158,6 +163,12 @@ pub struct Reply<'a> {
     /// The properties.
     #[serde(skip_serializing_if = "Meta::is_empty")]
     pub meta: Meta,
+    /// Whether `ip`, `port` and `addresses` were configured, since the server does not know where others reach it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub advertised: bool,
+    /// The port on which the server listens, if it is not `port`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen_port: Option<u16>,
     /// Whether something is missing that did not fit; `/discovery.json` has it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -181,6 +192,8 @@ impl Default for Reply<'_> {
             challenge: None,
             app: None,
             meta: Meta::default(),
+            advertised: false,
+            listen_port: None,
             truncated: false,
         }
     }
@@ -231,9 +244,15 @@ pub struct Announcement {
     /// In a probe, the IPv4 address from which it is sent as well. In other datagrams, the address that the server claims
     /// to have; where they come from is more reliable.
     #[serde(deserialize_with = "or_none")]
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
     /// The WebSocket port; a Godot script sends it as a float.
     pub port: Option<f64>,
+    /// The port on which the server listens, if it is not the one to connect to at `ip`.
+    #[serde(deserialize_with = "or_none")]
+    pub listen_port: Option<f64>,
+    /// Whether `ip`, `port` and `addresses` were configured; only in a reply.
+    #[serde(deserialize_with = "or_none")]
+    pub advertised: Option<bool>,
     /// The number of connected clients.
     #[serde(deserialize_with = "or_none")]
     pub clients: Option<f64>,
@@ -272,9 +291,15 @@ impl Announcement {
 
     /// Returns the port, if it is a valid one.
     pub fn port(&self) -> Option<u16> {
-        let port = self.port?;
-        // The conversion is exact: only whole numbers in the range of a port are left.
-        ((1.0..=65535.0).contains(&port) && port.fract() == 0.0).then_some(port as u16)
+        valid_port(self.port?)
+    }
+
+    /// Returns the port to connect to at the address `source` that the datagram came from. Another machine may forward
+    /// the port that the server announces, and the server listens on another one then.
+    pub fn port_at(&self, source: IpAddr) -> Option<u16> {
+        let port = self.port()?;
+        let is_own = self.ip.is_some_and(|ip| source == ip);
+        Some(self.listen_port.filter(|_| !is_own).and_then(valid_port).unwrap_or(port))
     }
 
     /// Returns the name without characters that could deceive, at most 64 characters.
@@ -295,6 +320,12 @@ impl Announcement {
     }
 }
 
+/// Returns a port, if the number is a valid one.
+fn valid_port(number: f64) -> Option<u16> {
+    // The conversion is exact: only whole numbers in the range of a port are left.
+    ((1.0..=65535.0).contains(&number) && number.fract() == 0.0).then_some(number as u16)
+}
+
 /// Reads a value, or `None` if it has another type.
 fn or_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
@@ -309,7 +340,8 @@ mod tests {
     fn beacon_begins_with_the_reference_keys_and_fits_into_512_bytes() {
         let name = "\u{1f600}\"\n".repeat(100);
         let (id, app) = ("0123456789abcdef", Some("Tanks"));
-        let beacon = Beacon { ip: [0xffff; 8].into(), port: 65535, timestamp: u64::MAX, id, name: &name, app };
+        let (ip, listen_port) = ([0xffff; 8].into(), Some(65535));
+        let beacon = Beacon { ip, port: 65535, timestamp: u64::MAX, id, name: &name, app, listen_port };
         let bytes = beacon.encode(false);
         assert!(bytes.len() <= 512, "{} bytes", bytes.len());
         let text = String::from_utf8(bytes).unwrap();

@@ -235,7 +235,7 @@ impl Browser {
 
     /// Handles a beacon or a reply (`is_reply`).
     fn observe(&mut self, seen: &Announcement, from: SocketAddr, is_reply: bool, via: DiscoveryMethod, now: Time) {
-        let Some(port) = seen.port() else { return };
+        let Some(port) = seen.port_at(from.ip()) else { return };
         let addr = with_port(from, port);
         let id = seen.clean_id();
         if id.is_some() && (id == self.ignore || self.departed.iter().any(|(gone, _)| Some(gone) == id.as_ref())) {

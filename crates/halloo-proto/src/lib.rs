@@ -12,7 +12,8 @@
 //!   checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port. [`handshake`] is the client's side, with [`url`] and
 //!   [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
-//!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself. [`interfaces`] orders the addresses to announce, [`ports`] the
+//!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
+//!   [`advertised_address`] is where it says that it is. [`interfaces`] orders the addresses to announce, [`ports`] the
 //!   ports to try.
 //!
 //! ```
@@ -65,6 +66,7 @@ pub mod handshake;
 pub mod reconnect;
 pub mod url;
 
+pub mod advertised_address;
 pub mod announcement;
 pub mod announcer;
 pub mod browser;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 fn beacon(name: &str, strict: bool) -> Vec<u8> {
     let (ip, id) = ([192, 168, 1, 5].into(), "5f0c9a3be1d24477");
     // The longest application id is as long as the longest name.
-    let beacon = Beacon { ip, port: 8765, timestamp: 1_726_521_140, id, name, app: Some(name) };
+    let beacon = Beacon { ip, port: 8765, timestamp: 1_726_521_140, id, name, app: Some(name), listen_port: Some(9) };
     beacon.encode(strict)
 }
 
@@ -163,7 +163,23 @@ fn optional_key_of_the_wrong_type_does_not_invalidate_the_datagram() {
     let whole: Value = serde_json::from_slice(&beacon("den", false)).unwrap();
     let wrong =
         [json!(null), json!(true), json!(7), json!(-1.5), json!("x"), json!([1, "a"]), json!({"a": {"b": null}})];
-    let keys = ["v", "id", "name", "ttl", "nonce", "clients", "addresses", "auth", "tls", "app", "meta", "truncated"];
+    let keys = [
+        "v",
+        "id",
+        "name",
+        "ttl",
+        "nonce",
+        "clients",
+        "addresses",
+        "auth",
+        "tls",
+        "app",
+        "meta",
+        "truncated",
+        "advertised",
+        "listen_port",
+        "ip",
+    ];
     for key in keys {
         for value in &wrong {
             let mut beacon = whole.clone();

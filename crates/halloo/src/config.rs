@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo_proto::access::AccessRules;
+use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::defaults;
 use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
 use halloo_proto::meta::Meta;
@@ -28,6 +29,10 @@ options! {
         /// Address to listen on; `None` for all IPv4 and IPv6 addresses. A loopback address also limits discovery to
         /// this machine. Default: `None`.
         pub bind: Option<IpAddr> = None,
+        /// The address that is announced, instead of those of this machine, to others and in links: for a server in a
+        /// container or behind a port that another machine forwards. Multicast DNS still publishes the addresses of this
+        /// machine. Default: `None`.
+        pub advertise: Option<AdvertisedAddress> = None,
         /// The name that people see in a list of servers; at most 64 characters are announced. Default: `halloo`.
         pub name: String = String::from("halloo"),
         /// The application id, by which browsers and clients can leave out the servers of other programs; at most 64

@@ -174,13 +174,15 @@ impl Discovery {
 
     fn announce(&mut self) {
         for interface in self.networks.known() {
+            let addr = self.shared.advertised().unwrap_or(SocketAddr::new(interface.addr, self.shared.port));
             let beacon = Beacon {
-                ip: interface.addr,
-                port: self.shared.port,
+                ip: addr.ip(),
+                port: addr.port(),
                 timestamp: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
                 id: &self.id,
                 name: &self.shared.name,
                 app: self.shared.app.as_deref(),
+                listen_port: self.listen_port(addr.port()),
             };
             let outcome = self.send(interface, &beacon.encode(self.strict));
             self.failures.record(interface, &outcome);
@@ -276,13 +278,14 @@ impl Discovery {
             return None;
         }
         let networks = interfaces::list();
-        let besides = request.ip.and_then(|ip| ip.parse().ok()).filter(|_| from.is_ipv6());
+        let besides = request.ip.filter(|_| from.is_ipv6());
         if besides.is_some_and(|ip| ranking::towards(&networks, SocketAddr::new(ip, 0)).is_some()) {
             // The reply to the same probe over IPv4 is enough.
             return None;
         }
         let mut reply = self.reply(self.shared.clients(), now);
-        reply.ip = ranking::towards(&networks, from)?.addr;
+        let towards = ranking::towards(&networks, from)?.addr;
+        reply.ip = self.shared.advertised().map_or(towards, |addr| addr.ip());
         reply.nonce = request.nonce.as_deref();
         let reply = reply.encode(probe.len())?;
         self.responder.handle_reply(from.ip(), now);
@@ -292,12 +295,16 @@ impl Discovery {
     /// Returns the description of this server; it is the object of `/discovery.json`.
     pub(crate) fn reply(&self, clients: usize, now: Time) -> Reply<'_> {
         let auth = self.shared.security.token.is_some();
+        let advertised = self.shared.advertised();
+        let addr = advertised.unwrap_or(SocketAddr::new(self.shared.local_ip(), self.shared.port));
         Reply {
             id: &self.id,
             name: clean(&self.shared.name, MAX_NAME_CHARS),
-            ip: self.shared.local_ip(),
-            port: self.shared.port,
-            addresses: self.addresses(),
+            ip: addr.ip(),
+            port: addr.port(),
+            addresses: advertised.map_or_else(|| self.addresses(), |addr| vec![addr.ip()]),
+            advertised: advertised.is_some(),
+            listen_port: self.listen_port(addr.port()),
             clients,
             auth,
             challenge: auth.then(|| self.shared.challenger.issue(now).text),
@@ -306,6 +313,11 @@ impl Discovery {
             meta: self.shared.meta().clone(),
             ..Reply::default()
         }
+    }
+
+    /// Returns the port on which the server listens, if it announces another.
+    fn listen_port(&self, announced: u16) -> Option<u16> {
+        Some(self.shared.port).filter(|&port| port != announced)
     }
 
     fn addresses(&self) -> Vec<IpAddr> {

@@ -21,6 +21,7 @@ mod config;
 mod event;
 mod security;
 mod server;
+mod server_addresses;
 pub mod settings;
 mod status;
 
@@ -52,6 +53,7 @@ pub use doctor::{Diagnosis, Finding, Severity, diagnose};
 pub use error::{ConnectError, StartError, StatusError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
+pub use halloo_proto::advertised_address::{AdvertisedAddress, AdvertisedAddressError};
 pub use halloo_proto::close::CloseCode;
 pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
 pub use halloo_proto::limits::SlowClient;

@@ -1,6 +1,6 @@
 //! The handle of a running server.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame;
-use halloo_proto::interfaces::{Interface, addresses, announced};
 use halloo_proto::meta::Meta;
 
-use crate::discovery::interfaces;
 use crate::doctor::{self, ServerFacts};
 use crate::error::panic_message;
 use crate::event_queue::{EventQueue, PackedEvents};
 use crate::event_receiver::EventReceiver;
 use crate::reactor::{Command, CommandQueue, DiscoveryCommand, DrainWaiter, EventTarget, Hub, Reactor, Submitted};
+use crate::server_addresses::ServerAddresses;
 use crate::shared::Shared;
 use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
 
@@ -49,7 +48,7 @@ pub struct Server {
     shared: Arc<Shared>,
     commands: Arc<CommandQueue>,
     receiver: EventReceiver<PackedEvents>,
-    bind: Option<IpAddr>,
+    addresses: ServerAddresses,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -89,7 +88,7 @@ impl Server {
     fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
         let queue = Arc::new(EventQueue::new(config.event_queue));
         let target = handler.map_or_else(|| EventTarget::Queue(Arc::clone(&queue)), EventTarget::Handler);
-        let bind = config.bind;
+        let addresses = ServerAddresses::new(&config);
         let (mut reactor, commands, shared) = Reactor::bind(config, target, first)?;
         let (thread_shared, thread_commands, thread_queue) =
             (Arc::clone(&shared), Arc::clone(&commands), Arc::clone(&queue));
@@ -128,7 +127,7 @@ impl Server {
             // The command always fits, and a reactor that is gone has nothing to resume.
             resume.submit(Command::Resume);
         });
-        Ok(Server { shared, commands, receiver, bind, thread: Some(thread) })
+        Ok(Server { shared, commands, receiver, addresses, thread: Some(thread) })
     }
 
     /// Stops this server and starts another in its place, with an event queue. Client ids continue.
@@ -175,7 +174,7 @@ impl Server {
     /// Returns the URL for programs: `ws://IP:PORT`, or `wss://` with TLS, with the address that others on the network
     /// most likely reach.
     pub fn url(&self) -> String {
-        self.url_at(self.best_ip())
+        self.url_at(self.best_address())
     }
 
     /// Returns the URL of the page that this server serves to browsers. It contains no secret.
@@ -186,8 +185,11 @@ impl Server {
     /// # Ok::<(), halloo::StartError>(())
     /// ```
     pub fn page_url(&self) -> String {
-        let addr = SocketAddr::new(self.best_ip(), self.port());
-        format!("{}://{addr}/", self.shared.security.scheme(true))
+        format!("{}://{}/", self.shared.security.scheme(true), self.best_address())
+    }
+
+    fn best_address(&self) -> SocketAddr {
+        self.addresses.best(self.local_ip(), self.port())
     }
 
     /// Returns the link to share, for example as a QR code: [`Server::page_url`] with the token and the certificate
@@ -202,19 +204,13 @@ impl Server {
         self.page_url() + &self.shared.security.fragment()
     }
 
-    fn best_ip(&self) -> IpAddr {
-        match self.bind {
-            Some(ip) if !ip.is_unspecified() => ip,
-            _ => self.local_ip(),
-        }
-    }
-
-    fn url_at(&self, ip: IpAddr) -> String {
-        format!("{}://{}", self.shared.security.scheme(false), SocketAddr::new(ip, self.port()))
+    fn url_at(&self, addr: SocketAddr) -> String {
+        format!("{}://{addr}", self.shared.security.scheme(false))
     }
 
     /// Returns every URL for programs: loopback first, then one for each network, the best first. With
-    /// [`Config::bind`], only those that reach the server. The networks are read at each call, because they change.
+    /// [`Config::bind`], only those that reach the server; with [`Config::advertise`], that address instead of those of
+    /// the networks. The networks are read at each call, because they change.
     ///
     /// ```
     /// let server = halloo::Server::start(halloo::Config::local())?;
@@ -222,12 +218,7 @@ impl Server {
     /// # Ok::<(), halloo::StartError>(())
     /// ```
     pub fn urls(&self) -> Vec<String> {
-        let ips = match self.bind {
-            Some(ip) if !ip.is_unspecified() => vec![ip],
-            Some(IpAddr::V4(_)) => reachable(interfaces::list_ipv4()),
-            _ => reachable(interfaces::list()),
-        };
-        ips.into_iter().map(|ip| self.url_at(ip)).collect()
+        self.addresses.all(self.port()).into_iter().map(|addr| self.url_at(addr)).collect()
     }
 
     /// Returns the token that clients must send, if one is set.
@@ -397,7 +388,7 @@ impl Server {
         let status = self.status();
         doctor::diagnose_server(Some(&ServerFacts {
             id: self.id(),
-            bind: self.bind,
+            bind: self.addresses.bind,
             running: status.server_running,
             discovery: status.discovery_enabled,
             discovery_port: self.discovery_port(),
@@ -444,29 +435,8 @@ impl Drop for Server {
     }
 }
 
-/// Returns loopback and the addresses of this machine's networks.
-fn reachable(interfaces: Vec<Interface>) -> Vec<IpAddr> {
-    let mut ips = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    ips.extend(addresses(&announced(interfaces)).into_iter().filter(|ip| !ip.is_loopback()));
-    ips
-}
-
 fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::encode(&mut bytes, message.opcode(), message.bytes(), None);
     bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn loopback_is_first_then_the_networks() {
-        let interface = |addr: [u8; 4]| Interface { addr: addr.into(), ..Interface::loopback() };
-        let all = [[127, 0, 0, 1], [203, 0, 113, 5], [192, 168, 1, 5]].map(interface);
-        let expected = [[127, 0, 0, 1], [192, 168, 1, 5], [203, 0, 113, 5]].map(IpAddr::from);
-        assert_eq!(reachable(all.to_vec()), expected);
-        assert_eq!(reachable(Vec::new()), expected[..1]);
-    }
 }

@@ -148,6 +148,8 @@ pub const SETTINGS: &[Setting] = &[
         "Fail when the port is in use or forbidden instead of trying the next", ""),
     setting!(bind, Network, Advanced, Kind::Address,
         "Listen on this address only; a loopback address also keeps discovery on this machine", ""),
+    setting!(advertise, Network, Advanced, Kind::AdvertisedAddress,
+        "Announce this address instead of those of this machine, for a container or a forwarded port", ""),
     setting!(name, Discovery, Basic, Kind::Text,
         "Name that people see in a list of servers", ""),
     setting!(app, Discovery, Basic, Kind::OptionalText,

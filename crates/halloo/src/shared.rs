@@ -1,11 +1,12 @@
 //! State that the reactor thread shares with the threads of the application.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
+use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::authenticator::Challenger;
 use halloo_proto::meta::Meta;
 
@@ -18,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) app: Option<String>,
     pub(crate) meta: Mutex<Meta>,
+    advertise: Option<AdvertisedAddress>,
     pub(crate) port: u16,
     pub(crate) security: Security,
     /// The id of the server, sent in every beacon and reply, and what issues its challenges.
@@ -63,6 +65,7 @@ impl Shared {
             name: config.name.clone(),
             app: config.app.clone(),
             meta: Mutex::new(config.meta.clone()),
+            advertise: config.advertise,
             port,
             security,
             challenger,
@@ -154,6 +157,11 @@ impl Shared {
 
     pub(crate) fn meta(&self) -> MutexGuard<'_, Meta> {
         self.meta.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the address to announce instead of those of this machine.
+    pub(crate) fn advertised(&self) -> Option<SocketAddr> {
+        self.advertise.map(|address| address.with_default_port(self.port).into())
     }
 
     pub(crate) fn local_ip(&self) -> IpAddr {

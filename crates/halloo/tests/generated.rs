@@ -108,6 +108,7 @@ fn editor(setting: &Setting) -> (String, &'static str, String) {
         (Kind::Properties, _) => ("{}".into(), "NONE", String::new()),
         (Kind::Origins | Kind::Hosts, _) => ("PackedStringArray()".into(), "NONE", String::new()),
         (Kind::Address, _) => ("\"\"".into(), "PLACEHOLDER_TEXT", "every address of this machine".into()),
+        (Kind::AdvertisedAddress, _) => ("\"\"".into(), "PLACEHOLDER_TEXT", "the addresses of this machine".into()),
         _ => ("\"\"".into(), "PLACEHOLDER_TEXT", "the name of the project".into()),
     }
 }
@@ -143,7 +144,7 @@ fn field_docs_state_the_default() {
             }
         };
         let default = match (setting.kind, setting.default_value()) {
-            (Kind::Address | Kind::OptionalText, _) => "None".to_owned(),
+            (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText, _) => "None".to_owned(),
             (Kind::Count { .. }, Value::Number(0)) => "None".to_owned(),
             (Kind::Flag, value) => value.to_string(),
             (kind, value) => kind.describe(&value),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::server::{DiscoveryMethod, Server};
 use crate::Time;
+use crate::advertised_address::is_reachable;
 use crate::announcement::Announcement;
 use crate::meta::Meta;
 use crate::proof::Challenge;
@@ -40,6 +41,8 @@ pub(super) struct Entry {
     sources: Vec<SocketAddr>,
     /// Addresses that the server lists.
     listed: Vec<SocketAddr>,
+    /// Whether the listed addresses come first: they were configured, because the server does not know its own.
+    prefers_listed: bool,
     has_replied: bool,
     /// The source of its replies, where it also receives probes.
     replies_from: Option<SocketAddr>,
@@ -82,7 +85,7 @@ impl Entry {
             id,
             name,
             addresses,
-            sources: 0,
+            sources: Vec::new(),
             clients,
             auth,
             tls,
@@ -97,6 +100,7 @@ impl Entry {
             is_reported: false,
             sources: Vec::new(),
             listed: Vec::new(),
+            prefers_listed: false,
             has_replied: false,
             replies_from: None,
             ttl: DEFAULT_TTL,
@@ -166,9 +170,10 @@ impl Entry {
             self.handle_properties(seen, addr, now);
             // The response over TCP contains no UDP port.
             self.replies_from = Some(from).filter(|from| from.port() != 0).or(self.replies_from);
-            if let Some(addresses) = &seen.addresses {
-                self.listed = addresses.iter().filter_map(|ip| listed(ip, addr.port())).take(MAX_ADDRESSES).collect();
+            if let (Some(addresses), Some(port)) = (&seen.addresses, seen.port()) {
+                self.listed = addresses.iter().filter_map(|ip| listed(ip, port)).take(MAX_ADDRESSES).collect();
             }
+            self.prefers_listed = seen.advertised == Some(true);
         }
         if let Some(ttl) = seen.ttl.filter(|ttl| ttl.is_finite()) {
             self.ttl = Duration::from_secs_f64(ttl.clamp(*TTL_RANGE.start(), *TTL_RANGE.end()));
@@ -301,10 +306,14 @@ impl Entry {
     }
 
     fn update_addresses(&mut self) {
-        let mut addresses = self.sources.clone();
-        addresses.extend(self.listed.iter().filter(|listed| !self.sources.contains(listed)));
-        addresses.truncate(MAX_ADDRESSES);
-        self.server.sources = self.sources.len();
+        let lists = if self.prefers_listed { [&self.listed, &self.sources] } else { [&self.sources, &self.listed] };
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for addr in lists.into_iter().flatten() {
+            if !addresses.contains(addr) && addresses.len() < MAX_ADDRESSES {
+                addresses.push(*addr);
+            }
+        }
+        self.server.sources.clone_from(&self.sources);
         self.server.addresses = addresses;
     }
 }
@@ -313,7 +322,7 @@ impl Entry {
 fn listed(ip: &str, port: u16) -> Option<SocketAddr> {
     let ip: IpAddr = ip.parse().ok()?;
     let usable = match ip {
-        IpAddr::V4(ip) => !ip.is_broadcast(),
+        IpAddr::V4(ip) => is_reachable(ip),
         // A link-local one is valid only together with an interface of this machine.
         IpAddr::V6(ip) => !ip.is_unicast_link_local() && ip.to_ipv4_mapped().is_none(),
     };

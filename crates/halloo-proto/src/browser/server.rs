@@ -15,10 +15,11 @@ pub struct Server {
     pub id: String,
     /// The display name, without characters that could deceive; empty if the server sends none.
     pub name: String,
-    /// The addresses to connect to, best first, at most eight: those its datagrams came from, then others that it lists.
+    /// The addresses to connect to, best first, at most eight: those its datagrams came from, then others that it lists. One
+    /// that was configured to be advertised comes first.
     pub addresses: Vec<SocketAddr>,
-    /// How many of the addresses its datagrams came from; they come first.
-    pub sources: usize,
+    /// The addresses its datagrams came from. The others are claims.
+    pub sources: Vec<SocketAddr>,
     /// The number of connected clients, if the server sent it.
     pub clients: Option<u32>,
     /// Whether the server requires a token.

@@ -232,7 +232,7 @@ impl World {
                 for ip in addresses {
                     let server = &self.servers[index];
                     let (port, id, name, app) = (server.port, &server.id, &server.name, server.app.as_deref());
-                    let beacon = Beacon { ip: ip.into(), port, timestamp: 1, id, name, app };
+                    let beacon = Beacon { ip: ip.into(), port, timestamp: 1, id, name, app, listen_port: None };
                     self.send(Delivery::Datagram(beacon.encode(old), (ip, 40000).into()), LATENCY);
                 }
             }

@@ -58,7 +58,7 @@ mod tests {
             name: String::new(),
             url: String::new(),
             addresses: Vec::new(),
-            sources: 0,
+            sources: Vec::new(),
             challenge: None,
             clients: Some(clients),
             auth: false,

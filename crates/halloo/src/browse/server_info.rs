@@ -25,9 +25,9 @@ pub struct ServerInfo {
     /// Addresses to try, best first, at most eight: those that the server responded or sent beacons from, then others
     /// that it lists.
     pub addresses: Vec<SocketAddr>,
-    /// How many of the addresses the server responded or sent beacons from.
+    /// The addresses that the server responded or sent beacons from.
     #[serde(skip)]
-    pub(crate) sources: usize,
+    pub(crate) sources: Vec<SocketAddr>,
     /// The number of connected clients, if known.
     pub clients: Option<u32>,
     /// Whether the server requires a token.

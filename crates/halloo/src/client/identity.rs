@@ -44,8 +44,9 @@ impl Identity {
     }
 }
 
-/// Returns the addresses that a server sent from, and that of its URL, which an application can change.
+/// Returns the addresses that a server sent from, and that of its URL if an application has changed it.
 fn sources(server: &ServerInfo) -> impl Iterator<Item = SocketAddr> {
     let in_url = server.url.split_once("://").and_then(|(_, addr)| addr.parse().ok());
-    server.addresses.iter().take(server.sources).copied().chain(in_url)
+    let changed = in_url.filter(|addr| !server.addresses.contains(addr));
+    server.sources.iter().copied().chain(changed)
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use halloo_proto::access::{is_host_setting, is_origin_setting};
+use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::meta::{MAX_KEY_CHARS, MAX_PAIRS, MAX_VALUE_BYTES, Meta};
 use halloo_proto::name::is_blank;
 
@@ -45,6 +46,8 @@ pub enum Kind {
     Properties,
     /// An IP address of this machine; empty for all.
     Address,
+    /// An IPv4 address at which others reach the server, with or without a port; empty for none.
+    AdvertisedAddress,
     /// A list of web origins.
     Origins,
     /// A list of host names.
@@ -60,7 +63,7 @@ impl Kind {
             (Value::Flag(flag), _) => if *flag { "on" } else { "off" }.into(),
             (Value::Number(number), Kind::Bytes { .. }) => bytes(*number),
             (Value::Text(text), Kind::Address) if text.is_empty() => "all addresses".into(),
-            (Value::Text(text), Kind::OptionalText) if text.is_empty() => "none".into(),
+            (Value::Text(text), Kind::OptionalText | Kind::AdvertisedAddress) if text.is_empty() => "none".into(),
             (Value::List(list), _) if list.is_empty() => "none".into(),
             _ => value.to_string(),
         }
@@ -84,6 +87,9 @@ impl Kind {
             (Kind::OptionalText, Value::Text(text)) => text.is_empty() || !is_blank(text),
             (Kind::Properties, Value::List(list)) => Meta::parse(list).is_ok(),
             (Kind::Address, Value::Text(text)) => text.is_empty() || text.parse::<IpAddr>().is_ok(),
+            (Kind::AdvertisedAddress, Value::Text(text)) => {
+                text.is_empty() || text.parse::<AdvertisedAddress>().is_ok()
+            }
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
             (Kind::Hosts, Value::List(list)) => list.iter().all(|host| is_host_setting(host)),
@@ -105,6 +111,7 @@ impl Kind {
             Kind::Text | Kind::OptionalText => "text".into(),
             Kind::Properties => format!("{MAX_PAIRS} properties"),
             Kind::Address => "IP address".into(),
+            Kind::AdvertisedAddress => "IPv4 address".into(),
             Kind::Origins => "list of origins".into(),
             Kind::Hosts => "list of host names".into(),
             Kind::Choice(words) => words.join(", "),
@@ -125,6 +132,11 @@ impl Kind {
                  A-Z a-z 0-9 _ . - and a value of at most {MAX_VALUE_BYTES} bytes"
             ),
             Kind::Address => "an IP address of this machine, like 192.168.1.5, without a port, or nothing for all".into(),
+            Kind::AdvertisedAddress => {
+                "an IPv4 address that other machines reach, like 192.168.1.5 or 192.168.1.5:9000, and no host name or IPv6 \
+                 address"
+                    .into()
+            }
             Kind::Origins => {
                 "origins as browsers send them, like https://example.org, https://*.example.org, http://192.168.1.5:* or \
                  http://*:5173, or * for every page"

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::meta::Meta;
 use halloo_proto::text::escape;
 
@@ -140,6 +141,22 @@ impl TryFrom<Value> for Option<String> {
 
     fn try_from(value: Value) -> Result<Option<String>, ()> {
         String::try_from(value).map(|text| Some(text).filter(|text| !text.is_empty()))
+    }
+}
+
+/// `None` stands for the addresses of this machine.
+impl From<Option<AdvertisedAddress>> for Value {
+    fn from(address: Option<AdvertisedAddress>) -> Value {
+        Value::Text(address.map_or_else(String::new, |address| address.to_string()))
+    }
+}
+
+impl TryFrom<Value> for Option<AdvertisedAddress> {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<Option<AdvertisedAddress>, ()> {
+        let text = String::try_from(value)?;
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
     }
 }
 
