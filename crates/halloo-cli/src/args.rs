@@ -256,6 +256,18 @@ pub(crate) struct SearchArgs {
     /// Search only servers with this application id (ignoring case); others are left out, and so are those without one.
     #[arg(long, env = "HALLOO_APP", value_name = "ID", value_parser = parse_app)]
     pub(crate) app: Option<String>,
+    /// Search on these network interfaces only, such as wlan0 or eth*.
+    #[arg(long, alias = "interface", env = "HALLOO_INTERFACES", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) interfaces: Vec<String>,
+    /// Do not search on these network interfaces, such as docker*.
+    #[arg(
+        long,
+        alias = "no-interface",
+        env = "HALLOO_EXCLUDED_INTERFACES",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub(crate) excluded_interfaces: Vec<String>,
     /// UDP port to search on.
     #[arg(long, env = "HALLOO_DISCOVERY_PORT", default_value_t = halloo::BrowserConfig::default().discovery_port)]
     pub(crate) discovery_port: u16,
@@ -276,6 +288,8 @@ impl SearchArgs {
         let mut config = halloo::BrowserConfig::default();
         (config.local, config.mdns, config.discovery_port) = (self.local, !self.no_mdns, self.discovery_port);
         config.app = self.app.clone();
+        config.interfaces = self.interfaces.clone();
+        config.excluded_interfaces = self.excluded_interfaces.clone();
         config
     }
 
@@ -414,12 +428,17 @@ mod tests {
     #[test]
     fn status_and_connect_apply_all_search_options() {
         let parse = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap().command.unwrap();
-        for (options, mdns) in [("--local --discovery-port 9000", true), ("--no-mdns --discovery-port 9000", false)] {
+        let common = "--discovery-port 9000 --app Tanks --interface wlan0 --no-interface docker*";
+        for (option, mdns) in [("--local", true), ("--no-mdns", false)] {
+            let options = format!("{option} {common}");
             let Command::Status(status) = parse(&format!("halloo status den {options}")) else { panic!() };
             let Command::Connect(connect) = parse(&format!("halloo connect den {options}")) else { panic!() };
             for search in [status.search(), connect.search()] {
                 assert_eq!((search.browser.mdns, search.browser.local), (mdns, mdns));
                 assert_eq!(search.browser.discovery_port, 9000);
+                assert_eq!(search.browser.app.as_deref(), Some("Tanks"));
+                assert_eq!(search.browser.interfaces, ["wlan0"]);
+                assert_eq!(search.browser.excluded_interfaces, ["docker*"]);
             }
         }
     }

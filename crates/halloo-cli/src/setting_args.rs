@@ -10,8 +10,10 @@ use halloo::{Config, Meta};
 /// Short options.
 const SHORT: [(&str, char); 2] = [("port", 'p'), ("name", 'n')];
 
-/// Former names of options, which stay accepted.
-const ALIASES: [(&str, &str); 5] = [
+/// Other names of options: former ones, and shorter ones for options that are given once for each value.
+const ALIASES: [(&str, &str); 7] = [
+    ("interfaces", "interface"),
+    ("excluded_interfaces", "no-interface"),
     ("max_message_bytes", "max-message"),
     ("compression", "compress"),
     ("outbox_when_full", "slow-client"),
@@ -84,7 +86,7 @@ fn properties(setting: &'static Setting, matches: &ArgMatches) -> Result<Option<
 fn single_value(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
     match setting.kind {
         Kind::Flag => matches.get_flag(setting.name).then(|| Value::Flag(setting.default_value() != Value::Flag(true))),
-        Kind::Origins | Kind::Hosts => {
+        Kind::Origins | Kind::Hosts | Kind::Interfaces => {
             let items = matches.get_many::<String>(setting.name)?;
             Some(Value::List(items.cloned().collect()))
         }
@@ -116,7 +118,7 @@ fn arg(setting: &'static Setting) -> Arg {
         Kind::Flag => return arg.action(ArgAction::SetTrue),
         // Checked together, because a key must not be given twice.
         Kind::Properties => return arg.action(ArgAction::Append).value_name(value_name(setting)),
-        Kind::Origins | Kind::Hosts => {
+        Kind::Origins | Kind::Hosts | Kind::Interfaces => {
             let parse = move |text: &str| {
                 let item = setting.kind.check(Value::List(vec![text.to_owned()]));
                 item.map(|_| text.to_owned()).map_err(|error| error.to_string())
@@ -176,6 +178,7 @@ fn value_name(setting: &Setting) -> &'static str {
         Kind::AdvertisedAddress => "ADDR[:PORT]",
         Kind::Origins => "ORIGIN",
         Kind::Hosts => "HOST",
+        Kind::Interfaces => "NAME",
         Kind::Choice(_) => "HOW",
     }
 }
@@ -271,6 +274,9 @@ mod tests {
         let config_with_meta = config("serve --app Tanks --meta map=a,b --meta players=3").unwrap();
         assert_eq!(config_with_meta.app.as_deref(), Some("Tanks"));
         assert_eq!(config_with_meta.meta, Meta::parse(["map=a,b", "players=3"]).unwrap());
+        let filtered = config("serve --interface wlan0 --interface eth* --no-interface docker*,veth*").unwrap();
+        assert_eq!(filtered.interfaces, ["wlan0", "eth*"]);
+        assert_eq!(filtered.excluded_interfaces, ["docker*", "veth*"]);
         let origins =
             config("serve --allow-origin http://a.example,null --allowed-origins *").unwrap().access.allowed_origins;
         assert_eq!(origins, ["http://a.example", "null", "*"]);

@@ -13,7 +13,7 @@
 //!   [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
-//!   [`advertised_address`] is where it says that it is. [`interfaces`] orders the addresses to announce, [`ports`] the
+//!   [`advertised_address`] is where it says that it is. [`interfaces`] orders the addresses to announce, [`interface_filter`] selects them, [`ports`] the
 //!   ports to try.
 //!
 //! ```
@@ -70,6 +70,7 @@ pub mod advertised_address;
 pub mod announcement;
 pub mod announcer;
 pub mod browser;
+pub mod interface_filter;
 pub mod interfaces;
 pub mod meta;
 pub mod name;

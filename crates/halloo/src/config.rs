@@ -6,6 +6,7 @@ use std::time::Duration;
 use halloo_proto::access::AccessRules;
 use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::defaults;
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
 use halloo_proto::meta::Meta;
 use halloo_proto::options;
@@ -29,6 +30,12 @@ options! {
         /// Address to listen on; `None` for all IPv4 and IPv6 addresses. A loopback address also limits discovery to
         /// this machine. Default: `None`.
         pub bind: Option<IpAddr> = None,
+        /// Names of the network interfaces to use, such as `wlan0`; `*` stands for any characters. The server is announced
+        /// only on these, and connections to the addresses of other interfaces are closed, except loopback. Without a
+        /// name, all are used. Default: none.
+        pub interfaces: Vec<String> = Vec::new(),
+        /// Names of network interfaces not to use, such as `docker*`, in the same form. Default: none.
+        pub excluded_interfaces: Vec<String> = Vec::new(),
         /// The address that is announced, instead of those of this machine, to others and in links: for a server in a
         /// container or behind a port that another machine forwards. Multicast DNS still publishes the addresses of this
         /// machine. Default: `None`.
@@ -100,6 +107,11 @@ options! {
 }
 
 impl Config {
+    /// Returns the filter for the interfaces to use.
+    pub(crate) fn interface_filter(&self) -> InterfaceFilter {
+        InterfaceFilter::new(&self.interfaces, &self.excluded_interfaces)
+    }
+
     /// Returns the settings of a server for this machine only, on a free port and without discovery: for tests and for
     /// programs that talk to each other.
     pub fn local() -> Config {

@@ -277,7 +277,7 @@ impl Discovery {
         if !self.is_enabled() || !is_near || !self.responder.allows(from.ip(), now) {
             return None;
         }
-        let networks = interfaces::list();
+        let networks = self.networks.list();
         let besides = request.ip.filter(|_| from.is_ipv6());
         if besides.is_some_and(|ip| ranking::towards(&networks, SocketAddr::new(ip, 0)).is_some()) {
             // The reply to the same probe over IPv4 is enough.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use halloo_proto::advertised_address::AdvertisedAddress;
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::interfaces::{Interface, addresses, announced};
 
 use crate::Config;
@@ -14,11 +15,12 @@ pub(crate) struct ServerAddresses {
     /// The address it listens on; `None` for all.
     pub(crate) bind: Option<IpAddr>,
     advertise: Option<AdvertisedAddress>,
+    filter: InterfaceFilter,
 }
 
 impl ServerAddresses {
     pub(crate) fn new(config: &Config) -> ServerAddresses {
-        ServerAddresses { bind: config.bind, advertise: config.advertise }
+        ServerAddresses { bind: config.bind, advertise: config.advertise, filter: config.interface_filter() }
     }
 
     /// Returns the address that others most likely reach, with `local_ip` as that of this machine.
@@ -32,8 +34,10 @@ impl ServerAddresses {
         let ips = match (self.bind.filter(|ip| !ip.is_unspecified()), self.advertise) {
             (Some(ip), _) => vec![ip],
             (None, Some(_)) => reachable(Vec::new()),
-            (None, None) if matches!(self.bind, Some(IpAddr::V4(_))) => reachable(interfaces::list_ipv4()),
-            (None, None) => reachable(interfaces::list()),
+            (None, None) => {
+                let found = interfaces::list_allowed(&self.filter);
+                reachable(if matches!(self.bind, Some(IpAddr::V4(_))) { interfaces::ipv4(found) } else { found })
+            }
         };
         let own = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
         own.chain(self.advertised(port)).collect()
@@ -66,8 +70,7 @@ mod tests {
 
     #[test]
     fn advertised_address_takes_the_place_of_the_networks() {
-        let mut config = Config::default();
-        config.advertise = "203.0.113.5:9000".parse().ok();
+        let mut config = Config { advertise: "203.0.113.5:9000".parse().ok(), ..Config::default() };
         let addresses = ServerAddresses::new(&config);
         assert_eq!(addresses.best([10, 0, 0, 1].into(), 8765).to_string(), "203.0.113.5:9000");
         let all: Vec<String> = addresses.all(8765).iter().map(SocketAddr::to_string).collect();

@@ -1,6 +1,7 @@
 //! The settings of a browser, with their defaults.
 
 use halloo_proto::defaults::DISCOVERY_PORT;
+use halloo_proto::interface_filter::InterfaceFilter;
 
 /// The settings of a [`Browser`](crate::Browser). Start from [`BrowserConfig::default`] and change what you need.
 #[derive(Clone, Debug)]
@@ -19,9 +20,21 @@ pub struct BrowserConfig {
     /// Finds only servers with this application id ([`Config::app`](crate::Config::app)), which is compared like a name.
     /// Servers without one are not found then. `None` for all servers. Default: `None`.
     pub app: Option<String>,
+    /// Names of the network interfaces to search on, such as `wlan0`; `*` stands for any characters. Default: none, which
+    /// stands for all.
+    pub interfaces: Vec<String>,
+    /// Names of network interfaces not to search on, such as `docker*`, in the same form. Default: none.
+    pub excluded_interfaces: Vec<String>,
     /// Maximum number of queued events. While the queue is full, further events are merged into one per server.
     /// Default: 1,024.
     pub max_events: usize,
+}
+
+impl BrowserConfig {
+    /// Returns the filter for the interfaces to search on.
+    pub(super) fn interface_filter(&self) -> InterfaceFilter {
+        InterfaceFilter::new(&self.interfaces, &self.excluded_interfaces)
+    }
 }
 
 impl Default for BrowserConfig {
@@ -33,6 +46,8 @@ impl Default for BrowserConfig {
             mdns: true,
             ignore: None,
             app: None,
+            interfaces: Vec::new(),
+            excluded_interfaces: Vec::new(),
             // Four for each of the 256 servers that are stored.
             max_events: 1024,
         }

@@ -230,15 +230,18 @@ fn start_service_search(config: &BrowserConfig, shared: &Arc<Shared>) -> Option<
     if !config.mdns || config.local {
         return None;
     }
-    let shared = Arc::clone(shared);
+    let (shared, filter) = (Arc::clone(shared), config.interface_filter());
+    let searched = filter.clone();
     let handle_address = move |addr: SocketAddr| {
         // Routers do not forward multicast, so an address outside the local network is forged and must not be checked.
-        if AccessRules::default().allows_peer(addr.ip(), &interfaces::networks()) {
+        let networks = interfaces::networks(&filter);
+        let is_near = filter.is_empty() || interfaces::is_attached(addr.ip(), &networks);
+        if is_near && AccessRules::default().allows_peer(addr.ip(), &networks) {
             shared.core().handle_service(addr);
             shared.wake();
         }
     };
-    let search = ServiceSearch::start(handle_address);
+    let search = ServiceSearch::start(searched, handle_address);
     search.inspect_err(|error| tracing::warn!("cannot search by multicast DNS: {error}")).ok()
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use halloo_proto::access::AccessRules;
 use halloo_proto::announcement;
 use halloo_proto::browser::Probe;
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::interfaces::{Interface, searched, towards};
 use halloo_proto::ports::candidates;
 use mio::net::UdpSocket;
@@ -22,6 +23,7 @@ const DATAGRAMS_PER_TURN: usize = 64;
 pub(super) struct Sockets {
     discovery_port: u16,
     local: bool,
+    filter: InterfaceFilter,
     token: Token,
     /// Receives beacons. `None` if no port could be bound; then only servers that reply to probes are found.
     receiver: Option<UdpSocket>,
@@ -42,10 +44,12 @@ impl Sockets {
     /// When no socket can be opened. A single one that cannot be opened is logged and skipped.
     pub(super) fn open(config: &BrowserConfig, registry: &Registry, token: Token) -> io::Result<Sockets> {
         let (discovery_port, local) = (config.discovery_port, config.local);
+        let filter = config.interface_filter();
+        interfaces::log_unmatched(&filter);
         let (senders, interfaces, networks) = (Vec::new(), Vec::new(), Vec::new());
         let (receiver, ipv6_receiver) = (None, None);
         let mut sockets =
-            Sockets { discovery_port, local, token, receiver, ipv6_receiver, senders, interfaces, networks };
+            Sockets { discovery_port, local, filter, token, receiver, ipv6_receiver, senders, interfaces, networks };
         let receiver = interfaces::receiver(discovery_port).and_then(|mut receiver| {
             registry.register(&mut receiver, token, Interest::READABLE)?;
             if !local {
@@ -64,8 +68,8 @@ impl Sockets {
 
     /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface.
     pub(super) fn refresh(&mut self, registry: &Registry) -> bool {
-        let current = searched(if self.local { Vec::new() } else { interfaces::list() });
-        self.networks = interfaces::networks();
+        let current = searched(if self.local { Vec::new() } else { interfaces::list_allowed(&self.filter) });
+        self.networks = interfaces::networks(&self.filter);
         if let Some(receiver) = &mut self.ipv6_receiver {
             receiver.join(&current);
         }
@@ -156,7 +160,8 @@ impl Sockets {
         if self.local {
             return from.is_loopback() || self.networks.iter().any(|&(own, _)| own == from);
         }
-        AccessRules::default().allows_peer(from, &self.networks)
+        let is_near = self.filter.is_empty() || interfaces::is_attached(from, &self.networks);
+        is_near && AccessRules::default().allows_peer(from, &self.networks)
     }
 }
 

@@ -1,9 +1,12 @@
 //! The interfaces of this machine, and sockets for discovery on them.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::interfaces::Interface;
+use halloo_proto::text::escape;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::route_table;
@@ -34,8 +37,8 @@ pub(crate) fn list() -> Vec<Interface> {
 }
 
 /// Returns those of IPv4.
-pub(crate) fn list_ipv4() -> Vec<Interface> {
-    list().into_iter().filter(|interface| interface.addr.is_ipv4()).collect()
+pub(crate) fn ipv4(interfaces: Vec<Interface>) -> Vec<Interface> {
+    interfaces.into_iter().filter(|interface| interface.addr.is_ipv4()).collect()
 }
 
 /// Returns every address of every interface that is not up.
@@ -176,16 +179,55 @@ pub(super) fn share_port(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the addresses of this machine, each with the prefix length of its network.
-pub(crate) fn networks() -> Vec<(IpAddr, u8)> {
+/// Returns the interfaces that are up and that `filter` allows; see [`list`].
+pub(crate) fn list_allowed(filter: &InterfaceFilter) -> Vec<Interface> {
+    list().into_iter().filter(|interface| filter.allows(&interface.name)).collect()
+}
+
+/// Logs the patterns of `filter` that match no interface, with the interfaces that exist.
+pub(crate) fn log_unmatched(filter: &InterfaceFilter) {
+    if filter.is_empty() {
+        return;
+    }
+    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    // Each once, although an interface may have several addresses.
+    let names: BTreeSet<String> = found.into_iter().map(|interface| interface.name).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    for pattern in filter.unmatched(&names) {
+        let (pattern, names) = (escape(pattern, 60), escape(&names.join(", "), 600));
+        tracing::warn!("no network interface matches `{pattern}` now; the interfaces are {names}");
+    }
+}
+
+/// Returns whether `ip` is a loopback address or one of an interface that `filter` allows.
+pub(crate) fn is_allowed(ip: IpAddr, filter: &InterfaceFilter) -> bool {
+    filter.is_empty() || ip.is_loopback() || {
+        match if_addrs::get_if_addrs() {
+            Ok(found) => found.iter().any(|interface| interface.ip() == ip && filter.allows(&interface.name)),
+            Err(_) => list_allowed(filter).iter().any(|interface| interface.addr == ip),
+        }
+    }
+}
+
+/// Returns whether `ip` is a loopback address or on one of `networks`.
+pub(crate) fn is_attached(ip: IpAddr, networks: &[(IpAddr, u8)]) -> bool {
+    let is_on = |&(own, prefix): &(IpAddr, u8)| {
+        let network = Interface { addr: own, prefix, ..Interface::loopback() };
+        network.contains(SocketAddr::new(ip, 0))
+    };
+    ip.is_loopback() || networks.iter().any(is_on)
+}
+
+/// Returns the addresses of the interfaces that `filter` allows, each with the prefix length of its network.
+pub(crate) fn networks(filter: &InterfaceFilter) -> Vec<(IpAddr, u8)> {
     let Ok(found) = if_addrs::get_if_addrs() else {
-        return list().into_iter().map(|interface| (interface.addr, interface.prefix)).collect();
+        return list_allowed(filter).into_iter().map(|interface| (interface.addr, interface.prefix)).collect();
     };
     let network = |interface: if_addrs::Interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => (v4.ip.into(), v4.prefixlen),
         if_addrs::IfAddr::V6(v6) => (v6.ip.into(), v6.prefixlen),
     };
-    found.into_iter().map(network).collect()
+    found.into_iter().filter(|interface| filter.allows(&interface.name)).map(network).collect()
 }
 
 /// Returns the addresses of the default routes, of IPv4 and of IPv6.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::announcer::MIN_INTERVAL;
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::interfaces::{Interface, Reach, announced, reach};
 use mio::{Registry, Token};
 
@@ -18,6 +19,7 @@ const SETTLING_DELAY: Duration = Duration::from_millis(50);
 /// The interfaces of this machine that the server can be reached through, best first.
 pub(super) struct Networks {
     bind: Option<IpAddr>,
+    filter: InterfaceFilter,
     watcher: Option<Watcher>,
     known: Vec<Interface>,
     /// The last one that was logged.
@@ -36,8 +38,11 @@ impl Networks {
         let local = bind.is_some_and(|ip| ip.is_loopback());
         let watcher = if local { None } else { Watcher::open(registry, token).inspect_err(log_no_watcher).ok() };
         let rescan_at = if local || watcher.is_some() { Time::NEVER } else { Time::ZERO + interval };
+        let filter = config.interface_filter();
+        interfaces::log_unmatched(&filter);
         // Of a server for this machine only, nothing else is expected.
-        let mut networks = Networks { known: list(bind), reach: Reach::Network, bind, watcher, interval, rescan_at };
+        let (known, reach) = (list(bind, &filter), Reach::Network);
+        let mut networks = Networks { known, reach, bind, filter, watcher, interval, rescan_at };
         networks.log_reach();
         networks
     }
@@ -45,6 +50,12 @@ impl Networks {
     /// Returns the interfaces of the last scan, best first.
     pub(super) fn known(&self) -> &[Interface] {
         &self.known
+    }
+
+    /// Returns the interfaces whose datagrams are answered, as they are now.
+    pub(super) fn list(&self) -> Vec<Interface> {
+        let is_used = |interface: &Interface| interface.addr.is_loopback() || self.filter.allows(&interface.name);
+        interfaces::list().into_iter().filter(is_used).collect()
     }
 
     /// Handles a notification of the system that something has changed.
@@ -72,7 +83,7 @@ impl Networks {
 
     /// Lists the interfaces, and returns whether they have changed.
     pub(super) fn rescan(&mut self) -> bool {
-        let found = list(self.bind);
+        let found = list(self.bind, &self.filter);
         let changed = found != self.known;
         self.known = found;
         self.log_reach();
@@ -101,13 +112,13 @@ fn log_no_watcher(error: &std::io::Error) {
     tracing::debug!(%error, "the system does not report network changes; scanning at each beacon");
 }
 
-fn list(bind: Option<IpAddr>) -> Vec<Interface> {
+fn list(bind: Option<IpAddr>, filter: &InterfaceFilter) -> Vec<Interface> {
     match bind {
-        None => announced(interfaces::list()),
+        None => announced(interfaces::list_allowed(filter)),
         Some(ip) if ip.is_loopback() => announced(Vec::new()),
         // The server accepts no connections over IPv6.
-        Some(IpAddr::V4(ip)) if ip.is_unspecified() => announced(interfaces::list_ipv4()),
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => announced(interfaces::ipv4(interfaces::list_allowed(filter))),
         // Clients cannot connect to the other addresses, so they are not announced.
-        Some(ip) => interfaces::list().into_iter().filter(|interface| interface.addr == ip).collect(),
+        Some(ip) => interfaces::list_allowed(filter).into_iter().filter(|interface| interface.addr == ip).collect(),
     }
 }

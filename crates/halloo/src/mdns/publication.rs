@@ -5,10 +5,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use halloo_proto::announcement::{MAX_NAME_CHARS, clean};
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::meta::Meta;
 use mdns_sd::{DaemonEvent, IfKind, RRType, Receiver, ServiceDaemon, ServiceInfo};
 
-use super::SERVICE_TYPE;
+use super::{SERVICE_TYPE, unused_interfaces};
 use crate::Config;
 use crate::shared::Shared;
 
@@ -26,6 +27,7 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) struct Publication {
     enabled: bool,
     bind: Option<IpAddr>,
+    filter: InterfaceFilter,
     shared: Arc<Shared>,
     id: String,
     /// Created by the first start, because it has a thread and sockets.
@@ -41,7 +43,8 @@ impl Publication {
         // Only IPv4 addresses are announced, as in beacons.
         let reachable = bind.is_none_or(|ip| ip.is_ipv4() && !ip.is_loopback());
         let (enabled, id) = (config.mdns && reachable, id.to_owned());
-        Publication { enabled, bind, shared: Arc::clone(shared), id, daemon: None, registered_name: None }
+        let filter = config.interface_filter();
+        Publication { enabled, bind, filter, shared: Arc::clone(shared), id, daemon: None, registered_name: None }
     }
 
     /// Publishes the server. A failure is only logged, because beacons work without it.
@@ -91,7 +94,7 @@ impl Publication {
         service.set_interfaces(vec![self.bind.map_or(IfKind::IPv4, IfKind::Addr)]);
         let daemon = match self.daemon.take() {
             Some(daemon) => daemon,
-            None => start_daemon(&self.shared, host)?,
+            None => start_daemon(&self.shared, host, self.filter.clone())?,
         };
         let daemon = self.daemon.insert(daemon);
         let name = service.get_fullname().to_owned();
@@ -108,9 +111,9 @@ impl Drop for Publication {
 }
 
 /// Starts the multicast DNS daemon and a thread that handles its events.
-fn start_daemon(shared: &Arc<Shared>, host: String) -> Result<ServiceDaemon, mdns_sd::Error> {
+fn start_daemon(shared: &Arc<Shared>, host: String, filter: InterfaceFilter) -> Result<ServiceDaemon, mdns_sd::Error> {
     let daemon = ServiceDaemon::new()?;
-    daemon.disable_interface(vec![IfKind::IPv6, IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+    daemon.disable_interface(unused_interfaces(filter))?;
     let (events, shared) = (daemon.monitor()?, Arc::clone(shared));
     let handle = move || handle_events(&events, &shared, host);
     if let Err(error) = std::thread::Builder::new().name("halloo-mdns".into()).spawn(handle) {

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use mdns_sd::{HostnameResolutionEvent, IfKind, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
+use mdns_sd::{HostnameResolutionEvent, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
 
-use super::SERVICE_TYPE;
+use halloo_proto::interface_filter::InterfaceFilter;
+
+use super::{SERVICE_TYPE, unused_interfaces};
 
 /// Maximum addresses used of one service: a machine rarely has more networks.
 const MAX_ADDRESSES: usize = 8;
@@ -23,9 +25,10 @@ impl ServiceSearch {
     /// # Errors
     /// When no socket can be opened or no thread can be started.
     pub(crate) fn start(
+        filter: InterfaceFilter,
         handle_address: impl FnMut(SocketAddr) + Send + 'static,
     ) -> Result<ServiceSearch, mdns_sd::Error> {
-        let search = ServiceSearch::open()?;
+        let search = ServiceSearch::open(filter)?;
         let events = search.0.browse(SERVICE_TYPE)?;
         let thread = std::thread::Builder::new().name("halloo-mdns".into());
         match thread.spawn(move || handle_events(&events, handle_address)) {
@@ -36,9 +39,9 @@ impl ServiceSearch {
 }
 
 impl ServiceSearch {
-    fn open() -> Result<ServiceSearch, mdns_sd::Error> {
+    fn open(filter: InterfaceFilter) -> Result<ServiceSearch, mdns_sd::Error> {
         let search = ServiceSearch(ServiceDaemon::new()?);
-        search.0.disable_interface(vec![IfKind::IPv6, IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+        search.0.disable_interface(unused_interfaces(filter))?;
         Ok(search)
     }
 }
@@ -49,7 +52,7 @@ impl ServiceSearch {
 /// # Errors
 /// When no socket can be opened or no thread can be started, and when the name is too long.
 pub(crate) fn resolve_host(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, mdns_sd::Error> {
-    let search = ServiceSearch::open()?;
+    let search = ServiceSearch::open(InterfaceFilter::default())?;
     let events = search.0.resolve_hostname(&format!("{name}."), None)?;
     let deadline = Instant::now() + timeout.min(MAX_RESOLVE_TIME);
     while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

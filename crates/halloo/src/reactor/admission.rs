@@ -1,17 +1,19 @@
 //! Decides which peers are admitted, and which pending connections are evicted for others.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
+use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::setting_names::SettingNames;
 
 use super::connection::{Connection, State};
 use super::connections::Connections;
 use crate::Config;
-use crate::discovery::interfaces;
+use crate::discovery::interfaces::{self, is_allowed};
 
 /// File descriptors left to the application and to discovery.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -26,6 +28,7 @@ pub(super) struct Admission {
     close_timeout: Duration,
     max_clients: usize,
     max_clients_per_address: usize,
+    interfaces: InterfaceFilter,
     /// The number of sockets accepted so far.
     arrivals: u64,
 }
@@ -49,6 +52,7 @@ impl Admission {
             close_timeout: config.close_timeout,
             max_clients: max_clients(config),
             max_clients_per_address: config.max_clients_per_address,
+            interfaces: config.interface_filter(),
             arrivals: 0,
         }
     }
@@ -60,6 +64,23 @@ impl Admission {
         }
         let most = self.max_clients.saturating_add(self.handshakes.max_pending);
         (connections.table.len() >= most).then(|| "too many connections".to_owned())
+    }
+
+    /// Returns why a socket that was accepted at the address `local` of this machine is refused; `None` if it is admitted.
+    pub(super) fn refuse_interface(&self, local: io::Result<SocketAddr>) -> Option<String> {
+        if self.interfaces.is_empty() {
+            return None;
+        }
+        match local.map(|addr| addr.ip().to_canonical()) {
+            Ok(ip) if is_allowed(ip, &self.interfaces) => None,
+            Ok(ip) => {
+                let setting = self.names.name("interfaces");
+                Some(format!(
+                    "it connected to {ip}, an address of an interface that is not used; {setting} selects them"
+                ))
+            }
+            Err(error) => Some(format!("the address that it connected to is unknown: {error}")),
+        }
     }
 
     /// Returns the handshake deadline of a socket that is accepted now.
@@ -148,5 +169,5 @@ fn attached_networks(peer: IpAddr) -> Vec<(IpAddr, u8)> {
     if AccessRules::default().allows_peer(peer, &[]) {
         return Vec::new();
     }
-    interfaces::networks()
+    interfaces::networks(&InterfaceFilter::default())
 }

@@ -125,8 +125,11 @@ impl Ingress {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let slot = connections.table.next_slot();
         let registered = registry.register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE);
-        let refusal = match (self.admission.refuse_socket(peer.ip(), &self.handshakes.access, connections), &registered)
-        {
+        let refused = self
+            .admission
+            .refuse_interface(stream.local_addr())
+            .or_else(|| self.admission.refuse_socket(peer.ip(), &self.handshakes.access, connections));
+        let refusal = match (refused, &registered) {
             (Some(reason), _) => Some(reason),
             (None, Err(error)) => Some(error.to_string()),
             (None, Ok(())) => None,

@@ -48,6 +48,8 @@ pub enum Kind {
     Address,
     /// An IPv4 address at which others reach the server, with or without a port; empty for none.
     AdvertisedAddress,
+    /// A list of names of network interfaces, in which `*` stands for any characters.
+    Interfaces,
     /// A list of web origins.
     Origins,
     /// A list of host names.
@@ -90,6 +92,7 @@ impl Kind {
             (Kind::AdvertisedAddress, Value::Text(text)) => {
                 text.is_empty() || text.parse::<AdvertisedAddress>().is_ok()
             }
+            (Kind::Interfaces, Value::List(list)) => list.iter().all(|name| !is_blank(name)),
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
             (Kind::Hosts, Value::List(list)) => list.iter().all(|host| is_host_setting(host)),
@@ -112,6 +115,7 @@ impl Kind {
             Kind::Properties => format!("{MAX_PAIRS} properties"),
             Kind::Address => "IP address".into(),
             Kind::AdvertisedAddress => "IPv4 address".into(),
+            Kind::Interfaces => "list of interfaces".into(),
             Kind::Origins => "list of origins".into(),
             Kind::Hosts => "list of host names".into(),
             Kind::Choice(words) => words.join(", "),
@@ -137,6 +141,7 @@ impl Kind {
                  address"
                     .into()
             }
+            Kind::Interfaces => "names of network interfaces, like wlan0 or docker*".into(),
             Kind::Origins => {
                 "origins as browsers send them, like https://example.org, https://*.example.org, http://192.168.1.5:* or \
                  http://*:5173, or * for every page"

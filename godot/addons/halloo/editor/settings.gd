@@ -26,6 +26,8 @@ static var server_basic: Array[Array] = [
 static var server_advanced: Array[Array] = [
 	["strict_port", false, PROPERTY_HINT_NONE, ""],
 	["bind", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "every address of this machine"],
+	["interfaces", PackedStringArray(), PROPERTY_HINT_NONE, ""],
+	["excluded_interfaces", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["advertise", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the addresses of this machine"],
 	["meta", {}, PROPERTY_HINT_NONE, ""],
 	["discovery_port", 8766, PROPERTY_HINT_RANGE, "1,65535"],
