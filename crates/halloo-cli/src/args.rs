@@ -254,10 +254,10 @@ pub(crate) struct SearchArgs {
     #[arg(long, env = "HALLOO_NO_MDNS")]
     pub(crate) no_mdns: bool,
     /// Search only servers with this application id (ignoring case); others are left out, and so are those without one.
-    #[arg(long, env = "HALLOO_APP", value_name = "ID", value_parser = parse_app)]
+    #[arg(long, env = "HALLOO_APP", value_name = "ID", value_parser = parse_text)]
     pub(crate) app: Option<String>,
     /// Search on these network interfaces only, such as wlan0 or eth*.
-    #[arg(long, alias = "interface", env = "HALLOO_INTERFACES", value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, alias = "interface", env = "HALLOO_INTERFACES", value_name = "NAME", value_delimiter = ',', value_parser = parse_text)]
     pub(crate) interfaces: Vec<String>,
     /// Do not search on these network interfaces, such as docker*.
     #[arg(
@@ -265,7 +265,8 @@ pub(crate) struct SearchArgs {
         alias = "no-interface",
         env = "HALLOO_EXCLUDED_INTERFACES",
         value_name = "NAME",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = parse_text
     )]
     pub(crate) excluded_interfaces: Vec<String>,
     /// UDP port to search on.
@@ -301,8 +302,8 @@ impl SearchArgs {
     }
 }
 
-/// Parses an application id, which is an argument of several commands.
-fn parse_app(text: &str) -> Result<String, String> {
+/// Parses an application id or the name of an interface.
+fn parse_text(text: &str) -> Result<String, String> {
     if is_blank(text) { Err("give a text that is not empty or blank".into()) } else { Ok(text.to_owned()) }
 }
 

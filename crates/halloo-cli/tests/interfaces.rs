@@ -21,3 +21,13 @@ fn name_without_an_interface_is_reported_with_those_that_exist() {
     let found = run(&["discover", "--local", "--timeout", "50ms", "--interfaces", "nowhere*"]);
     assert!(stderr(&found).contains("no network interface matches `nowhere*` now"), "{found:?}");
 }
+
+#[test]
+fn blank_names_are_refused() {
+    for command in ["serve", "discover", "connect", "status"] {
+        for option in ["--interfaces=", "--excluded-interfaces= "] {
+            let refused = run(&[command, option]);
+            assert_eq!(refused.status.code(), Some(2), "{command} {option}");
+        }
+    }
+}

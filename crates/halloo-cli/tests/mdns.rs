@@ -65,6 +65,22 @@ fn service_is_published_with_its_host_and_withdrawn_with_a_goodbye() {
 }
 
 #[test]
+fn application_and_properties_are_published() {
+    if python("services.py").is_none() || !in_namespace("application_and_properties_are_published", "") {
+        return;
+    }
+    let remote = remote_host();
+    let mut server = serve("den", &["--app", "Tanks", "--meta", "map=desert", "--interface", "cable"]);
+    let txt = search(&remote).next_event()["txt"].clone();
+    assert_eq!((&txt["app"], &txt["meta.map"]), (&json!("Tanks"), &json!("desert")), "{txt}");
+    server.process.write_line(r#"{"cmd":"set_meta","meta":{"players":"3"}}"#);
+    // The command before it has been executed when the status is written.
+    status(&mut server);
+    let txt = search(&remote).next_event()["txt"].clone();
+    assert_eq!((&txt["meta.players"], &txt["meta.map"]), (&json!("3"), &Value::Null), "{txt}");
+}
+
+#[test]
 fn published_address_of_a_server_with_tls_begins_with_https() {
     if python("services.py").is_none() || !in_namespace("published_address_of_a_server_with_tls_begins_with_https", "")
     {
@@ -107,6 +123,7 @@ fn server_without_mdns_is_not_published() {
     let _no_mdns = serve("no mdns", &["--no-mdns"]);
     let _local = serve("local", &["--bind", "127.0.0.1"]);
     let _no_discovery = serve("no discovery", &["--no-discovery"]);
+    let _other_network = serve("other network", &["--no-interface", "cable"]);
     let _published = serve("published", &[]);
     assert_eq!(search.next_event()["name"], "published", "the others started earlier");
 }
