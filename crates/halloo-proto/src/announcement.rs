@@ -116,7 +116,7 @@ pub fn probe(nonce: &str) -> Vec<u8> {
 /// ```
 /// # use halloo_proto::announcement::{Announcement, probe_besides};
 /// let probe = probe_besides("b64e21", [192, 168, 1, 7].into());
-/// assert_eq!(Announcement::parse(&probe).unwrap().ip.as_deref(), Some("192.168.1.7"));
+/// assert_eq!(Announcement::parse(&probe).unwrap().ip, Some([192, 168, 1, 7].into()));
 /// ```
 pub fn probe_besides(nonce: &str, ipv4: Ipv4Addr) -> Vec<u8> {
     padded_probe(nonce, &format!(r#""ip":"{ipv4}","#))

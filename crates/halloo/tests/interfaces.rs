@@ -85,7 +85,7 @@ fn browser_ignores_datagrams_from_other_interfaces() {
     config.interfaces = vec!["fir*".into()];
     let browser = Browser::start(config).unwrap();
     for (id, ip) in [("b", SECOND), ("a", FIRST)] {
-        let beacon = Beacon { ip, port: 8765, timestamp: 1, id, name: id, app: None, listen_port: None };
+        let beacon = Beacon { ip: ip.into(), port: 8765, timestamp: 1, id, name: id, app: None, listen_port: None };
         UdpSocket::bind((ip, 0)).unwrap().send_to(&beacon.encode(false), (ip, 8766)).unwrap();
     }
     assert_eq!(browser.expect_event().server().id, "a");

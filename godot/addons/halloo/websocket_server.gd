@@ -42,13 +42,14 @@ const SETTINGS: Array[String] = [
 	"token", "frame_budget_ms", "verbosity",
 	# Those of the server are written by `cargo xtask generate`.
 	# settings: begin
-	"port", "strict_port", "bind", "name", "discovery", "discovery_port", "discovery_interval", "strict_beacon",
-	"allowed_origins", "allowed_hosts", "allow_public", "token_proof_only", "max_clients",
-	"max_clients_per_address", "handshake_timeout", "handshake_max_head_bytes", "handshake_max_headers",
-	"handshake_max_pending", "handshake_max_pending_per_address", "max_message_bytes", "max_fragments",
-	"stall_timeout", "min_bytes_per_second", "max_control_frames_per_second", "max_partial_bytes_total",
-	"compression", "outbox_max_messages", "outbox_max_bytes", "outbox_when_full", "max_outbox_bytes_total",
-	"write_timeout", "close_timeout", "heartbeat", "event_queue_max_events", "event_queue_max_bytes",
+	"port", "strict_port", "bind", "interfaces", "excluded_interfaces", "advertise", "name", "app", "meta",
+	"discovery", "discovery_port", "discovery_interval", "strict_beacon", "allowed_origins", "allowed_hosts",
+	"allow_public", "token_proof_only", "max_clients", "max_clients_per_address", "handshake_timeout",
+	"handshake_max_head_bytes", "handshake_max_headers", "handshake_max_pending",
+	"handshake_max_pending_per_address", "max_message_bytes", "max_fragments", "stall_timeout",
+	"min_bytes_per_second", "max_control_frames_per_second", "max_partial_bytes_total", "compression",
+	"outbox_max_messages", "outbox_max_bytes", "outbox_when_full", "max_outbox_bytes_total", "write_timeout",
+	"close_timeout", "heartbeat", "event_queue_max_events", "event_queue_max_bytes",
 	# settings: end
 ]
 const NATIVE_CLASS := &"HallooServer"

@@ -109,14 +109,17 @@ impl ServerQuery {
 
 impl From<&ServerInfo> for Location {
     /// The address in the URL of the server is tried first. An address that is merely claimed is left out if it is one of
-    /// this machine, such as that of its own virtual network: a server on this machine sends from such an address.
+    /// this machine, such as that of its own virtual network, unless the server sends from this machine.
     fn from(server: &ServerInfo) -> Location {
         let identity = Identity::of(server);
         let mut addresses = best_first(&server.url, &server.addresses);
         let claimed = Identity::claimed(server);
         if !claimed.is_empty() {
             let own = interfaces::own_addresses();
-            addresses.retain(|addr| !claimed.contains(addr) || !own.contains(&addr.ip()));
+            let is_own = |addr: &SocketAddr| addr.ip().is_loopback() || own.contains(&addr.ip());
+            if !server.sources.iter().any(is_own) {
+                addresses.retain(|addr| !claimed.contains(addr) || !is_own(addr));
+            }
         }
         Location { addresses, tls: server.tls, source: Source::Name, identity }
     }
