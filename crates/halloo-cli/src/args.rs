@@ -15,6 +15,7 @@ use crate::address_typo;
 use crate::not_found;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
+use crate::token_file;
 use crate::usage_tips;
 
 const EXAMPLES: &str = "Examples:
@@ -134,6 +135,9 @@ pub(crate) struct ServeArgs {
     /// Prefer HALLOO_TOKEN: other programs can read the command line.
     #[arg(long, env = "HALLOO_TOKEN", num_args = 0..=1, default_missing_value = secret::RANDOM, value_parser = secret::parse, help_heading = "Access")]
     pub(crate) token: Option<Secret>,
+    /// Require the token in this file; a file that does not exist is created with a random token, which is kept.
+    #[arg(long, env = "HALLOO_TOKEN_FILE", value_name = "FILE", conflicts_with = "token", help_heading = "Access")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Use TLS with a self-signed certificate, which is stored and reused; clients pin its fingerprint.
     #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
     pub(crate) tls: bool,
@@ -176,15 +180,21 @@ pub(crate) struct CredentialArgs {
     /// line.
     #[arg(long, env = "HALLOO_TOKEN", value_parser = secret::parse)]
     token: Option<Secret>,
+    /// Read the token of the server from this file.
+    #[arg(long, env = "HALLOO_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
     /// SHA-256 fingerprint of the server's certificate, which the server shows; implies TLS.
     #[arg(long, env = "HALLOO_FINGERPRINT", value_name = "SHA256")]
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 impl CredentialArgs {
-    pub(crate) fn token(&self) -> Option<Token> {
-        // Invalid tokens were reported when the command line was parsed.
-        self.token.as_ref().and_then(|token| token.token().ok().flatten())
+    pub(crate) fn token(&self) -> anyhow::Result<Option<Token>> {
+        match (&self.token_file, &self.token) {
+            (Some(path), _) => token_file::read(path).map(Some),
+            (None, Some(token)) => Ok(token.token()?),
+            (None, None) => Ok(None),
+        }
     }
 }
 
@@ -396,9 +406,10 @@ impl ServeArgs {
     pub(crate) fn config(&self) -> anyhow::Result<halloo::Config> {
         let mut config = (*self.settings.config).clone();
         config.access.setting_names = halloo::SettingNames::CommandLine;
-        config.access.token = match &self.token {
-            None => None,
-            Some(token) => token.token()?.map_or_else(halloo::random_token, Ok).map(Some)?,
+        config.access.token = match (&self.token_file, &self.token) {
+            (Some(path), _) => Some(token_file::read_or_create(path)?),
+            (None, Some(token)) => token.token()?.map_or_else(halloo::random_token, Ok).map(Some)?,
+            (None, None) => None,
         };
         config.tls = self.identity()?;
         Ok(config)

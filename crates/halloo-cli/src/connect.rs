@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     let mut config = ClientConfig::new(target);
     config.setting_names = SettingNames::CommandLine;
     config.reconnect = !arguments.once;
-    config.token = arguments.credentials.token();
+    config.token = arguments.credentials.token()?;
     config.fingerprint = arguments.credentials.fingerprint;
     config.messages.max_message_bytes = arguments.max_message_bytes;
     config.search = arguments.search();

@@ -4,6 +4,7 @@ mod address_typo;
 mod args;
 mod secret;
 mod setting_args;
+mod token_file;
 mod usage_tips;
 
 mod serve;

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     if arguments.wants_random_token() && !with_banner && !in_json {
         bail!(
             "a random token is shown only in the banner, which requires a terminal and no `--quiet`; set HALLOO_TOKEN, \
-             or use `--token TOKEN` or `--json`"
+             or use `--token TOKEN`, `--token-file FILE` or `--json`"
         );
     }
     let server = Arc::new(Server::start(arguments.config()?)?);

@@ -32,7 +32,7 @@ fn print(target: Target, search: Search, arguments: &StatusArgs) -> anyhow::Resu
     let mut config = ClientConfig::new(target);
     config.search = search;
     config.setting_names = SettingNames::CommandLine;
-    config.token = arguments.credentials.token();
+    config.token = arguments.credentials.token()?;
     config.fingerprint = arguments.credentials.fingerprint;
     println(&serde_json::to_string_pretty(&halloo::status_of(&config)?)?)?;
     Ok(())

@@ -1,5 +1,7 @@
 //! Tips for invalid usage, beyond those of clap.
 
+use std::ffi::OsString;
+
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use strsim::damerau_levenshtein;
 
@@ -42,14 +44,26 @@ fn tip(error: &clap::Error, command: &clap::Command) -> Option<String> {
         return Some(tip.to_owned());
     }
     // The option in the message is not on the command line when its value is from the environment.
+    if error.kind() == ErrorKind::ArgumentConflict {
+        let options = [Some(option), context(error, ContextKind::PriorArg)];
+        let (option, variable, _) =
+            options.into_iter().flatten().find_map(|option| from_environment(command, option))?;
+        return Some(format!("the environment variable {variable} sets {option}; unset it"));
+    }
+    let (_, variable, set) = from_environment(command, option)?;
+    (set == value).then(|| format!("the value is that of the environment variable {variable}"))
+}
+
+/// Returns the option that a message calls `option`, its environment variable and the value, if it is from there.
+fn from_environment(command: &clap::Command, option: &str) -> Option<(String, String, OsString)> {
     let commands = std::iter::once(command).chain(command.get_subcommands());
-    let option = option.split(' ').next()?.strip_prefix("--")?;
-    let arg = commands.flat_map(clap::Command::get_arguments).find(|arg| arg.get_long() == Some(option))?;
+    let name = option.split([' ', '[']).next()?.strip_prefix("--")?;
+    let option = format!("--{name}");
+    let arg = commands.flat_map(clap::Command::get_arguments).find(|arg| arg.get_long() == Some(name))?;
     let variable = arg.get_env()?;
-    let is_on_command_line = std::env::args().any(|text| text.split('=').next() == Some(&*format!("--{option}")));
-    let is_set = std::env::var_os(variable).is_some_and(|set| set == value);
-    let variable = variable.to_string_lossy();
-    (is_set && !is_on_command_line).then(|| format!("the value is that of the environment variable {variable}"))
+    let is_on_command_line = std::env::args().any(|text| text.split('=').next() == Some(&*option));
+    let set = std::env::var_os(variable).filter(|_| !is_on_command_line)?;
+    Some((option, variable.to_string_lossy().into_owned(), set))
 }
 
 fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
