@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use self::allowed_origin::AllowedOrigin;
 use self::authority::{Authority, Name};
 use self::origin::{Origin, PageOrigin};
+use crate::setters;
 use crate::setting_names::SettingNames;
 use crate::text::escape;
 use crate::token::Token;
@@ -22,27 +23,29 @@ pub use denied::Denied;
 /// Suffixes that routers give to the names of a local network (RFC 6762 appendix G). None of them is in the public DNS.
 const ROUTER_SUFFIXES: [&str; 6] = ["lan", "home", "localdomain", "intranet", "private", "corp"];
 
-/// Which requests are accepted. By default, programs on private networks and the page of this server may connect.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct AccessRules {
-    /// Additional origins of web pages that may connect, such as `https://example.org`, `https://*.example.org` or
-    /// `http://*:5173` ([`is_origin_setting`]); `*` allows every page.
-    pub allowed_origins: Vec<String>,
-    /// Additional host names of this machine that `Host` may contain. A request without a port in `Host`, as a proxy may
-    /// send it, is also accepted from pages on other ports of such a name.
-    pub allowed_hosts: Vec<String>,
-    /// The host name of this machine; `None` to ask the system.
-    pub own_host: Option<String>,
-    /// Whether peers with public addresses may connect.
-    pub allow_public: bool,
-    /// The token that every client must send, in addition to passing the other rules; `None` for no token.
-    pub token: Option<Token>,
-    /// Whether a client must prove that it knows the token without sending it, as [`proof`](crate::proof) says. `false`
-    /// also accepts the token itself, as most libraries send it.
-    pub token_proof_only: bool,
-    /// How a refusal spells these settings.
-    pub setting_names: SettingNames,
+setters! {
+    /// Which requests are accepted. By default, programs on private networks and the page of this server may connect.
+    #[derive(Clone, Debug, Default)]
+    #[non_exhaustive]
+    pub struct AccessRules {
+        /// Additional origins of web pages that may connect, such as `https://example.org`, `https://*.example.org` or
+        /// `http://*:5173` ([`is_origin_setting`]); `*` allows every page.
+        pub allowed_origins: Vec<String>,
+        /// Additional host names of this machine that `Host` may contain. A request without a port in `Host`, as a proxy may
+        /// send it, is also accepted from pages on other ports of such a name.
+        pub allowed_hosts: Vec<String>,
+        /// The host name of this machine; `None` to ask the system.
+        pub own_host(into): Option<String>,
+        /// Whether peers with public addresses may connect.
+        pub allow_public: bool,
+        /// The token that every client must send, in addition to passing the other rules; `None` for no token.
+        pub token(into): Option<Token>,
+        /// Whether a client must prove that it knows the token without sending it, as [`proof`](crate::proof) says.
+        /// `false` also accepts the token itself, as most libraries send it.
+        pub token_proof_only: bool,
+        /// How a refusal spells these settings.
+        pub setting_names: SettingNames,
+    }
 }
 
 impl AccessRules {

@@ -10,9 +10,8 @@ use halloo::{ClientId, Config, Event, Hub, Server};
 const MAX_NAME_CHARS: usize = 24;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = Config::default();
-    config.name = "chat".into();
-    config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let config = Config::default().name("chat").port(port);
     let mut room = Room::default();
     let server = Server::start_with(config, move |event, hub| match event {
         Event::ClientJoined { client, .. } => {

@@ -3,8 +3,8 @@
 use halloo::{Config, Event, Server};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = Config::default();
-    config.port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let port = std::env::args().nth(1).unwrap_or_else(|| "8765".into()).parse()?;
+    let config = Config::default().port(port);
     let server = Server::start_with(config, |event, hub| {
         if let Event::MessageReceived { client, message } = event {
             hub.send(client, message).ok();

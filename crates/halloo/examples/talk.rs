@@ -1,5 +1,5 @@
 //! Connects to the first server it finds on the network, sends the lines from standard input and prints the messages it
-//! receives. Start `halloo`, then `cargo run --example talk`.
+//! receives. Start `halloo`, then `cargo run -p halloo --example talk`.
 
 #![allow(clippy::print_stdout, reason = "messages are its output")]
 
@@ -9,9 +9,7 @@ use std::sync::Arc;
 use halloo::{Client, ClientEvent, Search};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut search = Search::default();
-    search.first = true;
-    let found = search.run()?;
+    let found = Search::default().first(true).run()?;
     let server = found.first().ok_or("no server was found; start one with `halloo`")?;
     let client = Arc::new(Client::connect(server)?);
     let sender = Arc::clone(&client);

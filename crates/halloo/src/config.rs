@@ -12,12 +12,19 @@ use halloo_proto::meta::Meta;
 use halloo_proto::options;
 
 options! {
-    /// The settings of a [`Server`](crate::Server). Start from [`Config::default`] and change what you need.
+    /// The settings of a [`Server`](crate::Server). Start from [`Config::default`] and change what you need, by the setters
+    /// or the fields.
     ///
     /// ```
-    /// let mut config = halloo::Config::default();
-    /// config.name = "Living room".into();
-    /// config.port = 0; // any free port
+    /// use halloo::{AccessRules, Config, OutboxLimits, SlowClient};
+    ///
+    /// let config = Config::default()
+    ///     .name("Living room")
+    ///     .port(0) // any free port
+    ///     .access(AccessRules::default().token(halloo::random_token()?))
+    ///     .outbox(OutboxLimits::default().when_full(SlowClient::DropOldest));
+    /// assert_eq!((config.name.as_str(), config.port), ("Living room", 0));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[derive(Clone, Debug)]
     #[non_exhaustive]
@@ -29,7 +36,7 @@ options! {
         pub strict_port: bool = false,
         /// Address to listen on; `None` for all IPv4 and IPv6 addresses. A loopback address also limits discovery to
         /// this machine. Default: `None`.
-        pub bind: Option<IpAddr> = None,
+        pub bind(into): Option<IpAddr> = None,
         /// Names of the network interfaces to use, such as `wlan0`; `*` stands for any characters. The server is announced
         /// only on these, and connections to the addresses of other interfaces are closed, except loopback. Without a
         /// name, all are used. Default: none.
@@ -39,13 +46,13 @@ options! {
         /// The address that is announced, instead of those of this machine, to others and in links: for a server in a
         /// container or behind a port that another machine forwards. Multicast DNS still publishes the addresses of this
         /// machine. Default: `None`.
-        pub advertise: Option<AdvertisedAddress> = None,
+        pub advertise(into): Option<AdvertisedAddress> = None,
         /// The name that people see in a list of servers; at most 64 characters are announced. Default: `halloo`.
-        pub name: String = String::from("halloo"),
+        pub name(into): String = String::from("halloo"),
         /// The application id, by which browsers and clients can leave out the servers of other programs; at most 64
         /// characters are announced, and they are compared like names. `None` for a server that is found only without
         /// such a filter. Default: `None`.
-        pub app: Option<String> = None,
+        pub app(into): Option<String> = None,
         /// What the server says about itself besides its name, such as its map, to programs that list servers. It is
         /// public. [`Server::set_meta`](crate::Server::set_meta) changes it. Default: none.
         pub meta: Meta = Meta::default(),
@@ -68,9 +75,9 @@ options! {
         /// The certificate and private key for TLS; `None` for a server without TLS. With TLS, only
         /// `GET /discovery.json` works without encryption. Default: `None`.
         [cfg(feature = "tls")]
-        pub tls: Option<crate::Identity> = None,
+        pub tls(into): Option<crate::Identity> = None,
         /// Maximum number of clients; `None` for the file descriptor limit minus 64. Default: `None`.
-        pub max_clients: Option<usize> = None,
+        pub max_clients(into): Option<usize> = None,
         /// Maximum number of clients from one address; loopback is exempt. Default: 64.
         // A phone has a few tabs, and a classroom behind one address has sixty.
         pub max_clients_per_address: usize = 64,

@@ -38,8 +38,7 @@ impl Security {
 /// Returns a token of 128 random bits, for [`AccessRules::token`](crate::AccessRules::token).
 ///
 /// ```
-/// let mut config = halloo::Config::local();
-/// config.access.token = Some(halloo::random_token()?);
+/// let config = halloo::Config::local().access(halloo::AccessRules::default().token(halloo::random_token()?));
 /// let server = halloo::Server::start(config)?;
 /// println!("join at {}", server.invitation()); // http://127.0.0.1:8765/#token=…
 /// # Ok::<(), Box<dyn std::error::Error>>(())

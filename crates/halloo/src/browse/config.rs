@@ -2,32 +2,35 @@
 
 use halloo_proto::defaults::DISCOVERY_PORT;
 use halloo_proto::interface_filter::InterfaceFilter;
+use halloo_proto::setters;
 
-/// The settings of a [`Browser`](crate::Browser). Start from [`BrowserConfig::default`] and change what you need.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct BrowserConfig {
-    /// UDP port that probes are sent to and beacons are received on. If it cannot be bound, the nine ports after it are
-    /// tried. Default: 8766.
-    pub discovery_port: u16,
-    /// Searches this machine only, and sends nothing to the network. Default: `false`.
-    pub local: bool,
-    /// Also searches by multicast DNS, unless `local` is set. Default: `true`.
-    #[cfg(feature = "mdns")]
-    pub mdns: bool,
-    /// The id of a server to ignore, such as your own ([`Server::id`](crate::Server::id)). Default: `None`.
-    pub ignore: Option<String>,
-    /// Finds only servers with this application id ([`Config::app`](crate::Config::app)), which is compared like a name.
-    /// Servers without one are not found then. `None` for all servers. Default: `None`.
-    pub app: Option<String>,
-    /// Names of the network interfaces to search on, such as `wlan0`; `*` stands for any characters. Default: none, which
-    /// stands for all.
-    pub interfaces: Vec<String>,
-    /// Names of network interfaces not to search on, such as `docker*`, in the same form. Default: none.
-    pub excluded_interfaces: Vec<String>,
-    /// Maximum number of queued events. While the queue is full, further events are merged into one per server.
-    /// Default: 1,024.
-    pub max_events: usize,
+setters! {
+    /// The settings of a [`Browser`](crate::Browser). Start from [`BrowserConfig::default`] and change what you need.
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub struct BrowserConfig {
+        /// UDP port that probes are sent to and beacons are received on. If it cannot be bound, the nine ports after it are
+        /// tried. Default: 8766.
+        pub discovery_port: u16,
+        /// Searches this machine only, and sends nothing to the network. Default: `false`.
+        pub local: bool,
+        /// Also searches by multicast DNS, unless `local` is set. Default: `true`.
+        [cfg(feature = "mdns")]
+        pub mdns: bool,
+        /// The id of a server to ignore, such as your own ([`Server::id`](crate::Server::id)). Default: `None`.
+        pub ignore(into): Option<String>,
+        /// Finds only servers with this application id ([`Config::app`](crate::Config::app)), which is compared like a name.
+        /// Servers without one are not found then. `None` for all servers. Default: `None`.
+        pub app(into): Option<String>,
+        /// Names of the network interfaces to search on, such as `wlan0`; `*` stands for any characters. Default: none,
+        /// which stands for all.
+        pub interfaces: Vec<String>,
+        /// Names of network interfaces not to search on, such as `docker*`, in the same form. Default: none.
+        pub excluded_interfaces: Vec<String>,
+        /// Maximum number of queued events. While the queue is full, further events are merged into one per server.
+        /// Default: 1,024.
+        pub max_events: usize,
+    }
 }
 
 impl BrowserConfig {

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use halloo_proto::setters;
+
 use super::server_info::ServerMatch;
 use super::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 
@@ -47,23 +49,26 @@ pub fn find(name: &str, timeout: Duration) -> io::Result<Vec<ServerInfo>> {
     Search { timeout, ..Search::default() }.find(name)
 }
 
-/// A search with a timeout. Start from [`Search::default`] and change what you need.
-///
-/// ```no_run
-/// let mut search = halloo::Search::default();
-/// search.browser.local = true;
-/// let servers = search.find("living-room")?;
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Search {
-    /// The settings of the browser that searches.
-    pub browser: BrowserConfig,
-    /// Maximum duration of the search. Default: 3 s.
-    pub timeout: Duration,
-    /// Ends the search when the first server is found. Default: `false`.
-    pub first: bool,
+setters! {
+    /// A search with a timeout. Start from [`Search::default`] and change what you need.
+    ///
+    /// ```no_run
+    /// use halloo::{BrowserConfig, Search};
+    ///
+    /// let search = Search::default().browser(BrowserConfig::default().local(true));
+    /// let servers = search.find("living-room")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[derive(Clone, Debug)]
+    #[non_exhaustive]
+    pub struct Search {
+        /// The settings of the browser that searches.
+        pub browser: BrowserConfig,
+        /// Maximum duration of the search. Default: 3 s.
+        pub timeout: Duration,
+        /// Ends the search when the first server is found. Default: `false`.
+        pub first: bool,
+    }
 }
 
 impl Default for Search {
