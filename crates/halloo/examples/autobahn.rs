@@ -1,4 +1,4 @@
-//! An echo server with the limits that the Autobahn suite needs: `cargo run --release --example autobahn -- 9001`.
+//! An echo server with the limits that the Autobahn suite needs: `cargo run --release -p halloo --example autobahn -- 9001`.
 //!
 //! The suite sends 16 MiB in one message and 4 MiB in 65,537 fragments, which the default limits rightly refuse.
 

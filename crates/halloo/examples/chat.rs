@@ -1,4 +1,4 @@
-//! A chat room: `cargo run --release --example chat`, then open the printed page on two phones.
+//! A chat room: `cargo run --release -p halloo --example chat`, then open the printed page on two phones.
 //!
 //! The first line from a client is its name. `/names` lists the names; every other line is sent to all.
 

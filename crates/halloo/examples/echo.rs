@@ -1,4 +1,4 @@
-//! Sends every message back to its sender, on the reactor thread: `cargo run --release --example echo -- 8765`.
+//! Sends every message back to its sender, on the reactor thread: `cargo run --release -p halloo --example echo -- 8765`.
 
 use halloo::{Config, Event, Server};
 

@@ -1,4 +1,4 @@
-//! Sends every message to all clients, on the reactor thread: `cargo run --release --example fanout -- 8765`.
+//! Sends every message to all clients, on the reactor thread: `cargo run --release -p halloo --example fanout -- 8765`.
 
 use halloo::{Config, Event, Server};
 

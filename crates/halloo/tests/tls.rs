@@ -8,7 +8,8 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 
 use halloo::{Client, ClientConfig, ClientEvent, Config, Delivery, Identity, Server};
 use halloo_test_support::{
-    ExpectEvent, TEST_TIMEOUT, TempDir, connect_tcp, echo_server, expect_gave_up, http_get, loopback,
+    ExpectEvent, TEST_TIMEOUT, TempDir, announced_config, connect_tcp, echo_server, expect_gave_up, http_get,
+    local_search, loopback, unused_discovery_port,
 };
 
 /// The settings of a server with a certificate of its own in `directory`.
@@ -100,6 +101,19 @@ fn a_certificate_that_is_neither_pinned_nor_trusted_by_the_system_is_refused() {
     assert!(other.contains("not the pinned one") && other.contains(&fingerprint), "{other}");
     assert!(halloo::status_of(&ClientConfig::new(server.url())).unwrap_err().to_string().contains("not trusted"));
     assert_eq!(server.status().extras.clients_total, 0);
+}
+
+#[test]
+fn a_client_gives_up_when_the_server_with_a_name_is_not_trusted() {
+    let directory = temp_dir();
+    let discovery_port = unused_discovery_port();
+    let config = announced_config("den", discovery_port).tls(Identity::self_signed_in(directory.path()).unwrap());
+    let server = Server::start(config).unwrap();
+    let search = local_search(discovery_port, TEST_TIMEOUT);
+    let reason = gave_up(ClientConfig::new("den").search(search.clone()));
+    assert!(reason.contains("not trusted") && reason.contains(&server.fingerprint().unwrap().to_string()), "{reason}");
+    let found = search.find("den").unwrap().remove(0);
+    assert!(gave_up(ClientConfig::new(&found).search(search)).contains("not trusted"));
 }
 
 #[test]

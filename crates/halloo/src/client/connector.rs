@@ -297,7 +297,11 @@ impl Connector {
             HandshakeResult::NotWebSocket(reason) => {
                 (connected(format!("no WebSocket server at {url}: {reason}")), is_last)
             }
-            HandshakeResult::TlsFailed(reason) => (connected(format!("cannot connect to {url}: {reason}")), is_last),
+            HandshakeResult::TlsFailed(reason) => {
+                // Only a pinned fingerprint tells a server from another one at an address that it had.
+                let is_final = is_last || !self.tls.is_pinned();
+                (connected(format!("cannot connect to {url}: {reason}")), is_final)
+            }
             HandshakeResult::Lost(reason) => (connected(format!("cannot connect to {url}: {reason}")), false),
         };
         self.phase = Phase::Dialing(dial);

@@ -63,6 +63,10 @@ impl Connector {
         Connector
     }
 
+    pub(crate) fn is_pinned(&self) -> bool {
+        false
+    }
+
     pub(crate) fn connect(&mut self, _: &Host) -> Result<Box<Session>, String> {
         Err("TLS is not available: this program was built without it; build it with the feature `tls`".into())
     }

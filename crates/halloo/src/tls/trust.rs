@@ -32,6 +32,11 @@ impl Connector {
         Connector { pinned, names, config: None }
     }
 
+    /// Returns whether a fingerprint is pinned.
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pinned.is_some()
+    }
+
     /// Starts a session with the server at `host`.
     ///
     /// # Errors
