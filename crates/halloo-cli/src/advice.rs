@@ -7,10 +7,16 @@ use halloo::{StartError, StatusError};
 /// For a client of a server that requires a token.
 const TOKEN: &str = "set HALLOO_TOKEN or use `--token TOKEN`";
 
-/// Returns the options that resolve `error`, if there are any.
+/// For a server that does not respond.
+pub(crate) const DOCTOR: &str = "run `halloo doctor` here and on the machine of the server to find the cause";
+
+/// Returns what resolves `error`, if it is known.
 pub(crate) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(StatusError::Refused { status: 401, .. }) = error.downcast_ref() {
         return Some(TOKEN);
+    }
+    if let Some(StatusError::Unreachable(reason)) = error.downcast_ref() {
+        return (!names_option(reason)).then_some(DOCTOR);
     }
     let Some(StartError::Bind { error, .. }) = error.downcast_ref() else { return None };
     match error.kind() {
@@ -22,7 +28,16 @@ pub(crate) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     }
 }
 
-/// Returns the reason why a client gave up, followed by the option that resolves it, if there is one.
-pub(crate) fn add_to_reason(reason: String, status: Option<u16>) -> String {
-    if status == Some(401) { format!("{reason}; {TOKEN}") } else { reason }
+/// Returns the reason why a client gave up, followed by what resolves it, if it is known.
+pub(crate) fn add_to_reason(reason: String, status: Option<u16>, was_connected: bool) -> String {
+    match status {
+        Some(401) => format!("{reason}; {TOKEN}"),
+        None if !was_connected && !names_option(&reason) => format!("{reason}; {DOCTOR}"),
+        _ => reason,
+    }
+}
+
+/// Returns whether `reason` already says what to do.
+fn names_option(reason: &str) -> bool {
+    reason.contains("`--")
 }

@@ -304,11 +304,12 @@ impl SearchArgs {
         config
     }
 
-    /// Prints that no server was found, or none called `name` but `others`, and what to try.
-    pub(crate) fn report_not_found(&self, name: Option<&str>, others: &[halloo::ServerInfo]) {
+    /// Prints and returns that no server was found, or none called `name` but `others`, and what to try.
+    pub(crate) fn report_not_found(&self, name: Option<&str>, others: &[halloo::ServerInfo]) -> String {
         let without_network = !self.local && !halloo::has_network();
-        let app = self.app.as_deref();
-        eprintln!("halloo: {}", not_found::report(name, others, self.discovery_port, app, without_network));
+        let report = not_found::report(name, others, self.discovery_port, self.app.as_deref(), without_network);
+        eprintln!("halloo: {report}");
+        report
     }
 }
 

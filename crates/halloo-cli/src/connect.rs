@@ -24,6 +24,9 @@ use crate::signals;
 /// How long to search for further servers after the first one, in order to report them.
 const OTHERS_TIMEOUT: Duration = Duration::from_millis(250);
 
+/// The number of failed attempts in a row after which there is advice. A server that restarts misses one or two.
+const ADVICE_AFTER: u32 = 3;
+
 /// A command, read from one line.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
@@ -34,18 +37,21 @@ enum Command {
 
 /// Connects and runs until the connection ends for good. Returns whether a server was found.
 pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Result<bool> {
+    let in_json = arguments.json;
+    // The reader of standard output learns it too.
+    let report = |text: &str| if in_json { json::emit(output, &json::error(text)) } else { Ok(()) };
     let (target, name) = match arguments.target.as_deref().map(Target::from) {
         Some(address) if address.as_name().is_none() => (address, None),
         Some(target) => {
             let name = target.as_name().unwrap_or_default();
-            match named::find(name, &arguments.search(), &arguments.search_options)? {
+            match named::find(name, &arguments.search(), &arguments.search_options, report)? {
                 // An id means this server also when it has stopped; one with the same name is another.
                 Some(server) if server.id.eq_ignore_ascii_case(name.trim()) => (target, Some(server.name)),
                 Some(server) => (Target::from(&server), Some(server.name)),
                 None => return Ok(false),
             }
         }
-        None => match find_first(arguments)? {
+        None => match find_first(arguments, report)? {
             Some(server) => (Target::from(&server), Some(server.name)),
             None => return Ok(false),
         },
@@ -62,7 +68,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     let client = Arc::new(Client::start(config)?);
     let _ = running.set(Arc::clone(&client));
     let (input_client, input_output) = (Arc::clone(&client), Arc::clone(output));
-    let (in_json, stay) = (arguments.json, arguments.stay);
+    let stay = arguments.stay;
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
     std::thread::spawn(move || {
         read_input(&input_client, &input_output, in_json);
@@ -92,6 +98,7 @@ fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
 /// Reports each event until the last one.
 fn report_events(client: &Client, name: Option<&str>, in_json: bool, output: &Output) -> anyhow::Result<()> {
     let to_terminal = output.is_terminal();
+    let (mut was_connected, mut failed_attempts) = (false, 0);
     loop {
         let event = match client.try_event() {
             Some(event) => event,
@@ -115,18 +122,30 @@ fn report_events(client: &Client, name: Option<&str>, in_json: bool, output: &Ou
             ClientEvent::Disconnected { code: CloseCode::Abnormal, reason, retry_in: None } => {
                 bail!("{}", escape(&reason, 200))
             }
-            ClientEvent::GaveUp { reason, status } => bail!("{}", advice::add_to_reason(reason, status)),
+            ClientEvent::GaveUp { reason, status } => {
+                bail!("{}", advice::add_to_reason(reason, status, was_connected))
+            }
+            ClientEvent::Connected { .. } => (was_connected, failed_attempts) = (true, 0),
+            ClientEvent::AttemptFailed { .. } => {
+                failed_attempts += 1;
+                if failed_attempts == ADVICE_AFTER {
+                    tracing::info!("still trying; {}", advice::DOCTOR);
+                }
+            }
             _ => {}
         }
     }
 }
 
 /// Finds the first server, and logs the others.
-fn find_first(arguments: &ConnectArgs) -> anyhow::Result<Option<ServerInfo>> {
+fn find_first(
+    arguments: &ConnectArgs,
+    report: impl FnOnce(&str) -> io::Result<()>,
+) -> anyhow::Result<Option<ServerInfo>> {
     let mut search = arguments.search();
     search.first = true;
     let Some(server) = search.run()?.into_iter().next() else {
-        arguments.search_options.report_not_found(None, &[]);
+        report(&arguments.search_options.report_not_found(None, &[]))?;
         return Ok(None);
     };
     (search.first, search.timeout) = (false, OTHERS_TIMEOUT);

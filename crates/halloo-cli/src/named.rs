@@ -1,19 +1,26 @@
 //! The server that an argument names.
 
+use std::io;
+
 use anyhow::bail;
 use halloo::{Search, ServerInfo};
 
 use crate::args::SearchArgs;
 use crate::table;
 
-/// Searches for the server called `name`. Returns `None`, after reporting it, if there is none.
+/// Searches for the server called `name`. Returns `None`, after reporting it also with `report`, if there is none.
 ///
 /// # Errors
 /// When the search fails, and when several servers have this name.
-pub(crate) fn find(name: &str, search: &Search, options: &SearchArgs) -> anyhow::Result<Option<ServerInfo>> {
+pub(crate) fn find(
+    name: &str,
+    search: &Search,
+    options: &SearchArgs,
+    report: impl FnOnce(&str) -> io::Result<()>,
+) -> anyhow::Result<Option<ServerInfo>> {
     let mut found = search.find_among(name)?;
     match found.matching.len() {
-        0 => options.report_not_found(Some(name), &found.others),
+        0 => report(&options.report_not_found(Some(name), &found.others))?,
         1 => {}
         _ => bail!("{}", ambiguous_name(&found.matching)),
     }

@@ -12,10 +12,12 @@ pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
     let search = arguments.search();
     let target = match arguments.server.as_deref().map(Target::from) {
         Some(address) if address.as_name().is_none() => address,
-        Some(name) => match named::find(name.as_name().unwrap_or_default(), &search, &arguments.search_options)? {
-            Some(server) => Target::from(server),
-            None => return Ok(false),
-        },
+        Some(name) => {
+            match named::find(name.as_name().unwrap_or_default(), &search, &arguments.search_options, |_| Ok(()))? {
+                Some(server) => Target::from(server),
+                None => return Ok(false),
+            }
+        }
         None => match search.run()?.into_iter().next() {
             Some(server) => Target::from(server),
             None => {

@@ -223,3 +223,32 @@ fn closed_standard_output_ends_with_success() {
     server.send_to_all("discarded").unwrap();
     assert!(client.0.wait().unwrap().success());
 }
+
+#[test]
+fn doctor_is_advised_once_while_attempts_fail_and_when_giving_up() {
+    let url = format!("ws://{}", unused_tcp_address());
+    let mut client = JsonProcess::start(connect(&["--json", "--stay", &url]).stderr(Stdio::piped()));
+    for _ in 0..5 {
+        client.next_of("reconnecting");
+    }
+    client.kill();
+    let log = client.read_stderr();
+    assert_eq!(log.matches("halloo doctor").count(), 1, "{log}");
+    for command in [&["connect", "--once", &url][..], &["status", &url]] {
+        let output = halloo(command).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.code() == Some(1) && stderr(&output).contains("halloo doctor"), "{output:?}");
+    }
+}
+
+#[test]
+fn reader_of_json_learns_that_no_server_was_found() {
+    let port = unused_udp_port().to_string();
+    let options = ["--json", "--local", "--timeout", "50ms", "--discovery-port", &port];
+    for name in [&[][..], &["den"]] {
+        let output = run(&[&options[..], name].concat(), "");
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        let event: serde_json::Value = serde_json::from_str(stdout(&output).trim()).unwrap();
+        assert_eq!(event["event"], "error");
+        assert!(event["message"].as_str().unwrap().contains("halloo doctor"), "{event}");
+    }
+}
