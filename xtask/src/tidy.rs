@@ -3,6 +3,7 @@
 mod cycles;
 mod dependencies;
 mod layout;
+mod packages;
 mod text;
 
 mod clock;
@@ -33,6 +34,7 @@ pub(crate) fn check(root: &Path) -> Result<Tally> {
     let sources = source::read_all(root)?;
     let mut violations = dependencies::check(root)?;
     violations.extend(cycles::check(&sources)?);
+    violations.extend(packages::check(root)?);
     for source in &sources {
         violations.extend(english::check(source));
         if source.is_rust() {

@@ -20,19 +20,20 @@ const SOCKET_CRATES: [&str; 3] = ["mio", "socket2", "if-addrs"];
 
 /// Checks the manifest of every crate in `crates/`.
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
-    let workspace = read(&root.join("Cargo.toml"))?;
+    let workspace = read_manifest(&root.join("Cargo.toml"))?;
     let mut violations = Vec::new();
     for entry in fs::read_dir(root.join("crates")).context("cannot list crates")? {
         let path = entry?.path().join("Cargo.toml");
         if path.is_file() {
-            violations.extend(check_manifest(&read(&path)?, &workspace));
+            violations.extend(check_manifest(&read_manifest(&path)?, &workspace));
         }
     }
     violations.sort();
     Ok(violations)
 }
 
-fn read(path: &Path) -> Result<Table> {
+/// Reads the manifest of a crate or of the workspace.
+pub(super) fn read_manifest(path: &Path) -> Result<Table> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     text.parse().with_context(|| format!("{} is not valid TOML", path.display()))
 }
