@@ -28,6 +28,10 @@
 //! let message = receiver.next(&mut &mut bytes[..], Role::Client, false, &limits, Time::ZERO).expect("no violation");
 //! assert!(matches!(message, Some(Incoming::Text(text)) if text == "hello"));
 //! ```
+//!
+//! There are no features. The interface follows the crate `halloo`, whose users do not need this one.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod defaults;
 pub mod limits;
