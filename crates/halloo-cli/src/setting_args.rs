@@ -107,6 +107,8 @@ fn arg(setting: &'static Setting) -> Arg {
     let default = setting.default_value();
     let text = match (setting.when_exceeded, &default) {
         (_, Value::Flag(true)) => format!("Do not {}{}", setting.text[..1].to_lowercase(), &setting.text[1..]),
+        // No value to show: the manual page would name the machine that it was made on.
+        ("", _) if setting.name == "name" => format!("{}; by default, the host name of this machine", setting.text),
         ("", _) => setting.text.to_owned(),
         (consequence, _) => format!("{}. When exceeded: {}", setting.text, with_options(consequence)),
     };
@@ -139,7 +141,7 @@ fn arg(setting: &'static Setting) -> Arg {
     arg = arg.value_name(value_name(setting));
     match (setting.kind, default) {
         // The help would show an empty default.
-        (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText, _) => arg,
+        (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText | Kind::Text, _) => arg,
         (kind @ Kind::Bytes { .. }, default) => arg.default_value(kind.describe(&default).replace(' ', "")),
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
         (_, default) => arg.default_value(default.to_string()),

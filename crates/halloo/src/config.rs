@@ -11,6 +11,8 @@ use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, Out
 use halloo_proto::meta::Meta;
 use halloo_proto::options;
 
+use crate::host_name::default_name;
+
 options! {
     /// The settings of a [`Server`](crate::Server). Start from [`Config::default`] and change what you need, by the setters
     /// or the fields.
@@ -47,8 +49,9 @@ options! {
         /// container or behind a port that another machine forwards. Multicast DNS still publishes the addresses of this
         /// machine. Default: `None`.
         pub advertise(into): Option<AdvertisedAddress> = None,
-        /// The name that people see in a list of servers; at most 64 characters are announced. Default: `halloo`.
-        pub name(into): String = String::from("halloo"),
+        /// The name that people see in a list of servers; at most 64 characters are announced. It is `halloo` on a
+        /// machine without a host name. Default: the host name.
+        pub name(into): String = default_name(),
         /// The application id, by which browsers and clients can leave out the servers of other programs; at most 64
         /// characters are announced, and they are compared like names. `None` for a server that is found only without
         /// such a filter. Default: `None`.

@@ -73,6 +73,7 @@ mod writing;
 mod browse;
 mod discovery;
 mod doctor;
+mod host_name;
 mod mdns;
 mod page;
 mod port_owners;

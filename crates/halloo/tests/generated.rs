@@ -41,7 +41,8 @@ fn option(setting: &Setting) -> String {
 }
 
 fn default(setting: &Setting) -> String {
-    setting.kind.describe(&setting.default_value())
+    // It depends on the machine.
+    if setting.name == "name" { "the host name".into() } else { setting.kind.describe(&setting.default_value()) }
 }
 
 #[test]
@@ -130,7 +131,7 @@ fn addon_reads_its_settings() {
 
 #[test]
 fn field_docs_state_the_default() {
-    let config = read("crates/halloo/src/config.rs");
+    let config = read("crates/halloo/src/config.rs").replace("(into)", "");
     let limits = read("crates/halloo-proto/src/limits.rs");
     for setting in SETTINGS {
         let docs = match setting.path.split_once('.') {
@@ -143,16 +144,16 @@ fn field_docs_state_the_default() {
                 docs(fields, field)
             }
         };
-        let default = match (setting.kind, setting.default_value()) {
+        let expected = match (setting.kind, setting.default_value()) {
             (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText, _) => "None".to_owned(),
             (Kind::Count { .. }, Value::Number(0)) => "None".to_owned(),
             (Kind::Flag, value) => value.to_string(),
-            (kind, value) => kind.describe(&value),
+            _ => default(setting),
         };
         let stated = docs.split_once("Default: ").map_or("", |(_, rest)| rest.trim_end_matches('.'));
         let plain = |text: &str| text.replace([' ', ',', '`', '[', ']'], "").replace("SlowClient::", "").to_lowercase();
         let path = setting.path;
-        assert_eq!(plain(stated), plain(&default), "the documentation of Config::{path} states another default");
+        assert_eq!(plain(stated), plain(&expected), "the documentation of Config::{path} states another default");
     }
 }
 

@@ -20,6 +20,9 @@ const MAX_NAME_BYTES: usize = 56;
 const MAX_TXT_BYTES: usize = 1000;
 /// Maximum bytes of a string in it, with its key (RFC 6763 section 6.1).
 const MAX_TXT_STRING_BYTES: usize = 255;
+/// What is appended to the host name of this machine, see [`free_host_label`].
+const HOST_SUFFIX: &str = "-halloo";
+
 /// Maximum time that a stopping server waits for its goodbye to be sent, which usually takes a millisecond.
 const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -86,7 +89,8 @@ impl Publication {
     }
 
     fn register(&mut self) -> Result<(), mdns_sd::Error> {
-        let host = format!("{}.local", host_label(&self.shared.name));
+        let own_host = gethostname::gethostname();
+        let host = format!("{}.local", free_host_label(&self.shared.name, &own_host.to_string_lossy()));
         let txt = txt(&self.id, self.shared.app.as_deref(), &self.shared.meta());
         let (instance, qualified_host) = (instance_name(&self.shared.name), format!("{host}."));
         let mut service = ServiceInfo::new(SERVICE_TYPE, &instance, &qualified_host, (), self.shared.port, &txt[..])?
@@ -185,9 +189,29 @@ fn host_label(name: &str) -> String {
     if label.is_empty() { "halloo".into() } else { label.into() }
 }
 
+/// Returns the name as a host label that is not the one of this machine: the system publishes that itself, and two
+/// publishers of a name with other records each take the other one for another machine.
+fn free_host_label(name: &str, own_host: &str) -> String {
+    let label = host_label(name);
+    let own_label = own_host.split('.').next().unwrap_or_default();
+    if !label.eq_ignore_ascii_case(own_label) {
+        return label;
+    }
+    let stem = label.get(..MAX_NAME_BYTES - HOST_SUFFIX.len()).unwrap_or(&label);
+    format!("{}{HOST_SUFFIX}", stem.trim_end_matches('-'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn host_label_of_this_machine_is_left_to_its_system() {
+        assert_eq!(free_host_label("Den", "den.lan"), "den-halloo");
+        assert_eq!(free_host_label("Living room", "den"), "living-room");
+        let long = "a".repeat(MAX_NAME_BYTES);
+        assert_eq!(free_host_label(&long, &long).len(), MAX_NAME_BYTES);
+    }
 
     #[test]
     fn host_label_contains_only_letters_digits_and_hyphens() {
