@@ -166,6 +166,9 @@ pub(crate) struct DiscoverArgs {
     /// Keep running, and print updated and lost servers.
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Print only the names of the servers that answer within 0.3 seconds, one per line, for shell completions.
+    #[arg(long, conflicts_with_all = ["watch", "first"])]
+    pub(crate) names: bool,
     /// Print one JSON object per line for each server or change.
     #[arg(long, env = "HALLOO_JSON")]
     pub(crate) json: bool,

@@ -1,10 +1,12 @@
 //! `halloo discover`: lists the servers on the network.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use halloo::{Browser, BrowserEvent, ServerInfo};
+use halloo::{Browser, BrowserEvent, Search, ServerInfo};
+use halloo_proto::text::escape;
 use serde_json::{Value, json};
 
 use crate::args::DiscoverArgs;
@@ -18,8 +20,14 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long to wait for the network address of a server on this machine, which is found over loopback first.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
+/// How long to search for names: a completion must not take longer, and on a good network all servers answer.
+const NAMES_TIMEOUT: Duration = Duration::from_millis(300);
+
 /// Prints the servers as they are found. Returns whether there was any.
 pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<bool> {
+    if arguments.names {
+        return print_names(arguments, output);
+    }
     let browser = Browser::start(arguments.search_options.config()).context("cannot search the network")?;
     if arguments.watch {
         // Each line is flushed, so no output is lost.
@@ -33,6 +41,17 @@ pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<b
         arguments.search_options.report_not_found(None, &[]);
     }
     Ok(found)
+}
+
+/// Prints each name in a line. A name that a line cannot show is left out.
+fn print_names(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<bool> {
+    let search = Search::default().browser(arguments.search_options.config()).timeout(NAMES_TIMEOUT);
+    let names: BTreeSet<String> = search.run()?.into_iter().map(|server| server.name).collect();
+    for name in names.iter().filter(|name| !name.is_empty() && escape(name, usize::MAX) == **name) {
+        output.write(format!("{name}\n").as_bytes())?;
+    }
+    output.flush()?;
+    Ok(!names.is_empty())
 }
 
 fn print_events(

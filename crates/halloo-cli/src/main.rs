@@ -31,6 +31,7 @@ mod doctor;
 
 mod bench;
 
+mod completions;
 mod man;
 
 mod input;
@@ -92,7 +93,7 @@ fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<Ex
         }
         Command::Bench { json } => bench::run(json)?,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut args::command(), "halloo", &mut io::stdout());
+            completions::write(shell, &mut args::command(), &mut io::stdout())?;
         }
         Command::Man { command } => man::write(command.as_deref(), &mut io::stdout())?,
     }
