@@ -48,7 +48,7 @@ function report() {
   const state = shown.state?.textContent, title = shown.name?.textContent;
   if (!(state === "Connected" && title) && !(state === "Refused" && shown.detail?.textContent)) return;
   const detail = state === "Refused" ? shown.detail?.textContent : undefined;
-  console.log(JSON.stringify({ detail, dialled: dialled.replace(origin.slice(7), "HOST"), fetched, state, title, address: shown.address?.textContent?.replace(origin.slice(7), "HOST") }));
+  console.log("report " + JSON.stringify({ detail, dialled: dialled.replace(origin.slice(7), "HOST"), fetched, state, title, address: shown.address?.textContent?.replace(origin.slice(7), "HOST") }));
   process.exit();
 }
 class PageSocket extends WebSocket {

@@ -1,6 +1,6 @@
 // Uses the page in Chromium: without a token, with a wrong one and with the right one, until the application dismisses it.
-// Prints what the page shows after each step, and what axe-core finds in it, as one line of JSON. With SCREENSHOTS, a
-// directory, pictures of each step are stored there.
+// Prints each step, and at the end the word `report` with JSON: what the page showed after each step, and what axe-core found
+// in it. With SCREENSHOTS, a directory, pictures of each step are stored there.
 //
 // page_in_browser.mjs PORT TOKEN
 import { writeFileSync } from "node:fs";
@@ -13,6 +13,7 @@ const tab = await Tab.open();
 
 // Describes the page, and examines it on a phone and on a desktop, by day and by night.
 async function look(step) {
+  console.log(step);
   steps[step] = await tab.evaluate(`({
     state: $("state").textContent, detail: $("detail").textContent,
     asks: !$("access").hidden && !$("token").hidden, focus: document.activeElement.id,
@@ -53,4 +54,11 @@ await tab.until(`$("state").textContent === "Closed"`);
 await tab.advance(60_000);
 const attemptsByTime = await tab.evaluate("attempts") - attempts - attemptsByUser;
 await tab.close();
-console.log(JSON.stringify({ steps, findings: [...findings], attemptsByUser, attemptsByTime }));
+
+// The invitation link needs nothing else, and its token does not stay in the address bar.
+const guest = await Tab.open();
+await guest.navigate(`${url}#token=${token}`);
+await guest.until(`$("state").textContent === "Connected"`);
+const address = await guest.evaluate("location.hash");
+await guest.close();
+console.log("report " + JSON.stringify({ steps, findings: [...findings], attemptsByUser, attemptsByTime, address }));

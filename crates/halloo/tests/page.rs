@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 const TOKEN: &str = "the-otters-meet-at-nine";
 
-/// Returns what the program prints when it uses the page of `server`.
+/// Returns what the program reports when it uses the page of `server`.
 fn report(server: &Server, mut program: std::process::Command, arguments: &[&str]) -> Value {
     let mut page = ChildProcess::start(program.arg(server.port().to_string()).args(arguments));
-    serde_json::from_str(&page.next_line()).unwrap()
+    serde_json::from_str(&page.next_line_after("report ")).unwrap()
 }
 
 /// Starts a server that requires [`TOKEN`], echoes messages, and dismisses a client that asks for it.
@@ -57,7 +57,8 @@ fn a_person_gets_in_with_the_token_and_stays_out_when_dismissed() {
     assert_eq!(report["steps"], steps, "{report:#}");
     assert_eq!(report["findings"], json!([]), "{report:#}");
     assert_eq!((&report["attemptsByUser"], &report["attemptsByTime"]), (&json!(1), &json!(0)));
-    assert_eq!(server.status().extras.clients_total, 2);
+    assert_eq!(report["address"], "");
+    assert_eq!(server.status().extras.clients_total, 3);
 }
 
 #[test]

@@ -35,7 +35,9 @@ function readToken() {
   return fromLink || storage(store => store.getItem(TOKEN_KEY)) || "";
 }
 
-const storeToken = token => storage(store => store.setItem(TOKEN_KEY, token));
+function storeToken(token) {
+  storage(store => store.setItem(TOKEN_KEY, token));
+}
 
 // Storage may be switched off in a browser, where even reading it fails.
 function storage(use) {
