@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
     match text.parse::<Url>() {
         Ok(url) => {
             assert_eq!(url.to_string().parse(), Ok(url.clone()), "{url}");
-            let request = Handshake::new([7; 16]).request(&url, None);
+            let request = Handshake::new([7; 16]).request(&url);
             let request = std::str::from_utf8(&request).expect("ASCII");
             assert!(request.is_ascii());
             let lines: Vec<&str> = request.split("\r\n").collect();
