@@ -1,5 +1,7 @@
 //! Addresses with a mistyped scheme, such as `ws:/den`, which would be looked up as the host `ws`.
 
+use halloo::Token;
+
 /// Returns the address that was probably meant, if `text` looks mistyped. Omits what follows the path, which may contain a
 /// token.
 pub(crate) fn corrected(text: &str) -> Option<String> {
@@ -16,7 +18,8 @@ pub(crate) fn corrected(text: &str) -> Option<String> {
         ":" => host.parse::<u16>().is_err(),
         _ => true,
     };
-    let shown = place.find(['#', '?']).map_or_else(|| place.to_owned(), |end| format!("{}…", &place[..=end]));
+    let place = &Token::hide(place);
+    let shown = place.find(['#', '?']).map_or_else(|| place.to_string(), |end| format!("{}…", &place[..=end]));
     // Names can contain anything, but a host has no spaces.
     (is_typo && !host.is_empty() && !host.contains(char::is_whitespace)).then(|| format!("{scheme}://{shown}"))
 }
@@ -35,6 +38,7 @@ mod tests {
             ("WS:/den", "ws://den"),
             ("http:/10.0.0.1:8765/#token=a:/b", "http://10.0.0.1:8765/#…"),
             ("https:\\\\den", "https://den"),
+            ("ws:/den/token=secret", "ws://den/token=…"),
             ("ws:///den", "ws://den"),
         ] {
             assert_eq!(corrected(text).as_deref(), Some(address), "{text}");

@@ -12,6 +12,7 @@ use halloo::{Fingerprint, Identity, Token};
 use halloo_proto::name::is_blank;
 
 use crate::address_typo;
+use crate::hidden_tokens;
 use crate::not_found;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
@@ -325,7 +326,7 @@ fn parse_text(text: &str) -> Result<String, String> {
 pub(crate) fn parse() -> Arguments {
     let convert = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
     let arguments = command().try_get_matches().and_then(convert).and_then(check_values);
-    arguments.unwrap_or_else(|error| usage_tips::add(error, &command()).exit())
+    arguments.unwrap_or_else(|error| hidden_tokens::hide_in(usage_tips::add(error, &command())).exit())
 }
 
 /// Checks what clap cannot check, because it repeats invalid values, which may contain a token.

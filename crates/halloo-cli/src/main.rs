@@ -2,6 +2,7 @@
 
 mod address_typo;
 mod args;
+mod hidden_tokens;
 mod secret;
 mod setting_args;
 mod token_file;

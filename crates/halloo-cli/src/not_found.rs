@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use halloo::ServerInfo;
+use halloo::{ServerInfo, Token};
 use halloo_proto::name::key;
 use halloo_proto::text::escape;
 
@@ -36,7 +36,7 @@ pub(crate) fn report(
         ),
     };
     let Some(name) = name else { return no_answer };
-    let mut report = format!("no server is called \"{}\"", escape(name, 256));
+    let mut report = format!("no server is called \"{}\"", escape(&Token::hide(name), 256));
     if others.is_empty() {
         let _ = write!(report, "; {no_answer}");
         return report;

@@ -51,6 +51,61 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
     }
 }
 
+#[test]
+fn no_error_or_help_repeats_a_token() {
+    let secret = "sekrit-sekrit-sekrit";
+    let link = format!("http://192.168.1.5:8765/#token={secret}");
+    let (assigned, spaced) = (format!("--tls={secret}"), format!("http://a/#Token={secret} x&fp=1"));
+    let local = ["--local", "--timeout", "1ms"];
+    for arguments in [
+        &["serve", &link][..],
+        &[&link],
+        &["discover", &link],
+        &["discover", &spaced],
+        &["help", &link],
+        &["man", &link],
+        &["completions", &link],
+        &["connect", "den", &link],
+        &["connect", "den", secret],
+        &["serve", secret],
+        &[secret],
+        &["--port", &link],
+        &["--port", secret],
+        &["--bind", &link],
+        &["--color", &link],
+        &["connect", "--fingerprint", &link],
+        &["status", "--timeout", &link],
+        &["discover", "--discovery-port", secret],
+        &["discover", "--token", secret],
+        &[&assigned],
+        &["connect", &format!("http:///token={secret}")],
+        &["status", &format!("192.168.1.5:8765/#token={secret}!")],
+        &["status", &format!("192.168.1.5:8765/#tokn={secret}")],
+        &["status", &format!("http://{secret}@127.0.0.1:1")],
+        &[&["status", &format!("Den#Token={secret} x")][..], &local].concat(),
+        &[&["status", &format!("den?token={secret}&x=y")][..], &local].concat(),
+        &[&["connect", &format!("my den token={secret}")][..], &local].concat(),
+        &["--help"],
+        &["man"],
+        &["man", "connect"],
+        &["completions", "bash"],
+    ] {
+        let output = halloo(arguments).env("HALLOO_TOKEN", secret).stdin(Stdio::null()).output().unwrap();
+        let shown = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert!(!shown.contains("sekrit") && !shown.is_empty(), "{arguments:?}: {shown}");
+    }
+    // Other mistakes are shown as they are.
+    for (arguments, shown) in [
+        (&["--discovery-interval", "9000000000000000000s"][..], "'9000000000000000000s'"),
+        (&["--discovery-intervals", "5s"], "'--discovery-intervals'"),
+        (&["--bind", "192.168.111.1111"], "'192.168.111.1111'"),
+        (&["discover", &link], "'http://192.168.1.5:8765/#token=…'"),
+    ] {
+        let error = stderr(&run(arguments));
+        assert!(error.contains(shown), "{arguments:?}: {error}");
+    }
+}
+
 /// Binds ten consecutive ports.
 fn occupied_port_range() -> (u16, Vec<TcpListener>) {
     // Below the range that the system assigns, in which a busy machine has no ten consecutive free ports left.

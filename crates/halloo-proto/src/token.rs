@@ -87,6 +87,30 @@ impl Token {
         String::from_utf8_lossy(&decoded).into_owned().into()
     }
 
+    /// Returns `text` with `…` for what follows each `token=`, up to `&`: for errors that repeat an address.
+    ///
+    /// ```
+    /// use halloo_proto::token::Token;
+    ///
+    /// assert_eq!(Token::hide("den.local/#Token=my secret&fp=1"), "den.local/#Token=…&fp=1");
+    /// ```
+    pub fn hide(text: &str) -> Cow<'_, str> {
+        const KEY: &str = "token=";
+        // Positions are the same in both, since only ASCII letters change.
+        let lower = text.to_ascii_lowercase();
+        let Some(first) = lower.find(KEY) else { return text.into() };
+        let mut shown = String::new();
+        let (mut from, mut key) = (0, Some(first));
+        while let Some(at) = key {
+            let value = at + KEY.len();
+            let end = text[value..].find('&').map_or(text.len(), |length| value + length);
+            shown.extend([&text[from..value], "…"]);
+            (from, key) = (end, lower[end..].find(KEY).map(|at| end + at));
+        }
+        shown.push_str(&text[from..]);
+        shown.into()
+    }
+
     /// Returns whether `given` is this token. The time this takes reveals only whether the length was right.
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()

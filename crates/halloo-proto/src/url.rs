@@ -17,7 +17,7 @@ pub use error::UrlError;
 /// alone, which means `ws://`. The default port is 80 or 443 with a scheme, and 8765 without. A fragment, which RFC
 /// 6455 does not allow, may contain the token and the fingerprint of an invitation: `#token=…&fp=…`.
 ///
-/// The URL is displayed without its fragment and without the value of `token=` in its query, so that no token appears
+/// The URL is displayed without its fragment and without the value of `token=` in its query or path, so that no token appears
 /// in a log.
 ///
 /// ```
@@ -126,9 +126,7 @@ impl fmt::Display for Url {
             (Some(zone), Host::Ip(ip)) => write!(f, "{scheme}://[{ip}%25{zone}]:{}", self.port)?,
             _ => write!(f, "{scheme}://{}:{}", self.host, self.port)?,
         }
-        let Some((path, query)) = resource.split_once('?') else { return f.write_str(resource) };
-        let hidden = |pair: &str| if pair.starts_with("token=") { "token=…" } else { pair }.to_owned();
-        write!(f, "{path}?{}", query.split('&').map(hidden).collect::<Vec<_>>().join("&"))
+        f.write_str(&Token::hide(resource))
     }
 }
 

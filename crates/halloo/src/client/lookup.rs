@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use halloo_proto::text::escape;
+use halloo_proto::token::Token;
 
 use super::identity::Identity;
 use super::resolve::resolve;
@@ -129,12 +130,12 @@ fn not_found(name: &str, others: &[ServerInfo]) -> String {
     let names: Vec<String> =
         others.iter().filter(|other| !other.name.is_empty()).take(5).map(|other| format!("`{}`", other.name)).collect();
     let found = if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) };
-    format!("no server named `{}` was found{found}", escape(name, MAX_SHOWN_BYTES))
+    format!("no server named `{}` was found{found}", escape(&Token::hide(name), MAX_SHOWN_BYTES))
 }
 
 fn ambiguous(name: &str, servers: &[ServerInfo]) -> String {
     let servers: Vec<String> = servers.iter().map(|server| format!("{} (id {})", server.url, server.id)).collect();
-    let (count, name) = (servers.len(), escape(name, MAX_SHOWN_BYTES));
+    let (count, name) = (servers.len(), escape(&Token::hide(name), MAX_SHOWN_BYTES));
     format!("{count} servers are named `{name}`: {}; use an id or an address instead of the name", servers.join(", "))
 }
 

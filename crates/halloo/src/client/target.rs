@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use halloo_proto::text::escape;
+use halloo_proto::token::Token;
 use halloo_proto::url::{Host, Url, UrlError};
 
 use crate::ServerInfo;
@@ -96,9 +97,15 @@ impl From<&ServerInfo> for Target {
     }
 }
 
-/// Returns an address for a log, without the part that may contain a token.
+/// Returns an address for a log, without the parts that may contain a token or a password.
 pub(super) fn without_secrets(address: &str) -> String {
-    escape(address.split(['#', '?']).next().unwrap_or_default(), 200)
+    let shown = address.split(['#', '?']).next().unwrap_or_default();
+    let start = shown.find("://").map_or(0, |scheme| scheme + 3);
+    let (scheme, rest) = shown.split_at(start);
+    let end = rest.find('/').unwrap_or(rest.len());
+    let user = rest[..end].rfind('@');
+    let shown = user.map_or_else(|| shown.to_owned(), |at| format!("{scheme}…{}", &rest[at..]));
+    escape(&Token::hide(&shown), 200)
 }
 
 /// What a text means as a target.
@@ -155,7 +162,8 @@ fn authority(text: &str) -> &str {
 
 /// Returns whether the text contains what an invitation does, which is not shown as a name would be.
 fn has_secret(text: &str) -> bool {
-    ["#token=", "&token=", "#fp="].iter().any(|key| text.contains(key))
+    let text = text.to_ascii_lowercase();
+    ["#token=", "&token=", "?token=", "#fp="].iter().any(|key| text.contains(key))
 }
 
 #[cfg(test)]
@@ -183,8 +191,16 @@ mod tests {
         ] {
             assert_eq!(Target::from(address).as_name(), None, "{address}");
         }
-        for invalid in ["ftp://a", "ws://a b", "ws://v2.0:0", "10.0.0.1:99999", "[::1]:x", "den.local#token=short", " "]
-        {
+        for invalid in [
+            "ftp://a",
+            "ws://a b",
+            "ws://v2.0:0",
+            "10.0.0.1:99999",
+            "[::1]:x",
+            "den.local#token=short",
+            "Den#Token=short",
+            " ",
+        ] {
             assert_eq!(Target::from(invalid).as_name(), None, "{invalid}");
             assert!(matches!(Reading::of(invalid), Reading::Invalid(_)), "{invalid}");
         }
@@ -220,13 +236,22 @@ mod tests {
         for text in ["Dr.No", "den.local", "Anna:5", "a:80/room", "game.example.org:8765"] {
             assert!(matches!(Reading::of(text), Reading::AddressOrName(_)), "{text}");
         }
-        for text in ["ws://den.local", "localhost", "10.0.0.1", "::1", "den.local#token=secret-secret-secret"] {
+        for text in
+            ["ws://den.local", "localhost", "10.0.0.1", "::1", "den.local#token=secret-secret-secret", "den?token=x"]
+        {
             assert!(matches!(Reading::of(text), Reading::Address(_)), "{text}");
         }
     }
 
     #[test]
     fn debug_output_contains_no_token() {
-        assert_eq!(format!("{:?}", Target::from("ws://a/#token=secret")), r#"Target("ws://a/")"#);
+        for (address, shown) in [
+            ("ws://a/#token=secret", "ws://a/"),
+            ("ws://secret@a/b@c", "ws://…@a/b@c"),
+            ("user:secret@a:80", "…@a:80"),
+            ("a:80/token=secret", "a:80/token=…"),
+        ] {
+            assert_eq!(format!("{:?}", Target::from(address)), format!("Target({shown:?})"));
+        }
     }
 }
