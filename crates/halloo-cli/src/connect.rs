@@ -187,7 +187,7 @@ fn handle(client: &Client, line: &str) -> Result<(), String> {
     if line.trim().is_empty() {
         return Ok(());
     }
-    match serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))? {
+    match json::parse(line)? {
         Command::Send { text, binary } => json::check_delivery(client.send(json::message(text, binary)?)),
         Command::Close { code, reason } => {
             client.close(json::close_code(code)?, &reason.unwrap_or_default());

@@ -8,9 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use halloo::{ClientId, CloseCode, Delivery, Event, Message, Meta, Server, Stopped};
 use halloo_proto::text::is_harmful;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::usage_tips::MAX_EDITS;
 
 /// A command, read from one line.
 #[derive(Debug, Deserialize)]
@@ -32,14 +34,34 @@ enum Command {
         code: Option<u16>,
         reason: Option<String>,
     },
-    BroadcastNow,
-    StopDiscovery,
-    StartDiscovery,
+    // Empty structs rather than units, which would accept further fields.
+    BroadcastNow {},
+    StopDiscovery {},
+    StartDiscovery {},
     SetMeta {
         meta: Meta,
     },
-    Status,
-    Stop,
+    Status {},
+    Stop {},
+}
+
+/// Parses a command.
+///
+/// # Errors
+/// A text that names what is wrong, and the field or command that was probably meant.
+pub(crate) fn parse<C: DeserializeOwned>(line: &str) -> Result<C, String> {
+    serde_json::from_str(line).map_err(|error| format!("not a command: {}", with_nearest(error.to_string())))
+}
+
+/// Adds the known name that is nearest to an unknown one. Both are in backticks: "unknown field `txt`, expected `text`".
+fn with_nearest(error: String) -> String {
+    let names: Vec<&str> = error.split('`').skip(1).step_by(2).collect();
+    let Some((given, known)) = names.split_first().filter(|_| error.starts_with("unknown ")) else { return error };
+    let rated = known.iter().map(|name| (strsim::damerau_levenshtein(given, name), name));
+    match rated.min().filter(|(edits, _)| *edits <= MAX_EDITS) {
+        Some((_, nearest)) => format!("{error}; did you mean `{nearest}`?"),
+        None => error,
+    }
 }
 
 /// Returns an object as one line. Characters that could control a terminal are written as `\u` escapes, which parse to
@@ -129,8 +151,7 @@ pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(),
     if line.trim().is_empty() {
         return Ok(());
     }
-    let command = serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))?;
-    match command {
+    match parse(line)? {
         Command::SendToAll { text, binary } => check_delivery(server.send_to_all(message(text, binary)?)),
         Command::Send { client, text, binary } => check_delivery(server.send(client, message(text, binary)?)),
         Command::Disconnect { client, code, reason } => {
@@ -138,15 +159,15 @@ pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(),
             let reason = reason.unwrap_or_default();
             server.disconnect(client, code, &reason).map(drop).map_err(|error| error.to_string())
         }
-        Command::BroadcastNow => {
+        Command::BroadcastNow {} => {
             server.broadcast_now();
             Ok(())
         }
-        Command::StopDiscovery => {
+        Command::StopDiscovery {} => {
             server.stop_service_discovery();
             Ok(())
         }
-        Command::StartDiscovery => {
+        Command::StartDiscovery {} => {
             server.start_service_discovery();
             Ok(())
         }
@@ -154,7 +175,7 @@ pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(),
             server.set_meta(meta);
             Ok(())
         }
-        Command::Status => {
+        Command::Status {} => {
             let mut status = json!({"event": "status"});
             if let (Some(object), Ok(Value::Object(keys))) =
                 (status.as_object_mut(), serde_json::to_value(server.status()))
@@ -163,7 +184,7 @@ pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(),
             }
             emit(output, &status).map_err(|error| error.to_string())
         }
-        Command::Stop => {
+        Command::Stop {} => {
             server.stop();
             Ok(())
         }

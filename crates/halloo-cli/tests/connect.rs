@@ -74,6 +74,9 @@ fn json_mode_executes_commands_and_reports_events_across_a_restart() {
         (r#"{"cmd":"send"}"#, "either"),
         (r#"{"cmd":"close","code":1006}"#, "1006"),
         (r#"{"cmd":"leave"}"#, "leave"),
+        (r#"{"cmd":"close","x":1}"#, "unknown field `x`"),
+        (r#"{"cmd":"send","text":"x","client":1}"#, "unknown field `client`"),
+        (r#"{"cmd":"send","tex":"x"}"#, "did you mean `text`?"),
     ] {
         client.write_line(invalid);
         let error = client.next_of("error");
