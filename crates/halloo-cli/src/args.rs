@@ -14,6 +14,7 @@ use halloo_proto::name::is_blank;
 use crate::address_typo;
 use crate::hidden_tokens;
 use crate::not_found;
+use crate::output;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
 use crate::token_file;
@@ -312,7 +313,7 @@ impl SearchArgs {
     pub(crate) fn report_not_found(&self, name: Option<&str>, others: &[halloo::ServerInfo]) -> String {
         let without_network = !self.local && !halloo::has_network();
         let report = not_found::report(name, others, self.discovery_port, self.app.as_deref(), without_network);
-        eprintln!("halloo: {report}");
+        output::report(&report);
         report
     }
 }

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let advice = advice::for_error(&error).map_or_else(String::new, |advice| format!("; {advice}"));
-            eprintln!("halloo: {error:#}{advice}");
+            output::report(&format!("{error:#}{advice}"));
             match error.downcast_ref::<halloo::StartError>() {
                 Some(halloo::StartError::Bind { .. }) => ExitCode::from(3),
                 _ => ExitCode::FAILURE,

@@ -245,6 +245,11 @@ impl Inner {
     }
 }
 
+/// Writes a message of the program to standard error. If that fails, there is no place left to report it.
+pub(crate) fn report(text: &str) {
+    let _ = writeln!(io::stderr(), "halloo: {text}");
+}
+
 /// Applies `--color` to everything that is printed from now on.
 pub(crate) fn choose_colours(choice: clap::ColorChoice) {
     let choice = match choice {

@@ -67,3 +67,47 @@ fn full_disk_loses_lines_but_does_not_stop_the_server() {
     let end = "halloo: 3 lines of standard output were lost because the disk is full\n";
     assert!(log.ends_with(end), "{log}");
 }
+
+/// Runs the program with a standard error of each kind that cannot be written to, and one that can.
+fn exit_codes(arguments: &[&str], input: &str) -> Vec<Option<i32>> {
+    let program = env!("CARGO_BIN_EXE_halloo");
+    let redirections = ["2>/dev/null", "2>/dev/full", "2>&-", "2>&1 >/dev/null | true"];
+    let run = |redirection: &str| {
+        // The exit code of a pipe is that of its last command, so it goes through a file descriptor of its own.
+        let script = format!("{{ {{ \"$0\" \"$@\"; echo $? >&3; }} {redirection} >/dev/null; }} 3>&1");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, program]).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        stdout(&child.wait_with_output().unwrap()).trim().parse().ok()
+    };
+    redirections.into_iter().map(run).collect()
+}
+
+#[test]
+fn a_standard_error_that_cannot_be_written_to_changes_no_exit_code() {
+    let search = ["--local", "--no-mdns", "--discovery-port", "1", "--timeout", "1ms"];
+    let serve = [&LOCAL_SERVER[..], &["-vv"]].concat();
+    for (arguments, input, code) in [
+        (&[&["discover"][..], &search].concat()[..], "", 4),
+        (&[&["status", "den"][..], &search].concat(), "", 4),
+        (&["connect", "ws://127.0.0.1:1", "--once"], "", 1),
+        (&["status", "127.0.0.1:1"], "", 1),
+        (&["--bind", "198.51.100.7", "--no-discovery"], "", 3),
+        (&["--nonsense"], "", 2),
+        (&["completions", "bash"], "", 0),
+        (&serve, "nonsense\n{\"cmd\":\"stop\"}\n", 0),
+    ] {
+        assert_eq!(exit_codes(arguments, input), [Some(code); 4], "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_standard_output_that_cannot_be_written_to_is_an_error() {
+    for arguments in [&["completions", "bash"][..], &["man"], &["man", "serve"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = halloo(arguments).stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let error = stderr(&output);
+        assert!(output.status.code() == Some(1) && error.contains("No space left"), "{arguments:?}: {error}");
+    }
+}
