@@ -111,7 +111,7 @@ impl Announcer {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         let share = (self.random % 1001) as u32;
-        self.interval * 95 / 100 + self.interval / 10 * share / 1000
+        (self.interval / 10_000).saturating_mul(9500 + share)
     }
 }
 
@@ -152,6 +152,13 @@ mod tests {
         assert!(gaps.iter().any(|gap| *gap < 1950) && gaps.iter().any(|gap| *gap > 2050), "no jitter");
         let mean = gaps.iter().sum::<u64>() / gaps.len() as u64;
         assert!((1990..=2010).contains(&mean), "mean {mean}");
+    }
+
+    #[test]
+    fn after_the_longest_interval_no_beacon_follows_the_burst() {
+        let mut announcer = Announcer::new(true, Duration::MAX, 1);
+        assert_eq!(run(&mut announcer, 0, 3_600_000), [0, 100, 500]);
+        assert_eq!(announcer.poll_timeout(), Some(Time::NEVER));
     }
 
     #[test]

@@ -376,7 +376,7 @@ impl Connection {
 
     /// Returns the silence after which a peer is dropped with [`DropReason::Silent`].
     pub fn silence_limit(config: &ConnectionConfig) -> Duration {
-        config.heartbeat * MAX_SILENT_HEARTBEATS
+        config.heartbeat.saturating_mul(MAX_SILENT_HEARTBEATS)
     }
 
     fn drain(&mut self, config: &ConnectionConfig, now: Time) {

@@ -48,6 +48,9 @@ pub const MAX_CLOSE_FLUSH: Duration = Duration::from_secs(60);
 /// The time to respond to a close frame when a server or client stops: the application waits for it, and a live peer responds within milliseconds.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The longest wait for the network that is asked of the system, which refuses years on some platforms.
+pub const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+
 /// Read budget: bytes read from one connection in a turn before the others are served.
 pub const TURN_BYTES: usize = 64 * 1024;
 /// Read budget: messages of one connection handled in a turn. 64 KiB of the smallest messages would be 9,000, and would

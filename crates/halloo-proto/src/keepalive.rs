@@ -115,7 +115,7 @@ impl Keepalive {
         }
         let alive = self.last_alive.max(pauses.since());
         let in_transit_until = Time::from_micros(u64::from(self.in_transit_until) * TICK);
-        let dead_at = alive.max(in_transit_until) + interval * MAX_SILENT_HEARTBEATS;
+        let dead_at = alive.max(in_transit_until) + interval.saturating_mul(MAX_SILENT_HEARTBEATS);
         let is_pinged = self.is_waiting() && self.last_sent >= alive;
         if now >= dead_at {
             KeepaliveAction::Dead
@@ -155,6 +155,14 @@ mod tests {
         assert_eq!(poll(&mut keepalive, at(105)), KeepaliveAction::Wait(at(115)));
         assert_eq!(poll(&mut keepalive, at(114)), KeepaliveAction::Wait(at(115)));
         assert_eq!(poll(&mut keepalive, at(115)), KeepaliveAction::Dead);
+    }
+
+    #[test]
+    fn the_longest_interval_means_never() {
+        let keepalive = Keepalive::new(at(100));
+        for role in [Role::Client, Role::Server] {
+            assert_eq!(keepalive.poll_timeout(role, Duration::MAX, &at(1_000_000).into(), false), Time::NEVER);
+        }
     }
 
     #[test]

@@ -37,7 +37,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
-use halloo_proto::defaults::STOP_TIMEOUT;
+use halloo_proto::defaults::{MAX_WAIT, STOP_TIMEOUT};
 use halloo_proto::name::is_blank;
 use mio::{Events, Poll, Token};
 
@@ -249,7 +249,7 @@ impl Reactor {
         let discovery = self.discovery.next_timeout().filter(|_| self.stopping.is_none());
         let deadlines = [self.connections.egress.timers.next(), discovery, self.listener.poll_timeout(), self.stopping];
         let next = deadlines.into_iter().flatten().min()?;
-        Some(next - (Time::ZERO + self.epoch.elapsed()) + TIMEOUT_SLACK)
+        Some((next - (Time::ZERO + self.epoch.elapsed())).min(MAX_WAIT) + TIMEOUT_SLACK)
     }
 
     /// Handles the commands of other threads, with `commands` empty before and after.

@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use halloo::{Config, Event, LeaveReason, Server};
-use halloo_test_support::{connect_peer, connect_tcp, http_get, loopback, read_status};
+use halloo::{Client, ClientConfig, Config, Event, LeaveReason, Search, Server};
+use halloo_test_support::{connect_peer, connect_tcp, http_get, loopback, read_status, unused_discovery_port};
 
 fn start_server(change: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::local();
@@ -69,4 +69,43 @@ fn the_size_of_all_outboxes_together_is_limited() {
         }
     };
     assert_eq!(reason, LeaveReason::TooSlow);
+}
+
+/// One that no clock can represent, and one that a clock of seconds can.
+const LONG_TIMES: [Duration; 2] = [Duration::MAX, Duration::from_secs(9_000_000_000_000_000_000)];
+
+#[test]
+fn the_longest_times_mean_never() {
+    for long in LONG_TIMES {
+        let server = start_server(|config| {
+            (config.discovery, config.discovery_port) = (true, unused_discovery_port());
+            (config.discovery_interval, config.heartbeat) = (long, long);
+            (config.write_timeout, config.close_timeout, config.handshakes.timeout) = (long, long, long);
+            config.messages.stall_timeout = long;
+        });
+        let mut search = Search::default();
+        (search.timeout, search.first) = (long, true);
+        (search.browser.local, search.browser.discovery_port) = (true, server.discovery_port());
+        let mut config = ClientConfig::new(&search.find(server.id()).unwrap()[0]);
+        (config.heartbeat, config.retry_limit.max_elapsed) = (long, Some(long));
+        (config.messages.stall_timeout, config.search) = (long, search);
+        let client = Client::start(config).unwrap();
+        assert!(client.wait_connected(long) && client.wait_room(long));
+        client.send("x").unwrap();
+        let id = loop {
+            match server.wait_event(long).unwrap() {
+                Event::MessageReceived { client, .. } => break client,
+                event => assert!(!matches!(event, Event::ServerFailed { .. }), "{event:?}"),
+            }
+        };
+        server.send(id, "y").unwrap();
+        assert!(server.wait_drained(id, long));
+        assert!(client.wait_event(long).is_some());
+        client.stop();
+        while !matches!(server.wait_event(long), Some(Event::ClientLeft { .. })) {}
+        server.stop();
+        while let Some(event) = server.wait_event(long) {
+            assert!(!matches!(event, Event::ServerFailed { .. }), "{event:?}");
+        }
+    }
 }

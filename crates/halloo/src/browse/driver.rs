@@ -12,6 +12,7 @@ use halloo_proto::Time;
 #[cfg(feature = "mdns")]
 use halloo_proto::access::AccessRules;
 use halloo_proto::browser::{Browser as Core, Change, MAX_CHECKS, MAX_SERVERS, Probe};
+use halloo_proto::defaults::MAX_WAIT;
 use halloo_proto::name::is_blank;
 use mio::{Events, Poll, Token, Waker};
 
@@ -220,7 +221,7 @@ impl Driver {
     fn timeout(&self) -> Duration {
         let next = self.shared.core().poll_timeout() - self.shared.now();
         let checks = self.checks.iter().map(|check| check.deadline.saturating_duration_since(Instant::now()));
-        checks.fold(next, Duration::min)
+        checks.fold(next.min(MAX_WAIT), Duration::min)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use halloo_proto::Time;
 use halloo_proto::close::CloseCode;
 use halloo_proto::connection::ConnectionConfig;
-use halloo_proto::defaults::{CLOSE_TIMEOUT, STOP_TIMEOUT, TURN_BYTES, WRITE_TIMEOUT};
+use halloo_proto::defaults::{CLOSE_TIMEOUT, MAX_WAIT, STOP_TIMEOUT, TURN_BYTES, WRITE_TIMEOUT};
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Role};
 use halloo_proto::read_pauses::ReadPauses;
 use halloo_proto::reconnect::is_final_code;
@@ -132,7 +132,7 @@ impl Driver {
         };
         let next = next.into_iter().chain(self.stopping).min()?;
         // Slightly later than due, so that the deadline has passed by then.
-        Some(next - (Time::ZERO + self.epoch.elapsed()) + Duration::from_micros(500))
+        Some((next - (Time::ZERO + self.epoch.elapsed())).min(MAX_WAIT) + Duration::from_micros(500))
     }
 
     fn turn(&mut self, ready: &Events) -> Result<(), End> {
