@@ -3,8 +3,10 @@
 use std::io::{IsTerminal, Write};
 
 use halloo::{Diagnosis, Severity};
+use halloo_proto::text::escape;
 use unicode_width::UnicodeWidthStr;
 
+use crate::json;
 use crate::output::terminal_size;
 
 /// Columns before the text of a finding.
@@ -15,12 +17,12 @@ const DEFAULT_COLUMNS: usize = 80;
 const MIN_TEXT_COLUMNS: usize = 20;
 
 /// Prints the findings. Returns whether no check failed.
-pub(crate) fn run(json: bool) -> anyhow::Result<bool> {
+pub(crate) fn run(in_json: bool) -> anyhow::Result<bool> {
     let diagnosis = halloo::diagnose();
     // Strips colours unless they are enabled.
     let mut out = anstream::stdout();
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&diagnosis)?)?;
+    if in_json {
+        writeln!(out, "{}", json::escape(serde_json::to_string(&diagnosis)?))?;
     } else {
         out.write_all(report(&diagnosis, columns()).as_bytes())?;
     }
@@ -68,6 +70,7 @@ fn paragraph(start: &str, indent: usize, text: &str, columns: Option<usize>) -> 
     let (mut lines, mut column) = (start.to_owned(), indent);
     let mut is_start = true;
     for word in text.split_whitespace() {
+        let word = escape(word, usize::MAX);
         let width = word.width();
         if !is_start && width >= limit.saturating_sub(column) {
             lines += &format!("\n{:indent$}", "");
@@ -77,7 +80,7 @@ fn paragraph(start: &str, indent: usize, text: &str, columns: Option<usize>) -> 
             lines.push(' ');
             column += 1;
         }
-        lines += word;
+        lines += &word;
         column += width;
         is_start = false;
     }

@@ -64,26 +64,30 @@ fn with_nearest(error: String) -> String {
     }
 }
 
-/// Returns an object as one line. Characters that could control a terminal are written as `\u` escapes, which parse to
-/// the same text.
+/// Returns an object as one line, escaped by [`escape`].
 pub(crate) fn line(value: &Value) -> String {
-    let plain = format!("{value}\n");
-    let content = plain.trim_end_matches('\n');
-    if !content.contains(is_harmful) {
-        return plain;
+    escape(format!("{value}\n"))
+}
+
+/// Returns JSON in which the characters that could control a terminal are written as `\u` escapes, which parse to the same
+/// text. The line feeds between its parts stay.
+pub(crate) fn escape(json: String) -> String {
+    let must_escape = |character| is_harmful(character) && character != '\n';
+    if !json.contains(must_escape) {
+        return json;
     }
-    let mut line = String::new();
-    for character in content.chars() {
-        if is_harmful(character) {
+    let mut escaped = String::new();
+    for character in json.chars() {
+        if must_escape(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing to a string cannot fail.
-                let _ = write!(line, "\\u{unit:04x}");
+                let _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
-            line.push(character);
+            escaped.push(character);
         }
     }
-    line + "\n"
+    escaped
 }
 
 /// Writes one object and flushes it.

@@ -9,11 +9,14 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
+use halloo_proto::text::escape;
 
 use crate::screen::{self, Size};
 
 /// Bytes of data that are buffered before they are written.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes of the longest line of a report; longer ones are truncated.
+const MAX_REPORT_LINE_BYTES: usize = 4096;
 
 /// Standard output and standard error.
 pub(crate) struct Output {
@@ -245,9 +248,11 @@ impl Inner {
     }
 }
 
-/// Writes a message of the program to standard error. If that fails, there is no place left to report it.
+/// Writes a message of the program to standard error, with each line escaped, since it may contain text from the network.
+/// If that fails, there is no place left to report it.
 pub(crate) fn report(text: &str) {
-    let _ = writeln!(io::stderr(), "halloo: {text}");
+    let lines: Vec<String> = text.split('\n').map(|line| escape(line, MAX_REPORT_LINE_BYTES)).collect();
+    let _ = writeln!(io::stderr(), "halloo: {}", lines.join("\n"));
 }
 
 /// Applies `--color` to everything that is printed from now on.

@@ -5,7 +5,7 @@ use std::io::Write;
 use halloo::{ClientConfig, Search, SettingNames, Target};
 
 use crate::args::StatusArgs;
-use crate::named;
+use crate::{json, named};
 
 /// Prints the status of a server, and returns whether it was found.
 pub(crate) fn run(arguments: &StatusArgs) -> anyhow::Result<bool> {
@@ -36,10 +36,7 @@ fn print(target: Target, search: Search, arguments: &StatusArgs) -> anyhow::Resu
     config.setting_names = SettingNames::CommandLine;
     config.token = arguments.credentials.token()?;
     config.fingerprint = arguments.credentials.fingerprint;
-    println(&serde_json::to_string_pretty(&halloo::status_of(&config)?)?)?;
+    let status = serde_json::to_string_pretty(&halloo::status_of(&config)?)?;
+    writeln!(std::io::stdout(), "{}", json::escape(status))?;
     Ok(())
-}
-
-fn println(text: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{}", text.trim_end())
 }

@@ -4,9 +4,13 @@
 
 mod common;
 
-use common::JsonServer;
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use common::{JsonServer, KilledOnDrop, halloo, run};
 use halloo_proto::text::is_harmful;
-use halloo_test_support::exchange;
+use halloo_test_support::{MockServer, broadcast, exchange, read_head, unused_discovery_port, wait_until};
+use serde_json::json;
 use tungstenite::protocol::CloseFrame;
 
 /// Ends a line, writes a forged one, reverses the direction of text, and colours the terminal, each in several ways.
@@ -45,4 +49,88 @@ fn log_has_no_control_characters_or_forged_lines_from_the_network() {
     assert!(!log.contains("in-query"), "{log}");
     // The forged line appears only as a part of a real one.
     assert!(!log.lines().any(|line| line.starts_with("12:00:00 error")), "{log}");
+}
+
+#[track_caller]
+fn expect_harmless(command: &[&str], output: &Output) {
+    for bytes in [&output.stdout, &output.stderr] {
+        let text = std::str::from_utf8(bytes).unwrap();
+        assert!(!text.contains(|character| is_harmful(character) && character != '\n'), "{command:?}: {text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("12:00:00 error")), "{command:?}: {text}");
+    }
+}
+
+/// A status with hostile strings, in which the control characters that JSON forbids are escaped.
+fn hostile_status() -> String {
+    let status = json!({
+        "server_running": true, "server_port": 1, "connected_clients": 0, "discovery_enabled": true,
+        "discovery_active": true, "local_ip": HARM, "halloo": {"name": HARM, "version": HARM},
+    });
+    status.to_string()
+}
+
+#[test]
+fn hostile_server_cannot_write_to_the_terminal() {
+    let inline: String = HARM.chars().filter(|&c| !c.is_ascii_control()).collect();
+    let responses = [
+        format!("HTTP/1.1 200 OK\r\n\r\n{}", hostile_status()),
+        format!("HTTP/1.1 200 OK\r\n\r\n{{}}{HARM}"),
+        format!("HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\nrefused{HARM}"),
+        format!("HTTP/1.1 401 {inline}\r\nWWW-Authenticate: {inline}\r\n\r\n{HARM}"),
+        format!("HTTP/1.1 302 {inline}\r\nLocation: http://a/{inline}\r\n\r\n"),
+        format!("HTTP/1.1 503 {inline}\r\n\r\n"),
+        format!("HTTP/1.1 101 {inline}\r\nUpgrade: {inline}\r\n{inline}: {inline}\r\n\r\n"),
+        HARM.to_owned(),
+    ];
+    for response in responses {
+        for arguments in [&["status"][..], &["connect", "--once"], &["connect", "--once", "--json"]] {
+            let response = response.clone();
+            let server = MockServer::raw(move |mut stream| {
+                read_head(&mut stream);
+                stream.write_all(response.as_bytes()).unwrap();
+            });
+            let command = [arguments, &[&server.url]].concat();
+            expect_harmless(&command, &run(&command));
+            server.join();
+        }
+    }
+    for arguments in [&["connect", "--once", "--stay"][..], &["connect", "--once", "--stay", "--json"]] {
+        let server = MockServer::websocket(|mut peer| {
+            peer.close(Some(CloseFrame { code: 4000.into(), reason: format!("in-close{HARM}").into() })).unwrap();
+            while peer.read().is_ok() {}
+        });
+        let command = [arguments, &[&server.url]].concat();
+        let output = run(&command);
+        expect_harmless(&command, &output);
+        assert!(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).contains("in-close"), "{command:?}");
+        server.join();
+    }
+}
+
+#[test]
+fn hostile_announcement_cannot_write_to_the_terminal() {
+    let port = unused_discovery_port();
+    let beacon = json!({
+        "service": "websocket_server", "ip": HARM, "port": 1, "timestamp": 1, "v": 2, "id": "abababababababab",
+        "name": format!("named{HARM}"), "ttl": 9,
+    });
+    let search = ["--local", "--discovery-port", &port.to_string()];
+    for arguments in
+        [&["discover", "--first"][..], &["discover", "--first", "--json"], &["status", "nam", "--timeout", "500ms"]]
+    {
+        let command = [arguments, &search].concat();
+        let child = halloo(&command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child = KilledOnDrop(child.unwrap());
+        wait_until(|| {
+            broadcast(beacon.to_string().as_bytes(), port);
+            child.0.try_wait().unwrap().is_some()
+        });
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        std::io::Read::read_to_end(child.0.stdout.as_mut().unwrap(), &mut stdout).unwrap();
+        std::io::Read::read_to_end(child.0.stderr.as_mut().unwrap(), &mut stderr).unwrap();
+        let output = Output { status: child.0.wait().unwrap(), stdout, stderr };
+        expect_harmless(&command, &output);
+        let shown = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(shown.contains("named"), "{command:?}: {shown}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::credential::Credential;
 use crate::headers;
 use crate::proof::{Challenge, ID_HEADER, PROOF_HEADER};
 use crate::text::escape;
+use crate::token::Token;
 use crate::upgrade::accept_key;
 use crate::url::Url;
 
@@ -207,7 +208,7 @@ fn refusal(status: u16, phrase: &str, fields: &[Header<'_>], body: &[u8], more: 
 
 /// Returns what to do about a redirect (RFC 9110 section 10.2.2).
 fn describe_redirect(location: &str) -> String {
-    let location = escape(location, MAX_REFUSAL_BYTES);
+    let location = escape(&Token::hide(location), MAX_REFUSAL_BYTES);
     let is_path = !location.starts_with("//") && !location.contains("://");
     let place = if is_path { "path on the same server" } else { "address" };
     format!("; the server redirects to {location}, so connect to that {place} if you trust it")

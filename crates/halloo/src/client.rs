@@ -27,6 +27,7 @@ mod identity;
 mod mask_keys;
 
 mod status;
+mod timed_socket;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

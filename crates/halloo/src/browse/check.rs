@@ -142,7 +142,25 @@ fn body(bytes: &[u8], ended: bool) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::body;
+    use std::net::TcpListener;
+
+    use mio::Poll;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_sends_a_byte_at_a_time_is_given_up_at_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (poll, now) = (Poll::new().unwrap(), Instant::now());
+        let mut check = Check::start(listener.local_addr().unwrap(), poll.registry(), Token(0), now).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        for (byte, millis) in b"HTTP/1.1 200 OK\r\n\r\n{".iter().zip((0..2000).step_by(80)) {
+            server.write_all(&[*byte]).unwrap();
+            assert_eq!(check.advance(now + Duration::from_millis(millis)), None);
+        }
+        server.write_all(b" ").unwrap();
+        assert_eq!(check.advance(now + CHECK_TIMEOUT), Some(CheckOutcome::Unexpected));
+    }
 
     #[test]
     fn body_is_returned_only_when_complete() {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use halloo_proto::credential::Credential;
 use halloo_proto::proof::{Challenge, PROOF_HEADER};
@@ -16,17 +16,20 @@ use super::config::ClientConfig;
 use super::dial::unreachable;
 use super::failure::{Failure, Progress};
 use super::route::Route;
+use super::timed_socket::{RequestTimeouts, TimedSocket};
 use crate::tls::Connector;
 use crate::{Status, StatusError};
 
-/// Limit for each step: a server on the local network answers in milliseconds.
-const STEP_TIMEOUT: Duration = Duration::from_secs(3);
+/// A server on the local network answers in milliseconds, and the status of ten thousand clients takes a few seconds over
+/// bad Wi-Fi.
+const TIMEOUTS: RequestTimeouts = RequestTimeouts { step: Duration::from_secs(3), total: Duration::from_secs(10) };
 /// Bytes of a response that are read at most: ten thousand clients take a tenth of it.
 const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
 /// Maximum number of headers in a response; that of a server has a tenth of it.
 const MAX_HEADERS: usize = 64;
 
-/// Returns the status of the server that `config` is for. Blocks for a few seconds at most.
+/// Returns the status of the server that `config` is for. Blocks for ten seconds at most for each address of the
+/// server, after the search for a server that is given by its name.
 ///
 /// ```
 /// use halloo::{ClientConfig, Config, Server, status_of};
@@ -40,6 +43,10 @@ const MAX_HEADERS: usize = 64;
 /// # Errors
 /// [`StatusError`] when the server cannot be reached or refuses, or when what answers is no halloo server.
 pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
+    status_within(config, TIMEOUTS)
+}
+
+fn status_within(config: &ClientConfig, timeouts: RequestTimeouts) -> Result<Status, StatusError> {
     let mut route = Route::new(config)?;
     let mut addresses = route.known.clone();
     if addresses.is_empty() {
@@ -51,7 +58,7 @@ pub fn status_of(config: &ClientConfig) -> Result<Status, StatusError> {
     let mut failure = None;
     for addr in addresses {
         authentication.begin();
-        match ask(config, &route, &mut authentication, addr) {
+        match ask(config, &route, &mut authentication, addr, timeouts) {
             Ok(status) => return Ok(status),
             Err(error) => {
                 let is_final = error.status.is_some_and(is_final_status);
@@ -78,13 +85,16 @@ fn ask(
     route: &Route,
     authentication: &mut Authentication,
     addr: SocketAddr,
+    timeouts: RequestTimeouts,
 ) -> Result<Status, Failure> {
     let url = route.url(addr);
+    let deadline = Instant::now() + timeouts.total;
     loop {
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|error| Failure::from(format!("cannot get random numbers: {error}")))?;
         let credential = authentication.credential(addr, url.is_secure(), route.challenge(), nonce);
-        let response = request(config, route, &url, addr, credential.as_ref())?;
+        let socket = TimedSocket::connect(addr, timeouts.step, deadline).map_err(|error| unreachable(addr, error))?;
+        let response = request(config, route, &url, socket, credential.as_ref())?;
         let StatusResponse { status, body, challenge, proof } =
             StatusResponse::parse(&response).ok_or_else(|| foreign(addr))?;
         if status == 401 && authentication.handle_unauthorized(addr, credential.as_ref(), challenge) {
@@ -109,16 +119,11 @@ fn request(
     config: &ClientConfig,
     route: &Route,
     url: &Url,
-    addr: SocketAddr,
+    socket: TimedSocket,
     credential: Option<&Credential>,
 ) -> Result<Vec<u8>, Failure> {
     let failed = |reason: String| Failure::new(Progress::Connected, reason);
     let lost = |error: io::Error| failed(format!("cannot read the status of {url}: {error}"));
-    let socket = TcpStream::connect_timeout(&addr, STEP_TIMEOUT).map_err(|error| unreachable(addr, error))?;
-    socket
-        .set_read_timeout(Some(STEP_TIMEOUT))
-        .and_then(|()| socket.set_write_timeout(Some(STEP_TIMEOUT)))
-        .map_err(lost)?;
     let authorization = credential.and_then(Credential::authorization);
     let authorization = authorization.map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
     let host = url.authority();
@@ -164,9 +169,56 @@ impl StatusResponse<'_> {
     }
 }
 
-fn request_plain(mut socket: TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
+fn request_plain(mut socket: TimedSocket, request: &[u8]) -> io::Result<Vec<u8>> {
     socket.write_all(request)?;
     let mut response = Vec::new();
     socket.take(MAX_RESPONSE).read_to_end(&mut response)?;
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::thread::JoinHandle;
+
+    use super::*;
+
+    const TIMEOUTS: RequestTimeouts =
+        RequestTimeouts { step: Duration::from_secs(20), total: Duration::from_millis(300) };
+
+    /// Starts a server that sends `start` and then a byte every few milliseconds, until the client leaves.
+    fn start_trickling_server(start: &'static [u8]) -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let serve = move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+            stream.write_all(start).unwrap();
+            while is_open(&mut stream) && stream.write_all(b" ").is_ok() {}
+        };
+        (addr, std::thread::spawn(serve))
+    }
+
+    /// Waits a few milliseconds, unless the client sends something.
+    fn is_open(stream: &mut TcpStream) -> bool {
+        match stream.read(&mut [0; 1024]) {
+            Ok(count) => count > 0,
+            Err(error) => matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        }
+    }
+
+    #[test]
+    fn a_server_that_sends_a_byte_at_a_time_is_given_up_at_the_deadline() {
+        let mut cases = vec![("ws", &b"HTTP/1.1 200 OK\r\n\r\n"[..]), ("ws", b"HTTP/1.1 200 OK\r\nX: ")];
+        if cfg!(feature = "tls") {
+            // The header of a handshake record of 16 KiB.
+            cases.push(("wss", b"\x16\x03\x03\x40\x00"));
+        }
+        for (scheme, start) in cases {
+            let (addr, server) = start_trickling_server(start);
+            let error = status_within(&ClientConfig::new(format!("{scheme}://{addr}")), TIMEOUTS).unwrap_err();
+            assert!(error.to_string().ends_with("it does not respond in time"), "{error}");
+            server.join().unwrap();
+        }
+    }
 }

@@ -17,6 +17,8 @@ use crate::discovery::{Ipv6Receiver, interfaces};
 const LISTEN_TIME: Duration = Duration::from_secs(1);
 /// When to send. A datagram may be lost, so it is sent several times.
 const SENDS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
+/// Maximum servers that are recorded: anyone can send replies.
+const MAX_SERVERS: usize = 256;
 const MDNS_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const MDNS_PORT: u16 = 5353;
 /// A query for `_halloo._tcp.local` (RFC 1035): header with one question, then name, type PTR, class IN. The first
@@ -211,6 +213,9 @@ fn record_reply(
     let (Some(id), Some(port)) = (reply.clean_id(), reply.port()) else { return };
     let here = from.ip().is_loopback() || networks.iter().any(|interface| from.ip() == interface.addr);
     let known = servers.iter().position(|server| server.id == id);
+    if known.is_none() && servers.len() >= MAX_SERVERS {
+        return;
+    }
     let index = known.unwrap_or_else(|| {
         let name = reply.display_name();
         let (replied_via, connects, refuses) = Default::default();

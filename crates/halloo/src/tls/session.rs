@@ -91,13 +91,8 @@ impl Session {
         self.handle_writable(socket)
     }
 
-    /// Sends a request over a blocking socket, and reads the response to its end or until it exceeds `limit` bytes.
-    pub(crate) fn request(
-        mut self,
-        mut socket: std::net::TcpStream,
-        request: &[u8],
-        limit: u64,
-    ) -> io::Result<Vec<u8>> {
+    /// Sends a request over a blocking socket, whose timeouts are not `WouldBlock`, and reads the response to its end or until it exceeds `limit` bytes.
+    pub(crate) fn request(mut self, mut socket: impl Read + Write, request: &[u8], limit: u64) -> io::Result<Vec<u8>> {
         // TLS sends it only after the handshake, so the certificate of the server has been verified by then.
         self.write(&mut socket, &[IoSlice::new(request)])?;
         let (mut response, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);

@@ -24,7 +24,7 @@ impl Session {
         match *self {}
     }
 
-    pub(crate) fn request(self, _: std::net::TcpStream, _: &[u8], _: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn request(self, _: impl io::Read + io::Write, _: &[u8], _: u64) -> io::Result<Vec<u8>> {
         match self {}
     }
 
