@@ -8,7 +8,7 @@ mod common;
 use std::process::Stdio;
 
 use common::{JsonProcess, JsonServer, halloo, stderr};
-use halloo_test_support::{RemoteHost, TempDir, in_namespace, python, shell};
+use halloo_test_support::{RemoteHost, TempDir, exchange, in_namespace, python, shell, wait_until};
 use serde_json::{Value, json};
 
 /// Starts a server on this host.
@@ -107,10 +107,17 @@ fn second_server_with_the_same_name_is_renamed() {
     let _first = serve("Living Room", &[]);
     assert_eq!(search.next_event()["host"], "living-room.local.");
     let mut command = remote.command(env!("CARGO_BIN_EXE_halloo"));
-    let _second = JsonServer::start(command.args(["serve", "--json", "--port", "0", "--name", "Living Room"]));
+    let second = JsonServer::start(command.args(["serve", "--json", "--port", "0", "--name", "Living Room"]));
     let found = search.next_event();
     assert_eq!((&found["name"], &found["host"]), (&json!("Living Room (2)"), &json!("living-room-2.local.")));
     assert_eq!(found["addresses"], json!(["192.168.77.2"]));
+    // It answers to its new name, and not to that of the first.
+    let answers_to = |host: &str| {
+        let request = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        exchange(("192.168.77.2", second.port), request).starts_with("HTTP/1.1 200")
+    };
+    wait_until(|| answers_to("living-room-2.local"));
+    assert!(!answers_to("living-room.local") && !answers_to("evil.local"));
 }
 
 #[test]

@@ -36,6 +36,9 @@ setters! {
         pub allowed_hosts: Vec<String>,
         /// The host name of this machine; `None` to ask the system.
         pub own_host(into): Option<String>,
+        /// Names under `.local` of this machine, such as `den.local`. A server adds its host name and the name that it
+        /// publishes, unless other machines cannot reach it.
+        pub local_names: Vec<String>,
         /// Whether peers with public addresses may connect.
         pub allow_public: bool,
         /// The token that every client must send, in addition to passing the other rules; `None` for no token.
@@ -86,7 +89,7 @@ impl AccessRules {
         let Some(Authority { name, .. }) = Authority::parse(host) else {
             return Err(Denied::MalformedHost(quote(host)));
         };
-        if self.is_own(&name) || self.is_configured(&name) || is_local(&name) {
+        if is_local(&name) || self.is_own(&name) || self.is_local_name(&name) || self.is_configured(&name) {
             return Ok(host);
         }
         Err(Denied::UnknownHost { name: name.to_string(), origin: None })
@@ -144,11 +147,20 @@ impl AccessRules {
 
     /// Returns whether `name` is the host name of this machine, with or without the suffix of a router.
     fn is_own(&self, name: &Name) -> bool {
+        if name.is_below("local") {
+            return false;
+        }
         let Some(own) = self.own_host.as_deref().and_then(Authority::parse).map(|own| own.name) else { return false };
         let (Name::Dns(name), Name::Dns(own)) = (name, &own) else { return *name == own };
         let label = own.split('.').next().unwrap_or_default();
         let suffix = name.strip_prefix(label).and_then(|rest| rest.strip_prefix('.'));
         name == own || suffix.is_some_and(|suffix| ROUTER_SUFFIXES.contains(&suffix))
+    }
+
+    /// Returns whether `name` is a name under `.local` of this machine. Any machine of the network can claim another.
+    fn is_local_name(&self, name: &Name) -> bool {
+        let names = self.local_names.iter().filter_map(|own| Authority::parse(own));
+        name.is_below("local") && names.into_iter().any(|own| own.name == *name)
     }
 
     fn is_configured(&self, name: &Name) -> bool {
@@ -184,9 +196,10 @@ pub fn is_host_setting(text: &str) -> bool {
 }
 
 /// Returns whether no public DNS record can have this name: an address, a name without a dot, or one of a domain that is
-/// reserved for local use (RFC 6761, RFC 6762, RFC 8375, and `internal` by a resolution of ICANN in 2024).
+/// reserved for local use (RFC 6761, RFC 8375, and `internal` by a resolution of ICANN in 2024). Names under `.local` are not
+/// among them: they are not in the DNS (RFC 6762), but any machine of the network can point one to this server.
 fn is_local(name: &Name) -> bool {
-    let reserved = ["localhost", "local", "internal", "home.arpa"];
+    let reserved = ["localhost", "internal", "home.arpa"];
     match name {
         Name::Ip(_) => true,
         Name::Dns(text) => {

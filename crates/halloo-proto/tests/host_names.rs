@@ -67,6 +67,33 @@ fn name_that_is_not_in_the_public_dns_is_accepted() {
 }
 
 #[test]
+fn only_own_names_under_local_are_accepted() {
+    let table = [
+        ("den.local:8765", true),
+        ("DEN.LOCAL.", true),
+        ("living-room-2.local", true),
+        ("living-room.local", false),
+        ("evil.local:8765", false),
+        ("x.den.local", false),
+        ("den.local.evil.example", false),
+        ("den.local.local", false),
+    ];
+    let mut named = rules("den");
+    named.local_names = vec!["den.local".into(), "living-room-2.local".into()];
+    for (host, expected) in table {
+        assert_eq!(named.check_host(&[host]).is_ok(), expected, "{host}");
+        // Neither the name of the system nor a page of the same name makes it a name of a server that has none.
+        for own in ["den", "den.local", "evil.local"] {
+            assert!(rules(own).check_host(&[host]).is_err(), "{host} on {own}");
+        }
+    }
+    let denied = named.check_page(&["evil.local:8765"], &["http://evil.local:8765"], LAN_PEER).unwrap_err();
+    assert_eq!(denied.remedies(), [("allowed_hosts", "evil.local")]);
+    named.allowed_hosts = vec!["evil.local".into()];
+    assert!(named.check_page(&["evil.local:8765"], &["http://evil.local:8765"], LAN_PEER).is_ok());
+}
+
+#[test]
 fn page_at_a_link_local_address_may_connect() {
     for host in ["[fe80::1%25eth0]:8765", "[fe80::1]:8765"] {
         assert!(rules("den").check_origin(&["http://[fe80::1]:8765"], host, LAN_PEER).is_ok(), "{host}");

@@ -47,7 +47,7 @@ fn authenticator() -> Authenticator {
 fn target_in_absolute_form_takes_the_place_of_host() {
     for (target, host, expected) in [
         ("http://127.0.0.1:8765/status", "127.0.0.1:8765", (200, "/status")),
-        ("HTTP://den.local/discovery.json?a", "den.local", (200, "/discovery.json")),
+        ("HTTP://den.internal/discovery.json?a", "den.internal", (200, "/discovery.json")),
         ("http://127.0.0.1:8765", "127.0.0.1:8765", (200, "/")),
         // The received `Host` is ignored (RFC 9112 section 3.2.2).
         ("http://127.0.0.1:8765/status", "evil.example", (200, "/status")),

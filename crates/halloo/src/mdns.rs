@@ -12,6 +12,8 @@ mod publication;
 
 pub(crate) use publication::Publication;
 #[cfg(feature = "mdns")]
+pub(crate) use publication::planned_host;
+#[cfg(feature = "mdns")]
 pub(crate) use search::{ServiceSearch, resolve_host};
 
 /// The service type of a halloo server.

@@ -11,6 +11,7 @@ mod http;
 mod ingress;
 mod listener;
 mod listening_socket;
+mod local_names;
 mod spare_descriptor;
 
 mod connection;
@@ -113,7 +114,8 @@ impl Reactor {
             tls: ingress.handshakes.is_tls(),
             fingerprint: ingress.handshakes.fingerprint(),
         };
-        let shared = Arc::new(Shared::new(&config, port, security, challenger, first_client));
+        let local_name = Arc::clone(&ingress.handshakes.local_names.published);
+        let shared = Arc::new(Shared::new(&config, port, security, challenger, local_name, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
         let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
         let discovery = Discovery::new(&config, &shared, registry, [DISCOVERY, NETWORK]);

@@ -30,9 +30,10 @@ pub(crate) struct Shared {
     pub(crate) discovery_enabled: AtomicBool,
     pub(crate) discovery_active: AtomicBool,
     pub(crate) local_ip: Mutex<IpAddr>,
-    /// The host name of the server in multicast DNS, once it is known to be unique on the network.
-    #[cfg(feature = "mdns")]
-    pub(crate) local_name: Mutex<Option<String>>,
+    /// The host name of the server in multicast DNS, once it is known to be unique on the network. Shared with the check of
+    /// `Host`.
+    #[cfg_attr(not(feature = "mdns"), expect(dead_code, reason = "only multicast DNS publishes a name"))]
+    pub(crate) local_name: Arc<Mutex<Option<String>>>,
     /// The total number of clients that have joined.
     pub(crate) joined: AtomicU64,
     /// The total number of messages received.
@@ -59,6 +60,7 @@ impl Shared {
         port: u16,
         security: Security,
         challenger: Challenger,
+        local_name: Arc<Mutex<Option<String>>>,
         first_client: u64,
     ) -> Shared {
         Shared {
@@ -74,8 +76,7 @@ impl Shared {
             discovery_enabled: AtomicBool::new(false),
             discovery_active: AtomicBool::new(false),
             local_ip: Mutex::new(Ipv4Addr::LOCALHOST.into()),
-            #[cfg(feature = "mdns")]
-            local_name: Mutex::default(),
+            local_name,
             joined: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),

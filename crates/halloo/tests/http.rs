@@ -32,6 +32,34 @@ fn a_foreign_origin_is_refused_with_advice() {
 }
 
 #[test]
+fn name_that_another_machine_claimed_is_refused_until_it_is_allowed() {
+    let mut config = Config::local();
+    config.access.own_host = Some("den".into());
+    let mut server = Server::start(config.clone()).unwrap();
+    let get = |server: &Server, host: &str| {
+        let headers = format!("Host: {host}\r\nOrigin: http://{host}\r\n");
+        exchange(loopback(server), format!("GET /status HTTP/1.1\r\n{headers}\r\n"))
+    };
+    // A server on loopback has no name under `.local`.
+    for host in ["evil.local:8765", "den.local:8765", "halloo.local:8765"] {
+        let refused = get(&server, host);
+        let name = host.trim_end_matches(":8765");
+        assert!(refused.starts_with("HTTP/1.1 403") && !refused.contains("server_running"), "{refused}");
+        assert!(refused.contains(&format!("add `{name}` to `allowed_hosts`")), "{refused}");
+        config.access.allowed_hosts = vec![name.into()];
+        server.restart(config.clone()).unwrap();
+        assert!(get(&server, host).starts_with("HTTP/1.1 200"), "{host}");
+        config.access.allowed_hosts.clear();
+        server.restart(config.clone()).unwrap();
+    }
+    // One on the network has that of the machine.
+    config.bind = Some([0, 0, 0, 0].into());
+    server.restart(config).unwrap();
+    assert!(get(&server, "den.local:8765").starts_with("HTTP/1.1 200"));
+    assert!(get(&server, "evil.local:8765").starts_with("HTTP/1.1 403"));
+}
+
+#[test]
 fn invalid_requests_get_status_400() {
     let server = Server::start(Config::local()).unwrap();
     assert!(exchange(loopback(&server), "\x16\x03\x01").starts_with("HTTP/1.1 400"));

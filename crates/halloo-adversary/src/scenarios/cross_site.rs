@@ -92,7 +92,7 @@ const ALLOWED_ORIGINS: [&str; 16] = [
     "http://evil.com?127.0.0.1",
 ];
 
-const REFUSED_HOSTS: [&str; 31] = [
+const REFUSED_HOSTS: [&str; 33] = [
     "evil.com",
     "evil.com:PORT",
     "EVIL.COM:PORT",
@@ -122,6 +122,8 @@ const REFUSED_HOSTS: [&str; 31] = [
     " ",
     "127.0.0.1, evil.com",
     "evil.com/127.0.0.1",
+    "evil.local",
+    "evil.local:PORT",
     "l\u{43e}calhost",
     "xn--lcalhost-n0a.com",
 ];
@@ -131,7 +133,7 @@ const ALLOWED_HOSTS: [&str; 11] = [
     "localhost:PORT",
     "LocalHost",
     "app.localhost",
-    "halloo.local:PORT",
+    "halloo.home.arpa:PORT",
     "[::1]:PORT",
     "alias:PORT",
     "a.internal",

@@ -89,8 +89,7 @@ impl Publication {
     }
 
     fn register(&mut self) -> Result<(), mdns_sd::Error> {
-        let own_host = gethostname::gethostname();
-        let host = format!("{}.local", free_host_label(&self.shared.name, &own_host.to_string_lossy()));
+        let host = planned_host(&self.shared.name);
         let txt = txt(&self.id, self.shared.app.as_deref(), &self.shared.meta());
         let (instance, qualified_host) = (instance_name(&self.shared.name), format!("{host}."));
         let mut service = ServiceInfo::new(SERVICE_TYPE, &instance, &qualified_host, (), self.shared.port, &txt[..])?
@@ -187,6 +186,11 @@ fn host_label(name: &str) -> String {
     }
     let label = label.trim_end_matches('-');
     if label.is_empty() { "halloo".into() } else { label.into() }
+}
+
+/// Returns the host name to publish for a server, unless another machine has it.
+pub(crate) fn planned_host(name: &str) -> String {
+    format!("{}.local", free_host_label(name, &gethostname::gethostname().to_string_lossy()))
 }
 
 /// Returns the name as a host label that is not the one of this machine: the system publishes that itself, and two

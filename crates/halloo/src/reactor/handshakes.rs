@@ -14,6 +14,7 @@ use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
 
 use super::connection::Connection;
 use super::http_request::HttpRequest;
+use super::local_names::LocalNames;
 use crate::tls::Acceptor;
 use crate::{Config, Fingerprint};
 
@@ -33,6 +34,7 @@ pub(super) struct Handshakes {
     /// Present when TLS is required.
     tls: Option<Acceptor>,
     authenticator: Authenticator,
+    pub(super) local_names: LocalNames,
 }
 
 /// What a request head leads to.
@@ -52,8 +54,11 @@ pub(super) enum HeadOutcome {
 impl Handshakes {
     pub(super) fn new(config: &Config, challenger: Challenger) -> Handshakes {
         warn_about_entries(&config.access);
+        let (mut access, local_names) = (config.access.clone(), LocalNames::new(config));
+        access.local_names = local_names.list();
         Handshakes {
-            access: config.access.clone(),
+            access,
+            local_names,
             limits: config.handshakes,
             compression: config.compression,
             tls: Acceptor::from_config(config),
@@ -71,6 +76,9 @@ impl Handshakes {
 
     /// Decides about the head of the pending `connection`, of which `bytes` arrived.
     pub(super) fn handle_head(&mut self, connection: &mut Connection, bytes: &[u8], now: Time) -> HeadOutcome {
+        if let Some(names) = self.local_names.poll_change() {
+            self.access.local_names = names;
+        }
         let peer = connection.peer;
         let is_plain = self.tls.is_some() && !connection.stream.is_secure();
         if let Some(tls) = self.tls.as_ref().filter(|_| is_plain && bytes.first() == Some(&TLS)) {

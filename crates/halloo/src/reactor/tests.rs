@@ -54,7 +54,8 @@ fn http_responses_are_sent_a_few_a_turn_in_the_order_of_their_requests() {
 fn large_broadcast_is_not_copied_for_each_client_with_a_ping_due() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let challenger = Challenger::new("a1", [7; 32]);
-    let shared = Arc::new(Shared::new(&crate::Config::default(), 1, Default::default(), challenger, 1));
+    let shared = Shared::new(&crate::Config::default(), 1, Default::default(), challenger, Arc::default(), 1);
+    let shared = Arc::new(shared);
     let mut connections = Connections::new(shared, &Config::default());
     let join = |connections: &mut Connections| {
         let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
