@@ -159,7 +159,10 @@ const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Returns whether the client may try again with the token, or with a proof of it.
 fn is_about_token(denied: &Denied) -> bool {
-    matches!(denied, Denied::MissingToken | Denied::WrongToken | Denied::StaleProof | Denied::TokenInClear)
+    matches!(
+        denied,
+        Denied::MissingToken | Denied::WrongToken | Denied::StaleProof | Denied::TokenInClear | Denied::TokenInUrl
+    )
 }
 
 /// Parses the request head at the start of `bytes`, and decides what to do with the request.
@@ -253,7 +256,10 @@ fn decide(
         let mut proof = None;
         if route.needs_token {
             let readable = origin.clone().filter(|_| route.is_readable_across_origins());
-            let checked = request.check_token(context, rules, authenticator);
+            // Any page of the Web can make a browser request a URL, and a browser names the page in `Origin` only where it may
+            // read the response. So a token in the URL is ignored unless no browser sends the request.
+            let is_from_browser = request.inner.version != Some(0) || !request.all("host")?.is_empty();
+            let checked = request.check_token(context, rules, authenticator, !is_from_browser);
             proof = checked.map_err(|reason| Refused { reason, origin: readable })?;
         }
         return Ok(Decision::Respond { route, head_only: !get, origin, proof });
@@ -283,7 +289,8 @@ fn decide(
         [expected] if expected == id => format!("{ID_HEADER}: {id}\r\n"),
         _ => return Err(Refusal::OtherServer.into()),
     };
-    let proof = request.check_token(context, rules, authenticator)?;
+    // A page that opens a WebSocket is named in `Origin`, which has been checked.
+    let proof = request.check_token(context, rules, authenticator, true)?;
     let proof = proof.map_or_else(String::new, |proof| format!("{PROOF_HEADER}: {proof}\r\n"));
     let accept = accept_key(key);
     // A server may only accept what was offered, and a browser that offered a subprotocol fails if none is accepted.
@@ -344,19 +351,22 @@ impl<'b> Request<'_, '_, 'b> {
     }
 
     /// Checks the tokens in the query, in the subprotocols and in `Authorization` (RFC 6750 section 2.1), and the proofs in
-    /// the last two. Returns the proof of the server, if the client sent one.
+    /// the last two. The query is only used if it `may_have_token`. Returns the proof of the server, if the client sent one.
     fn check_token(
         &self,
         context: RequestContext,
         rules: &AccessRules,
         authenticator: &mut Authenticator,
+        may_have_token: bool,
     ) -> Result<Option<String>, Refusal> {
         if rules.token.is_none() {
             return Ok(None);
         }
         let mut given = Credentials::default();
         let in_query = self.target.query.split('&').filter_map(|pair| pair.strip_prefix("token="));
-        given.tokens.extend(in_query.map(Token::decode));
+        if may_have_token {
+            given.tokens.extend(in_query.clone().map(Token::decode));
+        }
         for item in self.all("sec-websocket-protocol")?.into_iter().flat_map(|list| list.split(',')).map(str::trim) {
             given.tokens.extend(item.strip_prefix(TOKEN_PREFIX).map(Cow::from));
             given.proofs.extend(ClientProof::from_subprotocol(item));
@@ -370,7 +380,10 @@ impl<'b> Request<'_, '_, 'b> {
                 _ => {}
             }
         }
-        Ok(authenticator.check(rules, &given, context.ip, context.now)?)
+        match authenticator.check(rules, &given, context.ip, context.now) {
+            Err(Denied::MissingToken) if in_query.count() > 0 => Err(Denied::TokenInUrl.into()),
+            outcome => Ok(outcome?),
+        }
     }
 
     /// Returns whether a list of tokens, possibly in several headers, contains `token`.

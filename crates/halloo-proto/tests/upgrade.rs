@@ -324,7 +324,8 @@ fn only_public_routes_need_no_token() {
         ("//", 401),
         ("/metrics", 401),
         ("/nothing", 401),
-        (&format!("/status?token={TOKEN}"), 200),
+        // Any page can make the browser of its visitor request this.
+        (&format!("/status?token={TOKEN}"), 401),
         ("/status?token=wrong", 401),
     ] {
         let (status, text) =
@@ -350,6 +351,70 @@ fn tokens_are_not_checked_beyond_the_rate_limit() {
     }
     assert_eq!(respond_with_token(GOOD, &mut limited).0, 401, "a missing token is not a guess");
     assert_eq!(respond_with_token("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", &mut limited).0, 200);
+}
+
+/// Requests with a wrong token that a page of another site can cause in the browser of its visitor: it can choose the URL,
+/// and for a WebSocket the subprotocols; `Origin` is left out of a `GET` for an image, a script, a frame or a link.
+fn requests_of_a_foreign_page() -> Vec<String> {
+    let get = |path: &str, headers: &str| format!("GET {path} HTTP/1.1\r\nHost: 192.168.1.5:8765\r\n{headers}\r\n");
+    let fetched = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n";
+    let foreign =
+        |change: &str| GOOD.replace("http://192.168.1.5:8765", "http://evil.example").replace("room=1", change);
+    vec![
+        get("/x?token=wrong", ""),
+        get("/status?token=wrong", ""),
+        get("/status?token=wrong&token=wrong", "Accept: image/*\r\nReferer: http://evil.example/\r\n"),
+        get("/status?token=wrong", fetched),
+        get("/status?token=wrong", "Origin: http://evil.example\r\n"),
+        get("/status?token=wrong", "Origin: null\r\n"),
+        get("/status", "Authorization: Basic dXNlcjp3cm9uZw==\r\n"),
+        get("/?token=wrong", ""),
+        get("/status?token=wrong", "").replace("GET", "HEAD"),
+        get("/status?token=wrong", "Content-Length: 0\r\n").replace("GET", "POST"),
+        get("/status?token=wrong", "Origin: http://evil.example\r\nAccess-Control-Request-Method: GET\r\n")
+            .replace("GET /", "OPTIONS /"),
+        foreign("token=wrong"),
+        foreign("room=1").replace("chat", "halloo.token.wrong"),
+    ]
+}
+
+#[test]
+fn foreign_page_cannot_use_up_the_guesses_of_its_visitor() {
+    let mut server = authenticator();
+    for request in requests_of_a_foreign_page() {
+        for _ in 0..100 {
+            let (status, text) = respond_with_token(&request, &mut server);
+            assert_ne!(status, 429, "{request}: {text}");
+        }
+        // A right token would not have been let in, so that the page learns nothing by the response.
+        let right = respond_with_token(request.replace("wrong", TOKEN), &mut authenticator());
+        assert_eq!(right, respond_with_token(&request, &mut authenticator()), "{request}");
+    }
+    let head = GOOD.replace("room=1", &format!("token={TOKEN}"));
+    assert_eq!(respond_with_token(head, &mut server).0, 101, "the visitor itself is let in");
+}
+
+#[test]
+fn guesses_are_limited_in_every_place_in_which_a_right_token_is_let_in() {
+    let status = "GET /status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer GUESS\r\n\r\n".to_owned();
+    let places = [
+        GOOD.replace("room=1", "token=GUESS"),
+        GOOD.replace("chat", "halloo.token.GUESS"),
+        GOOD.replace("Origin", "Authorization: Bearer GUESS\r\nOrigin"),
+        status.clone(),
+        status.replace("GET", "HEAD"),
+        status.replace("/status", "/nothing"),
+        "GET /status?token=GUESS HTTP/1.0\r\n\r\n".into(),
+    ];
+    for place in places {
+        let right = respond_with_token(place.replace("GUESS", TOKEN), &mut authenticator()).0;
+        assert!([101, 200].contains(&right), "{place}: {right}");
+        let mut server = authenticator();
+        let guess = |server: &mut _| respond_with_token(place.replace("GUESS", "wrong"), server).0;
+        let checked = (0..10_000).filter(|_| guess(&mut server) == 401).count();
+        assert_eq!(checked, 10, "{place}");
+        assert_eq!(respond_with_token(place.replace("GUESS", TOKEN), &mut server).0, 429, "a guess like any other");
+    }
 }
 
 #[test]

@@ -62,6 +62,45 @@ fn token_guesses_of_one_address_are_rate_limited() {
 }
 
 #[test]
+fn guesses_that_could_not_be_right_do_not_limit_an_address() {
+    if !with_address("guesses_that_could_not_be_right_do_not_limit_an_address") {
+        return;
+    }
+    let token = halloo::random_token().unwrap();
+    let server = start_server(|config| config.access.token = Some(token.clone()));
+    let address = (ADDRESS, server.port());
+    for _ in 0..30 {
+        // As a browser asks for the image of a page of another site.
+        let image =
+            exchange(address, format!("GET /x?token=wrong HTTP/1.1\r\nHost: {ADDRESS}\r\nAccept: image/*\r\n\r\n"));
+        assert!(image.starts_with("HTTP/1.1 401") && image.contains("Authorization: Bearer"), "{image}");
+    }
+    tungstenite::connect(format!("ws://{ADDRESS}:{}/?token={}", server.port(), token.reveal())).unwrap();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn guesses_without_tls_do_not_limit_an_address_where_tls_is_required() {
+    if !with_address("guesses_without_tls_do_not_limit_an_address_where_tls_is_required") {
+        return;
+    }
+    let directory = halloo_test_support::TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+    let identity = halloo::Identity::self_signed_in(directory.path()).unwrap();
+    let token = halloo::random_token().unwrap();
+    let server = start_server(|config| (config.access.token, config.tls) = (Some(token.clone()), Some(identity)));
+    for guess in ["wrong", token.reveal()] {
+        let request = format!("GET /status HTTP/1.1\r\nHost: {ADDRESS}\r\nAuthorization: Bearer {guess}\r\n\r\n");
+        for _ in 0..30 {
+            let refused = exchange((ADDRESS, server.port()), &request);
+            assert!(refused.starts_with("HTTP/1.1 400") && refused.contains("use wss://"), "{refused}");
+        }
+    }
+    let mut config = halloo::ClientConfig::new(format!("wss://{ADDRESS}:{}", server.port()));
+    (config.fingerprint, config.token) = (server.fingerprint(), Some(token));
+    assert!(halloo::status_of(&config).unwrap().server_running);
+}
+
+#[test]
 fn silent_connections_make_room_for_new_ones_of_their_address() {
     if !with_address("silent_connections_make_room_for_new_ones_of_their_address") {
         return;

@@ -46,6 +46,12 @@ pub enum Denied {
          invitation link in a browser"
     )]
     TokenInClear,
+    /// The token was only in the URL of a request that is not for a WebSocket, and was not checked.
+    #[error(
+        "the token in a URL is only used for a WebSocket, because any web page can make a browser request other URLs; send \
+         it as `Authorization: Bearer TOKEN`"
+    )]
+    TokenInUrl,
     /// The token was not checked, after many wrong ones from the same address.
     #[error("too many wrong tokens from your address; wait ten seconds")]
     TooManyWrongTokens,

@@ -85,7 +85,14 @@ impl Handshakes {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
         let context = RequestContext { ip: peer.ip(), now };
-        match read_head(bytes, context, &self.access, &self.limits, &mut self.authenticator) {
+        // Where TLS is missing, a right token is not let in, so that a wrong one does not count either.
+        let without_token = is_plain.then(|| {
+            let mut access = self.access.clone();
+            access.token = None;
+            access
+        });
+        let access = without_token.as_ref().unwrap_or(&self.access);
+        match read_head(bytes, context, access, &self.limits, &mut self.authenticator) {
             decision if is_plain && requires_tls(&decision) => {
                 tracing::warn!("{peer} was refused: {}", Refusal::TlsRequired);
                 HeadOutcome::Reply(respond(400, TEXT, &[], format!("{}\n", Refusal::TlsRequired).as_bytes(), false))
