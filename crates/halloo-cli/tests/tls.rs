@@ -98,7 +98,9 @@ fn certificate_from_files_is_used_and_missing_files_are_errors() {
 fn certificate_of_an_authority_is_named_with_the_option_that_is_missing() {
     let home = Home::new();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/certificates");
-    let [certificate, key] = ["authority.pem", "authority.key"].map(|name| directory.join(name));
+    let (certificate, key) = (directory.join("authority.pem"), home.0.path().join("authority.key"));
+    std::fs::copy(directory.join("authority.key"), &key).unwrap();
+    set_mode(&key, 0o600);
     let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
     let mut server = home.serve(&["--cert", certificate, "--key", key]);
     let url = server.ready["urls"][0].as_str().unwrap().to_owned();
@@ -114,6 +116,28 @@ fn certificate_of_an_authority_is_named_with_the_option_that_is_missing() {
     let (fingerprint, _) = advice.split_once('`').unwrap();
     assert!(connect(&["--fingerprint", fingerprint]).status.success());
     server.process.stop();
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn key_that_others_can_read_is_mended_where_it_was_stored_and_refused_elsewhere() {
+    let home = Home::new();
+    home.serve(&["--tls"]).process.stop();
+    let pem = home.certificate();
+    set_mode(&pem, 0o644);
+    let refused = home.run(&["--port", "0", "--cert", pem.to_str().unwrap(), "--key", pem.to_str().unwrap()]);
+    assert!(refused.status.code() == Some(1) && stderr(&refused).contains("run `chmod 600 "), "{refused:?}");
+    let mut server = home.serve(&["--tls"]);
+    server.process.write_line(r#"{"cmd":"stop"}"#);
+    let log = server.process.read_stderr();
+    assert!(log.contains("warning: other users of this machine could read or change the private key"), "{log}");
+    let mut server = home.serve(&["--tls"]);
+    server.process.write_line(r#"{"cmd":"stop"}"#);
+    assert!(!server.process.read_stderr().contains("warning"), "it was mended");
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod error;
 #[cfg(feature = "tls")]
 mod identity;
 #[cfg(feature = "tls")]
+mod key_file;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod trust;

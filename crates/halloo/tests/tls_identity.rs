@@ -43,6 +43,7 @@ fn invalid_certificate_files_are_explained() {
     let text = std::fs::read_to_string(&pem).unwrap();
     let (key, certificate) = text.split_at(text.find("-----BEGIN CERTIFICATE").unwrap());
     let (key_file, certificate_file) = (directory.path().join("key.pem"), directory.path().join("cert.pem"));
+    std::fs::copy(&pem, &key_file).unwrap();
     std::fs::write(&key_file, key).unwrap();
     std::fs::write(&certificate_file, certificate).unwrap();
     let identity = Identity::from_pem_files(&certificate_file, &key_file).unwrap();
@@ -64,4 +65,85 @@ fn a_corrupt_certificate_is_not_replaced() {
     Identity::self_signed_in(directory.path()).unwrap();
     std::fs::write(directory.path().join("halloo.pem"), "corrupt").unwrap();
     assert!(Identity::self_signed_in(directory.path()).is_err(), "clients may have pinned the old one");
+}
+
+#[cfg(unix)]
+mod access {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn refusal(key: &Path) -> Option<String> {
+        Identity::from_pem_files(key, key).err().map(|error| error.to_string())
+    }
+
+    /// Executes the command that an error advises, as a shell reads it.
+    fn follow(error: &str) {
+        let command = error.split('`').nth(1).unwrap_or_else(|| panic!("no command: {error}"));
+        assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
+    }
+
+    #[test]
+    fn key_that_others_can_read_or_change_is_refused_until_the_advice_is_followed() {
+        let directory = temp_dir();
+        Identity::self_signed_in(directory.path()).unwrap();
+        let key = directory.path().join("it's a key.pem");
+        fs::rename(directory.path().join("halloo.pem"), &key).unwrap();
+        for allowed in [0o600, 0o400, 0o640, 0o700] {
+            set_mode(&key, allowed);
+            assert_eq!(refusal(&key), None, "{allowed:o}");
+        }
+        for exposed in [0o644, 0o604, 0o602, 0o601, 0o660, 0o620, 0o666, 0o777] {
+            set_mode(&key, exposed);
+            let error = refusal(&key).unwrap_or_else(|| panic!("{exposed:o} is accepted"));
+            assert!(error.contains("can read or change the private key"), "{error}");
+            follow(&error);
+            assert_eq!(refusal(&key), None, "{exposed:o}");
+        }
+    }
+
+    #[test]
+    fn key_that_others_can_replace_is_refused_until_the_advice_is_followed() {
+        let parent = temp_dir();
+        let directory = parent.path().join("deep/down");
+        Identity::self_signed_in(&directory).unwrap();
+        let key = directory.join("halloo.pem");
+        for open in [&directory, &parent.path().join("deep")] {
+            for (exposed, allowed) in [(0o777, false), (0o722, false), (0o702, false), (0o1777, true), (0o775, true)] {
+                set_mode(open, exposed);
+                let error = refusal(&key);
+                assert_eq!(error.is_none(), allowed, "{exposed:o}: {error:?}");
+                // Neither is one that was made by this program.
+                assert_eq!(Identity::self_signed_in(&directory).is_ok(), allowed, "{exposed:o}");
+                if let Some(error) = error {
+                    assert!(error.contains("can replace the private key"), "{error}");
+                    follow(&error);
+                    assert_eq!(refusal(&key), None, "{exposed:o}");
+                }
+            }
+            set_mode(open, 0o700);
+        }
+    }
+
+    #[test]
+    fn stored_key_is_made_private_again() {
+        let parent = temp_dir();
+        let directory = parent.path().join("deep/down");
+        let created = Identity::self_signed_in(&directory).unwrap().fingerprint();
+        assert_eq!((mode(&directory), mode(&directory.join("halloo.pem"))), (0o700, 0o600));
+        set_mode(&directory.join("halloo.pem"), 0o644);
+        assert_eq!(Identity::self_signed_in(&directory).unwrap().fingerprint(), created);
+        assert_eq!(mode(&directory.join("halloo.pem")), 0o600);
+    }
 }

@@ -1,7 +1,7 @@
 //! Errors in a certificate or its private key.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a certificate and its private key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,23 @@ pub enum IdentityError {
         /// The system's error.
         error: io::Error,
     },
+    /// Other users of the machine can read or change the file of the private key (Unix only).
+    #[error(
+        "other users of this machine can read or change the private key in {}; run `chmod 600 {}`, and use another key if they \
+         may have copied it", .0.display(), quote(.0)
+    )]
+    ExposedKey(PathBuf),
+    /// Other users of the machine can replace the file of the private key (Unix only).
+    #[error(
+        "other users of this machine can replace the private key {}, since they can write to a directory above it; run \
+         `chmod o-w {}`", .path.display(), quote(.directory)
+    )]
+    ReplaceableKey {
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
     /// A file contains no certificate.
     #[error("{} contains no certificate; provide one in PEM format, beginning with -----BEGIN CERTIFICATE-----", .0.display())]
     NoCertificate(PathBuf),
@@ -37,4 +54,11 @@ pub enum IdentityError {
     /// A self-signed certificate cannot be generated.
     #[error("cannot generate a certificate: {0}; provide a certificate and its key")]
     Generate(String),
+}
+
+/// Returns a path as a shell reads it.
+fn quote(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |character: char| character.is_alphanumeric() || "/._-+,:@%".contains(character);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

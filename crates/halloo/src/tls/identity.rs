@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::IdentityError;
+use super::{IdentityError, key_file};
 
 /// Name of the file that contains a self-signed certificate and its private key.
 const FILE_NAME: &str = "halloo.pem";
@@ -45,15 +45,25 @@ pub struct Identity {
 impl Identity {
     /// Returns the self-signed certificate in `directory`, which is created the first time. It never expires, so
     /// clients that pinned its fingerprint keep trusting it. On Unix, only the owner can read the file, which contains
-    /// the key.
+    /// the key: access that others have is taken away, with a warning in the log.
     ///
     /// # Errors
-    /// [`IdentityError`] when the file cannot be written or read.
+    /// [`IdentityError`] when the file cannot be written or read, and when others can replace it.
     pub fn self_signed_in(directory: impl AsRef<Path>) -> Result<Identity, IdentityError> {
         let path = directory.as_ref().join(FILE_NAME);
         if !path.exists() {
             let pem = generate().map_err(|error| IdentityError::Generate(error.to_string()))?;
             write_private(&path, pem.as_bytes()).map_err(|error| IdentityError::Write { path: path.clone(), error })?;
+        }
+        match key_file::restrict(&path) {
+            Ok(true) => tracing::warn!(
+                "other users of this machine could read or change the private key in {path}, until now; if they may have, \
+                 delete this file to get another key, and pin its fingerprint",
+                path = path.display()
+            ),
+            Ok(false) => {}
+            // The check of the file reports it.
+            Err(error) => tracing::debug!("cannot restrict the access to {}: {error}", path.display()),
         }
         // Read in any case, because another server may have created the file first.
         Ok(Identity { self_signed: true, ..Identity::from_pem_files(&path, &path)? })
@@ -62,14 +72,18 @@ impl Identity {
     /// Reads a certificate, followed by those of its issuers, and its private key from files in PEM format.
     ///
     /// # Errors
-    /// [`IdentityError`] when a file cannot be read, contains no certificate or key, or the two do not match.
+    /// [`IdentityError`] when a file cannot be read, contains no certificate or key, or the two do not match; on Unix, also when
+    /// others can read or change the file of the key, its group can change it, or others can replace it, because they can write
+    /// to a directory above it that has no sticky bit.
     pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Identity, IdentityError> {
         let (certificates, key) = (certificates.as_ref(), key.as_ref());
         let chain: Vec<CertificateDer<'static>> =
             CertificateDer::pem_slice_iter(&read(certificates)?).collect::<Result<_, _>>().unwrap_or_default();
         let Some(first) = chain.first() else { return Err(IdentityError::NoCertificate(certificates.into())) };
         let fingerprint = fingerprint_of(first);
-        let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| IdentityError::NoKey(key.into()))?;
+        let key_path = key;
+        let key = PrivateKeyDer::from_pem_slice(&read(key_path)?).map_err(|_| IdentityError::NoKey(key_path.into()))?;
+        key_file::check(key_path)?;
         let mismatch = |error: rustls::Error| IdentityError::Mismatch(error.to_string());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -127,7 +141,10 @@ fn generate() -> Result<String, rcgen::Error> {
 /// Creates a file atomically, readable only by its owner on Unix. An existing file is left as it is.
 fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)?;
     // A random name, so that no other process or thread writes to the same file.
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
