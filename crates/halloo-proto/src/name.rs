@@ -2,13 +2,13 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::text::{ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, is_harmful, is_joining};
+use crate::text::{is_harmful, is_joiner, is_joining};
 
 /// Maximum length of a name in characters, so that a beacon has at most 512 bytes even if every character is escaped.
 pub const MAX_NAME_CHARS: usize = 64;
 
-/// Returns `text` in Normalization Form C of Unicode, without characters that could deceive when it is displayed, cut to
-/// `limit` characters.
+/// Returns `text` in Normalization Form C of Unicode, without characters that could deceive when it is displayed, and with the
+/// usual space for other spaces, cut to `limit` characters.
 ///
 /// ```
 /// use halloo_proto::name::clean;
@@ -17,7 +17,7 @@ pub const MAX_NAME_CHARS: usize = 64;
 /// ```
 pub fn clean(text: &str, limit: usize) -> String {
     let is_kept = |character: char| !is_harmful(character) || is_joiner(character);
-    let mut characters = text.chars().filter(|&character| is_kept(character)).peekable();
+    let mut characters = text.chars().map(usual_space).filter(|&character| is_kept(character)).peekable();
     let mut kept = String::with_capacity(text.len());
     let mut last = None;
     while let Some(character) = characters.next() {
@@ -28,14 +28,29 @@ pub fn clean(text: &str, limit: usize) -> String {
     }
     let mut cut: String = kept.nfc().take(limit).collect();
     // The character that it joined was cut.
-    cut.truncate(cut.trim_end_matches(is_joiner).len());
+    while let Some(last) = cut.chars().next_back().filter(|last| is_joiner(*last)) {
+        let before = cut[..cut.len() - last.len_utf8()].chars().next_back();
+        if is_joining(before, last, None) {
+            break;
+        }
+        cut.pop();
+    }
     cut
+}
+
+/// Returns a space for every character that looks like one, such as the empty Braille pattern.
+fn usual_space(character: char) -> char {
+    let is_space = character.is_whitespace() && !is_line_end(character);
+    if is_space || character == '\u{2800}' { ' ' } else { character }
+}
+
+fn is_line_end(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 /// Returns whether nothing of a name is visible.
 pub fn is_blank(name: &str) -> bool {
-    // The empty Braille pattern is a symbol to Unicode.
-    key(name).chars().all(|character| character == '\u{2800}')
+    key(name).is_empty()
 }
 
 /// How well a text matches the name of a server, worst first.
@@ -89,7 +104,7 @@ pub fn is_same_app(one: &str, other: &str) -> bool {
 /// space around it or repeated.
 pub fn key(name: &str) -> String {
     let shown = clean(name.trim(), MAX_NAME_CHARS);
-    let is_visible = |character: &char| !is_joiner(*character) && !matches!(character, '\u{fe00}'..='\u{fe0f}');
+    let is_visible = |character: &char| !is_joiner(*character);
     // By way of upper case, so that the two forms of some letters become one, such as both kinds of sigma.
     let folded = shown.chars().filter(is_visible).flat_map(char::to_uppercase).flat_map(char::to_lowercase);
     let folded: String = folded.nfc().collect();
@@ -105,10 +120,6 @@ fn slug(key: &str) -> String {
 /// Returns whether the character belongs to the letter before it.
 fn is_mark(character: char) -> bool {
     unicode_normalization::char::is_combining_mark(character)
-}
-
-fn is_joiner(character: char) -> bool {
-    matches!(character, ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER)
 }
 
 #[cfg(test)]
@@ -127,6 +138,22 @@ mod tests {
             assert_eq!(clean(text, 64), "Den");
         }
         assert_eq!(clean("👨‍👩‍👧‍👦", 4), "👨‍👩", "the joiner is not left at the end");
+    }
+
+    #[test]
+    fn names_that_look_the_same_become_the_same() {
+        for invisible in
+            ["\u{fe0f}", "\u{e0100}", "\u{180b}", "\u{180e}", "\u{17b4}", "\u{1d173}", "\u{1bca0}", "\u{13430}"]
+        {
+            for text in [format!("D{invisible}en"), format!("Den{invisible}"), format!("{invisible}Den")] {
+                assert_eq!(clean(&text, 64), "Den", "{text:?}");
+            }
+        }
+        for space in ["\u{a0}", "\u{1680}", "\u{2007}", "\u{200a}", "\u{202f}", "\u{205f}", "\u{3000}", "\u{2800}"] {
+            assert_eq!(clean(&format!("Living{space}room"), 64), "Living room", "{space:?}");
+        }
+        assert_eq!(clean("❤\u{fe0f} 1\u{fe0f}\u{20e3}", 64), "❤\u{fe0f} 1\u{fe0f}\u{20e3}");
+        assert_eq!(clean("❤\u{fe0f}", 1), "❤");
     }
 
     #[test]
