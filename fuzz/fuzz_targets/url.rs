@@ -9,7 +9,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|text: &str| {
     match text.parse::<Url>() {
         Ok(url) => {
-            assert_eq!(url.to_string().parse(), Ok(url.clone()), "{url}");
+            // A token is not displayed.
+            if url.to_string().is_ascii() {
+                assert_eq!(url.to_string().parse(), Ok(url.clone()), "{url}");
+            }
             let request = Handshake::new([7; 16]).request(&url);
             let request = std::str::from_utf8(&request).expect("ASCII");
             assert!(request.is_ascii());

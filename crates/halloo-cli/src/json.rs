@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::output::Output;
-use crate::usage_tips::MAX_EDITS;
+
+/// The edits after which a name is no longer a typing mistake.
+const MAX_EDITS: usize = 2;
 
 /// A command, read from one line.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use strsim::damerau_levenshtein;
 
 /// The edits, of which a swap of neighbours is one, after which a word is no longer a typing mistake.
-pub(crate) const MAX_EDITS: usize = 2;
+const MAX_EDITS: usize = 2;
 
 /// Adds a tip to `error`, if there is one.
 pub(crate) fn add(mut error: clap::Error, command: &clap::Command) -> clap::Error {

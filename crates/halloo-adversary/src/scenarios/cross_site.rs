@@ -15,7 +15,7 @@ pub(super) const ORIGINS: Scenario = Scenario {
 
 pub(super) const HOSTS: Scenario = Scenario {
     name: "dns-rebinding",
-    attack: "DNS rebinding: requests with 44 `Host` headers (other names, look-alikes, two headers)",
+    attack: "DNS rebinding: requests with 46 `Host` headers (other names, look-alikes, two headers)",
     promised: "0 wrong decisions; a refused request causes no event and is not counted",
     run: Run::Shared(hosts),
 };
