@@ -7,9 +7,13 @@ use halloo_proto::credential::Credential;
 use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
 use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::proof::Challenge;
+use halloo_proto::text::escape;
 use halloo_proto::url::Url;
 
 use super::connected_socket::ConnectedSocket;
+
+/// Bytes of a reason that are kept: advice with a fingerprint and several names.
+const MAX_REASON_BYTES: usize = 1000;
 
 /// An opening handshake (RFC 6455 section 4.1) whose response is incomplete.
 #[derive(Debug)]
@@ -59,9 +63,9 @@ impl OpeningHandshake {
     pub(super) fn handle_ready(&mut self, buffer: &mut [u8]) -> Option<HandshakeResult> {
         match self.exchange(buffer) {
             Ok(result) => result,
-            // TLS reports what is wrong with the bytes from the peer by this kind.
+            // TLS reports what is wrong with the bytes from the peer by this kind, perhaps with names in its certificate.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Some(HandshakeResult::TlsFailed(error.to_string()))
+                Some(HandshakeResult::TlsFailed(escape(&error.to_string(), MAX_REASON_BYTES)))
             }
             Err(error) => Some(HandshakeResult::Lost(error.to_string())),
         }

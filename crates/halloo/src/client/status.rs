@@ -25,6 +25,8 @@ use crate::{Status, StatusError};
 const TIMEOUTS: RequestTimeouts = RequestTimeouts { step: Duration::from_secs(3), total: Duration::from_secs(10) };
 /// Bytes of a response that are read at most: ten thousand clients take a tenth of it.
 const MAX_RESPONSE: u64 = 16 * 1024 * 1024;
+/// Bytes of a reason that are kept: advice with a fingerprint and several names of a certificate.
+const MAX_REASON_BYTES: usize = 1000;
 /// Maximum number of headers in a response; that of a server has a tenth of it.
 const MAX_HEADERS: usize = 64;
 
@@ -123,7 +125,9 @@ fn request(
     credential: Option<&Credential>,
 ) -> Result<Vec<u8>, Failure> {
     let failed = |reason: String| Failure::new(Progress::Connected, reason);
-    let lost = |error: io::Error| failed(format!("cannot read the status of {url}: {error}"));
+    let lost = |error: io::Error| {
+        failed(format!("cannot read the status of {url}: {}", escape(&error.to_string(), MAX_REASON_BYTES)))
+    };
     let authorization = credential.and_then(Credential::authorization);
     let authorization = authorization.map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
     let host = url.authority();
