@@ -76,6 +76,7 @@ pub mod announcer;
 pub mod browser;
 pub mod interface_filter;
 pub mod interfaces;
+pub mod mdns;
 pub mod meta;
 pub mod name;
 pub mod ports;
