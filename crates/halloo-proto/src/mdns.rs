@@ -14,12 +14,16 @@ mod transmit;
 mod own_records;
 mod responder;
 
+mod cache;
+mod querier;
+
 mod random;
 mod token_bucket;
 
 pub use link::Link;
 pub use name::Name;
 pub use packet::{MAX_PACKET_BYTES, Packet};
+pub use querier::{FoundService, MAX_ADDRESSES, Querier, ServiceChange};
 pub use record::{Data, Question, Record, RecordType};
 pub use responder::{Publication, Responder};
 pub use service::{InvalidService, Service};

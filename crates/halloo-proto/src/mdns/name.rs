@@ -60,6 +60,11 @@ impl Name {
         })
     }
 
+    /// Returns the bytes of the name in a packet without compression, but for the empty label at its end.
+    pub(super) fn len(&self) -> usize {
+        self.wire.len()
+    }
+
     /// Returns the first label, and replaces what is not UTF-8.
     pub fn first_label(&self) -> String {
         String::from_utf8_lossy(self.labels().next().unwrap_or_default()).into_owned()

@@ -8,3 +8,4 @@ mod conflicts;
 mod packets;
 mod publishing;
 mod responding;
+mod searching;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use halloo_proto::Time;
 use halloo_proto::mdns::{
-    Data, Destination, Link, Name, PORT, Packet, Question, RecordType, Responder, Service, Transmit,
+    Data, Destination, Link, Name, PORT, Packet, Querier, Question, RecordType, Responder, Service, ServiceChange,
+    Transmit,
 };
 
 pub(crate) const TYPE: &str = "_halloo._tcp.local";
@@ -74,11 +75,34 @@ struct Delivery {
 
 /// What a machine runs.
 pub(crate) struct Machine {
-    pub(crate) responder: Responder,
+    responder: Option<Responder>,
+    querier: Option<Querier>,
     pub(crate) links: Vec<Link>,
     /// The number of the network that each interface is on.
     networks: BTreeMap<u32, usize>,
     timeout_calls: usize,
+}
+
+impl Machine {
+    fn handle_packet(&mut self, bytes: &[u8], from: SocketAddr, interface: u32, now: Time) {
+        self.responder.iter_mut().for_each(|responder| responder.handle_packet(bytes, from, interface, now));
+        self.querier.iter_mut().for_each(|querier| querier.handle_packet(bytes, from, interface, now));
+    }
+
+    fn handle_timeout(&mut self, now: Time) {
+        self.responder.iter_mut().for_each(|responder| responder.handle_timeout(now));
+        self.querier.iter_mut().for_each(|querier| querier.handle_timeout(now));
+    }
+
+    fn poll_timeout(&self) -> Time {
+        let responder = self.responder.as_ref().map_or(Time::NEVER, Responder::poll_timeout);
+        responder.min(self.querier.as_ref().map_or(Time::NEVER, Querier::poll_timeout))
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        let responder = self.responder.as_mut().and_then(Responder::poll_transmit);
+        responder.or_else(|| self.querier.as_mut().and_then(Querier::poll_transmit))
+    }
 }
 
 /// Machines on networks, which repeat packets to the interfaces of their senders too.
@@ -118,20 +142,33 @@ impl Lab {
         let mut service = service.clone();
         service.properties.push(("machine".into(), machine.to_string()));
         let responder = Responder::new(&service, 1000 + machine as u64 * 77).unwrap();
+        self.add_machine(Some(responder), None, networks)
+    }
+
+    /// Adds a machine that searches for services.
+    pub(crate) fn add_search(&mut self, networks: &[usize]) -> usize {
+        let mut querier = Querier::new(2000 + self.machines.len() as u64 * 77);
+        querier.search(name(TYPE), self.now);
+        self.add_machine(None, Some(querier), networks)
+    }
+
+    fn add_machine(&mut self, responder: Option<Responder>, querier: Option<Querier>, networks: &[usize]) -> usize {
+        let machine = self.machines.len();
         let links = networks.iter().map(|network| link(*network as u32 + 2, address(*network, machine))).collect();
         let networks = networks.iter().map(|network| (*network as u32 + 2, *network)).collect();
-        self.machines.push(Machine { responder, links, networks, timeout_calls: 0 });
+        self.machines.push(Machine { responder, querier, links, networks, timeout_calls: 0 });
         self.update_links(machine);
         machine
     }
 
     pub(crate) fn update_links(&mut self, machine: usize) {
-        let Machine { responder, links, .. } = &mut self.machines[machine];
-        responder.handle_links(links, self.now);
+        let Machine { responder, querier, links, .. } = &mut self.machines[machine];
+        responder.iter_mut().for_each(|responder| responder.handle_links(links, self.now));
+        querier.iter_mut().for_each(|querier| querier.handle_links(links, self.now));
     }
 
     pub(crate) fn stop(&mut self, machine: usize) {
-        self.machines[machine].responder.stop();
+        self.machines[machine].responder.as_mut().unwrap().stop();
         self.collect(machine);
     }
 
@@ -143,7 +180,7 @@ impl Lab {
 
     pub(crate) fn inject_bytes(&mut self, machine: usize, interface: u32, from: &str, bytes: &[u8]) {
         let (from, now) = (from.parse().unwrap(), self.now);
-        self.machines[machine].responder.handle_packet(bytes, from, interface, now);
+        self.machines[machine].handle_packet(bytes, from, interface, now);
         self.collect(machine);
     }
 
@@ -151,7 +188,7 @@ impl Lab {
     pub(crate) fn run(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
-            let timers = self.machines.iter().map(|machine| machine.responder.poll_timeout());
+            let timers = self.machines.iter().map(|machine| machine.poll_timeout());
             let packets = self.in_flight.keys().next().map(|(at, _)| *at);
             let next = timers.chain(packets).min().unwrap_or(Time::NEVER);
             if next > end {
@@ -160,15 +197,15 @@ impl Lab {
             self.now = self.now.max(next);
             while let Some(entry) = self.in_flight.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 let Delivery { machine, interface, from, bytes } = entry.remove();
-                self.machines[machine].responder.handle_packet(&bytes, from, interface, self.now);
+                self.machines[machine].handle_packet(&bytes, from, interface, self.now);
                 self.collect(machine);
             }
             for machine in 0..self.machines.len() {
                 let entry = &mut self.machines[machine];
-                if entry.responder.poll_timeout() <= self.now {
+                if entry.poll_timeout() <= self.now {
                     entry.timeout_calls += 1;
                     assert!(entry.timeout_calls < 1_000_000, "the timer is always due");
-                    entry.responder.handle_timeout(self.now);
+                    entry.handle_timeout(self.now);
                 }
                 self.collect(machine);
             }
@@ -178,8 +215,24 @@ impl Lab {
 
     /// Returns the names under which a machine publishes its service, as `instance/host`.
     pub(crate) fn published(&self, machine: usize) -> String {
-        let publication = self.machines[machine].responder.publication();
+        let publication = self.machines[machine].responder.as_ref().unwrap().publication();
         publication.map_or_else(|| "-".into(), |found| format!("{}/{}", found.instance, found.host))
+    }
+
+    pub(crate) fn querier(&mut self, machine: usize) -> &mut Querier {
+        self.machines[machine].querier.as_mut().unwrap()
+    }
+
+    /// Returns the changes that a search reports, such as `+den` for a service that was found.
+    pub(crate) fn changes(&mut self, machine: usize) -> Vec<String> {
+        let changes = std::iter::from_fn(|| self.querier(machine).poll_change());
+        let text = changes.map(|change| match change {
+            ServiceChange::Found(found) => format!("+{}", found.instance),
+            ServiceChange::Updated(found) => format!("~{}", found.instance),
+            ServiceChange::Lost(found) => format!("-{}", found.instance),
+            ServiceChange::HostFound(host, addresses) => format!("{host} {addresses:?}"),
+        });
+        text.collect()
     }
 
     /// Returns the times in milliseconds at which a matching packet was sent.
@@ -188,7 +241,7 @@ impl Lab {
     }
 
     fn collect(&mut self, machine: usize) {
-        while let Some(Transmit { interface, to, bytes }) = self.machines[machine].responder.poll_transmit() {
+        while let Some(Transmit { interface, to, bytes }) = self.machines[machine].poll_transmit() {
             let packet = Packet::parse(&bytes).expect("a valid packet");
             self.sent.push(Sent { at: self.now, machine, interface, to, packet });
             let Some(network) = self.machines[machine].networks.get(&interface).copied() else { continue };

@@ -111,6 +111,30 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn random_packets_neither_fill_a_search_nor_keep_it_from_finding_a_server(
+        packets in prop::collection::vec((packets(), any::<[u8; 2]>(), 0..300_u64), 1..60),
+    ) {
+        let mut lab = Lab::new();
+        let search = lab.add_search(&[1]);
+        let start = lab.now;
+        for (packet, from, wait) in packets {
+            lab.inject(search, 3, &format!("10.1.{}.{}:5353", from[0], from[1]), &packet);
+            lab.run(millis(wait));
+        }
+        let (records, bytes) = lab.querier(search).stored();
+        prop_assert!(records <= 1024 && bytes <= 1 << 20);
+        let seconds = 1 + (lab.now - start).as_secs() as usize;
+        prop_assert!(lab.sent.len() <= 20 * (seconds + 1), "{} packets in {seconds} s", lab.sent.len());
+        lab.add(&service("living room", 8765), &[1]);
+        lab.run(millis(5000));
+        prop_assert!(lab.changes(search).contains(&"+living room".to_owned()));
+    }
+}
+
 #[test]
 fn counts_without_records_are_refused_before_memory_is_allocated() {
     let mut bytes = [0; 12];

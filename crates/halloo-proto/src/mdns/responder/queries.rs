@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::own_records::{HOST_TTL, Kind, OwnRecords};
-use super::super::{Destination, PORT, Packet, Record};
+use super::super::{Destination, PORT, Packet, Question, Record, RecordType};
 use super::link_state::{LinkState, Phase};
 use super::{DEFERRAL, Responder};
 use crate::Time;
@@ -54,7 +54,10 @@ impl Responder {
             let at = now + self.random.delay(from_delay, to_delay);
             link.schedule.request_incomplete(kinds, from.ip(), at);
         } else {
-            let is_shared = kinds.iter().any(|kind| kind.is_shared()) || query.questions.len() > 1;
+            // Others respond as well to a shared name, and to questions that are not about this service.
+            let is_foreign =
+                |asked: &Question| self.records.kinds(&asked.name, asked.record_type, &link.addresses).is_empty();
+            let is_shared = kinds.iter().any(|kind| kind.is_shared()) || query.questions.iter().any(is_foreign);
             let [from_delay, to_delay] = SHARED_DELAY;
             let delay = if is_shared { self.random.delay(from_delay, to_delay) } else { Duration::ZERO };
             kinds.iter().for_each(|kind| link.schedule.request(*kind, now + delay));
@@ -138,7 +141,7 @@ fn is_known(records: &OwnRecords, kind: Kind, addresses: &[std::net::IpAddr], kn
 }
 
 /// Returns what simultaneous probes are compared by.
-fn ordered(records: Vec<&Record>) -> Vec<(super::super::RecordType, Vec<u8>)> {
+fn ordered(records: Vec<&Record>) -> Vec<(RecordType, Vec<u8>)> {
     let mut ordered: Vec<_> =
         records.into_iter().map(|record| (record.data.record_type(), record.data.to_wire())).collect();
     ordered.sort_unstable();
