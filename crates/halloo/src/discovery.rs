@@ -76,8 +76,8 @@ impl Discovery {
     pub(crate) fn new(
         config: &Config,
         shared: &Arc<Shared>,
-        registry: mio::Registry,
-        [token, network]: [mio::Token; 2],
+        [registry, mdns_registry]: [mio::Registry; 2],
+        [token, network, mdns]: [mio::Token; 3],
     ) -> Discovery {
         let id = shared.challenger.id().to_owned();
         let seed = u64::from_str_radix(&id, 16).unwrap_or_default();
@@ -86,7 +86,7 @@ impl Discovery {
             networks: Networks::new(config, &registry, network),
             changed: false,
             shared: Arc::clone(shared),
-            publication: Publication::new(config, shared, &id),
+            publication: Publication::new(config, shared, &id, mdns_registry, mdns),
             id,
             port: config.discovery_port,
             strict: config.strict_beacon,
@@ -101,7 +101,7 @@ impl Discovery {
         };
         if config.discovery {
             discovery.listen();
-            discovery.publication.start();
+            discovery.publication.start(discovery.networks.known(), Time::ZERO);
         }
         discovery.publish();
         discovery
@@ -116,7 +116,8 @@ impl Discovery {
     }
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        [self.announcer.poll_timeout(), self.networks.poll_timeout()].into_iter().flatten().min()
+        let timers = [self.announcer.poll_timeout(), self.networks.poll_timeout(), self.publication.poll_timeout()];
+        timers.into_iter().flatten().min()
     }
 
     /// Handles a notification of the system that the network has changed.
@@ -137,7 +138,7 @@ impl Discovery {
         if self.receiver.is_none() {
             self.listen();
         }
-        self.publication.start();
+        self.publication.start(self.networks.known(), now);
         self.announcer.start(now);
     }
 
@@ -147,8 +148,8 @@ impl Discovery {
     }
 
     /// Publishes the properties again, which have changed. Replies contain them anyway.
-    pub(crate) fn handle_meta_change(&mut self) {
-        self.publication.update();
+    pub(crate) fn handle_meta_change(&mut self, now: Time) {
+        self.publication.update(now);
     }
 
     pub(crate) fn broadcast_now(&mut self, now: Time) {
@@ -159,13 +160,19 @@ impl Discovery {
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         let mut due = self.announcer.poll_beacon(now);
         // Also before each beacon, because a system may not report its changes, or not all of them.
-        if (self.networks.poll_rescan(now) || due) && self.networks.rescan() {
-            self.publish();
-            self.join_groups();
-            self.changed = true;
-            self.announcer.handle_network_change(now);
-            due |= self.announcer.poll_beacon(now);
+        if self.networks.poll_rescan(now) || due {
+            let changed = self.networks.rescan();
+            // Also if the addresses are the same, because an interface may be another of the same name.
+            self.publication.handle_interfaces(self.networks.known(), now);
+            if changed {
+                self.publish();
+                self.join_groups();
+                self.changed = true;
+                self.announcer.handle_network_change(now);
+                due |= self.announcer.poll_beacon(now);
+            }
         }
+        self.publication.handle_timeout(now);
         if due {
             self.failures.retain(self.networks.known());
             self.announce();
@@ -200,8 +207,6 @@ impl Discovery {
                 }
             }
         }
-        // Last, because it waits until its thread has ended.
-        self.publication.shutdown();
     }
 
     fn listen(&mut self) {
@@ -235,6 +240,12 @@ impl Discovery {
         if let Some(receiver) = &mut self.ipv6_receiver {
             receiver.join(&interfaces::list());
         }
+    }
+
+    /// Handles packets of multicast DNS that were received. Returns whether more may wait, for which the poll does not wake
+    /// again.
+    pub(crate) fn handle_mdns(&mut self, now: Time) -> bool {
+        self.publication.handle_readable(now)
     }
 
     /// Reads the datagrams that wait, at most [`MAX_DATAGRAMS_PER_TURN`] from each socket, and replies to the probes among

@@ -62,6 +62,7 @@ const WAKER: Token = Token(usize::MAX);
 const LISTENER: Token = Token(usize::MAX - 1);
 const DISCOVERY: Token = Token(usize::MAX - 2);
 const NETWORK: Token = Token(usize::MAX - 3);
+const MDNS: Token = Token(usize::MAX - 4);
 
 /// How long the replies of the application are collected before they are written: a batch of quick ones takes less.
 const REPLY_WINDOW: Duration = Duration::from_micros(100);
@@ -81,6 +82,8 @@ pub(crate) struct Reactor {
     drain_waiters: DrainWaiters,
     /// Datagrams may wait on the discovery port.
     probes_ready: bool,
+    /// Packets may wait on the sockets of multicast DNS.
+    mdns_ready: bool,
     /// When a stopping server ends at the latest; `None` while it does not stop.
     stopping: Option<Time>,
 }
@@ -117,8 +120,9 @@ impl Reactor {
         let local_name = Arc::clone(&ingress.handshakes.local_names.published);
         let shared = Arc::new(Shared::new(&config, port, security, challenger, local_name, first_client));
         let commands = Arc::new(CommandQueue::new(waker));
-        let registry = poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"))?;
-        let discovery = Discovery::new(&config, &shared, registry, [DISCOVERY, NETWORK]);
+        let registry = || poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"));
+        let registries = [registry()?, registry()?];
+        let discovery = Discovery::new(&config, &shared, registries, [DISCOVERY, NETWORK, MDNS]);
         // The status before the first turn of the thread is correct, too.
         shared.discovery_enabled.store(discovery.is_enabled(), Ordering::Relaxed);
         let reactor = Reactor {
@@ -132,6 +136,7 @@ impl Reactor {
             sink: EventSink::new(target),
             drain_waiters: DrainWaiters::default(),
             probes_ready: false,
+            mdns_ready: false,
             stopping: None,
         };
         Ok((reactor, commands, shared))
@@ -160,6 +165,9 @@ impl Reactor {
             if self.probes_ready {
                 self.probes_ready = self.discovery.handle_readable(now);
             }
+            if self.mdns_ready {
+                self.mdns_ready = self.discovery.handle_mdns(now);
+            }
             if !self.is_paused() && self.stopping.is_none() {
                 self.ingress.accept(&mut self.listener, self.poll.registry(), &mut self.connections);
             }
@@ -187,6 +195,7 @@ impl Reactor {
             WAKER => {}
             LISTENER => self.listener.handle_readable(),
             DISCOVERY => self.probes_ready = true,
+            MDNS => self.mdns_ready = true,
             NETWORK => self.discovery.handle_network(self.connections.now()),
             Token(slot) => {
                 if event.is_writable() {
@@ -243,7 +252,8 @@ impl Reactor {
         let has_more = self.ingress.is_ready()
             || self.connections.egress.outboxes.is_dropping()
             || (self.listener.may_accept() && self.stopping.is_none());
-        let is_busy = self.probes_ready || self.ingress.is_responding() || (has_more && !self.is_paused());
+        let is_busy =
+            self.probes_ready || self.mdns_ready || self.ingress.is_responding() || (has_more && !self.is_paused());
         if is_busy || !self.commands.may_sleep() {
             return Some(Duration::ZERO);
         }
@@ -289,7 +299,7 @@ impl Reactor {
                     DiscoveryCommand::Start => self.discovery.start(now),
                     DiscoveryCommand::Stop => self.discovery.stop(),
                     DiscoveryCommand::SendBeacon => self.discovery.broadcast_now(now),
-                    DiscoveryCommand::UpdateMeta => self.discovery.handle_meta_change(),
+                    DiscoveryCommand::UpdateMeta => self.discovery.handle_meta_change(now),
                 }
                 // The next status shows what was requested before it.
                 self.publish_discovery();

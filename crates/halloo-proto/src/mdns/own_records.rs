@@ -1,10 +1,10 @@
 //! The records of a published service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::service::UniqueName;
+use super::service::{UniqueName, txt};
 use super::{Data, InvalidService, Link, Name, Record, RecordType, Service};
 use crate::Time;
 
@@ -16,6 +16,8 @@ const OTHER_TTL: u32 = 4500;
 const ADDRESS_MEMORY: Duration = Duration::from_secs(HOST_TTL as u64);
 /// Maximum addresses that are known. The ones that are published come before those that were.
 const MAX_ADDRESSES: usize = 1024;
+/// Maximum earlier contents of the TXT record that are known.
+const MAX_EARLIER_TXT: usize = 16;
 
 /// What is published, as far as responses are scheduled separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub(super) struct OwnRecords {
     service_types: Name,
     port: u16,
     txt: Box<[u8]>,
+    /// The properties that were published before, the latest last: a reflector may repeat them.
+    earlier_txt: VecDeque<Box<[u8]>>,
     /// Addresses of this machine, and until when they are known.
     addresses: BTreeMap<IpAddr, Time>,
 }
@@ -92,7 +96,8 @@ impl OwnRecords {
             service_type,
             service_types: parse("_services._dns-sd._udp.local")?,
             port: service.port,
-            txt: service.txt()?,
+            txt: txt(&service.properties)?,
+            earlier_txt: VecDeque::new(),
             addresses: BTreeMap::new(),
         })
     }
@@ -103,6 +108,18 @@ impl OwnRecords {
 
     pub(super) fn host(&self) -> &Name {
         self.host.name()
+    }
+
+    /// Changes the content of the TXT record. Returns whether it was another one.
+    pub(super) fn set_txt(&mut self, txt: Box<[u8]>) -> bool {
+        if txt == self.txt {
+            return false;
+        }
+        if self.earlier_txt.len() == MAX_EARLIER_TXT {
+            self.earlier_txt.pop_front();
+        }
+        self.earlier_txt.push_back(std::mem::replace(&mut self.txt, txt));
+        true
     }
 
     pub(super) fn rename_instance(&mut self) {
@@ -196,7 +213,7 @@ impl OwnRecords {
     pub(super) fn is_own(&self, record: &Record) -> bool {
         match &record.data {
             Data::Srv { port, target, .. } => *port == self.port && *target == *self.host.name(),
-            Data::Txt(strings) => *strings == self.txt,
+            Data::Txt(strings) => *strings == self.txt || self.earlier_txt.contains(strings),
             data => data.address().is_some_and(|ip| self.addresses.contains_key(&ip)),
         }
     }

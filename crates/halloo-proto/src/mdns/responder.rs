@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::own_records::{Kind, OwnRecords};
 use super::random::Random;
+use super::service::txt;
 use super::{
     Destination, InvalidService, Link, MAX_PACKET_BYTES, Name, PORT, Packet, Question, Record, RecordType, Service,
     Transmit,
@@ -112,6 +113,17 @@ impl Responder {
                 }
             }
         }
+    }
+
+    /// Changes the properties of the service, and announces them (RFC 6762 section 8.4).
+    ///
+    /// # Errors
+    /// [`InvalidService::Property`]; the earlier properties stay.
+    pub fn set_properties(&mut self, properties: &[(String, String)], now: Time) -> Result<(), InvalidService> {
+        if self.records.set_txt(txt(properties)?) {
+            self.links.values_mut().for_each(|link| link.announce_again(&[Kind::Txt], now));
+        }
+        Ok(())
     }
 
     /// Handles a packet that came from `from`, an address on the network of the interface with the index `interface`.

@@ -31,27 +31,25 @@ pub enum InvalidService {
     Property,
 }
 
-impl Service {
-    /// Returns the properties as the content of a TXT record (RFC 6763 section 6.1).
-    ///
-    /// # Errors
-    /// [`InvalidService::Property`].
-    pub(super) fn txt(&self) -> Result<Box<[u8]>, InvalidService> {
-        let mut txt = Vec::new();
-        for (key, value) in &self.properties {
-            // A key is of printable ASCII characters (RFC 6763 section 6.4).
-            if key.is_empty() || key.bytes().any(|byte| byte == b'=' || !(b' '..=b'~').contains(&byte)) {
-                return Err(InvalidService::Property);
-            }
-            let string = format!("{key}={value}");
-            txt.push(u8::try_from(string.len()).map_err(|_| InvalidService::Property)?);
-            txt.extend_from_slice(string.as_bytes());
+/// Returns properties as the content of a TXT record (RFC 6763 section 6.1).
+///
+/// # Errors
+/// [`InvalidService::Property`].
+pub(super) fn txt(properties: &[(String, String)]) -> Result<Box<[u8]>, InvalidService> {
+    let mut txt = Vec::new();
+    for (key, value) in properties {
+        // A key is of printable ASCII characters (RFC 6763 section 6.4).
+        if key.is_empty() || key.bytes().any(|byte| byte == b'=' || !(b' '..=b'~').contains(&byte)) {
+            return Err(InvalidService::Property);
         }
-        if txt.is_empty() {
-            txt.push(0);
-        }
-        if txt.len() > MAX_TXT_BYTES { Err(InvalidService::Property) } else { Ok(txt.into()) }
+        let string = format!("{key}={value}");
+        txt.push(u8::try_from(string.len()).map_err(|_| InvalidService::Property)?);
+        txt.extend_from_slice(string.as_bytes());
     }
+    if txt.is_empty() {
+        txt.push(0);
+    }
+    if txt.len() > MAX_TXT_BYTES { Err(InvalidService::Property) } else { Ok(txt.into()) }
 }
 
 /// A name that is changed while it is in use on the network: `den`, `den (2)`; a host `den`, `den-2` (RFC 6762 section 9).

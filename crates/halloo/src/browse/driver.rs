@@ -13,7 +13,13 @@ use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
 use halloo_proto::browser::{Browser as Core, Change, MAX_CHECKS, MAX_SERVERS, Probe};
 use halloo_proto::defaults::MAX_WAIT;
+#[cfg(feature = "mdns")]
+use halloo_proto::interface_filter::InterfaceFilter;
+#[cfg(feature = "mdns")]
+use halloo_proto::interfaces::Interface;
 use halloo_proto::name::is_blank;
+#[cfg(feature = "mdns")]
+use mio::Registry;
 use mio::{Events, Poll, Token, Waker};
 
 use super::backlog::Backlog;
@@ -29,6 +35,8 @@ use crate::{discovery::interfaces, mdns::ServiceSearch};
 const WAKER: Token = Token(0);
 const SOCKETS: Token = Token(1);
 const CHECKS: Token = Token(2);
+#[cfg(feature = "mdns")]
+const MDNS: Token = Token(3);
 
 /// State that the thread shares with the handle [`Browser`](super::Browser).
 #[derive(Debug)]
@@ -78,9 +86,14 @@ pub(super) struct Driver {
     sockets: Sockets,
     checks: Vec<Check>,
     backlog: Backlog,
-    /// Stops when it is dropped.
     #[cfg(feature = "mdns")]
-    _service_search: Option<ServiceSearch>,
+    service_search: Option<ServiceSearch>,
+    /// The interfaces to search on.
+    #[cfg(feature = "mdns")]
+    filter: InterfaceFilter,
+    /// Packets may wait on the sockets of multicast DNS.
+    #[cfg(feature = "mdns")]
+    services_ready: bool,
     /// Whether ignored servers were logged, which happens once.
     logged_ignored: bool,
 }
@@ -110,6 +123,8 @@ impl Driver {
             stopped: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
         });
+        #[cfg(feature = "mdns")]
+        let service_search = start_service_search(config, poll.registry(), sockets.interfaces(), shared.now())?;
         let driver = Driver {
             poll,
             shared: Arc::clone(&shared),
@@ -119,7 +134,11 @@ impl Driver {
             checks: Vec::with_capacity(MAX_CHECKS),
             backlog: Backlog::default(),
             #[cfg(feature = "mdns")]
-            _service_search: start_service_search(config, &shared),
+            service_search,
+            #[cfg(feature = "mdns")]
+            filter: config.interface_filter(),
+            #[cfg(feature = "mdns")]
+            services_ready: false,
             logged_ignored: false,
         };
         Ok((driver, shared))
@@ -152,6 +171,10 @@ impl Driver {
                 self.backlog.resume();
             }
             more = self.receive();
+            #[cfg(feature = "mdns")]
+            {
+                more |= self.search_services(&events);
+            }
         }
     }
 
@@ -187,6 +210,10 @@ impl Driver {
             {
                 self.shared.core().rescan(now);
             }
+            #[cfg(feature = "mdns")]
+            if let Some(search) = self.service_search.as_mut().filter(|_| !matches!(probe, Probe::One(_))) {
+                search.handle_interfaces(self.sockets.interfaces(), now);
+            }
             self.sockets.send(probe, &self.nonce, self.poll.registry());
         }
         loop {
@@ -217,33 +244,53 @@ impl Driver {
         self.backlog.flush(&self.queue);
     }
 
+    /// Handles packets of multicast DNS, and what is due. Returns whether unread packets may remain.
+    #[cfg(feature = "mdns")]
+    fn search_services(&mut self, events: &Events) -> bool {
+        let Some(search) = &mut self.service_search else { return false };
+        let now = self.shared.now();
+        self.services_ready |= events.iter().any(|event| event.token() == MDNS);
+        if self.services_ready {
+            self.services_ready = search.handle_readable(now);
+        } else {
+            search.handle_timeout(now);
+        }
+        while let Some(addr) = search.poll_address() {
+            // Routers do not forward multicast, so an address outside the local network is forged and must not be checked.
+            let networks = interfaces::networks(&self.filter);
+            let is_near = self.filter.is_empty() || interfaces::is_attached(addr.ip(), &networks);
+            if is_near && AccessRules::default().allows_peer(addr.ip(), &networks) {
+                self.shared.core().handle_service(addr);
+            }
+        }
+        self.services_ready
+    }
+
     /// Returns the time until the next probe, check or timeout is due.
     fn timeout(&self) -> Duration {
         let next = self.shared.core().poll_timeout() - self.shared.now();
+        #[cfg(feature = "mdns")]
+        let next =
+            self.service_search.as_ref().map_or(next, |search| next.min(search.poll_timeout() - self.shared.now()));
         let checks = self.checks.iter().map(|check| check.deadline.saturating_duration_since(Instant::now()));
         checks.fold(next.min(MAX_WAIT), Duration::min)
     }
 }
 
-/// Starts the search by multicast DNS. A failure is only logged, because beacons and replies work without it.
+/// Starts the search by multicast DNS, if it is enabled.
 #[cfg(feature = "mdns")]
-fn start_service_search(config: &BrowserConfig, shared: &Arc<Shared>) -> Option<ServiceSearch> {
+fn start_service_search(
+    config: &BrowserConfig,
+    registry: &Registry,
+    interfaces: &[Interface],
+    now: Time,
+) -> io::Result<Option<ServiceSearch>> {
     if !config.mdns || config.local {
-        return None;
+        return Ok(None);
     }
-    let (shared, filter) = (Arc::clone(shared), config.interface_filter());
-    let searched = filter.clone();
-    let handle_address = move |addr: SocketAddr| {
-        // Routers do not forward multicast, so an address outside the local network is forged and must not be checked.
-        let networks = interfaces::networks(&filter);
-        let is_near = filter.is_empty() || interfaces::is_attached(addr.ip(), &networks);
-        if is_near && AccessRules::default().allows_peer(addr.ip(), &networks) {
-            shared.core().handle_service(addr);
-            shared.wake();
-        }
-    };
-    let search = ServiceSearch::start(searched, handle_address);
-    search.inspect_err(|error| tracing::warn!("cannot search by multicast DNS: {error}")).ok()
+    let mut search = ServiceSearch::new(registry.try_clone()?, MDNS, now);
+    search.handle_interfaces(interfaces, now);
+    Ok(Some(search))
 }
 
 fn browser_event(change: Change, epoch: Instant) -> BrowserEvent {

@@ -66,6 +66,12 @@ impl Sockets {
         Ok(sockets)
     }
 
+    /// Returns the interfaces at the last refresh.
+    #[cfg(feature = "mdns")]
+    pub(super) fn interfaces(&self) -> &[Interface] {
+        &self.interfaces
+    }
+
     /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface.
     pub(super) fn refresh(&mut self, registry: &Registry) -> bool {
         let current = searched(if self.local { Vec::new() } else { interfaces::list_allowed(&self.filter) });

@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
+use halloo_proto::Time;
 use halloo_proto::announcement::{MAX_NAME_CHARS, clean};
-use halloo_proto::interface_filter::InterfaceFilter;
+use halloo_proto::interfaces::Interface;
+use halloo_proto::mdns::{InvalidService, Responder, Service};
 use halloo_proto::meta::Meta;
-use mdns_sd::{DaemonEvent, IfKind, RRType, Receiver, ServiceDaemon, ServiceInfo};
+use mio::{Registry, Token};
 
-use super::{SERVICE_TYPE, unused_interfaces};
+use super::SERVICE_TYPE;
+use super::links::local_links;
+use super::sockets::Sockets;
 use crate::Config;
 use crate::shared::Shared;
 
@@ -23,127 +26,131 @@ const MAX_TXT_STRING_BYTES: usize = 255;
 /// What is appended to the host name of this machine, see [`free_host_label`].
 const HOST_SUFFIX: &str = "-halloo";
 
-/// Maximum time that a stopping server waits for its goodbye to be sent, which usually takes a millisecond.
-const GOODBYE_TIMEOUT: Duration = Duration::from_millis(500);
-
 /// Publishes the server while discovery is enabled, also while clients are connected.
 pub(crate) struct Publication {
     enabled: bool,
-    bind: Option<IpAddr>,
-    filter: InterfaceFilter,
     shared: Arc<Shared>,
     id: String,
-    /// Created by the first start, because it has a thread and sockets.
-    daemon: Option<ServiceDaemon>,
-    /// The full name of the service while it is registered.
-    registered_name: Option<String>,
+    sockets: Sockets,
+    /// Exists while the server is published.
+    responder: Option<Responder>,
 }
 
 impl Publication {
-    /// Publishes nothing if the configuration disables it or other machines cannot reach the server.
-    pub(crate) fn new(config: &Config, shared: &Arc<Shared>, id: &str) -> Publication {
-        let bind = config.bind.filter(|ip| !ip.is_unspecified());
+    /// Publishes nothing if the configuration disables it or other machines cannot reach the server. The sockets are
+    /// registered as `token`.
+    pub(crate) fn new(
+        config: &Config,
+        shared: &Arc<Shared>,
+        id: &str,
+        registry: Registry,
+        token: Token,
+    ) -> Publication {
+        let bind: Option<IpAddr> = config.bind.filter(|ip| !ip.is_unspecified());
         // Only IPv4 addresses are announced, as in beacons.
         let reachable = bind.is_none_or(|ip| ip.is_ipv4() && !ip.is_loopback());
         let (enabled, id) = (config.mdns && reachable, id.to_owned());
-        let filter = config.interface_filter();
-        Publication { enabled, bind, filter, shared: Arc::clone(shared), id, daemon: None, registered_name: None }
+        let sockets = Sockets::new(registry, token);
+        Publication { enabled, shared: Arc::clone(shared), id, sockets, responder: None }
     }
 
-    /// Publishes the server. A failure is only logged, because beacons work without it.
-    pub(crate) fn start(&mut self) {
-        if self.enabled
-            && self.registered_name.is_none()
-            && let Err(error) = self.register()
-        {
-            tracing::warn!("cannot publish the server by multicast DNS: {error}");
+    /// Publishes the server on the interfaces. A failure is only logged, because beacons work without it.
+    pub(crate) fn start(&mut self, interfaces: &[Interface], now: Time) {
+        if self.enabled && self.responder.is_none() {
+            match self.responder() {
+                Ok(responder) => self.responder = Some(responder),
+                Err(error) => tracing::warn!("cannot publish the server by multicast DNS: {error}"),
+            }
+            self.handle_interfaces(interfaces, now);
         }
     }
 
-    /// Publishes the present TXT record, if the server is published.
-    pub(crate) fn update(&mut self) {
-        if self.registered_name.is_some()
-            && let Err(error) = self.register()
+    /// Publishes the present properties, if the server is published.
+    pub(crate) fn update(&mut self, now: Time) {
+        let properties = self.txt();
+        if let Some(responder) = &mut self.responder
+            && let Err(error) = responder.set_properties(&properties, now)
         {
             tracing::warn!("cannot publish the changed properties by multicast DNS: {error}");
         }
+        self.handle_timeout(now);
     }
 
-    /// Unregisters the service, which sends a goodbye (RFC 6762 section 10.1).
+    /// Withdraws the service, which sends a goodbye (RFC 6762 section 10.1).
     pub(crate) fn stop(&mut self) {
-        if let (Some(daemon), Some(name)) = (&self.daemon, self.registered_name.take())
-            && let Err(error) = daemon.unregister(&name)
-        {
-            tracing::debug!("cannot unregister the service {name}: {error}");
+        if let Some(mut responder) = self.responder.take() {
+            responder.stop();
+            self.transmit(&mut responder);
         }
+        self.sockets.close();
         *self.shared.local_name.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Unregisters the service and shuts down the daemon.
-    pub(crate) fn shutdown(&mut self) {
-        self.stop();
-        if let Some(stopped) = self.daemon.take().and_then(|daemon| daemon.shutdown().ok()) {
-            // If that takes longer, the records of the service expire when their time to live ends.
-            let _ = stopped.recv_timeout(GOODBYE_TIMEOUT);
+    /// Follows a change of the interfaces.
+    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Time) {
+        if let Some(responder) = &mut self.responder {
+            let links = self.sockets.refresh(local_links(interfaces));
+            responder.handle_links(&links, now);
         }
     }
 
-    fn register(&mut self) -> Result<(), mdns_sd::Error> {
-        let host = planned_host(&self.shared.name);
-        let txt = txt(&self.id, self.shared.app.as_deref(), &self.shared.meta());
-        let (instance, qualified_host) = (instance_name(&self.shared.name), format!("{host}."));
-        let mut service = ServiceInfo::new(SERVICE_TYPE, &instance, &qualified_host, (), self.shared.port, &txt[..])?
-            .enable_addr_auto();
-        service.set_interfaces(vec![self.bind.map_or(IfKind::IPv4, IfKind::Addr)]);
-        let daemon = match self.daemon.take() {
-            Some(daemon) => daemon,
-            None => start_daemon(&self.shared, host, self.filter.clone())?,
+    /// Handles packets that were received. Returns whether more may wait, for which the poll does not wake again.
+    pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
+        let Some(responder) = &mut self.responder else { return false };
+        let more =
+            self.sockets.receive(|packet, from, interface| responder.handle_packet(packet, from, interface, now));
+        self.handle_timeout(now);
+        more
+    }
+
+    /// Sends what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        let Some(mut responder) = self.responder.take() else { return };
+        if responder.poll_timeout() <= now {
+            responder.handle_timeout(now);
+        }
+        self.transmit(&mut responder);
+        if let Some(published) = responder.poll_publication() {
+            let host = format!("{}.local", published.host);
+            tracing::info!("published as {}://{host}:{}", self.shared.security.scheme(true), self.shared.port);
+            *self.shared.local_name.lock().unwrap_or_else(PoisonError::into_inner) = Some(host);
+        }
+        self.responder = Some(responder);
+    }
+
+    /// Returns when [`Publication::handle_timeout`] is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        self.responder.as_ref().map(Responder::poll_timeout).filter(|at| *at < Time::NEVER)
+    }
+
+    fn transmit(&self, responder: &mut Responder) {
+        while let Some(transmit) = responder.poll_transmit() {
+            self.sockets.send(&transmit);
+        }
+    }
+
+    fn responder(&self) -> Result<Responder, InvalidService> {
+        let mut seed = [0; 8];
+        // Without entropy, servers that are started together probe together, which takes longer.
+        let _ = getrandom::fill(&mut seed);
+        let service = Service {
+            service_type: SERVICE_TYPE.into(),
+            instance: instance_name(&self.shared.name),
+            host: planned_label(&self.shared.name),
+            port: self.shared.port,
+            properties: self.txt(),
         };
-        let daemon = self.daemon.insert(daemon);
-        let name = service.get_fullname().to_owned();
-        daemon.register(service)?;
-        self.registered_name = Some(name);
-        Ok(())
+        Responder::new(&service, u64::from_ne_bytes(seed))
+    }
+
+    fn txt(&self) -> Vec<(String, String)> {
+        txt(&self.id, self.shared.app.as_deref(), &self.shared.meta())
     }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.shutdown();
-    }
-}
-
-/// Starts the multicast DNS daemon and a thread that handles its events.
-fn start_daemon(shared: &Arc<Shared>, host: String, filter: InterfaceFilter) -> Result<ServiceDaemon, mdns_sd::Error> {
-    let daemon = ServiceDaemon::new()?;
-    daemon.disable_interface(unused_interfaces(filter))?;
-    let (events, shared) = (daemon.monitor()?, Arc::clone(shared));
-    let handle = move || handle_events(&events, &shared, host);
-    if let Err(error) = std::thread::Builder::new().name("halloo-mdns".into()).spawn(handle) {
-        tracing::debug!("cannot start a thread for multicast DNS events, so the host name stays unknown: {error}");
-    }
-    Ok(daemon)
-}
-
-/// Keeps the host name in `shared` up to date. It differs from `host` if that name is already in use on the network.
-/// Returns when the daemon shuts down.
-fn handle_events(events: &Receiver<DaemonEvent>, shared: &Shared, mut host: String) {
-    while let Ok(event) = events.recv() {
-        match event {
-            DaemonEvent::NameChange(change) if change.rr_type == RRType::A => {
-                host = change.new_name.trim_end_matches('.').to_owned();
-            }
-            DaemonEvent::Announce(..) => {
-                let mut local_name = shared.local_name.lock().unwrap_or_else(PoisonError::into_inner);
-                // There is one event per interface, but one log line is enough.
-                if local_name.as_ref() != Some(&host) {
-                    tracing::info!("published as {}://{host}:{}", shared.security.scheme(true), shared.port);
-                    *local_name = Some(host.clone());
-                }
-            }
-            DaemonEvent::Error(error) => tracing::debug!("multicast DNS: {error}"),
-            _ => {}
-        }
+        self.stop();
     }
 }
 
@@ -190,7 +197,11 @@ fn host_label(name: &str) -> String {
 
 /// Returns the host name to publish for a server, unless another machine has it.
 pub(crate) fn planned_host(name: &str) -> String {
-    format!("{}.local", free_host_label(name, &gethostname::gethostname().to_string_lossy()))
+    format!("{}.local", planned_label(name))
+}
+
+fn planned_label(name: &str) -> String {
+    free_host_label(name, &gethostname::gethostname().to_string_lossy())
 }
 
 /// Returns the name as a host label that is not the one of this machine: the system publishes that itself, and two

@@ -1,48 +1,97 @@
-//! Searches for servers that are published as DNS-SD services.
+//! Searches for servers that are published as DNS-SD services, and for hosts.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use mdns_sd::{HostnameResolutionEvent, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
+use halloo_proto::Time;
+use halloo_proto::interfaces::{Interface, announced};
+use halloo_proto::mdns::{Name, Querier, ServiceChange};
+use mio::{Events, Poll, Registry, Token};
 
-use halloo_proto::interface_filter::InterfaceFilter;
-
-use super::{SERVICE_TYPE, unused_interfaces};
-
-/// Maximum addresses used of one service: a machine rarely has more networks.
-const MAX_ADDRESSES: usize = 8;
+use super::SERVICE_TYPE;
+use super::links::local_links;
+use super::sockets::Sockets;
+use crate::discovery::interfaces;
 
 /// Maximum duration of the search for a host.
 const MAX_RESOLVE_TIME: Duration = Duration::from_secs(3600);
+/// Maximum addresses that wait for [`ServiceSearch::poll_address`].
+const MAX_ADDRESSES: usize = 1024;
 
-/// A search that runs until it is dropped.
-pub(crate) struct ServiceSearch(ServiceDaemon);
-
-impl ServiceSearch {
-    /// Starts the search. Its thread calls `handle_address` with each address of a service whenever it is resolved. Any
-    /// device can publish a service, so the caller must check which server is at the address.
-    ///
-    /// # Errors
-    /// When no socket can be opened or no thread can be started.
-    pub(crate) fn start(
-        filter: InterfaceFilter,
-        handle_address: impl FnMut(SocketAddr) + Send + 'static,
-    ) -> Result<ServiceSearch, mdns_sd::Error> {
-        let search = ServiceSearch::open(filter)?;
-        let events = search.0.browse(SERVICE_TYPE)?;
-        let thread = std::thread::Builder::new().name("halloo-mdns".into());
-        match thread.spawn(move || handle_events(&events, handle_address)) {
-            Ok(_) => Ok(search),
-            Err(error) => Err(mdns_sd::Error::Msg(error.to_string())),
-        }
-    }
+/// A search for services or hosts, which its caller drives.
+#[derive(Debug)]
+pub(crate) struct ServiceSearch {
+    querier: Querier,
+    sockets: Sockets,
+    addresses: VecDeque<SocketAddr>,
 }
 
 impl ServiceSearch {
-    fn open(filter: InterfaceFilter) -> Result<ServiceSearch, mdns_sd::Error> {
-        let search = ServiceSearch(ServiceDaemon::new()?);
-        search.0.disable_interface(unused_interfaces(filter))?;
-        Ok(search)
+    /// Starts a search for servers, whose sockets are registered as `token`. Call [`ServiceSearch::handle_interfaces`]
+    /// with the interfaces to search on.
+    pub(crate) fn new(registry: Registry, token: Token, now: Time) -> ServiceSearch {
+        let mut search = ServiceSearch::idle(registry, token);
+        if let Some(service_type) = Name::parse(SERVICE_TYPE) {
+            search.querier.search(service_type, now);
+        }
+        search
+    }
+
+    fn idle(registry: Registry, token: Token) -> ServiceSearch {
+        let mut seed = [0; 8];
+        // Without entropy, searches that are started together ask together.
+        let _ = getrandom::fill(&mut seed);
+        let querier = Querier::new(u64::from_ne_bytes(seed));
+        ServiceSearch { querier, sockets: Sockets::new(registry, token), addresses: VecDeque::new() }
+    }
+
+    /// Follows a change of the interfaces.
+    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Time) {
+        let links = self.sockets.refresh(local_links(interfaces));
+        self.querier.handle_links(&links, now);
+        self.handle_timeout(now);
+    }
+
+    /// Handles packets that were received. Returns whether more may wait, for which the poll does not wake again.
+    pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
+        let querier = &mut self.querier;
+        let more = self.sockets.receive(|packet, from, interface| querier.handle_packet(packet, from, interface, now));
+        self.handle_timeout(now);
+        more
+    }
+
+    /// Sends what is due.
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        if self.querier.poll_timeout() <= now {
+            self.querier.handle_timeout(now);
+        }
+        while let Some(transmit) = self.querier.poll_transmit() {
+            self.sockets.send(&transmit);
+        }
+        while let Some(change) = self.querier.poll_change() {
+            let addresses = match change {
+                ServiceChange::Found(found) | ServiceChange::Updated(found) => found.addresses,
+                ServiceChange::HostFound(_, addresses) => addresses,
+                // Its records may only have expired. The browser checks itself whether a server still responds.
+                ServiceChange::Lost(_) => continue,
+            };
+            // Servers are announced on IPv4 addresses only.
+            self.addresses.extend(addresses.into_iter().filter(SocketAddr::is_ipv4));
+            self.addresses.truncate(MAX_ADDRESSES);
+        }
+    }
+
+    /// Returns when [`ServiceSearch::handle_timeout`] is due.
+    pub(crate) fn poll_timeout(&self) -> Time {
+        self.querier.poll_timeout()
+    }
+
+    /// Returns the next address of a service. Any device can publish a service, so the caller must check which server is at
+    /// the address.
+    pub(crate) fn poll_address(&mut self) -> Option<SocketAddr> {
+        self.addresses.pop_front()
     }
 }
 
@@ -50,48 +99,27 @@ impl ServiceSearch {
 /// `timeout`.
 ///
 /// # Errors
-/// When no socket can be opened or no thread can be started, and when the name is too long.
-pub(crate) fn resolve_host(name: &str, timeout: Duration) -> Result<Vec<IpAddr>, mdns_sd::Error> {
-    let search = ServiceSearch::open(InterfaceFilter::default())?;
-    let events = search.0.resolve_hostname(&format!("{name}."), None)?;
-    let deadline = Instant::now() + timeout.min(MAX_RESOLVE_TIME);
-    while let Ok(event) = events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        if let HostnameResolutionEvent::AddressesFound(_, found) = event {
-            let found: Vec<IpAddr> =
-                found.iter().map(|ip| ip.to_ip_addr()).filter(IpAddr::is_ipv4).take(MAX_ADDRESSES).collect();
-            if !found.is_empty() {
-                return Ok(found);
-            }
+/// When the system does not permit to wait for sockets.
+pub(crate) fn resolve_host(name: &str, timeout: Duration) -> io::Result<Vec<IpAddr>> {
+    let Some(name) = Name::parse(name) else { return Ok(Vec::new()) };
+    let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(64));
+    let start = Instant::now();
+    let now = || Time::ZERO + start.elapsed();
+    let end = Time::ZERO + timeout.min(MAX_RESOLVE_TIME);
+    let mut search = ServiceSearch::idle(poll.registry().try_clone()?, Token(0));
+    search.querier.look_up(name, now());
+    search.handle_interfaces(&announced(interfaces::list()), now());
+    let mut more = false;
+    while now() < end {
+        let wait = if more { Duration::ZERO } else { search.poll_timeout().min(end) - now() };
+        match poll.poll(&mut events, Some(wait)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        more = search.handle_readable(now());
+        if !search.addresses.is_empty() {
+            return Ok(search.addresses.iter().map(SocketAddr::ip).collect());
         }
     }
     Ok(Vec::new())
-}
-
-impl Drop for ServiceSearch {
-    fn drop(&mut self) {
-        // It fails only if the daemon has already stopped.
-        let _ = self.0.shutdown();
-    }
-}
-
-impl std::fmt::Debug for ServiceSearch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ServiceSearch")
-    }
-}
-
-/// Returns when the daemon shuts down. Removed services are ignored, because their records may only have expired; the
-/// browser checks itself whether a server still responds.
-fn handle_events(events: &Receiver<ServiceEvent>, mut handle_address: impl FnMut(SocketAddr)) {
-    while let Ok(event) = events.recv() {
-        if let ServiceEvent::ServiceResolved(service) = event {
-            addresses(&service).for_each(&mut handle_address);
-        }
-    }
-}
-
-fn addresses(service: &ResolvedService) -> impl Iterator<Item = SocketAddr> {
-    let port = service.get_port();
-    let addresses = service.get_addresses_v4().into_iter().map(move |ip| SocketAddr::V4(SocketAddrV4::new(ip, port)));
-    addresses.take(MAX_ADDRESSES)
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use halloo_proto::Time;
+use halloo_proto::interfaces::Interface;
+use mio::{Registry, Token};
+
 use crate::Config;
 use crate::shared::Shared;
 
@@ -9,15 +13,25 @@ use crate::shared::Shared;
 pub(crate) struct Publication;
 
 impl Publication {
-    pub(crate) fn new(_: &Config, _: &Arc<Shared>, _: &str) -> Publication {
+    pub(crate) fn new(_: &Config, _: &Arc<Shared>, _: &str, _: Registry, _: Token) -> Publication {
         Publication
     }
 
-    pub(crate) fn start(&mut self) {}
+    pub(crate) fn start(&mut self, _: &[Interface], _: Time) {}
 
     pub(crate) fn stop(&mut self) {}
 
-    pub(crate) fn update(&mut self) {}
+    pub(crate) fn update(&mut self, _: Time) {}
 
-    pub(crate) fn shutdown(&mut self) {}
+    pub(crate) fn handle_interfaces(&mut self, _: &[Interface], _: Time) {}
+
+    pub(crate) fn handle_readable(&mut self, _: Time) -> bool {
+        false
+    }
+
+    pub(crate) fn handle_timeout(&mut self, _: Time) {}
+
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        None
+    }
 }

@@ -1,0 +1,197 @@
+//! The sockets of multicast DNS: one for each interface and address family, because the system limits in how many groups
+//! one socket can be.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use halloo_proto::mdns::{Destination, GROUP_V4, GROUP_V6, Link, MAX_PACKET_BYTES, PORT, Transmit};
+use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::links::LocalLink;
+
+/// Maximum packets read from one socket in one turn, so that a flood on one interface does not starve the others.
+const PACKETS_PER_TURN: usize = 32;
+/// The time to live of each packet, which shows that no router has forwarded it (RFC 6762 section 11).
+const HOPS: u32 = 255;
+
+/// A socket on one interface. It sends from `address`.
+#[derive(Debug)]
+struct LinkSocket {
+    link: Link,
+    address: IpAddr,
+    socket: UdpSocket,
+}
+
+/// See the module documentation.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    registry: Registry,
+    token: Token,
+    links: Vec<LocalLink>,
+    open: Vec<LinkSocket>,
+}
+
+impl Sockets {
+    /// Creates sockets that wake the poll of `registry` with `token`; none yet.
+    pub(super) fn new(registry: Registry, token: Token) -> Sockets {
+        Sockets { registry, token, links: Vec::new(), open: Vec::new() }
+    }
+
+    /// Opens and closes sockets so that they match the interfaces, and returns these. A socket that cannot be opened is
+    /// logged, and tried again the next time.
+    pub(super) fn refresh(&mut self, links: Vec<LocalLink>) -> Vec<Link> {
+        let is_same = |open: &LinkSocket, link: &Link| {
+            (open.link.index, &open.link.name) == (link.index, &link.name) && link.addresses.contains(&open.address)
+        };
+        self.open.retain(|open| links.iter().any(|link| is_same(open, &link.link)));
+        for LocalLink { link, .. } in &links {
+            for is_ipv4 in [true, false] {
+                let is_open = self.open.iter().any(|open| is_same(open, link) && open.address.is_ipv4() == is_ipv4);
+                let address = link.addresses.iter().find(|ip| ip.is_ipv4() == is_ipv4);
+                let Some(address) = address.filter(|_| !is_open) else { continue };
+                match self.open(link, *address) {
+                    Ok(socket) => self.open.push(LinkSocket { link: link.clone(), address: *address, socket }),
+                    Err(error) => {
+                        tracing::debug!("cannot use multicast DNS on {} ({address}): {error}", link.name);
+                    }
+                }
+            }
+        }
+        self.links = links;
+        self.links.iter().map(|link| link.link.clone()).collect()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open.clear();
+        self.links.clear();
+    }
+
+    /// Sends a packet. A failure is logged, since the network may just be changing.
+    pub(super) fn send(&self, transmit: &Transmit) {
+        for open in self.open.iter().filter(|open| open.link.index == transmit.interface) {
+            let to = match (transmit.to, open.address) {
+                (Destination::Multicast, IpAddr::V4(_)) => SocketAddr::new(GROUP_V4.into(), PORT),
+                (Destination::Multicast, IpAddr::V6(_)) => group_v6(open.link.index).into(),
+                (Destination::Unicast(to), _) if to.is_ipv4() == open.address.is_ipv4() => to,
+                (Destination::Unicast(_), _) => continue,
+            };
+            if let Err(error) = open.socket.send_to(&transmit.bytes, to) {
+                tracing::debug!("cannot send multicast DNS from {} ({}): {error}", open.link.name, open.address);
+            }
+        }
+    }
+
+    /// Reads a limited number of packets, and passes each on with its source and the index of the interface. Returns
+    /// whether more may be left, for which there is no new readiness event.
+    pub(super) fn receive(&self, mut handle: impl FnMut(&[u8], SocketAddr, u32)) -> bool {
+        let mut more = false;
+        let mut buffer = [0; MAX_PACKET_BYTES];
+        for open in &self.open {
+            let mut left = PACKETS_PER_TURN;
+            loop {
+                if left == 0 {
+                    more = true;
+                    break;
+                }
+                left -= 1;
+                match open.socket.recv_from(&mut buffer) {
+                    Ok((length, from)) => {
+                        if let Some(interface) = self.interface_of(from.ip(), open.link.index) {
+                            handle(&buffer[..length], from, interface);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // Usually ICMP port unreachable in response to a unicast.
+                    Err(error) => tracing::debug!("cannot read multicast DNS on {}: {error}", open.link.name),
+                }
+            }
+        }
+        more
+    }
+
+    /// Returns the interface on whose network `source` is; `None` if it is on none. Where a system delivers a packet to
+    /// the sockets of other interfaces, too, the source decides.
+    fn interface_of(&self, source: IpAddr, received_on: u32) -> Option<u32> {
+        let has_source = |link: &&LocalLink| link.has(source);
+        let first = self.links.iter().find(|link| link.link.index == received_on).filter(has_source);
+        first.or_else(|| self.links.iter().find(has_source)).map(|link| link.link.index)
+    }
+
+    fn open(&self, link: &Link, address: IpAddr) -> io::Result<UdpSocket> {
+        let socket = match address {
+            IpAddr::V4(ip) => open_v4(link, ip)?,
+            IpAddr::V6(_) => open_v6(link.index)?,
+        };
+        let mut socket = UdpSocket::from_std(socket.into());
+        self.registry.register(&mut socket, self.token, Interest::READABLE)?;
+        Ok(socket)
+    }
+}
+
+/// Opens a socket that shares the port with the other responders of this machine.
+fn shared(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_address(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn open_v4(link: &Link, address: Ipv4Addr) -> io::Result<Socket> {
+    let socket = shared(Domain::IPV4)?;
+    // Otherwise this socket gets what any program on this machine has joined on any interface.
+    #[cfg(target_os = "linux")]
+    socket.set_multicast_all_v4(false)?;
+    // Bound to the group where a system permits it, so that unicasts to the port reach the system's responder.
+    let bind_to = |ip| socket.bind(&SocketAddrV4::new(ip, PORT).into());
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        bind_to(GROUP_V4).or_else(|_| bind_to(Ipv4Addr::UNSPECIFIED))?;
+    } else {
+        bind_to(Ipv4Addr::UNSPECIFIED)?;
+    }
+    join_v4(&socket, link.index, address)?;
+    socket.set_multicast_if_v4(&address)?;
+    // A system where two interfaces have the same address needs to know which one; not all permit it.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.bind_device(Some(link.name.as_bytes()));
+    // Other programs on this machine also search.
+    socket.set_multicast_loop_v4(true)?;
+    socket.set_multicast_ttl_v4(HOPS)?;
+    socket.set_ttl_v4(HOPS)?;
+    Ok(socket)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn join_v4(socket: &Socket, index: u32, _: Ipv4Addr) -> io::Result<()> {
+    socket.join_multicast_v4_n(&GROUP_V4, &socket2::InterfaceIndexOrAddress::Index(index))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn join_v4(socket: &Socket, _: u32, address: Ipv4Addr) -> io::Result<()> {
+    socket.join_multicast_v4(&GROUP_V4, &address)
+}
+
+fn open_v6(index: u32) -> io::Result<Socket> {
+    let socket = shared(Domain::IPV6)?;
+    socket.set_only_v6(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_multicast_all_v6(false)?;
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        socket.bind(&group_v6(index).into())?;
+    } else {
+        socket.bind(&SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, PORT, 0, 0).into())?;
+    }
+    socket.join_multicast_v6(&GROUP_V6, index)?;
+    socket.set_multicast_if_v6(index)?;
+    socket.set_multicast_loop_v6(true)?;
+    socket.set_multicast_hops_v6(HOPS)?;
+    socket.set_unicast_hops_v6(HOPS)?;
+    Ok(socket)
+}
+
+fn group_v6(index: u32) -> SocketAddrV6 {
+    SocketAddrV6::new(GROUP_V6, PORT, 0, index)
+}
