@@ -10,6 +10,7 @@ mod tidy;
 
 mod adversary;
 mod autobahn;
+mod avahi;
 mod bench;
 mod chromium;
 mod counts;
@@ -75,6 +76,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Fetch Avahi for the interoperability tests and print the program that starts its programs
+    Avahi,
     /// Create the Python environment for the interoperability tests and print its interpreter
     Python,
     /// Install the npm packages for the interoperability tests and print their directory
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&root, &options),
         Task::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
         Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
+        Task::Avahi => avahi::run(&root),
         Task::Python => python::run(&root),
         Task::Node => node::run(&root),
         Task::Chromium => chromium::run(&root),

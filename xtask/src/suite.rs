@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, chromium, counts, godot, node, python, tidy};
+use crate::{adversary, avahi, cargo_test, chromium, counts, godot, node, python, tidy};
 
 /// The Python interpreter for the integration tests; unset if there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -16,6 +16,8 @@ const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
 const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
 /// The Chromium in which the page is tested; unset if there is none.
 const CHROMIUM_VARIABLE: &str = "HALLOO_TEST_CHROMIUM";
+/// The variable that tells the tests where the program is that starts those of Avahi.
+const AVAHI_VARIABLE: &str = "HALLOO_TEST_AVAHI";
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -52,9 +54,23 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         chromium = chromium::prepare(root)?;
         Ok(chromium.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let mut avahi = None;
+    report.step(
+        "Avahi",
+        "check the network connection and try again; elsewhere than on Debian, Avahi is not fetched",
+        || {
+            avahi = avahi::prepare(root)?;
+            Ok(avahi.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+        },
+    )?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
         let mut command = cargo(root, "test --workspace --locked");
-        let environments = [(PYTHON_VARIABLE, &interpreter), (NODE_VARIABLE, &modules), (CHROMIUM_VARIABLE, &chromium)];
+        let environments = [
+            (PYTHON_VARIABLE, &interpreter),
+            (NODE_VARIABLE, &modules),
+            (CHROMIUM_VARIABLE, &chromium),
+            (AVAHI_VARIABLE, &avahi),
+        ];
         for (variable, path) in environments {
             match path {
                 Some(path) => command.env(variable, path),

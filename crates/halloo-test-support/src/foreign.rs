@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::{ChildProcess, RemoteHost};
+
 /// Returns a command that runs `tests/python/SCRIPT`, or `None` with a note if there is no interpreter.
 pub fn python(script: &str) -> Option<Command> {
     let mut command = Command::new(prepared("HALLOO_TEST_PYTHON")?);
@@ -25,6 +27,23 @@ pub fn browser(script: &str) -> Option<Command> {
     let mut command = node(script)?;
     command.env("CHROMIUM", chromium);
     Some(command)
+}
+
+/// Starts Avahi on `host` and then one of its programs, such as `avahi-browse`. The daemon ends with the program. `None` with
+/// a note if Avahi was not fetched.
+pub fn avahi(host: &RemoteHost, reflects: bool, arguments: &[&str]) -> Option<ChildProcess> {
+    let launcher = prepared("HALLOO_TEST_AVAHI")?;
+    let mut command = host.command("unshare");
+    command.args(["-m", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"]);
+    command.arg(tests().join("avahi").join("host.sh")).arg(launcher).arg(if reflects { "yes" } else { "no" });
+    let mut process = ChildProcess::start(command.args(arguments));
+    while process.next_line() != "ready" {}
+    Some(process)
+}
+
+/// Returns whether Avahi was fetched, with a note if not.
+pub fn has_avahi() -> bool {
+    prepared("HALLOO_TEST_AVAHI").is_some()
 }
 
 fn prepared(variable: &str) -> Option<OsString> {

@@ -24,11 +24,17 @@ impl RemoteHost {
         let mut host = RemoteHost { holder: holder.spawn().unwrap() };
         let mut line = String::new();
         BufReader::new(host.holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let pid = host.holder.id();
-        shell(&format!("ip link add {name} type veth peer name eth0 netns {pid}"));
-        host.shell(&format!("ip link set lo up; ip addr add {theirs} dev eth0; ip link set eth0 up"));
-        shell(&format!("ip addr add {ours} dev {name}; ip link set {name} up"));
+        host.shell("ip link set lo up");
+        host.add_cable(name, ours, "eth0", theirs);
         host
+    }
+
+    /// Connects our new interface `name` to the new interface `peer` of the host.
+    pub fn add_cable(&self, name: &str, ours: &str, peer: &str, theirs: &str) {
+        let pid = self.holder.id();
+        shell(&format!("ip link add {name} type veth peer name {peer} netns {pid}"));
+        self.shell(&format!("ip addr add {theirs} dev {peer}; ip link set {peer} up"));
+        shell(&format!("ip addr add {ours} dev {name}; ip link set {name} up"));
     }
 
     /// Runs shell commands on the host.
