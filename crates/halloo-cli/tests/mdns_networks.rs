@@ -19,17 +19,36 @@ fn search(remote: &RemoteHost) -> JsonProcess {
     JsonProcess::start(remote.command(env!("CARGO_BIN_EXE_halloo")).args(options))
 }
 
-#[test]
-fn server_is_found_on_the_last_of_25_networks() {
-    if !in_namespace("server_is_found_on_the_last_of_25_networks", "") {
-        return;
-    }
+/// Connects this host to 24 networks.
+fn add_24_networks() {
     for network in 1..25 {
         shell(&format!(
             "ip link add cable{network} type veth peer name end{network}; ip link set end{network} up
              ip addr add 10.9.{network}.1/24 dev cable{network}; ip link set cable{network} up"
         ));
     }
+}
+
+#[test]
+fn doctor_checks_multicast_on_25_networks() {
+    if !in_namespace("doctor_checks_multicast_on_25_networks", "") {
+        return;
+    }
+    add_24_networks();
+    let _remote = RemoteHost::new("zcable", "10.9.250.1/24", "10.9.250.2/24");
+    let output = halloo(&["doctor", "--json"]).output().unwrap();
+    let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let multicast = diagnosis["findings"].as_array().unwrap().iter().find(|finding| finding["about"] == "multicast");
+    assert_eq!(multicast.unwrap()["severity"], "ok", "{multicast:?}");
+    assert_eq!(multicast.unwrap()["text"].as_str().unwrap().matches("cable").count(), 25, "{multicast:?}");
+}
+
+#[test]
+fn server_is_found_on_the_last_of_25_networks() {
+    if !in_namespace("server_is_found_on_the_last_of_25_networks", "") {
+        return;
+    }
+    add_24_networks();
     // The last in order.
     let remote = RemoteHost::new("zcable", "10.9.250.1/24", "10.9.250.2/24");
     let server = serve("den");

@@ -39,7 +39,6 @@ pub(super) fn collect(own_port: Option<u16>) -> Facts {
         ports,
         discovery_port: probed.discovery_port,
         multicast_error: probed.multicast_error,
-        multicast_excess: probed.multicast_excess,
         servers: probed.servers,
         firewalls: firewalls::find(),
     };

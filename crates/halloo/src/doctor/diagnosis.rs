@@ -92,25 +92,12 @@ fn multicast(facts: &Facts) -> Vec<Finding> {
         return vec![warn("multicast", text, advice.into())];
     }
     let echo = |interface: &InterfaceFacts| interface.multicast.clone();
-    let mut findings = excess(facts);
-    findings.extend(echoes("multicast", facts, echo, "a query to 224.0.0.251, UDP 5353,"));
+    let mut findings = echoes("multicast", facts, echo, "a query to 224.0.0.251, UDP 5353,");
     for finding in &mut findings {
         // Beacons and probes do not need it.
         finding.severity = finding.severity.min(Severity::Warn);
     }
     findings
-}
-
-/// Returns a finding about the networks that DNS-SD does not reach, since it has one socket for all of them.
-fn excess(facts: &Facts) -> Vec<Finding> {
-    if facts.multicast_excess.is_empty() {
-        return Vec::new();
-    }
-    let interfaces = facts.multicast_excess.join(", ");
-    let text = format!("too many networks for DNS-SD, which does not cover {interfaces}; beacons and probes do");
-    let limit = facts.interfaces.len().max(20) + 10;
-    let advice = format!("as root: sysctl net.ipv4.igmp_max_memberships={limit}; then restart the server");
-    vec![warn("multicast", text, advice)]
 }
 
 /// Returns one finding for all interfaces on which the datagram came back, and one for each of the others.

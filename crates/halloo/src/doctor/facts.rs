@@ -19,9 +19,6 @@ pub(super) struct Facts {
     pub(super) discovery_port: Option<u16>,
     /// Why multicast DNS could not be received.
     pub(super) multicast_error: Option<String>,
-    /// The interfaces on which one socket can receive no multicast DNS, because it is a member of the group on too many
-    /// others.
-    pub(super) multicast_excess: Vec<String>,
     pub(super) servers: Vec<FoundServer>,
     pub(super) firewalls: Vec<FirewallFacts>,
 }

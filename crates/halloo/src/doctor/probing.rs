@@ -1,7 +1,7 @@
 //! Sends a datagram through each network, and receives it again along with the replies of servers.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use halloo_proto::announcement::{Announcement, probe as probe_datagram};
@@ -34,7 +34,6 @@ pub(super) struct ProbeResult {
     pub(super) multicast: Vec<Echo>,
     pub(super) discovery_port: Option<u16>,
     pub(super) multicast_error: Option<String>,
-    pub(super) multicast_excess: Vec<String>,
     pub(super) servers: Vec<FoundServer>,
 }
 
@@ -59,11 +58,12 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
     let mut senders = senders(networks, result);
     let mut beacons = interfaces::receiver(DISCOVERY_PORT).ok();
     result.discovery_port = beacons.as_ref().and_then(|socket| socket.local_addr().ok()).map(|addr| addr.port());
-    let mut mdns = mdns_socket(networks, &mut result.multicast_excess)
-        .map_err(|error| result.multicast_error = Some(error.to_string()))
-        .ok();
-    // The others count from 0: the senders, then two receivers.
-    let group_token = Token(senders.len() + 2);
+    let mut mdns = mdns_sockets(networks).unwrap_or_else(|error| {
+        result.multicast_error = Some(error.to_string());
+        Vec::new()
+    });
+    // The others count from 0: the senders, then the receivers.
+    let group_token = Token(senders.len() + 1 + mdns.len());
     let mut group = result.discovery_port.and_then(|port| Ipv6Receiver::open(port, poll.registry(), group_token));
     if let Some(group) = &mut group {
         group.join(networks);
@@ -91,7 +91,7 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
                     let _ = sender.send(&probe_datagram(&nonce), other);
                 }
                 record_sent(result.broadcast.get_mut(index), sent);
-                if mdns.is_some() && index < networks.len() && sender.interface.addr.is_ipv4() {
+                if !mdns.is_empty() && index < networks.len() && sender.interface.addr.is_ipv4() {
                     let sent = sender.socket.send_to(&query, (MDNS_GROUP, MDNS_PORT).into());
                     record_sent(result.multicast.get_mut(index), sent);
                 }
@@ -112,9 +112,11 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
                 record_echo(&mut result.broadcast, networks, ours, from);
             });
         }
-        receive_all(mdns.as_ref(), |datagram, from| {
-            record_echo(&mut result.multicast, networks, datagram.starts_with(&query), from);
-        });
+        for socket in &mdns {
+            receive_all(Some(socket), |datagram, from| {
+                record_echo(&mut result.multicast, networks, datagram.starts_with(&query), from);
+            });
+        }
         for sender in senders.iter().flatten() {
             receive_all(Some(&sender.socket), |datagram, from| {
                 let reply = Announcement::parse(datagram).filter(|it| it.nonce.as_ref() == Some(&nonce));
@@ -148,37 +150,26 @@ fn senders(networks: &[Interface], result: &mut ProbeResult) -> Vec<Option<Sende
     senders
 }
 
-/// Opens a socket that receives multicast DNS, besides the other programs that do. Adds the interfaces to `excess` for
-/// which it would need more memberships than the system permits.
-fn mdns_socket(networks: &[Interface], excess: &mut Vec<String>) -> io::Result<mio::net::UdpSocket> {
+/// Opens a socket for each network that receives multicast DNS, besides the other programs that do. One socket for all would
+/// exceed the number of groups that a system permits.
+fn mdns_sockets(networks: &[Interface]) -> io::Result<Vec<mio::net::UdpSocket>> {
+    let ipv4 = networks.iter().filter_map(|interface| match interface.addr {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    });
+    ipv4.map(mdns_socket).collect()
+}
+
+fn mdns_socket(ip: Ipv4Addr) -> io::Result<mio::net::UdpSocket> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, MDNS_PORT).into())?;
-    let socket: UdpSocket = socket.into();
-    for interface in networks {
-        // An interface without multicast shows by the queries that do not come back.
-        if let IpAddr::V4(ip) = &interface.addr
-            && let Err(error) = socket.join_multicast_v4(&MDNS_GROUP, ip)
-            && is_membership_limit(&error)
-        {
-            excess.push(interface.name.clone());
-        }
-    }
-    Ok(mio::net::UdpSocket::from_std(socket))
-}
-
-/// Returns whether a socket would be a member of more groups than the system permits.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_membership_limit(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::NOBUFS.raw_os_error())
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn is_membership_limit(_: &io::Error) -> bool {
-    false
+    // An interface without multicast shows by the queries that do not come back.
+    let _ = socket.join_multicast_v4(&MDNS_GROUP, &ip);
+    Ok(mio::net::UdpSocket::from_std(socket.into()))
 }
 
 impl Sender {

@@ -28,7 +28,6 @@ fn healthy() -> Facts {
         ports: vec![port("TCP", 8765), port("UDP", 8766)],
         discovery_port: Some(8766),
         multicast_error: None,
-        multicast_excess: Vec::new(),
         servers: vec![FoundServer {
             id: "a1".into(),
             name: "den".into(),
@@ -144,9 +143,6 @@ fn multicast_problems_are_warnings() {
     let (about, severity, text) = only(|facts| facts.multicast_error = Some("in use".into()));
     assert_eq!((about, severity), ("multicast", Severity::Warn));
     assert!(text.contains("in use"), "{text}");
-    let (about, severity, text) = only(|facts| facts.multicast_excess = vec!["eth20".into(), "eth21".into()]);
-    assert_eq!((about, severity), ("multicast", Severity::Warn));
-    assert!(text.contains("eth20, eth21") && text.contains("igmp_max_memberships=30"), "{text}");
 }
 
 #[test]
