@@ -8,13 +8,13 @@
 //! - A WebSocket connection: [`connection`] is its state machine for both roles. It uses [`message`] and [`frame`] to
 //!   read, [`keepalive`] and [`read_pauses`] to detect a dead peer, and [`close`] to close. [`outbox`] queues
 //!   messages for a slow peer, [`deflate`] compresses them.
-//! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which [`authenticator`]
-//!   checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port. [`handshake`] is the client's side, with [`url`] and
-//!   [`fingerprint`]; [`reconnect`] decides when to connect again.
+//! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which
+//!   [`authenticator`] checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port.
+//!   [`handshake`] is the client's side, with [`credential`], [`url`] and [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
-//!   [`advertised_address`] is where it says that it is. [`interfaces`] orders the addresses to announce, [`interface_filter`] selects them, [`ports`] the
-//!   ports to try.
+//!   [`advertised_address`] is where it says that it is. [`mdns`] is multicast DNS, for both. [`interfaces`] orders the
+//!   addresses to announce, [`interface_filter`] selects them, [`ports`] the ports to try.
 //!
 //! ```
 //! use halloo_proto::Time;

@@ -131,6 +131,8 @@ fn parse_record(record: &ResourceRecord<'_>) -> Option<Record> {
             }
             Data::Txt(strings.into())
         }
+        // Without content, it is malformed, or part of an update.
+        RData::Empty(_) => return None,
         other => Data::Other(RecordType(other.type_code().into())),
     };
     Some(Record { name: parse_name(&record.name)?, data, ttl: record.ttl, cache_flush: record.cache_flush })

@@ -128,7 +128,7 @@ impl Responder {
 
     /// Handles a packet that came from `from`, an address on the network of the interface with the index `interface`.
     pub fn handle_packet(&mut self, bytes: &[u8], from: SocketAddr, interface: u32, now: Time) {
-        if !self.links.contains_key(&interface) {
+        if !self.links.get_mut(&interface).is_some_and(|link| link.received.take(now)) {
             return;
         }
         match Packet::parse(bytes) {

@@ -36,6 +36,16 @@ fn only_one_of_machines_that_start_together_keeps_the_name() {
 }
 
 #[test]
+fn of_simultaneous_probes_the_one_with_the_later_data_has_precedence() {
+    let mut lab = Lab::new();
+    lab.add(&service("den", 8765), &[1]);
+    lab.add(&service("den", 8765), &[1]);
+    lab.run(millis(20_000));
+    // 10.1.0.1 is later than 10.1.0.0, and so is its TXT record.
+    assert_eq!([lab.published(0), lab.published(1)], ["den (2)/den-2", "den/den"]);
+}
+
+#[test]
 fn names_are_unique_although_packets_are_lost_and_repeated() {
     let mut lab = Lab::new();
     (lab.loss, lab.duplication) = (20, 20);
@@ -69,6 +79,7 @@ fn records_that_a_reflector_repeats_on_another_network_are_no_conflict() {
     lab.machines[0].links[0].addresses = vec!["10.1.0.77".parse().unwrap()];
     lab.update_links(0);
     lab.run(millis(5000));
+    lab.update_links(0);
     let data = Data::A([10, 1, 0, 0].into());
     let old = Record { name: name("den.local"), data, ttl: 120, cache_flush: true };
     let old = Packet { is_response: true, answers: vec![old], ..Packet::default() };

@@ -148,6 +148,15 @@ fn counts_without_records_are_refused_before_memory_is_allocated() {
 }
 
 #[test]
+fn packet_with_more_than_256_questions_and_records_is_refused() {
+    let mut packet = query(name("den.local"), RecordType::A);
+    packet.questions = vec![packet.questions[0].clone(); 256];
+    assert!(Packet::parse(&packet.encode().unwrap()).is_some());
+    packet.questions.push(packet.questions[0].clone());
+    assert_eq!(Packet::parse(&packet.encode().unwrap()), None);
+}
+
+#[test]
 fn compression_pointers_that_loop_are_refused() {
     for pointer in [12_u8, 13, 14, 0xff] {
         let mut bytes = vec![0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0xc0, pointer, 0, 1, 0, 1];
@@ -155,6 +164,17 @@ fn compression_pointers_that_loop_are_refused() {
         bytes[14..16].copy_from_slice(&[0, 0]);
         let _ = Packet::parse(&bytes);
     }
+}
+
+#[test]
+fn record_without_content_is_left_out() {
+    let data = Data::A([10, 1, 0, 9].into());
+    let answer = Record { name: name("den.local"), data, ttl: 120, cache_flush: true };
+    let packet = Packet { is_response: true, answers: vec![answer], ..Packet::default() };
+    let mut bytes = packet.encode().unwrap();
+    bytes.truncate(bytes.len() - 4);
+    *bytes.last_mut().unwrap() = 0;
+    assert_eq!(Packet::parse(&bytes).map(|packet| packet.answers.len()), Some(0));
 }
 
 #[test]

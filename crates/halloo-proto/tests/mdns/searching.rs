@@ -128,6 +128,24 @@ fn records_that_are_missing_are_asked_for() {
 }
 
 #[test]
+fn host_of_a_service_that_was_withdrawn_is_no_longer_asked_for() {
+    let mut lab = Lab::new();
+    let search = lab.add_search(&[1]);
+    let mut records = records("den", 8765, [10, 1, 0, 9]);
+    records.truncate(3);
+    lab.inject(search, 3, "10.1.0.9:5353", &response(records.clone()));
+    lab.run(millis(4000));
+    let asked = |lab: &Lab| lab.times(|sent| sent.packet.questions.iter().any(|asked| asked.name == name("den.local")));
+    assert!(asked(&lab).len() >= 3);
+    records.iter_mut().for_each(|record| record.ttl = 0);
+    lab.inject(search, 3, "10.1.0.9:5353", &response(records));
+    lab.run(millis(1500));
+    lab.sent.clear();
+    lab.run(millis(3_600_000));
+    assert!(asked(&lab).is_empty());
+}
+
+#[test]
 fn order_of_records_in_a_response_does_not_matter() {
     let mut lab = Lab::new();
     let search = lab.add_search(&[1]);

@@ -16,6 +16,8 @@ const ANNOUNCEMENTS: u8 = 2;
 const ANNOUNCEMENT_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum unicast responses per second on an interface; multicast ones have limits of their own.
 const MAX_UNICASTS_PER_SECOND: u32 = 50;
+/// Maximum packets per second that are processed on an interface. Further ones are ignored, so that a flood costs little.
+const MAX_RECEIVED_PER_SECOND: u32 = 500;
 
 /// What is happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ pub(super) struct LinkState {
     pub(super) phase: Phase,
     pub(super) schedule: Schedule,
     pub(super) unicasts: TokenBucket,
+    pub(super) received: TokenBucket,
 }
 
 impl LinkState {
@@ -49,6 +52,7 @@ impl LinkState {
             phase: Phase::Probing { sent: 0, next: at },
             schedule: Schedule::new(),
             unicasts: TokenBucket::new(MAX_UNICASTS_PER_SECOND),
+            received: TokenBucket::new(MAX_RECEIVED_PER_SECOND),
         }
     }
 
