@@ -11,10 +11,7 @@ use std::time::Duration;
 use super::own_records::{Kind, OwnRecords};
 use super::random::Random;
 use super::service::txt;
-use super::{
-    Destination, InvalidService, Link, MAX_PACKET_BYTES, Name, PORT, Packet, Question, Record, RecordType, Service,
-    Transmit,
-};
+use super::{Destination, InvalidService, Link, Name, PORT, Packet, Question, Record, RecordType, Service, Transmit};
 use crate::Time;
 use link_state::{LinkState, Phase};
 
@@ -29,7 +26,7 @@ const MAX_CONFLICTS: usize = 15;
 const CONFLICT_PERIOD: Duration = Duration::from_secs(10);
 const CONFLICT_DELAY: Duration = Duration::from_secs(5);
 /// Maximum number of packets that wait for [`Responder::poll_transmit`].
-const MAX_TRANSMITS: usize = 256;
+const MAX_TRANSMITS: usize = 1024;
 /// Times that a goodbye is sent, because datagrams can get lost.
 const GOODBYES: usize = 2;
 
@@ -219,12 +216,13 @@ impl Responder {
         if matches!(link.phase, Phase::Probing { .. }) {
             return;
         }
-        // Another server on this machine, which has the same host, withdraws its records: restore ours (RFC 6762 section
-        // 6.6).
-        for kind in [Kind::A, Kind::Aaaa, Kind::Srv, Kind::Txt] {
+        // Restore what another machine withdraws although it is published here (RFC 6762 section 6.6): another server of
+        // this machine has the same host, and one that was renamed had the same name.
+        let withdrawn: Vec<&Record> = packet.records().filter(|record| record.ttl == 0).collect();
+        for kind in Kind::ANNOUNCED.into_iter().filter(|_| !withdrawn.is_empty()) {
             let own = self.records.records(kind, &link.addresses);
             let is_own = |record: &Record| own.iter().any(|own| own.name == record.name && own.data == record.data);
-            if claims.iter().any(|record| record.ttl == 0 && is_own(record)) {
+            if withdrawn.iter().any(|record| is_own(record)) {
                 link.schedule.request(kind, now);
             }
         }
@@ -300,7 +298,6 @@ impl Responder {
         }
         match packet.encode() {
             Some(bytes) if self.transmits.len() < MAX_TRANSMITS => {
-                debug_assert!(bytes.len() <= MAX_PACKET_BYTES);
                 self.transmits.push_back(Transmit { interface, to, bytes });
             }
             _ => {}

@@ -2,7 +2,7 @@
 
 use halloo_proto::mdns::{Data, Packet, Record, RecordType};
 
-use super::network::{Lab, instance, millis, name, query, service};
+use super::network::{Lab, TYPE, instance, millis, name, query, service};
 
 #[test]
 fn second_machine_with_the_same_name_is_renamed() {
@@ -142,6 +142,20 @@ fn name_that_is_claimed_by_another_machine_is_probed_for_and_given_up_if_it_insi
     lab.inject(0, 3, "10.1.0.99:5353", &claim);
     lab.run(millis(5000));
     assert_eq!(lab.published(0), "den/den-2");
+}
+
+#[test]
+fn pointer_that_a_renamed_machine_withdraws_is_restored() {
+    let mut lab = Lab::new();
+    lab.add(&service("den", 8765), &[1]);
+    lab.run(millis(5000));
+    lab.sent.clear();
+    let data = Data::Ptr(instance("den"));
+    let goodbye = Record { name: name(TYPE), data, ttl: 0, cache_flush: false };
+    let goodbye = Packet { is_response: true, answers: vec![goodbye], ..Packet::default() };
+    lab.inject(0, 3, "10.1.0.99:5353", &goodbye);
+    lab.run(millis(500));
+    assert!(lab.sent.len() == 1 && lab.sent[0].answers(&name(TYPE), RecordType::PTR));
 }
 
 #[test]
