@@ -177,8 +177,7 @@ fn join_v4(socket: &Socket, _: u32, address: Ipv4Addr) -> io::Result<()> {
 fn open_v6(index: u32) -> io::Result<Socket> {
     let socket = shared(Domain::IPV6)?;
     socket.set_only_v6(true)?;
-    #[cfg(target_os = "linux")]
-    socket.set_multicast_all_v6(false)?;
+    // With its interface, which keeps the packets of others away.
     if cfg!(any(target_os = "linux", target_os = "android")) {
         socket.bind(&group_v6(index).into())?;
     } else {
@@ -194,4 +193,78 @@ fn open_v6(index: u32) -> io::Result<Socket> {
 
 fn group_v6(index: u32) -> SocketAddrV6 {
     SocketAddrV6::new(GROUP_V6, PORT, 0, index)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::time::Duration;
+
+    use halloo_proto::interfaces::Interface;
+    use halloo_test_support::{TEST_TIMEOUT, in_namespace};
+    use mio::{Events, Poll};
+
+    use super::*;
+    use crate::mdns::links::local_links;
+
+    /// Two cables whose ends are both here, so that one end accepts what the other sends.
+    const CABLES: &str =
+        "echo 1 >/proc/sys/net/ipv4/conf/all/accept_local; echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+        for n in 1 2; do
+            ip link add a$n type veth peer name b$n
+            for end in a b; do
+                echo 0 >/proc/sys/net/ipv4/conf/$end$n/rp_filter
+                ip addr add 10.9.$n.1$([ $end = a ] || echo 0)/24 dev $end$n
+                ip addr add fd00:$n::$end/64 dev $end$n nodad
+                ip link set $end$n up
+            done
+        done";
+
+    /// Opens sockets on these interfaces of the first and the second cable, in both address families.
+    fn sockets(poll: &Poll, names: [(&str, [u8; 4], &str); 2]) -> (Sockets, Vec<Link>) {
+        let mut links = Vec::new();
+        for (name, addr, ipv6) in names {
+            let interface = Interface { name: name.into(), addr: addr.into(), default_route: false };
+            let mut found = local_links(&[interface]);
+            found[0].link.addresses.push(ipv6.parse().unwrap());
+            links.extend(found);
+        }
+        let mut sockets = Sockets::new(poll.registry().try_clone().unwrap(), Token(0));
+        let links = sockets.refresh(links);
+        assert_eq!(sockets.open.len(), 4);
+        (sockets, links)
+    }
+
+    #[test]
+    fn packet_arrives_in_both_address_families_and_only_on_its_interface() {
+        let name = "mdns::sockets::tests::packet_arrives_in_both_address_families_and_only_on_its_interface";
+        if !in_namespace(name, CABLES) {
+            return;
+        }
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+        let (senders, from) = sockets(&poll, [("a1", [10, 9, 1, 1], "fd00:1::a"), ("a2", [10, 9, 2, 1], "fd00:2::a")]);
+        let (receivers, to) =
+            sockets(&poll, [("b1", [10, 9, 1, 10], "fd00:1::b"), ("b2", [10, 9, 2, 10], "fd00:2::b")]);
+        for (number, link) in from.iter().enumerate() {
+            let bytes = vec![number as u8];
+            senders.send(&Transmit { interface: link.index, to: Destination::Multicast, bytes });
+        }
+        let mut received = Vec::new();
+        let mut more = false;
+        while received.len() < 4 || more {
+            poll.poll(&mut events, Some(TEST_TIMEOUT)).unwrap();
+            assert!(more || !events.is_empty(), "{received:?}");
+            more = receivers.receive(|packet, from, interface| {
+                received.push((interface, packet[0], from.is_ipv4(), from.port()));
+            });
+        }
+        // Nothing else arrives.
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        receivers.receive(|packet, from, interface| received.push((interface, packet[0], from.is_ipv4(), from.port())));
+        received.sort_unstable();
+        let expected = [(0, false), (0, true), (1, false), (1, true)];
+        let mut expected = expected.map(|(number, ipv4)| (to[number].index, number as u8, ipv4, PORT));
+        expected.sort_unstable();
+        assert_eq!(received, expected);
+    }
 }
