@@ -99,6 +99,28 @@ fn records_that_a_reflector_repeats_on_another_network_are_no_conflict() {
 }
 
 #[test]
+fn earlier_properties_that_a_reflector_repeats_are_no_conflict() {
+    let mut lab = Lab::new();
+    lab.add(&service("den", 8765), &[1]);
+    lab.run(millis(10_000));
+    let txt = |lab: &Lab| {
+        let records = lab.sent.iter().rev().flat_map(|sent| &sent.packet.answers);
+        records.into_iter().find(|record| matches!(record.data, Data::Txt(_))).cloned().unwrap()
+    };
+    let earlier = txt(&lab);
+    lab.sent.clear();
+    lab.set_properties(0, &[("map", "desert")]);
+    lab.run(millis(5000));
+    assert_eq!(txt(&lab).data, Data::Txt(b"\x0amap=desert"[..].into()), "it is announced");
+    assert_eq!(lab.times(|sent| sent.is_probe()), [0_u64; 0], "the name is not claimed again");
+    let late = Packet { is_response: true, answers: vec![earlier], ..Packet::default() };
+    lab.sent.clear();
+    lab.inject(0, 3, "10.1.0.254:5353", &late);
+    lab.run(millis(5000));
+    assert_eq!((lab.sent.len(), lab.published(0)), (0, "den/den".into()));
+}
+
+#[test]
 fn reflector_between_its_networks_does_not_prevent_the_renaming_of_a_second_machine() {
     let mut lab = Lab::new();
     lab.reflects = true;

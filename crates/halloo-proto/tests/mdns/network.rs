@@ -167,6 +167,14 @@ impl Lab {
         querier.iter_mut().for_each(|querier| querier.handle_links(links, self.now));
     }
 
+    /// Changes the properties of the service of a machine.
+    pub(crate) fn set_properties(&mut self, machine: usize, properties: &[(&str, &str)]) {
+        let pairs: Vec<(String, String)> =
+            properties.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        self.machines[machine].responder.as_mut().unwrap().set_properties(&pairs, self.now).unwrap();
+        self.collect(machine);
+    }
+
     pub(crate) fn stop(&mut self, machine: usize) {
         self.machines[machine].responder.as_mut().unwrap().stop();
         self.collect(machine);

@@ -47,8 +47,7 @@ impl Publication {
         token: Token,
     ) -> Publication {
         let bind: Option<IpAddr> = config.bind.filter(|ip| !ip.is_unspecified());
-        // Only IPv4 addresses are announced, as in beacons.
-        let reachable = bind.is_none_or(|ip| ip.is_ipv4() && !ip.is_loopback());
+        let reachable = bind.is_none_or(|ip| !ip.is_loopback());
         let (enabled, id) = (config.mdns && reachable, id.to_owned());
         let sockets = Sockets::new(registry, token);
         Publication { enabled, shared: Arc::clone(shared), id, sockets, responder: None }

@@ -77,8 +77,8 @@ impl ServiceSearch {
                 // Its records may only have expired. The browser checks itself whether a server still responds.
                 ServiceChange::Lost(_) => continue,
             };
-            // Servers are announced on IPv4 addresses only.
-            self.addresses.extend(addresses.into_iter().filter(SocketAddr::is_ipv4));
+            // A link-local one of IPv6 is found by the probes of the browser, with its zone.
+            self.addresses.extend(addresses.into_iter().filter(is_complete));
             self.addresses.truncate(MAX_ADDRESSES);
         }
     }
@@ -95,7 +95,7 @@ impl ServiceSearch {
     }
 }
 
-/// Returns the IPv4 addresses of the host `name`, which ends in `.local`. They are empty if no machine responds within
+/// Returns the addresses of the host `name`, which ends in `.local`. They are empty if no machine responds within
 /// `timeout`.
 ///
 /// # Errors
@@ -122,4 +122,9 @@ pub(crate) fn resolve_host(name: &str, timeout: Duration) -> io::Result<Vec<IpAd
         }
     }
     Ok(Vec::new())
+}
+
+/// Returns whether the address is valid without a zone.
+fn is_complete(addr: &SocketAddr) -> bool {
+    !matches!(addr.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
 }

@@ -224,7 +224,7 @@ mod tests {
     fn sockets(poll: &Poll, names: [(&str, [u8; 4], &str); 2]) -> (Sockets, Vec<Link>) {
         let mut links = Vec::new();
         for (name, addr, ipv6) in names {
-            let interface = Interface { name: name.into(), addr: addr.into(), default_route: false };
+            let interface = Interface { name: name.into(), addr: addr.into(), ..Interface::loopback() };
             let mut found = local_links(&[interface]);
             found[0].link.addresses.push(ipv6.parse().unwrap());
             links.extend(found);
