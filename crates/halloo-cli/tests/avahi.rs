@@ -60,6 +60,8 @@ fn service_and_host_of_avahi_are_found() {
     let remote = remote_host();
     let mut command = remote.command(env!("CARGO_BIN_EXE_halloo"));
     command.args(["serve", "--json", "--port", "0", "--name", "den", "--no-mdns", "--discovery-port", "9000"]);
+    // Avahi calls the host otherwise than its system.
+    command.args(["--allowed-hosts", "friend.local"]);
     let server = JsonServer::start(&mut command);
     let port = server.port.to_string();
     let _publish = avahi(&remote, false, &["avahi-publish-service", "den", "_halloo._tcp", &port]).unwrap();
