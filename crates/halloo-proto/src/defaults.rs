@@ -11,6 +11,10 @@ pub const DISCOVERY_PORT: u16 = 8766;
 /// Time for a handshake: a phone on bad Wi-Fi needs one or two seconds, and a slowloris attack uses all of it.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of a client's part of a TLS handshake: that of a browser has less than 2 KiB. The default size of a request head,
+/// which waits in the same way.
+pub const MAX_TLS_HANDSHAKE_BYTES: usize = 16 * 1024;
+
 /// Minimum length of a chosen token, in characters: random tokens have 22, and a few words are as long.
 pub const MIN_TOKEN_LENGTH: usize = 16;
 /// Number of wrong tokens in a row from one address that are checked (loopback is exempt): typing errors cause about
@@ -51,8 +55,11 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest wait for the network that is asked of the system, which refuses years on some platforms.
 pub const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// Read budget: bytes read from one connection in a turn before the others are served.
+/// Read budget: bytes read from one connection in a turn before the others are served. With TLS, encrypted ones.
 pub const TURN_BYTES: usize = 64 * 1024;
+/// Read budget: the bytes as which a TLS record counts besides those it has. An empty one takes as long to decrypt as some
+/// hundred bytes of a large one, so 64 KiB of empty records would delay the other connections by a millisecond.
+pub const TLS_RECORD_COST: usize = 256;
 /// Read budget: messages of one connection handled in a turn. 64 KiB of the smallest messages would be 9,000, and would
 /// delay the other connections by almost a millisecond. 64 KiB of 64-byte messages fit into one turn, because each turn
 /// costs a write.

@@ -43,6 +43,7 @@ pub mod close;
 pub mod frame;
 pub mod keepalive;
 pub mod message;
+pub mod read_budget;
 pub mod read_pauses;
 
 pub mod connection;

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
+use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
@@ -15,8 +16,8 @@ const MAX_UNSENT_BYTES: u32 = 16 * 1024;
 
 /// A connected socket, plain or with TLS.
 ///
-/// Both behave like a plain socket: a read that does not fill its buffer has emptied the socket, and bytes that a write
-/// accepted are sent without further calls other than [`Stream::handle_writable`].
+/// Both behave like a plain socket: a read that neither fills its buffer nor spends its budget has emptied the socket, and
+/// bytes that a write accepted are sent without further calls other than [`Stream::handle_writable`].
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: TcpStream,
@@ -70,6 +71,20 @@ impl Stream {
         }
     }
 
+    /// Reads until `buffer` is full, the socket would block, or `budget` is spent. In the last case, more may wait, for
+    /// which the poll does not wake again; that is also so for `WouldBlock`, when everything read so far decrypts to
+    /// nothing.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], budget: &mut ReadBudget) -> io::Result<usize> {
+        match &mut self.session {
+            None => {
+                let count = self.socket.read(buffer)?;
+                budget.spend_bytes(count);
+                Ok(count)
+            }
+            Some(session) => session.read(&mut self.socket, buffer, budget),
+        }
+    }
+
     /// Writes as much of `bytes` as possible without blocking, and returns how much that was.
     pub(crate) fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
@@ -83,15 +98,6 @@ impl Stream {
             }
         }
         Ok(written)
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.session {
-            None => self.socket.read(buffer),
-            Some(session) => session.read(&mut self.socket, buffer),
-        }
     }
 }
 

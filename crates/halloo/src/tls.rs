@@ -7,6 +7,8 @@ mod identity;
 #[cfg(feature = "tls")]
 mod key_file;
 #[cfg(feature = "tls")]
+mod record_counter;
+#[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]
 mod trust;

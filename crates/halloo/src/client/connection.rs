@@ -1,7 +1,7 @@
 //! An open connection to a server: moves bytes between the socket, the core's state machine and the application.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -11,6 +11,7 @@ use halloo_proto::connection::{Action, Connection as WebSocket, ConnectionConfig
 use halloo_proto::defaults::TURN_BYTES;
 use halloo_proto::frame::{self, Opcode};
 use halloo_proto::outbox::{Frames, Outbox};
+use halloo_proto::read_budget::ReadBudget;
 use halloo_proto::read_pauses::ReadPauses;
 use halloo_proto::setting_names::SettingNames;
 
@@ -129,7 +130,8 @@ impl Connection {
     /// Reads once and handles all of it.
     pub(super) fn read(&mut self, buffer: &mut [u8], turn: &mut Turn<'_>) -> Result<(), Ended> {
         let kept = self.websocket.restore(buffer);
-        match self.socket.stream.read(&mut buffer[kept..kept + TURN_BYTES]) {
+        let mut budget = ReadBudget::default();
+        match self.socket.stream.read(&mut buffer[kept..kept + TURN_BYTES], &mut budget) {
             Ok(0) => Err(self.end(CloseCode::Abnormal, "the server closed the connection")),
             Ok(count) => {
                 self.websocket.handle_bytes(turn.pauses.now());
@@ -138,7 +140,8 @@ impl Connection {
             Err(error) => {
                 self.websocket.keep(&buffer[..kept]);
                 match error.kind() {
-                    io::ErrorKind::WouldBlock => self.readable = false,
+                    // More may wait behind records that decrypt to nothing.
+                    io::ErrorKind::WouldBlock => self.readable = !budget.may_read(),
                     io::ErrorKind::Interrupted => {}
                     _ => return Err(self.lost(&error)),
                 }

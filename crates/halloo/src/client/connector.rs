@@ -113,6 +113,7 @@ impl Connector {
                 let lookup_at = self.can_look_up().then_some(self.lookup_at);
                 dial.poll_timeout().into_iter().chain(lookup_at).min()
             }
+            Phase::Handshaking(handshake, _) if handshake.is_readable() => Some(Time::ZERO),
             Phase::Handshaking(handshake, _) => Some(handshake.deadline),
         }
     }
@@ -124,7 +125,10 @@ impl Connector {
             Phase::Idle(_) | Phase::LookingUp(_) => None,
             Phase::Dialing(_) => self.dial(turn),
             Phase::Handshaking(handshake, _) => {
-                let result = handshake.handle_timeout(turn.now)?;
+                let result = match handshake.handle_timeout(turn.now) {
+                    None if handshake.is_readable() => handshake.handle_ready(turn.buffer),
+                    result => result,
+                }?;
                 self.handle_handshake(result, turn)
             }
         }

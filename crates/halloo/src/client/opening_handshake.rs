@@ -1,12 +1,13 @@
 //! The opening handshake on a connected socket.
 
-use std::io::{self, Read};
+use std::io;
 
 use halloo_proto::Time;
 use halloo_proto::credential::Credential;
 use halloo_proto::defaults::HANDSHAKE_TIMEOUT;
 use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::proof::Challenge;
+use halloo_proto::read_budget::ReadBudget;
 use halloo_proto::text::escape;
 use halloo_proto::url::Url;
 
@@ -25,6 +26,8 @@ pub(super) struct OpeningHandshake {
     /// The part of the request that is not written yet.
     request: Vec<u8>,
     response: Vec<u8>,
+    /// More may wait to be read, for which the poll does not wake again.
+    readable: bool,
 }
 
 /// The result of an opening handshake.
@@ -50,7 +53,7 @@ impl OpeningHandshake {
         let _ = socket.stream.socket().set_nodelay(true);
         let request = handshake.request(&url);
         let deadline = now + HANDSHAKE_TIMEOUT;
-        OpeningHandshake { socket, url, deadline, handshake, request, response: Vec::new() }
+        OpeningHandshake { socket, url, deadline, handshake, request, response: Vec::new(), readable: false }
     }
 
     /// Returns how the request shows that the client knows the token.
@@ -58,7 +61,12 @@ impl OpeningHandshake {
         self.handshake.given_credential()
     }
 
-    /// Writes and reads as far as the socket allows. Returns `None` while the response is incomplete. `buffer` is used
+    /// Returns whether to call [`OpeningHandshake::handle_ready`] again without waiting for the poll.
+    pub(super) fn is_readable(&self) -> bool {
+        self.readable
+    }
+
+    /// Writes and reads as far as the socket and the read budget allow. Returns `None` while the response is incomplete. `buffer` is used
     /// for reading.
     pub(super) fn handle_ready(&mut self, buffer: &mut [u8]) -> Option<HandshakeResult> {
         match self.exchange(buffer) {
@@ -80,14 +88,22 @@ impl OpeningHandshake {
         self.socket.stream.handle_writable()?;
         let written = self.socket.stream.write_some(&self.request)?;
         self.request.drain(..written);
+        let mut budget = ReadBudget::default();
         loop {
-            let ended = match self.socket.stream.read(buffer) {
+            self.readable = !budget.may_read();
+            if self.readable {
+                return Ok(None);
+            }
+            let ended = match self.socket.stream.read(buffer, &mut budget) {
                 Ok(0) => true,
                 Ok(count) => {
                     self.response.extend_from_slice(&buffer[..count]);
                     false
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = !budget.may_read();
+                    return Ok(None);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };

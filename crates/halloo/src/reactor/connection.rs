@@ -1,11 +1,12 @@
 //! One accepted socket and its state. Small, because there are thousands.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::Time;
 use halloo_proto::connection::Connection as WebSocket;
 use halloo_proto::outbox::Outbox;
+use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
 
 use super::deadline_queue::Tick;
@@ -14,8 +15,8 @@ use crate::ClientId;
 use crate::stream::Stream;
 use crate::writing::{MIN_RECORDED_WRITE, write_backlog};
 
-/// Maximum reads of 16 KiB before a socket is closed, so that a peer that keeps sending does not delay that.
-const MAX_FINAL_READS: usize = 64;
+/// Maximum bytes read before a socket is closed, so that a peer that keeps sending does not delay that.
+const MAX_FINAL_BYTES: usize = 1024 * 1024;
 
 /// The phase of a connection.
 #[derive(Debug)]
@@ -200,12 +201,8 @@ impl Connection {
         self.stream.write_some(&bytes)?;
         self.stream.shutdown()?;
         // Closing a socket with unread bytes resets the connection, and the peer may not see the last frame.
-        let mut unread = [0; 16 * 1024];
-        for _ in 0..MAX_FINAL_READS {
-            if self.stream.read(&mut unread)? == 0 {
-                break;
-            }
-        }
+        let (mut unread, mut budget) = ([0; 16 * 1024], ReadBudget::with_bytes(MAX_FINAL_BYTES));
+        while budget.may_read() && self.stream.read(&mut unread, &mut budget)? > 0 {}
         Ok(())
     }
 }

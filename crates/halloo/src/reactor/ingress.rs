@@ -1,17 +1,18 @@
 //! Everything that comes in from peers: new sockets, request heads, frames.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use halloo_proto::authenticator::Challenger;
 use halloo_proto::connection::Received;
-use halloo_proto::defaults::{TURN_BYTES, TURN_INFLATED, TURN_MESSAGES};
+use halloo_proto::defaults::TURN_BYTES;
 use halloo_proto::deflate::Inflater;
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Opcode};
 use halloo_proto::http::respond;
 use halloo_proto::message::Incoming;
+use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
@@ -169,8 +170,9 @@ impl Ingress {
         }
         let kept = connection.websocket().map_or(0, |websocket| websocket.restore(&mut self.buffer));
         let end = kept + TURN_BYTES;
+        let mut budget = ReadBudget::default();
         let count = loop {
-            match connection.stream.read(&mut self.buffer[kept..end]) {
+            match connection.stream.read(&mut self.buffer[kept..end], &mut budget) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => break outcome,
             }
@@ -188,7 +190,8 @@ impl Ingress {
                 // epoll, a short read has drained the socket (epoll(7)) and the poll wakes for more, except for an end
                 // of file that came with this event.
                 let needs_empty_read = !cfg!(any(target_os = "linux", target_os = "android"));
-                if count == TURN_BYTES || needs_empty_read || connection.stream.received_close_notify() {
+                let may_have_more = count == TURN_BYTES || !budget.may_read();
+                if may_have_more || needs_empty_read || connection.stream.received_close_notify() {
                     self.ready.push(slot);
                 }
                 self.handle_bytes(slot, kept + count, connections, sink);
@@ -197,6 +200,10 @@ impl Ingress {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if let Some(websocket) = connection.websocket() {
                     websocket.keep(&self.buffer[..kept]);
+                }
+                if !budget.may_read() {
+                    // It was spent on records that decrypt to nothing.
+                    self.ready.push(slot);
                 }
             }
             Err(error) => connections.egress.handle_io_error(connection, &error),
@@ -307,8 +314,7 @@ impl Ingress {
         }
     }
 
-    /// Handles frames up to the read budget of [`TURN_MESSAGES`] and [`TURN_INFLATED`], and returns the number of bytes
-    /// that are left.
+    /// Handles frames up to the read budget, and returns the number of bytes that are left.
     fn handle_some_frames(
         &mut self,
         slot: usize,
@@ -318,9 +324,9 @@ impl Ingress {
     ) -> usize {
         connections.receiving = slot;
         let mut input = bytes;
-        let mut inflated = 0;
+        let mut budget = ReadBudget::default();
         let mut left = 0;
-        for frames in 1.. {
+        loop {
             let Connections { table, egress, .. } = connections;
             let Some(connection) = table.get_mut(slot) else { break };
             let client = connection.client;
@@ -341,7 +347,7 @@ impl Ingress {
                     let Some(inflater) = &mut self.inflater else { break };
                     match inflater.message(text, &payload, egress.config.messages.max_message_bytes) {
                         Ok(message) => {
-                            inflated += message.bytes();
+                            budget.spend_inflated(message.bytes());
                             to_message(message)
                         }
                         Err(violation) => {
@@ -362,7 +368,8 @@ impl Ingress {
                 sink.emit_message(client, message, connections);
                 sink.emit_all(connections);
             }
-            if frames >= TURN_MESSAGES || inflated >= TURN_INFLATED {
+            budget.spend_message();
+            if !budget.may_handle() {
                 left = input.len();
                 break;
             }

@@ -5,11 +5,14 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 
+use halloo_proto::defaults::MAX_TLS_HANDSHAKE_BYTES;
 use halloo_proto::fingerprint::Fingerprint;
+use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
 use rustls::{Connection, ServerConfig, ServerConnection};
 
 use super::Identity;
+use super::record_counter::RecordCounter;
 
 /// Maximum bytes buffered for the socket: enough for one full write, and small compared to an outbox.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
@@ -20,17 +23,34 @@ pub(crate) struct Session {
     /// The write side of the socket is shut down once all buffered bytes are written.
     shutting_down: bool,
     received_close_notify: bool,
+    records: RecordCounter,
+    /// Bytes of the peer's handshake that have arrived; on the client's side, they are not counted.
+    handshake_bytes: usize,
 }
 
 impl Session {
     pub(super) fn new(tls: impl Into<Connection>) -> Box<Session> {
         let mut tls = tls.into();
         tls.set_buffer_limit(Some(WRITE_BUFFER_BYTES));
-        Box::new(Session { tls, shutting_down: false, received_close_notify: false })
+        Box::new(Session {
+            tls,
+            shutting_down: false,
+            received_close_notify: false,
+            records: RecordCounter::default(),
+            handshake_bytes: 0,
+        })
     }
 
-    /// Reads until `buffer` is full or the socket would block.
-    pub(crate) fn read<S: Read + Write>(&mut self, socket: &mut S, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads until `buffer` is full, the socket would block, or `budget` allows no further read.
+    ///
+    /// # Errors
+    /// `WouldBlock` also when the budget is spent on records that decrypt to nothing.
+    pub(crate) fn read<S: Read + Write>(
+        &mut self,
+        socket: &mut S,
+        buffer: &mut [u8],
+        budget: &mut ReadBudget,
+    ) -> io::Result<usize> {
         let mut filled = 0;
         loop {
             match self.tls.reader().read(&mut buffer[filled..]) {
@@ -47,14 +67,32 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(filled),
                 Err(error) => return Err(error),
             }
-            match self.tls.read_tls(socket) {
-                Ok(_) => self.process(socket)?,
+            if !budget.may_read() {
+                return if filled > 0 { Ok(filled) } else { Err(io::ErrorKind::WouldBlock.into()) };
+            }
+            match self.tls.read_tls(&mut Metered { socket, records: &mut self.records, budget }) {
+                Ok(count) => {
+                    let outcome = self.process(count);
+                    // Also after an error, because it sends an alert to the peer.
+                    self.flush(socket)?;
+                    outcome?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // The next read returns the error again.
                 Err(_) if filled > 0 => return Ok(filled),
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Returns whether the handshake is not complete.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.tls.is_handshaking()
+    }
+
+    /// Returns the bytes of an incomplete handshake that have arrived, which take memory; 0 once it is complete.
+    pub(crate) fn handshake_bytes(&self) -> usize {
+        if self.is_handshaking() { self.handshake_bytes } else { 0 }
     }
 
     /// Returns whether the peer has sent close_notify. No further readiness event of the socket reports that.
@@ -96,10 +134,16 @@ impl Session {
         // TLS sends it only after the handshake, so the certificate of the server has been verified by then.
         self.write(&mut socket, &[IoSlice::new(request)])?;
         let (mut response, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+        // For the whole response: a server that sends empty records does not keep the caller.
+        let mut budget = ReadBudget::with_bytes(usize::try_from(limit).unwrap_or(usize::MAX).saturating_mul(2));
         while (response.len() as u64) < limit {
-            match self.read(&mut socket, &mut buffer)? {
-                0 => break,
-                count => response.extend_from_slice(&buffer[..count]),
+            match self.read(&mut socket, &mut buffer, &mut budget) {
+                Ok(0) => break,
+                Ok(count) => response.extend_from_slice(&buffer[..count]),
+                Err(_) if !budget.may_read() => {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "the response has too many TLS records"));
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(response)
@@ -108,17 +152,22 @@ impl Session {
     /// Processes bytes that were read from the socket before the session existed.
     fn process_initial(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            self.tls.read_tls(&mut bytes)?;
-            self.received_close_notify |= self.tls.process_new_packets().map_err(tls_error)?.peer_has_closed();
+            let count = self.tls.read_tls(&mut bytes)?;
+            self.process(count)?;
         }
         Ok(())
     }
 
-    fn process<S: Read + Write>(&mut self, socket: &mut S) -> io::Result<()> {
-        let outcome = self.tls.process_new_packets().map_err(tls_error);
-        // Also after an error, because it sends an alert to the peer.
-        self.flush(socket)?;
-        self.received_close_notify |= outcome?.peer_has_closed();
+    /// Processes `count` bytes that were read.
+    fn process(&mut self, count: usize) -> io::Result<()> {
+        if self.is_handshaking() && matches!(self.tls, Connection::Server(_)) {
+            self.handshake_bytes += count;
+        }
+        self.received_close_notify |= self.tls.process_new_packets().map_err(tls_error)?.peer_has_closed();
+        if self.handshake_bytes() > MAX_TLS_HANDSHAKE_BYTES {
+            let message = format!("the TLS handshake has more than {} KiB", MAX_TLS_HANDSHAKE_BYTES / 1024);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         Ok(())
     }
 
@@ -132,6 +181,22 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+/// A socket that counts what a session reads from it.
+struct Metered<'a, S> {
+    socket: &'a mut S,
+    records: &'a mut RecordCounter,
+    budget: &'a mut ReadBudget,
+}
+
+impl<S: Read> Read for Metered<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.socket.read(buffer)?;
+        self.budget.spend_bytes(count);
+        self.budget.spend_records(self.records.count(&buffer[..count]));
+        Ok(count)
     }
 }
 
@@ -178,3 +243,6 @@ impl Acceptor {
         Ok(session)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 
 use halloo_proto::fingerprint::Fingerprint;
+use halloo_proto::read_budget::ReadBudget;
 use halloo_proto::setting_names::SettingNames;
 use halloo_proto::url::Host;
 use mio::net::TcpStream;
@@ -12,7 +13,7 @@ use mio::net::TcpStream;
 pub(crate) enum Session {}
 
 impl Session {
-    pub(crate) fn read(&mut self, _: &mut TcpStream, _: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, _: &mut TcpStream, _: &mut [u8], _: &mut ReadBudget) -> io::Result<usize> {
         match *self {}
     }
 

@@ -1,0 +1,132 @@
+use std::collections::VecDeque;
+
+use halloo_proto::defaults::{MAX_TLS_HANDSHAKE_BYTES, TURN_BYTES};
+use halloo_proto::url::Host;
+use halloo_test_support::TempDir;
+
+use super::*;
+use crate::tls::Connector;
+
+/// A socket in memory: what arrives is put into `incoming`.
+#[derive(Default)]
+struct Pipe {
+    incoming: VecDeque<u8>,
+    outgoing: Vec<u8>,
+}
+
+impl Read for Pipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.incoming.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { self.incoming.read(buffer) }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.outgoing.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn acceptor() -> (TempDir, Acceptor) {
+    let directory = TempDir::new(std::env::temp_dir().to_str().unwrap());
+    let mut config = crate::Config::local();
+    config.tls = Some(Identity::self_signed_in(directory.path()).unwrap());
+    (directory, Acceptor::from_config(&config).unwrap())
+}
+
+/// Returns a client and a server that have completed their handshake, and their sockets.
+fn connected() -> (Box<Session>, Pipe, Box<Session>, Pipe) {
+    let (_directory, acceptor) = acceptor();
+    let mut connector = Connector::new(acceptor.fingerprint(), Default::default());
+    let mut client = connector.connect(&Host::Name("localhost".into())).unwrap();
+    let (mut near, mut far) = (Pipe::default(), Pipe::default());
+    client.flush(&mut near).unwrap();
+    let mut server = acceptor.accept(&near.outgoing.split_off(0)).unwrap();
+    server.flush(&mut far).unwrap();
+    for _ in 0..3 {
+        near.incoming.extend(far.outgoing.drain(..));
+        assert!(client.read(&mut near, &mut [0; 100], &mut ReadBudget::default()).is_err(), "no plaintext yet");
+        far.incoming.extend(near.outgoing.drain(..));
+        let _ = server.read(&mut far, &mut [0; 100], &mut ReadBudget::default());
+    }
+    assert!(!client.tls.is_handshaking() && !server.is_handshaking());
+    (client, near, server, far)
+}
+
+#[test]
+fn a_read_of_tiny_records_ends_with_the_budget_and_the_next_ones_lose_nothing() {
+    const RECORDS: usize = 20_000;
+    let (mut client, mut near, mut server, mut far) = connected();
+    for number in 0..RECORDS {
+        assert_eq!(client.write(&mut near, &[IoSlice::new(&[number as u8])]).unwrap(), 1);
+    }
+    far.incoming.extend(near.outgoing.drain(..));
+    let (mut buffer, mut received, mut most) = (vec![0; TURN_BYTES], Vec::new(), 0);
+    while !far.incoming.is_empty() {
+        let before = far.incoming.len();
+        let count = server.read(&mut far, &mut buffer, &mut ReadBudget::default()).unwrap();
+        received.extend_from_slice(&buffer[..count]);
+        most = most.max(before - far.incoming.len());
+    }
+    // 23 bytes for a record of one byte, which counts as 256 more.
+    assert!(most <= TURN_BYTES / 10 + 8 * 1024, "{most} bytes in one turn");
+    assert!(received.iter().copied().eq((0..RECORDS).map(|number| number as u8)), "{} bytes", received.len());
+}
+
+#[test]
+fn spent_budget_within_a_record_is_not_the_end_of_the_stream() {
+    let (mut client, mut near, mut server, mut far) = connected();
+    let message = vec![7; 16 * 1024];
+    assert_eq!(client.write(&mut near, &[IoSlice::new(&message)]).unwrap(), message.len());
+    far.incoming.extend(near.outgoing.drain(..));
+    let (mut buffer, mut blocked) = (vec![0; TURN_BYTES], 0);
+    let count = loop {
+        let mut budget = ReadBudget::with_bytes(1);
+        match server.read(&mut far, &mut buffer, &mut budget) {
+            Ok(count) => break count,
+            Err(error) => {
+                assert!(error.kind() == io::ErrorKind::WouldBlock && !budget.may_read(), "{error}");
+                blocked += 1;
+            }
+        }
+    };
+    assert_eq!((&buffer[..count], blocked > 0), (&message[..], true));
+}
+
+/// Returns a ClientHello that announces 65,520 bytes, as far as `bytes` of it, in records.
+fn unfinished_client_hello(bytes: usize) -> Vec<u8> {
+    let mut hello = [&[1, 0, 0xff, 0xf0, 3, 3][..], &[b'r'; 32], &[0, 0xff, 0]].concat();
+    hello.resize(bytes, 0x2f);
+    let record = |piece: &[u8]| [&[0x16, 3, 1][..], &(piece.len() as u16).to_be_bytes(), piece].concat();
+    hello.chunks(1000).flat_map(record).collect()
+}
+
+#[test]
+fn an_unfinished_handshake_is_refused_beyond_its_limit_however_it_arrives() {
+    let (_directory, acceptor) = acceptor();
+    let hello = unfinished_client_hello(60_000);
+    for piece in [1000, 5000, hello.len()] {
+        let mut socket = Pipe::default();
+        let Ok(mut server) = acceptor.accept(&hello[..piece]) else {
+            assert_eq!(piece, hello.len());
+            continue;
+        };
+        let error = hello[piece..].chunks(piece).find_map(|bytes| {
+            socket.incoming.extend(bytes);
+            let outcome = server.read(&mut socket, &mut [0; 100], &mut ReadBudget::default());
+            assert!(server.handshake_bytes() <= MAX_TLS_HANDSHAKE_BYTES + 4096);
+            outcome.err().filter(|error| error.kind() != io::ErrorKind::WouldBlock)
+        });
+        assert!(error.is_some_and(|error| error.to_string().contains("16 KiB")));
+    }
+    // The largest that is allowed.
+    let mut server = acceptor.accept(&hello[..1000]).unwrap();
+    let mut socket =
+        Pipe { incoming: hello[1000..MAX_TLS_HANDSHAKE_BYTES].iter().copied().collect(), ..Pipe::default() };
+    let outcome = server.read(&mut socket, &mut [0; 100], &mut ReadBudget::default());
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(server.handshake_bytes(), MAX_TLS_HANDSHAKE_BYTES);
+}
