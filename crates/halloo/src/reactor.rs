@@ -13,6 +13,7 @@ mod listener;
 mod listening_socket;
 mod local_names;
 mod spare_descriptor;
+mod tls_queue;
 
 mod connection;
 mod connection_table;
@@ -160,6 +161,7 @@ impl Reactor {
                 self.handle_readable(slot);
             }
             events.iter().for_each(|event| self.handle_event(event));
+            self.ingress.continue_tls(&mut self.connections, &mut self.sink);
             self.ingress.respond_to_some(&mut self.connections, &self.discovery);
             self.handle_commands(&mut commands);
             if self.probes_ready {

@@ -48,6 +48,16 @@ impl Stream {
         self.session.is_some()
     }
 
+    /// Returns whether the TLS handshake is not complete.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_handshaking())
+    }
+
+    /// Returns the bytes of an incomplete TLS handshake that have arrived.
+    pub(crate) fn handshake_bytes(&self) -> usize {
+        self.session.as_ref().map_or(0, |session| session.handshake_bytes())
+    }
+
     /// Returns whether the peer ended its side of the stream by close_notify, which no further readiness event of the
     /// socket reports. Without TLS, the socket reports the end of the stream itself.
     pub(crate) fn received_close_notify(&self) -> bool {

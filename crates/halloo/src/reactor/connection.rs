@@ -39,6 +39,8 @@ pub(super) struct Pending {
     /// The HTTP request that waits for its response, once the head is complete and unless it is a WebSocket handshake.
     pub(super) request: Option<HttpRequest>,
     pub(super) deadline: Time,
+    /// Whether its TLS handshake waits for its turn.
+    pub(super) awaits_tls: bool,
 }
 
 /// The rest of a read, from `start` on, that did not fit into the read budget of the turn.
@@ -68,8 +70,9 @@ pub(crate) struct Connection {
     pub(super) slot: u32,
     /// The tick of its live timer.
     pub(super) timer: Tick,
-    /// Bytes of its partial message that are counted in the total, up to 4 GiB.
-    pub(super) tracked_partial: u32,
+    /// Bytes of its partial message, or of its head and TLS handshake while it is pending, that are counted in a total; up
+    /// to 4 GiB.
+    pub(super) tracked_bytes: u32,
     pub(super) unread: Option<Box<Unread>>,
     pub(super) outbox: Option<Box<Outbox>>,
     /// The position of this client in the stream of all broadcasts. A position before this turn means that it lacks all
@@ -86,12 +89,18 @@ impl Connection {
         Connection {
             stream: Stream::plain(socket),
             peer,
-            state: State::Pending(Box::new(Pending { head: Vec::new(), arrival, request: None, deadline })),
+            state: State::Pending(Box::new(Pending {
+                head: Vec::new(),
+                arrival,
+                request: None,
+                deadline,
+                awaits_tls: false,
+            })),
             client: ClientId(0),
             // A slot is an index of open sockets, far below 2^32.
             slot: slot as u32,
             timer: Tick::NEVER,
-            tracked_partial: 0,
+            tracked_bytes: 0,
             unread: None,
             outbox: None,
             offset: 0,

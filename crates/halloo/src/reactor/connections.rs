@@ -183,6 +183,18 @@ impl Connections {
         }
     }
 
+    /// Counts what has arrived of the handshake of the connection in `slot`. When all of them exceed their total, the one
+    /// that has the most is dropped.
+    pub(super) fn track_pending(&mut self, slot: usize) {
+        let Some(connection) = self.table.get_mut(slot) else { return };
+        if self.egress.budgets.track_pending(connection)
+            && let Some(largest) = Budgets::largest_pending(&mut self.table)
+        {
+            self.egress.membership.shared.refused.fetch_add(1, Ordering::Relaxed);
+            self.egress.drop(largest, LeaveReason::TimedOut);
+        }
+    }
+
     /// When all outboxes together exceed their total, the client with the largest is cut off.
     #[inline]
     fn enforce_outbox_budget(&mut self) {

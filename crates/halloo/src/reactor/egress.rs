@@ -60,6 +60,7 @@ impl Egress {
         if let Err(error) = self.outboxes.write_response(connection, response, self.pauses.now()) {
             return self.handle_io_error(connection, &error);
         }
+        self.budgets.release(connection);
         connection.state = State::WebSocket(WebSocket::open(deflate, self.pauses.now()));
         self.broadcast.join(connection);
         self.membership.join(connection);
@@ -210,6 +211,7 @@ impl Egress {
 
     /// Sends the response to a request head and closes: no handshake follows.
     pub(super) fn respond_and_close(&mut self, connection: &mut Connection, response: &[u8]) {
+        self.budgets.release(connection);
         connection.state = State::WebSocket(WebSocket::draining(&self.config, self.pauses.now()));
         match self.outboxes.write_response(connection, response, self.pauses.now()) {
             Ok(_) => self.drain_and_close(connection),
@@ -220,7 +222,7 @@ impl Egress {
     /// After the last frame: discards what was received, and shuts down the socket once everything is written.
     fn drain_and_close(&mut self, connection: &mut Connection) {
         connection.unread = None;
-        self.budgets.release_partial(connection);
+        self.budgets.release(connection);
         self.schedule(connection);
         self.shut_down_if_drained(connection);
     }
@@ -238,7 +240,7 @@ impl Egress {
         if connection.is_open() {
             self.leave(connection, CloseCode::Abnormal, reason);
         }
-        self.budgets.release_partial(connection);
+        self.budgets.release(connection);
         self.membership.remove(connection.ip());
         connection.state = State::Closed;
         (connection.unread, connection.outbox) = (None, None);

@@ -23,6 +23,7 @@ use super::event_sink::EventSink;
 use super::handshakes::{Handshakes, HeadOutcome, TEXT};
 use super::http::Http;
 use super::listener::{Accepted, Listener};
+use super::tls_queue::TlsQueue;
 use crate::discovery::Discovery;
 use crate::{Config, LeaveReason, Message};
 
@@ -40,6 +41,8 @@ pub(super) struct Ingress {
     inflater: Option<Box<Inflater>>,
     /// Connections that may have more to read for which the poll does not wake again.
     ready: Vec<usize>,
+    /// Connections whose TLS handshake waits for its turn.
+    tls_queue: TlsQueue,
 }
 
 impl Ingress {
@@ -51,12 +54,13 @@ impl Ingress {
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             inflater: config.compression.then(Box::default),
             ready: Vec::new(),
+            tls_queue: TlsQueue::default(),
         }
     }
 
     /// Returns whether connections may have more to read.
     pub(super) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.is_empty() || !self.tls_queue.is_empty()
     }
 
     /// Returns whether HTTP requests wait for their response.
@@ -153,12 +157,43 @@ impl Ingress {
         }
     }
 
-    /// Reads once from the connection in `slot` and handles the bytes.
+    /// Reads once from the connection in `slot` and handles the bytes. If they belong to a TLS handshake, it waits for its
+    /// turn.
     pub(super) fn handle_readable(&mut self, slot: usize, connections: &mut Connections, sink: &mut EventSink) {
         if connections.egress.pauses.is_paused() {
             // The poll does not wake again for what already waits.
             return self.ready.push(slot);
         }
+        if self.handshakes.is_tls()
+            && let Some(connection) = connections.table.get_mut(slot)
+            && (!connection.stream.is_secure() || connection.stream.is_handshaking())
+        {
+            let ip = connection.ip();
+            if let Some(pending) = connection.pending() {
+                if !std::mem::replace(&mut pending.awaits_tls, true) {
+                    self.tls_queue.push(ip, slot);
+                }
+                return;
+            }
+        }
+        self.read(slot, connections, sink);
+    }
+
+    /// Continues the TLS handshakes whose turn it is.
+    pub(super) fn continue_tls(&mut self, connections: &mut Connections, sink: &mut EventSink) {
+        if connections.egress.pauses.is_paused() {
+            return;
+        }
+        for slot in self.tls_queue.take() {
+            if let Some(pending) = connections.table.get_mut(slot).and_then(Connection::pending) {
+                pending.awaits_tls = false;
+            }
+            self.read(slot, connections, sink);
+            connections.track_pending(slot);
+        }
+    }
+
+    fn read(&mut self, slot: usize, connections: &mut Connections, sink: &mut EventSink) {
         let now = connections.now();
         let Some(connection) = connections.table.get_mut(slot) else { return };
         if let Some(unread) = connection.unread.take() {
@@ -239,7 +274,7 @@ impl Ingress {
         let now = connections.now();
         let Some(connection) = connections.table.get_mut(slot) else { return };
         match self.handshakes.handle_head(connection, bytes, now) {
-            HeadOutcome::Incomplete | HeadOutcome::Tls(Ok(())) => {}
+            HeadOutcome::Incomplete | HeadOutcome::Tls(Ok(())) => connections.track_pending(slot),
             HeadOutcome::Tls(Err(error)) => connections.egress.handle_io_error(connection, &error),
             HeadOutcome::Reply(response) => {
                 count_refused(connections);

@@ -83,3 +83,77 @@ fn large_broadcast_is_not_copied_for_each_client_with_a_ping_due() {
         assert!(outbox.cork().capacity() <= 2 * 4 * 1024, "{}", outbox.cork().capacity());
     }
 }
+
+/// A server with TLS that is not running, and the first flight of a client.
+#[cfg(feature = "tls")]
+fn tls_reactor() -> (halloo_test_support::TempDir, Reactor, Arc<Shared>, Vec<u8>) {
+    use std::io::{Cursor, IoSlice};
+
+    let directory = halloo_test_support::TempDir::new(std::env::temp_dir().to_str().unwrap());
+    let mut config = Config::local();
+    config.tls = Some(crate::Identity::self_signed_in(directory.path()).unwrap());
+    let target = EventTarget::Queue(Arc::new(EventQueue::new(crate::EventQueueLimits::default())));
+    let (reactor, _, shared) = Reactor::bind(config, target, 1).unwrap();
+    let mut connector = crate::tls::Connector::new(reactor.ingress.handshakes.fingerprint(), Default::default());
+    let mut session = connector.connect(&halloo_proto::url::Host::Name("localhost".into())).unwrap();
+    let mut hello = Cursor::new(Vec::new());
+    session.write(&mut hello, &[IoSlice::new(b"x")]).unwrap();
+    (directory, reactor, shared, hello.into_inner())
+}
+
+/// Connects peers that send `bytes`, and returns them with their slots.
+#[cfg(feature = "tls")]
+fn connect(reactor: &mut Reactor, shared: &Shared, peers: usize, bytes: &[u8]) -> (Vec<TcpStream>, Vec<usize>) {
+    let peers = (0..peers).map(|_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", shared.port)).unwrap();
+        stream.write_all(bytes).unwrap();
+        reactor.listener.handle_readable();
+        reactor.ingress.accept(&mut reactor.listener, reactor.poll.registry(), &mut reactor.connections);
+        stream
+    });
+    let peers = peers.collect();
+    (peers, reactor.connections.table.iter().map(|connection| connection.slot as usize).collect())
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn tls_handshakes_are_continued_a_few_a_turn() {
+    use halloo_proto::defaults::TURN_TLS_HANDSHAKES;
+
+    let (_directory, mut reactor, shared, hello) = tls_reactor();
+    let (_peers, slots) = connect(&mut reactor, &shared, 4 * TURN_TLS_HANDSHAKES, &hello);
+    for turn in 0..=4 {
+        // The poll may report the same connection again meanwhile.
+        slots.iter().for_each(|&slot| reactor.handle_readable(slot));
+        let begun = reactor.connections.table.iter().filter(|connection| connection.stream.is_secure()).count();
+        assert_eq!(begun, turn * TURN_TLS_HANDSHAKES);
+        reactor.ingress.continue_tls(&mut reactor.connections, &mut reactor.sink);
+        assert!(reactor.ingress.is_ready() || turn >= 3);
+    }
+}
+
+#[test]
+#[cfg(feature = "tls")]
+fn unfinished_tls_handshakes_are_dropped_when_they_take_more_than_their_total() {
+    use halloo_proto::defaults::{MAX_PENDING_BYTES_TOTAL, MAX_TLS_HANDSHAKE_BYTES};
+
+    let (_directory, mut reactor, shared, _) = tls_reactor();
+    // A record of 16,000 bytes that begins a ClientHello of 64 KiB.
+    let mut hello = vec![0x16, 3, 1, 0x3e, 0x80, 1, 0, 0xff, 0xf0, 3, 3];
+    hello.resize(5 + 16_000, 0x2f);
+    let most = MAX_PENDING_BYTES_TOTAL / hello.len();
+    let (_peers, slots) = connect(&mut reactor, &shared, most + 10, &hello);
+    for &slot in &slots {
+        reactor.handle_readable(slot);
+        while reactor.ingress.is_ready() {
+            reactor.ingress.continue_tls(&mut reactor.connections, &mut reactor.sink);
+            reactor.ingress.take_ready();
+        }
+    }
+    reactor.connections.reap();
+    let left = reactor.connections.table.iter().filter(|connection| connection.stream.handshake_bytes() > 0);
+    let bytes: usize = left.map(|connection| connection.stream.handshake_bytes()).sum();
+    assert!(bytes <= MAX_PENDING_BYTES_TOTAL, "{bytes} bytes");
+    assert!(bytes > MAX_PENDING_BYTES_TOTAL - MAX_TLS_HANDSHAKE_BYTES, "no more are dropped than necessary: {bytes}");
+    assert_eq!(shared.refused.load(Ordering::Relaxed), 10);
+}

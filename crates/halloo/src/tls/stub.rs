@@ -17,6 +17,14 @@ impl Session {
         match *self {}
     }
 
+    pub(crate) fn is_handshaking(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn handshake_bytes(&self) -> usize {
+        match *self {}
+    }
+
     pub(crate) fn received_close_notify(&self) -> bool {
         match *self {}
     }
