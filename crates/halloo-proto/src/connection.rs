@@ -34,7 +34,8 @@ pub struct ConnectionConfig {
     pub messages: MessageLimits,
     /// Silence after which the peer is pinged; after three times as long, it is considered dead. Zero disables both.
     pub heartbeat: Duration,
-    /// Time for which the peer may accept none of the bytes that wait for it.
+    /// Time for which the peer may accept none of the bytes that wait for it. A client counts it from the last bytes of the
+    /// server, which may be paused.
     pub write_timeout: Duration,
     /// Time for the peer to respond to a close frame, and to close the socket after the last frame. It begins when the
     /// frame is written; a peer that accepts bytes has a minute for the frame before it.
@@ -208,6 +209,13 @@ impl Connection {
         self.keepalive.handle_bytes(now);
     }
 
+    /// Records that this connection alone was not read until now (see [`ReadPauses::held`]), although it may have bytes:
+    /// neither silence nor a partial message that stalled meanwhile is held against the peer.
+    pub fn handle_resumed(&mut self, now: Time) {
+        self.keepalive.handle_resumed(now);
+        self.receiver.handle_resumed(now);
+    }
+
     /// Records that the socket accepted `bytes`. Small writes need not be recorded.
     pub fn handle_written(&mut self, bytes: usize, now: Time) {
         self.keepalive.handle_written(bytes, now);
@@ -327,7 +335,7 @@ impl Connection {
         blocked_since: Option<Time>,
     ) -> Option<Action> {
         let now = pauses.now();
-        if blocked_since.is_some_and(|since| now - since >= config.write_timeout) {
+        if self.stalled_since(config, blocked_since).is_some_and(|since| now - since >= config.write_timeout) {
             return Some(Action::Drop(DropReason::WriteTimeout));
         }
         if !self.is_open() {
@@ -360,7 +368,15 @@ impl Connection {
                 next = next.min(if deadline > pauses.now() { deadline } else { recheck });
             }
         }
-        blocked_since.map_or(next, |since| next.min(since + config.write_timeout))
+        self.stalled_since(config, blocked_since).map_or(next, |since| next.min(since + config.write_timeout))
+    }
+
+    /// Returns since when the write timeout runs. A client gives a server that shows life as long as that needs: it reads
+    /// nothing while its application takes no messages. A server does not, because what waits takes its memory.
+    fn stalled_since(&self, config: &ConnectionConfig, blocked_since: Option<Time>) -> Option<Time> {
+        let waits_for_server = config.role == Role::Client && self.is_open();
+        let alive = if waits_for_server { self.keepalive.last_alive() } else { Time::ZERO };
+        blocked_since.map(|since| since.max(alive))
     }
 
     /// Returns when the close handshake must be complete. While the last frame waits and the peer accepts bytes, that is

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Time;
-use crate::defaults::{MAX_SILENT_HEARTBEATS, MAX_TRANSIT, SLOW_LINK_BYTES_PER_SECOND};
+use crate::defaults::{HEARTBEAT, MAX_SILENT_HEARTBEATS, MAX_TRANSIT, SLOW_LINK_BYTES_PER_SECOND};
 use crate::frame::Role;
 use crate::read_pauses::ReadPauses;
 
@@ -46,6 +46,16 @@ impl Keepalive {
         self.latency_micros
     }
 
+    /// Returns when the peer last sent or accepted bytes.
+    pub fn last_alive(&self) -> Time {
+        self.last_alive
+    }
+
+    /// Records that this connection alone was not read until now, although it may have bytes: silence begins anew.
+    pub fn handle_resumed(&mut self, now: Time) {
+        (self.last_alive, self.last_sent) = (now, Time::NEVER);
+    }
+
     /// Records a ping that is sent now without preceding silence, to measure the round trip.
     pub fn handle_ping_sent(&mut self, now: Time) {
         self.last_sent = now;
@@ -77,8 +87,9 @@ impl Keepalive {
     }
 
     /// Returns what to do now: ping after `interval` of silence, and consider the peer dead after three times as long.
-    /// Time before [`ReadPauses::since`] does not count as silence, because reading was paused. While it is paused, a
-    /// client sends unsolicited pongs, and a server only waits. An `interval` of zero disables the keepalive.
+    /// Time before [`ReadPauses::since`] does not count as silence, because reading was paused. While it is paused, this
+    /// side sends an unsolicited pong every `interval`; a server at least every [`HEARTBEAT`], because its clients may
+    /// have a shorter one. An `interval` of zero disables the keepalive.
     /// `is_blocked`: bytes wait for the peer. A ping would wait behind them, so it is sent later, and the write timeout
     /// decides meanwhile whether the peer is dead.
     pub fn poll(&mut self, role: Role, interval: Duration, pauses: &ReadPauses, is_blocked: bool) -> KeepaliveAction {
@@ -104,14 +115,10 @@ impl Keepalive {
             return KeepaliveAction::Wait(Time::NEVER);
         }
         if pauses.is_paused() {
-            return match role {
-                Role::Server => KeepaliveAction::Wait(now + interval),
-                Role::Client => {
-                    let sent = if self.is_waiting() { self.last_sent } else { self.last_alive };
-                    let due = sent.max(self.last_alive) + interval;
-                    if now >= due { KeepaliveAction::Pong } else { KeepaliveAction::Wait(due) }
-                }
-            };
+            let interval = if role == Role::Server { interval.min(HEARTBEAT) } else { interval };
+            let sent = if self.is_waiting() { self.last_sent } else { self.last_alive };
+            let due = sent.max(self.last_alive) + interval;
+            return if now >= due { KeepaliveAction::Pong } else { KeepaliveAction::Wait(due) };
         }
         let alive = self.last_alive.max(pauses.since());
         let in_transit_until = Time::from_micros(u64::from(self.in_transit_until) * TICK);
@@ -194,14 +201,29 @@ mod tests {
         let mut pauses = ReadPauses::from(at(1));
         pauses.pause();
         pauses.handle_turn(at(39), None, INTERVAL);
-        assert_eq!(keepalive.poll(Role::Server, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(44)));
-        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses, false), KeepaliveAction::Pong);
-        assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(44)));
+        for role in [Role::Server, Role::Client] {
+            let mut keepalive = keepalive;
+            assert_eq!(keepalive.poll(role, INTERVAL, &pauses, false), KeepaliveAction::Pong);
+            assert_eq!(keepalive.poll(role, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(44)));
+            let next = KeepaliveAction::Wait(at(if role == Role::Server { 44 } else { 99 }));
+            assert_eq!(keepalive.poll(role, 12 * INTERVAL, &pauses, false), next);
+        }
+        assert_eq!(keepalive.poll(Role::Server, INTERVAL, &pauses, false), KeepaliveAction::Pong);
         pauses.handle_turn(at(40), None, INTERVAL);
         pauses.resume();
         keepalive.handle_pong(&pauses);
         assert_eq!(keepalive.latency_micros(), 0);
         assert_eq!(keepalive.poll(Role::Client, INTERVAL, &pauses, false), KeepaliveAction::Wait(at(45)));
+    }
+
+    #[test]
+    fn silence_begins_anew_when_one_connection_is_read_again() {
+        let mut keepalive = Keepalive::new(at(0));
+        assert_eq!(poll(&mut keepalive, at(5)), KeepaliveAction::Ping);
+        keepalive.handle_resumed(at(100));
+        assert_eq!(poll(&mut keepalive, at(100)), KeepaliveAction::Wait(at(105)));
+        assert_eq!(poll(&mut keepalive, at(105)), KeepaliveAction::Ping);
+        assert_eq!(poll(&mut keepalive, at(115)), KeepaliveAction::Dead);
     }
 
     #[test]

@@ -97,6 +97,13 @@ impl Receiver {
         self.partial.as_ref().map(|partial| partial.deadline(limits, since))
     }
 
+    /// Begins the deadlines of the partial message anew, because nothing was read until now.
+    pub(crate) fn handle_resumed(&mut self, now: Time) {
+        if let Some(partial) = &mut self.partial {
+            (partial.started, partial.progressed) = (now, now);
+        }
+    }
+
     /// Returns whether a message has been received in part.
     pub fn has_partial(&self) -> bool {
         self.partial.is_some()

@@ -53,6 +53,12 @@ impl ReadPauses {
         }
     }
 
+    /// Returns the clock of a connection that is not read while the others are.
+    pub fn held(mut self) -> ReadPauses {
+        self.pause();
+        self
+    }
+
     /// Returns whether reading is paused.
     pub fn is_paused(&self) -> bool {
         self.paused

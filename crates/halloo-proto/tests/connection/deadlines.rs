@@ -90,6 +90,7 @@ fn peer_that_accepts_nothing_is_dropped_after_the_write_timeout() {
         for heartbeat in [HEARTBEAT, Duration::ZERO] {
             let mut pair = Pair::new(heartbeat);
             pair.ends(role).0.blocked_since = Some(START);
+            pair.ends(role).1.is_stopped = true;
             let dropped = Seen::Dropped(DropReason::WriteTimeout);
             let ended = pair.run_until(|pair| pair.client.has_seen(&dropped) || pair.server.has_seen(&dropped));
             assert_eq!(ended, Some(WRITE_TIMEOUT), "{role:?} {heartbeat:?}");

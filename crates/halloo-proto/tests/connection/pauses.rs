@@ -6,7 +6,7 @@ use halloo_proto::close::CloseCode;
 use halloo_proto::connection::DropReason;
 use halloo_proto::frame::Opcode;
 
-use super::endpoint::{HEARTBEAT, STALL_TIMEOUT, Seen};
+use super::endpoint::{HEARTBEAT, STALL_TIMEOUT, Seen, WRITE_TIMEOUT};
 use super::pair::{Pair, ROLES};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -51,17 +51,65 @@ fn deadlines_begin_anew_after_a_pause() {
 }
 
 #[test]
-fn paused_client_sends_pongs_to_stay_connected() {
+fn paused_side_sends_pongs_to_stay_connected() {
+    for role in ROLES {
+        let mut pair = Pair::default();
+        pair.ends(role).0.pauses.pause();
+        pair.run(HOUR);
+        let (paused, other) = pair.ends(role);
+        assert_eq!((&other.seen[..], other.is_gone), (&[][..], false), "{role:?}");
+        let expected = HOUR.as_secs() / HEARTBEAT.as_secs();
+        let pongs = paused.pongs.len() as u64;
+        assert!((expected - 1..=expected).contains(&pongs), "{pongs} pongs");
+        paused.pauses.resume();
+        pair.run(HEARTBEAT);
+        assert_eq!(pair.ends(role).0.seen, []);
+    }
+}
+
+#[test]
+fn client_stays_with_a_paused_server_that_accepts_no_bytes() {
     let mut pair = Pair::default();
-    pair.client.pauses.pause();
+    // A client has its own heartbeat, whatever that of the server is.
+    pair.server.config.heartbeat = HOUR;
+    pair.server.pauses.pause();
+    pair.run(Duration::from_secs(1));
+    pair.client.blocked_since = Some(pair.now);
     pair.run(HOUR);
-    assert_eq!((&pair.server.seen[..], pair.server.is_gone), (&[][..], false));
-    let expected = HOUR.as_secs() / HEARTBEAT.as_secs();
-    let pongs = pair.client.pongs.len() as u64;
-    assert!((expected - 1..=expected).contains(&pongs), "{pongs} pongs");
-    pair.client.pauses.resume();
-    pair.run(HEARTBEAT);
-    assert_eq!(pair.client.seen, []);
+    assert_eq!((&pair.client.seen[..], pair.client.is_gone), (&[][..], false));
+    // A server that shows no life is given up after the write timeout.
+    pair.server.is_stopped = true;
+    let dropped = Seen::Dropped(DropReason::WriteTimeout);
+    let ended = pair.run_until(|pair| pair.client.has_seen(&dropped)).unwrap();
+    assert!(ended <= WRITE_TIMEOUT, "{ended:?}");
+}
+
+#[test]
+fn client_that_sends_but_accepts_nothing_is_dropped_by_a_server() {
+    let mut pair = Pair::default();
+    pair.server.blocked_since = Some(pair.now);
+    for _ in 0..2 * WRITE_TIMEOUT.as_secs() {
+        pair.client.text("still here");
+        pair.run(Duration::from_secs(1));
+    }
+    assert!(pair.server.has_seen(&Seen::Dropped(DropReason::WriteTimeout)));
+}
+
+#[test]
+fn connection_that_is_not_read_alone_shows_life_and_has_no_deadline() {
+    let mut pair = Pair::default();
+    pair.client.fragment(Opcode::Text, b"begun ");
+    pair.run(Duration::from_millis(100));
+    // The same as a pause, except that the end of it is known to this connection alone.
+    let before = pair.server.pauses;
+    pair.server.pauses = before.held();
+    pair.run(HOUR);
+    assert_eq!((&pair.client.seen[..], &pair.server.seen[..]), (&[][..], &[][..]));
+    pair.server.pauses = pair.now.into();
+    pair.server.connection.handle_resumed(pair.now);
+    pair.client.frame(Opcode::Continuation, b"and finished");
+    pair.run(Duration::from_secs(1));
+    assert_eq!(pair.server.seen, [Seen::Text("begun and finished".into())]);
 }
 
 #[test]
