@@ -3,6 +3,9 @@
 mod batch;
 mod packed;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,7 +20,12 @@ use crate::EventQueueLimits;
 /// Maximum empty batches kept for reuse.
 const MAX_SPARE_BATCHES: usize = 4;
 
-/// Queues events until the application takes them. When a limit is reached, the producer pauses.
+/// Bytes of message payload per batch of more than one event. What the application takes is counted until it has the last
+/// event of a batch, so a large batch would keep the producer paused for long.
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+
+/// Queues events until the application takes them. When a limit is reached, the producer pauses. The limits include the
+/// batch that the application is in the middle of.
 #[derive(Debug)]
 pub(crate) struct EventQueue<B> {
     state: Mutex<State<B>>,
@@ -31,10 +39,16 @@ pub(crate) struct EventQueue<B> {
 
 #[derive(Debug)]
 struct State<B> {
-    batches: VecDeque<B>,
-    /// The number of events in `batches`, and the bytes of their message payloads.
+    batches: VecDeque<Counted<B>>,
+    /// The number of events in `batches` and in the inbox, and the bytes of their message payloads.
     events: usize,
     bytes: usize,
+    /// The part of them that is in the inbox, or was when it was filled.
+    inbox: (usize, usize),
+    /// The number of events that are no longer counted, since the start.
+    released: u64,
+    /// Whether the producer waits until more events are released.
+    watched: bool,
     spare: Vec<B>,
     closed: bool,
     /// Whether the producer must pause, or has paused.
@@ -42,12 +56,29 @@ struct State<B> {
     wakers: Vec<Waker>,
 }
 
+/// A batch, and what it was when it was queued.
+#[derive(Debug)]
+struct Counted<B> {
+    batch: B,
+    events: usize,
+    bytes: usize,
+}
+
+/// The state of a queue as its producer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Whether the producer must pause: the queue is full, or was full and is not yet half empty.
+    pub(crate) paused: bool,
+    /// The number of events that the application has taken, rounded down to whole batches.
+    pub(crate) released: u64,
+}
+
 /// The result of taking an event.
 #[derive(Debug)]
 pub(crate) struct Dequeued<E> {
     /// The event; `None` if there is none in time or the queue is closed and empty.
     pub(crate) event: Option<E>,
-    /// Whether the caller must resume the paused producer.
+    /// Whether the caller must wake the producer, which is paused or watches the queue.
     pub(crate) resume: bool,
 }
 
@@ -58,6 +89,9 @@ impl<B: Batch> EventQueue<B> {
             batches: VecDeque::new(),
             events: 0,
             bytes: 0,
+            inbox: (0, 0),
+            released: 0,
+            watched: false,
             spare: Vec::new(),
             closed: false,
             paused: false,
@@ -72,26 +106,40 @@ impl<B: Batch> EventQueue<B> {
         }
     }
 
-    /// Moves the events of `batch` to the queue. Returns whether the producer must pause, because the queue is full or
-    /// was full and is not yet half empty.
-    pub(crate) fn push(&self, batch: &mut B) -> bool {
+    /// Moves the events of `batch` to the queue.
+    pub(crate) fn push(&self, batch: &mut B) -> Progress {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
-        let was_empty = state.events == 0;
-        state.events += batch.len();
-        state.bytes += batch.payload_bytes();
-        match state.batches.back_mut().filter(|last| last.has_room_for(batch)) {
-            Some(last) => last.append(batch),
-            None => state.batches.push_back(std::mem::replace(batch, state.spare.pop().unwrap_or_default())),
+        let was_empty = state.batches.is_empty();
+        let (events, bytes) = (batch.len(), batch.payload_bytes());
+        state.events += events;
+        state.bytes += bytes;
+        let last = state.batches.back_mut();
+        match last.filter(|last| last.bytes + bytes <= MAX_BATCH_BYTES && last.batch.has_room_for(batch)) {
+            Some(last) => {
+                last.batch.append(batch);
+                (last.events, last.bytes) = (last.events + events, last.bytes + bytes);
+            }
+            None => {
+                let batch = std::mem::replace(batch, state.spare.pop().unwrap_or_default());
+                state.batches.push_back(Counted { batch, events, bytes });
+            }
         }
         // A paused producer resumes only when `Dequeued::resume` says so, even if it adds events in the meantime.
         state.paused |= state.events >= self.limits.max_events || state.bytes >= self.limits.max_bytes;
-        let paused = state.paused;
+        let progress = state.progress();
         // No thread waits while the queue has events, and waking costs a system call.
         if was_empty {
             self.wake_waiters(guard);
         }
-        paused
+        progress
+    }
+
+    /// Returns the state of the queue. With `watch`, the producer is woken when more events are released.
+    pub(crate) fn progress(&self, watch: bool) -> Progress {
+        let mut state = lock(&self.state);
+        state.watched |= watch;
+        state.progress()
     }
 
     /// Closes the queue: after its last event, waiting ends without one.
@@ -134,7 +182,7 @@ impl<B: Batch> EventQueue<B> {
 
     /// Returns whether there is an event, which may be in the inbox that another thread is taking from.
     fn has_events(&self, state: &State<B>) -> bool {
-        state.events > 0 || self.is_mid_batch()
+        !state.batches.is_empty() || self.is_mid_batch()
     }
 
     /// Waits until there is an event, without locking the inbox. Returns `false` on timeout or if the queue is closed.
@@ -163,34 +211,48 @@ impl<B: Batch> EventQueue<B> {
 
     /// Returns the number of queued events.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.inbox).len() + lock(&self.state).events
+        let inbox = lock(&self.inbox);
+        let state = lock(&self.state);
+        inbox.len() + state.events - state.inbox.0
     }
 
     /// Returns the next event if there is one. Does not read the clock, which would cost a game time for each message.
     pub(crate) fn try_next(&self) -> Dequeued<B::Event> {
         let mut inbox = lock(&self.inbox);
-        let resume = inbox.len() == 0 && self.refill(&mut inbox);
+        if inbox.len() == 0 {
+            self.refill(&mut inbox);
+        }
         let event = inbox.pop();
-        self.mid_batch.store(inbox.len() > 0, Ordering::Relaxed);
+        let mid_batch = inbox.len() > 0;
+        self.mid_batch.store(mid_batch, Ordering::Relaxed);
+        let resume = event.is_some() && !mid_batch && self.release();
         Dequeued { event, resume }
     }
 
-    /// Moves a batch into the empty `inbox`. Returns whether the producer must be resumed.
-    fn refill(&self, inbox: &mut B) -> bool {
+    /// Moves a batch into the empty `inbox`.
+    fn refill(&self, inbox: &mut B) {
         let mut state = lock(&self.state);
-        let Some(batch) = state.batches.pop_front() else { return false };
-        state.events -= batch.len();
-        state.bytes -= batch.payload_bytes();
+        let Some(Counted { batch, events, bytes }) = state.batches.pop_front() else { return };
+        state.inbox = (events, bytes);
         self.mid_batch.store(true, Ordering::Relaxed);
         let empty = std::mem::replace(inbox, batch);
         if empty.is_reusable() && state.spare.len() < MAX_SPARE_BATCHES {
             state.spare.push(empty);
         }
+    }
+
+    /// No longer counts the batch whose last event was taken. Returns whether the producer must be woken.
+    fn release(&self) -> bool {
+        let mut state = lock(&self.state);
+        let (events, bytes) = std::mem::take(&mut state.inbox);
+        state.events -= events;
+        state.bytes -= bytes;
+        state.released += events as u64;
         // Only when it is half empty, so that the producer does not pause and resume with every event.
         let half_empty = state.events <= self.limits.max_events / 2 && state.bytes <= self.limits.max_bytes / 2;
         let resume = state.paused && half_empty;
         state.paused &= !resume;
-        resume
+        std::mem::take(&mut state.watched) || resume
     }
 
     fn wake_waiters(&self, mut state: MutexGuard<'_, State<B>>) {
@@ -201,129 +263,13 @@ impl<B: Batch> EventQueue<B> {
     }
 }
 
+impl<B> State<B> {
+    fn progress(&self) -> Progress {
+        Progress { paused: self.paused, released: self.released }
+    }
+}
+
 /// Ignores poisoning: the locked state is consistent wherever a panic can occur.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::batch::MAX_EVENTS_PER_BATCH as BATCH;
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
-
-    impl PayloadSize for usize {
-        fn payload_bytes(&self) -> usize {
-            *self
-        }
-    }
-
-    fn queue(max_events: usize, max_bytes: usize) -> EventQueue<VecDeque<usize>> {
-        EventQueue::new(EventQueueLimits { max_events, max_bytes })
-    }
-
-    fn push(queue: &EventQueue<VecDeque<usize>>, event: usize, count: usize) -> bool {
-        (0..count).map(|_| queue.push(&mut [event].into())).last().unwrap_or_default()
-    }
-
-    fn next_now(queue: &EventQueue<VecDeque<usize>>) -> Dequeued<usize> {
-        queue.next(Some(Instant::now()))
-    }
-
-    #[test]
-    fn producer_pauses_when_full_and_resumes_when_half_empty() {
-        for (queue, payload) in [(queue(4 * BATCH, usize::MAX), 1), (queue(usize::MAX, 4 * BATCH * 10), 10)] {
-            assert!(!push(&queue, payload, 4 * BATCH - 1));
-            assert!(push(&queue, payload, 1));
-            assert_eq!(queue.len(), 4 * BATCH);
-            let resumed: Vec<usize> = (0..4 * BATCH).filter(|_| next_now(&queue).resume).collect();
-            assert_eq!(resumed, [BATCH], "once, when the second batch leaves half of it");
-            assert!(next_now(&queue).event.is_none());
-        }
-    }
-
-    #[test]
-    fn push_to_full_queue_does_not_end_the_pause() {
-        let queue = queue(4 * BATCH, usize::MAX);
-        assert!(push(&queue, 1, 4 * BATCH));
-        (0..BATCH).for_each(|_| assert!(!next_now(&queue).resume));
-        assert!(push(&queue, 1, 1), "it is not half empty yet");
-        assert_eq!((0..3 * BATCH + 1).filter(|_| next_now(&queue).resume).count(), 1);
-        assert!(!push(&queue, 1, 1), "the pause is over");
-    }
-
-    #[test]
-    fn wait_returns_while_the_inbox_has_events() {
-        let queue = queue(10, 10);
-        push(&queue, 1, 2);
-        assert!(next_now(&queue).event.is_some());
-        assert!(queue.wait(Some(Instant::now())), "the second event is in the inbox");
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(matches!(queue.poll_next(&mut context), Poll::Ready(Dequeued { event: Some(1), .. })));
-        assert!(queue.poll_next(&mut context).is_pending());
-    }
-
-    #[test]
-    fn is_mid_batch_until_last_event_is_taken() {
-        let queue = queue(usize::MAX, usize::MAX);
-        push(&queue, 1, 3);
-        let mid_batch: Vec<bool> = (0..4).map(|_| (next_now(&queue), queue.is_mid_batch()).1).collect();
-        assert_eq!(mid_batch, [true, true, false, false]);
-    }
-
-    #[test]
-    fn len_includes_events_in_the_inbox() {
-        let queue = queue(usize::MAX, usize::MAX);
-        push(&queue, 1, 2 * BATCH);
-        for left in (0..2 * BATCH).rev() {
-            assert!(next_now(&queue).event.is_some());
-            assert_eq!(queue.len(), left);
-        }
-    }
-
-    #[test]
-    fn blocked_next_does_not_block_other_callers() {
-        let queue = Arc::new(queue(10, 10));
-        let waiting = {
-            let queue = Arc::clone(&queue);
-            std::thread::spawn(move || queue.next(None).event)
-        };
-        // Returns immediately, whether or not the other thread already waits.
-        for _ in 0..1000 {
-            assert!(next_now(&queue).event.is_none());
-        }
-        push(&queue, 7, 1);
-        assert_eq!(waiting.join().unwrap(), Some(7));
-    }
-
-    struct WakeCount(AtomicUsize);
-
-    impl Wake for WakeCount {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    #[test]
-    fn close_wakes_each_waiting_task_once() {
-        let queue = queue(10, 10);
-        let counts: Vec<Arc<WakeCount>> = (0..2).map(|_| Arc::new(WakeCount(AtomicUsize::new(0)))).collect();
-        for count in &counts {
-            let waker = Waker::from(Arc::clone(count));
-            for _ in 0..3 {
-                assert!(queue.poll_next(&mut Context::from_waker(&waker)).is_pending());
-            }
-        }
-        queue.close();
-        for count in &counts {
-            assert_eq!(count.0.load(Ordering::Relaxed), 1);
-            let waker = Waker::from(Arc::clone(count));
-            assert!(matches!(
-                queue.poll_next(&mut Context::from_waker(&waker)),
-                Poll::Ready(Dequeued { event: None, .. })
-            ));
-        }
-    }
 }

@@ -94,7 +94,7 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         let event = || crate::ClientEvent::MessagesDropped { messages: 1 };
-        assert!(queue.push(&mut [event(), event()].into()));
+        assert!(queue.push(&mut [event(), event()].into()).paused);
         queue.close();
         assert_eq!(receiver.iter().count(), 2);
         assert_eq!(resumed.load(Ordering::Relaxed), 1);

@@ -40,7 +40,7 @@ impl Backlog {
     /// Moves the events to `queue`, unless it is full.
     pub(super) fn flush(&mut self, queue: &EventQueue<VecDeque<BrowserEvent>>) {
         if !self.full && !self.events.is_empty() {
-            self.full = queue.push(&mut self.events);
+            self.full = queue.push(&mut self.events).paused;
         }
     }
 }

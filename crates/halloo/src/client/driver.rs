@@ -219,7 +219,7 @@ impl Driver {
             let messages = self.shared.take_unreported_drops();
             self.events.extend((messages > 0).then_some(ClientEvent::MessagesDropped { messages }));
         }
-        if !self.events.is_empty() && self.queue.push(&mut self.events) {
+        if !self.events.is_empty() && self.queue.push(&mut self.events).paused {
             self.pauses.pause();
         }
     }

@@ -11,6 +11,8 @@ use super::hub::Hub;
 /// Number of events at which a batch is published before the end of the turn. Waking the application costs two system
 /// calls and may preempt this thread; waiting for more events delays the first one by less than waking takes.
 const PUBLISH_THRESHOLD: usize = 16;
+/// Bytes of messages at which a batch is published, so that what is not in the queue yet is little compared to its limit.
+const PUBLISH_BYTES: usize = 64 * 1024;
 
 /// A handler of events on the reactor thread.
 pub(crate) type Handler = dyn FnMut(Event<'_>, &mut Hub<'_>) + Send;
@@ -69,13 +71,15 @@ impl EventSink {
     /// Returns whether enough events are batched to wake the application before the end of the turn, so that a full queue
     /// stops one of the next reads and not the next thousand.
     pub(super) fn is_batch_full(&self) -> bool {
-        self.batch.len() >= PUBLISH_THRESHOLD || matches!(self.target, EventTarget::Handler(_))
+        self.batch.len() >= PUBLISH_THRESHOLD
+            || self.batch.payload_bytes() >= PUBLISH_BYTES
+            || matches!(self.target, EventTarget::Handler(_))
     }
 
     /// Moves the batch to the application's queue. Returns whether the queue is full now.
     pub(super) fn publish(&mut self) -> bool {
         match &self.target {
-            EventTarget::Queue(queue) => self.batch.len() > 0 && queue.push(&mut self.batch),
+            EventTarget::Queue(queue) => self.batch.len() > 0 && queue.push(&mut self.batch).paused,
             EventTarget::Handler(_) => false,
         }
     }
@@ -101,5 +105,23 @@ fn log(event: &Event<'_>) {
             tracing::info!("the network has changed; reachable at {}", addresses.join(", "));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EventQueueLimits;
+
+    #[test]
+    fn a_few_large_messages_are_published_like_many_small_ones() {
+        for (bytes, most) in [(1, PUBLISH_THRESHOLD), (PUBLISH_BYTES / 2, 2), (1024 * 1024, 1)] {
+            let queue = Arc::new(EventQueue::new(EventQueueLimits::default()));
+            let mut sink = EventSink::new(EventTarget::Queue(queue));
+            while !sink.is_batch_full() {
+                sink.batch.push_message(ClientId(1), vec![0; bytes].into());
+            }
+            assert_eq!(sink.batch.len(), most, "messages of {bytes} bytes");
+        }
     }
 }
