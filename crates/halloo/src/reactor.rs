@@ -2,11 +2,13 @@
 
 mod command_queue;
 mod drain_waiters;
+mod event_shares;
 mod event_sink;
 mod hub;
 
 mod admission;
 mod handshakes;
+mod holds;
 mod http;
 mod ingress;
 mod listener;
@@ -134,7 +136,7 @@ impl Reactor {
             ingress,
             connections: Connections::new(Arc::clone(&shared), &config),
             discovery,
-            sink: EventSink::new(target),
+            sink: EventSink::new(target, config.event_queue),
             drain_waiters: DrainWaiters::default(),
             probes_ready: false,
             mdns_ready: false,
@@ -164,6 +166,7 @@ impl Reactor {
             self.ingress.continue_tls(&mut self.connections, &mut self.sink);
             self.ingress.respond_to_some(&mut self.connections, &self.discovery);
             self.handle_commands(&mut commands);
+            self.ingress.release_held(&mut self.connections, &mut self.sink);
             if self.probes_ready {
                 self.probes_ready = self.discovery.handle_readable(now);
             }
@@ -245,7 +248,7 @@ impl Reactor {
     /// Hands the counters and events so far to the application; when its queue is full now, reading pauses.
     fn publish(&mut self) {
         self.connections.publish_counts();
-        if self.sink.publish() {
+        if self.sink.publish(&mut self.connections.table) {
             self.connections.egress.pauses.pause();
         }
     }
@@ -261,7 +264,13 @@ impl Reactor {
         }
         // A server that stops announces nothing more.
         let discovery = self.discovery.next_timeout().filter(|_| self.stopping.is_none());
-        let deadlines = [self.connections.egress.timers.next(), discovery, self.listener.poll_timeout(), self.stopping];
+        let deadlines = [
+            self.connections.egress.timers.next(),
+            discovery,
+            self.listener.poll_timeout(),
+            self.ingress.next_timeout(),
+            self.stopping,
+        ];
         let next = deadlines.into_iter().flatten().min()?;
         Some((next - (Time::ZERO + self.epoch.elapsed())).min(MAX_WAIT) + TIMEOUT_SLACK)
     }
@@ -311,6 +320,8 @@ impl Reactor {
                 let _ = reply.send(http::status(&mut self.connections));
             }
             Command::WaitDrained(waiter) => self.drain_waiters.add(waiter),
+            // Also sent when only clients are held, while the queue is full.
+            Command::Resume if self.sink.is_queue_full() => {}
             Command::Resume => self.connections.egress.pauses.resume(),
             Command::Stop => {
                 self.connections.close_all();

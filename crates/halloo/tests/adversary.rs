@@ -146,17 +146,20 @@ fn a_handshake_after_the_stop_is_not_answered() {
 
 #[test]
 fn a_client_that_leaves_while_the_event_queue_is_full_does_not_stall_the_server() {
-    const COUNT: usize = 20_000;
+    // One client alone does not fill the queue.
+    const SENDERS: usize = 8;
+    const COUNT: usize = SENDERS * 2500;
     let mut config = Config::local();
     config.event_queue.max_events = 4096;
     let server = Server::start(config).unwrap();
-    let mut sender = open_websocket(loopback(&server));
+    let mut senders = vec![open_websocket(loopback(&server))];
     let other = open_websocket(loopback(&server));
+    senders.extend((1..SENDERS).map(|_| open_websocket(loopback(&server))));
     let sending = std::thread::spawn(move || {
-        for _ in 0..COUNT {
-            sender.write_all(EMPTY_MESSAGE).unwrap();
+        for _ in 0..COUNT / SENDERS {
+            senders.iter_mut().for_each(|sender| sender.write_all(EMPTY_MESSAGE).unwrap());
         }
-        sender
+        senders
     });
     wait_until(|| server.waiting_events() >= 4096);
     // The server has noticed the full queue when it answers.

@@ -80,8 +80,12 @@ pub(crate) struct Connection {
     pub(super) offset: u64,
     /// `None` while nothing was dropped.
     pub(super) drops: Option<Box<Drops>>,
+    /// What its events in the queue of the application count, in the unit of [`EventShares`](super::event_shares).
+    pub(super) queued: u16,
     /// Whether messages to this client may be compressed.
     pub(super) compressed: bool,
+    /// Whether it is not read for now; see [`Holds`](super::holds::Holds).
+    pub(super) held: bool,
 }
 
 impl Connection {
@@ -105,7 +109,9 @@ impl Connection {
             outbox: None,
             offset: 0,
             drops: None,
+            queued: 0,
             compressed: false,
+            held: false,
         }
     }
 

@@ -304,10 +304,17 @@ impl Egress {
         let blocked_since = connection.blocked_since();
         let due = match &connection.state {
             State::Pending(pending) => pending.deadline,
-            State::WebSocket(websocket) => websocket.poll_timeout(&self.config, &self.pauses, blocked_since),
+            State::WebSocket(websocket) => {
+                websocket.poll_timeout(&self.config, &self.pauses_of(connection), blocked_since)
+            }
             State::Closed => return,
         };
         self.timers.schedule(connection, due);
+    }
+
+    /// Returns the clock of `connection`, which may be held.
+    fn pauses_of(&self, connection: &Connection) -> ReadPauses {
+        if connection.held { self.pauses.held() } else { self.pauses }
     }
 
     /// Executes the actions that are due for `connection`. If it is a client, it must have every broadcast.
@@ -315,13 +322,13 @@ impl Egress {
         // The system wakes the poll only when much of its buffer is free, which may take longer than the write timeout.
         self.handle_writable(connection);
         loop {
-            let blocked_since = connection.blocked_since();
+            let (blocked_since, pauses) = (connection.blocked_since(), self.pauses_of(connection));
             let action = match &mut connection.state {
                 State::Pending(pending) if self.pauses.now() >= pending.deadline => {
                     Some(Action::Drop(DropReason::CloseTimeout))
                 }
                 State::Pending(_) => None,
-                State::WebSocket(websocket) => websocket.handle_timeout(&self.config, &self.pauses, blocked_since),
+                State::WebSocket(websocket) => websocket.handle_timeout(&self.config, &pauses, blocked_since),
                 State::Closed => return,
             };
             match action {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::event_queue::{Batch, EventQueue, PackedEvents};
-use crate::{ClientId, Event, Message};
+use crate::{ClientId, Event, EventQueueLimits, Message};
 
+use super::connection::Connection;
+use super::connection_table::ConnectionTable;
 use super::connections::Connections;
+use super::event_shares::EventShares;
 use super::hub::Hub;
 
 /// Number of events at which a batch is published before the end of the turn. Waking the application costs two system
@@ -30,11 +33,49 @@ pub(super) struct EventSink {
     target: EventTarget,
     /// Events on their way to the queue.
     batch: PackedEvents,
+    shares: EventShares,
 }
 
 impl EventSink {
-    pub(super) fn new(target: EventTarget) -> EventSink {
-        EventSink { target, batch: PackedEvents::default() }
+    /// `limits`: those of the queue, if there is one.
+    pub(super) fn new(target: EventTarget, limits: EventQueueLimits) -> EventSink {
+        EventSink { target, batch: PackedEvents::default(), shares: EventShares::new(limits) }
+    }
+
+    /// Returns the number of events that are not published yet, and the bytes of their messages. A handler takes all at
+    /// once.
+    pub(super) fn batched(&self) -> (usize, usize) {
+        (self.batch.len(), self.batch.payload_bytes())
+    }
+
+    /// Charges what was batched since `before` to the share of `connection`.
+    pub(super) fn charge(&mut self, before: (usize, usize), connection: &mut Connection) {
+        let (events, bytes) = self.batched();
+        if events > before.0 {
+            self.shares.charge(connection, events - before.0, bytes - before.1, events);
+        }
+    }
+
+    /// Returns whether the share of `connection` is exceeded, so that it is not to be read.
+    pub(super) fn is_share_exceeded(&self, connection: &Connection) -> bool {
+        self.shares.is_exceeded(connection)
+    }
+
+    /// Returns whether a connection whose share was exceeded can be read again.
+    pub(super) fn has_room_for(&self, connection: &Connection) -> bool {
+        self.shares.has_room(connection)
+    }
+
+    /// Updates the shares, and lets the application wake this thread when it takes more events.
+    pub(super) fn watch(&mut self, table: &mut ConnectionTable) {
+        if let EventTarget::Queue(queue) = &self.target {
+            self.shares.handle_released(queue.progress(true).released, table);
+        }
+    }
+
+    /// Returns whether the application's queue is full, or was full and is not yet half empty.
+    pub(super) fn is_queue_full(&self) -> bool {
+        matches!(&self.target, EventTarget::Queue(queue) if queue.progress(false).paused)
     }
 
     /// Emits all events that `connections` has caused, and those that the handler causes meanwhile.
@@ -77,11 +118,15 @@ impl EventSink {
     }
 
     /// Moves the batch to the application's queue. Returns whether the queue is full now.
-    pub(super) fn publish(&mut self) -> bool {
-        match &self.target {
-            EventTarget::Queue(queue) => self.batch.len() > 0 && queue.push(&mut self.batch).paused,
-            EventTarget::Handler(_) => false,
+    pub(super) fn publish(&mut self, table: &mut ConnectionTable) -> bool {
+        let EventTarget::Queue(queue) = &self.target else { return false };
+        let events = self.batch.len();
+        if events == 0 {
+            return false;
         }
+        let progress = queue.push(&mut self.batch);
+        self.shares.handle_published(events, progress.released, table);
+        progress.paused
     }
 
     /// Returns whether the application is in the middle of a batch of events.
@@ -111,13 +156,12 @@ fn log(event: &Event<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::EventQueueLimits;
 
     #[test]
     fn a_few_large_messages_are_published_like_many_small_ones() {
         for (bytes, most) in [(1, PUBLISH_THRESHOLD), (PUBLISH_BYTES / 2, 2), (1024 * 1024, 1)] {
             let queue = Arc::new(EventQueue::new(EventQueueLimits::default()));
-            let mut sink = EventSink::new(EventTarget::Queue(queue));
+            let mut sink = EventSink::new(EventTarget::Queue(queue), EventQueueLimits::default());
             while !sink.is_batch_full() {
                 sink.batch.push_message(ClientId(1), vec![0; bytes].into());
             }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
+use halloo_proto::Time;
 use halloo_proto::authenticator::Challenger;
 use halloo_proto::connection::Received;
 use halloo_proto::defaults::TURN_BYTES;
@@ -21,6 +22,7 @@ use super::connection::{Connection, State, Unread};
 use super::connections::Connections;
 use super::event_sink::EventSink;
 use super::handshakes::{Handshakes, HeadOutcome, TEXT};
+use super::holds::{Holds, Until};
 use super::http::Http;
 use super::listener::{Accepted, Listener};
 use super::tls_queue::TlsQueue;
@@ -43,6 +45,8 @@ pub(super) struct Ingress {
     ready: Vec<usize>,
     /// Connections whose TLS handshake waits for its turn.
     tls_queue: TlsQueue,
+    /// Clients that are not read for now.
+    holds: Holds,
 }
 
 impl Ingress {
@@ -55,6 +59,7 @@ impl Ingress {
             inflater: config.compression.then(Box::default),
             ready: Vec::new(),
             tls_queue: TlsQueue::default(),
+            holds: Holds::default(),
         }
     }
 
@@ -79,6 +84,17 @@ impl Ingress {
         ready.sort_unstable();
         ready.dedup();
         ready
+    }
+
+    /// Returns when [`Ingress::release_held`] is due; it is also due when the application has taken events.
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        self.holds.next_timeout()
+    }
+
+    /// Reads again from the clients that were held and need not be any longer.
+    pub(super) fn release_held(&mut self, connections: &mut Connections, sink: &mut EventSink) {
+        let now = connections.now();
+        self.ready.extend(self.holds.release(&mut connections.table, sink, now));
     }
 
     /// Sends some of the HTTP responses that are due.
@@ -164,19 +180,29 @@ impl Ingress {
             // The poll does not wake again for what already waits.
             return self.ready.push(slot);
         }
-        if self.handshakes.is_tls()
-            && let Some(connection) = connections.table.get_mut(slot)
-            && (!connection.stream.is_secure() || connection.stream.is_handshaking())
-        {
-            let ip = connection.ip();
-            if let Some(pending) = connection.pending() {
-                if !std::mem::replace(&mut pending.awaits_tls, true) {
-                    self.tls_queue.push(ip, slot);
-                }
-                return;
-            }
+        let Some(connection) = connections.table.get_mut(slot) else { return };
+        if !self.must_wait(connection, sink) {
+            self.read(slot, connections, sink);
         }
-        self.read(slot, connections, sink);
+    }
+
+    /// Returns whether `connection` is not to be read now. It is read later without being ready again.
+    fn must_wait(&mut self, connection: &mut Connection, sink: &EventSink) -> bool {
+        if connection.is_open() {
+            if !connection.held && sink.is_share_exceeded(connection) {
+                self.holds.add(connection, Until::EventsTaken);
+            }
+            return connection.held;
+        }
+        let awaits_tls = !connection.stream.is_secure() || connection.stream.is_handshaking();
+        let (slot, ip) = (connection.slot as usize, connection.ip());
+        let Some(pending) = connection.pending().filter(|_| awaits_tls && self.handshakes.is_tls()) else {
+            return false;
+        };
+        if !std::mem::replace(&mut pending.awaits_tls, true) {
+            self.tls_queue.push(ip, slot);
+        }
+        true
     }
 
     /// Continues the TLS handshakes whose turn it is.
@@ -358,6 +384,7 @@ impl Ingress {
         sink: &mut EventSink,
     ) -> usize {
         connections.receiving = slot;
+        let before = sink.batched();
         let mut input = bytes;
         let mut budget = ReadBudget::default();
         let mut left = 0;
@@ -410,6 +437,9 @@ impl Ingress {
             }
         }
         connections.track_partial(slot);
+        if let Some(connection) = connections.table.get_mut(slot) {
+            sink.charge(before, connection);
+        }
         left
     }
 }
