@@ -71,7 +71,17 @@ pub const TURN_MESSAGES: usize = 1024;
 
 /// Read budget: bytes of one connection inflated in a turn, rounded up to a whole message. 64 KiB with the highest
 /// compression ratio would delay the other connections by tens of milliseconds.
-pub const TURN_INFLATED: usize = 1024 * 1024;
+pub const TURN_INFLATED: usize = 256 * 1024;
+
+/// The ratio that compressed messages may have without a limit: text has three to ten.
+pub const INFLATE_RATIO: usize = 16;
+/// Beyond this ratio, one client may inflate so many messages of the largest size in a second, after as many at once. It
+/// is not read meanwhile.
+pub const INFLATED_MESSAGES_PER_SECOND: usize = 4;
+/// The same for all clients together: some percent of a core.
+pub const TOTAL_INFLATED_MESSAGES_PER_SECOND: usize = 32;
+/// How long a client that exceeded the ratio counts as one that shares this total. Other clients do not wait for it.
+pub const INFLATE_MEMORY: Duration = Duration::from_secs(10);
 
 /// Reads of TLS handshakes in a turn. One with an ECDSA key takes about 0.15 ms, with an RSA key of 2,048 bits 1 ms.
 pub const TURN_TLS_HANDSHAKES: usize = 2;

@@ -51,6 +51,7 @@ pub mod outbox;
 
 pub mod deflate;
 pub mod extensions;
+pub mod inflate_budget;
 
 pub mod access;
 pub mod authenticator;

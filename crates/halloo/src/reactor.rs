@@ -10,6 +10,7 @@ mod admission;
 mod handshakes;
 mod holds;
 mod http;
+mod inflate_limits;
 mod ingress;
 mod listener;
 mod listening_socket;

@@ -4,10 +4,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use halloo::{Config, Event, Server};
-use halloo_proto::frame::Opcode;
-use halloo_test_support::{ExpectEvent, loopback, masked_frame, open_websocket, wait_until};
+use halloo_proto::defaults::INFLATED_MESSAGES_PER_SECOND;
+use halloo_proto::deflate::Deflater;
+use halloo_proto::frame::{self, Opcode};
+use halloo_test_support::{
+    ExpectEvent, UPGRADE_REQUEST, connect_tcp, loopback, masked_frame, open_websocket, read_head, wait_until,
+};
 
 const LARGE: usize = 100_000;
 /// More turns than the server needs to read the whole flood.
@@ -75,4 +80,58 @@ fn a_client_that_floods_the_application_does_not_delay_the_messages_of_another()
         }
     }
     sender.join().unwrap();
+}
+
+/// Opens a WebSocket whose messages may be compressed.
+fn open_compressed(server: &Server) -> TcpStream {
+    let mut stream = connect_tcp(loopback(server));
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let request = format!("{}{offer}", UPGRADE_REQUEST.strip_suffix("\r\n").unwrap());
+    stream.write_all(request.as_bytes()).unwrap();
+    assert!(read_head(&mut stream).contains("permessage-deflate"));
+    stream
+}
+
+/// Returns a compressed message of a client.
+fn compressed_frame(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Deflater::default().encode(&mut bytes, Opcode::Binary, payload);
+    let header = match bytes[1] {
+        126 => 4,
+        127 => 10,
+        _ => 2,
+    };
+    let mut masked = Vec::new();
+    frame::encode(&mut masked, Opcode::Binary, &bytes[header..], Some([0; 4]));
+    assert!(bytes[0] == 0xc2 && bytes.len() < payload.len() / 16, "it is compressed");
+    masked[0] = bytes[0];
+    masked
+}
+
+#[test]
+fn a_client_may_inflate_so_much_in_a_second_and_loses_nothing() {
+    const BOMBS: usize = 3 * INFLATED_MESSAGES_PER_SECOND;
+    let mut config = Config::local();
+    config.compression = true;
+    config.messages.max_control_frames_per_second = 1 << 20;
+    let size = config.messages.max_message_bytes;
+    let server = Server::start(config).unwrap();
+    let (mut attacker, mut other) = (open_compressed(&server), open_compressed(&server));
+    let start = Instant::now();
+    attacker.write_all(&compressed_frame(&vec![0; size]).repeat(BOMBS)).unwrap();
+    let mut received = 0;
+    while received < BOMBS {
+        // The other client is served meanwhile.
+        ping(&mut other);
+        while let Some(event) = server.try_event() {
+            if let Event::MessageReceived { message, .. } = event {
+                assert_eq!(message.bytes().len(), size);
+                received += 1;
+                let seconds = start.elapsed().as_secs_f64();
+                // A burst, and one message that exceeds it.
+                let most = (seconds + 1.0) * INFLATED_MESSAGES_PER_SECOND as f64 * 1.02 + 1.0;
+                assert!(received as f64 <= most, "{received} messages in {seconds:.2} s");
+            }
+        }
+    }
 }

@@ -24,6 +24,7 @@ use super::event_sink::EventSink;
 use super::handshakes::{Handshakes, HeadOutcome, TEXT};
 use super::holds::{Holds, Until};
 use super::http::Http;
+use super::inflate_limits::InflateLimits;
 use super::listener::{Accepted, Listener};
 use super::tls_queue::TlsQueue;
 use crate::discovery::Discovery;
@@ -41,6 +42,7 @@ pub(super) struct Ingress {
     buffer: Vec<u8>,
     /// Inflates compressed messages, one at a time; present when they may be agreed on.
     inflater: Option<Box<Inflater>>,
+    inflate_limits: InflateLimits,
     /// Connections that may have more to read for which the poll does not wake again.
     ready: Vec<usize>,
     /// Connections whose TLS handshake waits for its turn.
@@ -57,6 +59,7 @@ impl Ingress {
             http: Http::default(),
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             inflater: config.compression.then(Box::default),
+            inflate_limits: InflateLimits::new(config.messages.max_message_bytes),
             ready: Vec::new(),
             tls_queue: TlsQueue::default(),
             holds: Holds::default(),
@@ -180,17 +183,22 @@ impl Ingress {
             // The poll does not wake again for what already waits.
             return self.ready.push(slot);
         }
+        let now = connections.now();
         let Some(connection) = connections.table.get_mut(slot) else { return };
-        if !self.must_wait(connection, sink) {
+        if !self.must_wait(connection, sink, now) {
             self.read(slot, connections, sink);
         }
     }
 
     /// Returns whether `connection` is not to be read now. It is read later without being ready again.
-    fn must_wait(&mut self, connection: &mut Connection, sink: &EventSink) -> bool {
+    fn must_wait(&mut self, connection: &mut Connection, sink: &EventSink, now: Time) -> bool {
         if connection.is_open() {
-            if !connection.held && sink.is_share_exceeded(connection) {
-                self.holds.add(connection, Until::EventsTaken);
+            if !connection.held {
+                if sink.is_share_exceeded(connection) {
+                    self.holds.add(connection, Until::EventsTaken);
+                } else if let Some(time) = self.inflate_limits.blocked_until(connection.client, now) {
+                    self.holds.add(connection, Until::Time(time));
+                }
             }
             return connection.held;
         }
@@ -409,7 +417,10 @@ impl Ingress {
                     let Some(inflater) = &mut self.inflater else { break };
                     match inflater.message(text, &payload, egress.config.messages.max_message_bytes) {
                         Ok(message) => {
-                            budget.spend_inflated(message.bytes());
+                            let inflated = message.bytes();
+                            let must_wait =
+                                self.inflate_limits.spend(client, payload.len(), inflated, egress.pauses.now());
+                            budget.spend_inflated(if must_wait { usize::MAX } else { inflated });
                             to_message(message)
                         }
                         Err(violation) => {
