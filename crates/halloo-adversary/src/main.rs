@@ -22,6 +22,8 @@ mod namespaces;
 mod probe_client;
 mod process;
 mod server;
+mod tls_peer;
+mod tls_server;
 
 mod latency;
 mod peer;

@@ -9,6 +9,9 @@ mod frames;
 mod mutated_frames;
 mod slow_readers;
 
+mod shares;
+mod tls;
+
 mod connect_flood;
 mod dead_links;
 mod descriptor_limit;
@@ -23,7 +26,7 @@ pub(crate) use dead_links::cut as dead_links;
 use crate::scenario::Scenario;
 
 /// Every attack.
-pub(crate) const ALL: [Scenario; 22] = [
+pub(crate) const ALL: [Scenario; 27] = [
     cross_site::ORIGINS,
     cross_site::HOSTS,
     token_guesses::GUESSES,
@@ -38,6 +41,11 @@ pub(crate) const ALL: [Scenario; 22] = [
     mutated_frames::MUTATED,
     slow_readers::STALLED,
     slow_readers::STATUS_REQUESTS,
+    shares::FLOOD,
+    shares::BOMBS,
+    tls::RECORDS,
+    tls::HELLOS,
+    tls::UNFINISHED,
     dead_links::DEAD_LINKS,
     descriptor_limit::DESCRIPTORS,
     connect_flood::CONNECTS,

@@ -204,6 +204,9 @@ impl Reactor {
             MDNS => self.mdns_ready = true,
             NETWORK => self.discovery.handle_network(self.connections.now()),
             Token(slot) => {
+                if event.is_error() {
+                    self.connections.handle_reset(slot);
+                }
                 if event.is_writable() {
                     self.connections.handle_writable(slot);
                 }

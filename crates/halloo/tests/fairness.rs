@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use halloo::{Config, Event, Server};
 use halloo_proto::defaults::INFLATED_MESSAGES_PER_SECOND;
@@ -134,4 +134,27 @@ fn a_client_may_inflate_so_much_in_a_second_and_loses_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_client_that_is_not_read_and_resets_its_connection_leaves_at_once() {
+    const BOMBS: usize = 100 * INFLATED_MESSAGES_PER_SECOND;
+    let mut config = Config::local();
+    config.compression = true;
+    // No pong finds it out.
+    config.heartbeat = Duration::ZERO;
+    let size = config.messages.max_message_bytes;
+    let server = Server::start(config).unwrap();
+    let mut attacker = open_compressed(&server);
+    let mut bombs = compressed_frame(&vec![0; size]).repeat(BOMBS);
+    bombs.truncate(48 * 1024);
+    attacker.write_all(&bombs).unwrap();
+    // The application takes nothing, and the share of the client is exceeded.
+    wait_until(|| server.status().extras.messages_received >= 1);
+    socket2::SockRef::from(&attacker).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(attacker);
+    wait_until(|| server.status().connected_clients == 0);
+    let received = server.status().extras.messages_received;
+    let sent = bombs.len() / compressed_frame(&vec![0; size]).len();
+    assert!((received as usize) < sent, "{received} of {sent} messages");
 }

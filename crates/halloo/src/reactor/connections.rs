@@ -238,6 +238,17 @@ impl Connections {
         }
     }
 
+    /// Handles an error of the socket in `slot`. A client that is held is not read, which would find out that it is gone.
+    pub(super) fn handle_reset(&mut self, slot: usize) {
+        self.with(slot, |egress, connection| {
+            if connection.held
+                && let Ok(Some(error)) = connection.stream.socket().take_error()
+            {
+                egress.handle_io_error(connection, &error);
+            }
+        });
+    }
+
     /// Writes the turn's broadcasts to every client that lacks them.
     fn flush_broadcasts(&mut self) {
         if self.egress.broadcast.is_empty() {

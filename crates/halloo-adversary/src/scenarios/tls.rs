@@ -1,0 +1,106 @@
+//! TLS that costs the server much and the attacker little.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::baseline_load::MAX_P99;
+use crate::context::Context;
+use crate::latency::millis;
+use crate::peer::Peer;
+use crate::process::MemoryWatch;
+use crate::scenario::{Finding, Run, Scenario};
+use crate::tls_peer::{TlsPeer, client_hello};
+use crate::tls_server::{TlsProbe, TlsServer};
+
+pub(super) const RECORDS: Scenario = Scenario {
+    name: "tls-records",
+    attack: "TLS records that are empty, then padded to 16 KiB, for 10 s each, on a connection without a request",
+    promised: "p99 of a client at most 20 ms; nothing lost",
+    run: Run::Own(records),
+};
+
+pub(super) const HELLOS: Scenario = Scenario {
+    name: "tls-handshakes",
+    attack: "ClientHellos as fast as the server accepts them, for 10 s, whose handshakes are not completed",
+    promised: "p99 of a client at most 20 ms; nothing lost",
+    run: Run::Own(hellos),
+};
+
+pub(super) const UNFINISHED: Scenario = Scenario {
+    name: "tls-unfinished",
+    attack: "1,000 ClientHellos of 64 KiB of which the last bytes are missing",
+    promised: "memory at most 8 MiB + 16 KiB for each TLS session",
+    run: Run::Own(unfinished),
+};
+
+/// Connections that send a ClientHello and are closed together.
+const HELLOS_AT_ONCE: usize = 32;
+/// Bytes of records that are encrypted before they are written.
+const CHUNK: usize = 1 << 20;
+
+fn records(context: &Context) -> Result<Finding> {
+    let time = Duration::from_secs(context.size(10, 1) as u64);
+    let mut target = TlsServer::start(context)?;
+    let probe = TlsProbe::start(&mut target)?;
+    let mut written = 0;
+    for padding in [0, 16_000] {
+        // The server closes it after the timeout of a handshake.
+        let (mut peer, start) = (TlsPeer::connect(target.server.port)?, Instant::now());
+        while start.elapsed() < time {
+            let mut bytes = Vec::new();
+            while bytes.len() < CHUNK {
+                peer.record(&mut bytes, b"", padding)?;
+            }
+            match peer.stream.write_all(&bytes) {
+                Ok(()) => written += bytes.len(),
+                Err(_) => peer = TlsPeer::connect(target.server.port)?,
+            }
+        }
+    }
+    let (p99, lost) = probe.stop(&mut target)?;
+    let measured = format!("{} MB of records; p99 {}, {lost} lost", written / 1_000_000, millis(p99));
+    Ok(Finding { measured, held: lost == 0 && context.in_time(p99, MAX_P99) })
+}
+
+fn hellos(context: &Context) -> Result<Finding> {
+    let time = Duration::from_secs(context.size(10, 1) as u64);
+    let mut target = TlsServer::start(context)?;
+    let probe = TlsProbe::start(&mut target)?;
+    let (hello, start, mut sent) = (client_hello()?, Instant::now(), 0_usize);
+    while start.elapsed() < time {
+        let peers = (0..HELLOS_AT_ONCE).filter_map(|_| Peer::open(target.server.port).ok());
+        let mut peers: Vec<Peer> = peers.collect();
+        sent += peers.iter_mut().filter_map(|peer| peer.write(&hello).ok()).count();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let rate = sent as f64 / start.elapsed().as_secs_f64();
+    let (p99, lost) = probe.stop(&mut target)?;
+    let measured = format!("{sent} at {rate:.0}/s; p99 {}, {lost} lost", millis(p99));
+    Ok(Finding { measured, held: lost == 0 && context.in_time(p99, MAX_P99) })
+}
+
+fn unfinished(context: &Context) -> Result<Finding> {
+    let count = context.size(1000, 100);
+    let target = TlsServer::start(context)?;
+    let mut hello = [&[1, 0, 0xff, 0xf0, 3, 3][..], &[b'r'; 32], &[0, 0xff, 0]].concat();
+    hello.resize(65_000, 0x2f);
+    let record = |piece: &[u8]| [&[0x16, 3, 1][..], &(piece.len() as u16).to_be_bytes(), piece].concat();
+    // The server refuses a connection as soon as it has sent too much; this one does not.
+    let bytes: Vec<u8> = hello.chunks(15_000).next().map(record).unwrap_or_default();
+    let whole: Vec<u8> = hello.chunks(15_000).flat_map(record).collect();
+    let before = target.server.usage()?.memory_kib;
+    let (watch, mut peers) = (MemoryWatch::start(target.server.pid()), Vec::new());
+    for number in 0..count {
+        let mut peer = Peer::open(target.server.port)?;
+        // Fails once the server has refused it.
+        let _ = peer.write(if number % 2 == 0 { &bytes } else { &whole });
+        peers.push(peer);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let growth = watch.stop().saturating_sub(before);
+    drop(peers);
+    let most = 8 * 1024 + 16 * count as u64;
+    Ok(Finding { measured: format!("{count} ClientHellos; +{growth} KiB"), held: growth <= most })
+}
