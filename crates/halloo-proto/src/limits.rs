@@ -64,7 +64,8 @@ options! {
 }
 
 options! {
-    /// Limits on the events that wait for the application, whichever is reached first.
+    /// Limits on the events that wait for the application, whichever is reached first. A server stops reading from a
+    /// client earlier: when it alone has a quarter of the events or a 64th of the bytes (at least 64 KiB, at most 1 MiB).
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct EventQueueLimits {
         /// Events. Default: 65,536.

@@ -78,7 +78,7 @@ mod tests {
             records += 1;
         }
         assert!(records <= 256, "{records} records in one turn");
-        assert_eq!(ReadBudget::with_bytes(1).may_read(), true);
+        assert!(ReadBudget::with_bytes(1).may_read());
     }
 
     #[test]

@@ -126,7 +126,7 @@ mod tests {
             let (_listener, mut table) = clients();
             let mut shares = EventShares::new(limits);
             let mut reads: u64 = 0;
-            while !shares.is_exceeded(&table.get(0).unwrap()) {
+            while !shares.is_exceeded(table.get(0).unwrap()) {
                 shares.charge(table.get_mut(0).unwrap(), events, bytes, events);
                 shares.handle_published(events, 0, &mut table);
                 reads += 1;
@@ -136,7 +136,7 @@ mod tests {
                 queued * bytes / events <= limits.max_bytes / 60 && queued <= limits.max_events / 3,
                 "{reads} reads"
             );
-            assert!(!shares.is_exceeded(&table.get(1).unwrap()), "the other client has its own");
+            assert!(!shares.is_exceeded(table.get(1).unwrap()), "the other client has its own");
             let taken = (1..=reads).find(|&taken| {
                 shares.handle_released(taken * events as u64, &mut table);
                 shares.has_room(table.get(0).unwrap())
