@@ -11,7 +11,8 @@ use halloo_proto::defaults::INFLATED_MESSAGES_PER_SECOND;
 use halloo_proto::deflate::Deflater;
 use halloo_proto::frame::{self, Opcode};
 use halloo_test_support::{
-    ExpectEvent, UPGRADE_REQUEST, connect_tcp, loopback, masked_frame, open_websocket, read_head, wait_until,
+    ExpectEvent, TEST_TIMEOUT, UPGRADE_REQUEST, connect_tcp, loopback, masked_frame, open_websocket, read_head,
+    wait_until,
 };
 
 const LARGE: usize = 100_000;
@@ -157,4 +158,25 @@ fn a_client_that_is_not_read_and_resets_its_connection_leaves_at_once() {
     let received = server.status().extras.messages_received;
     let sent = bombs.len() / compressed_frame(&vec![0; size]).len();
     assert!((received as usize) < sent, "{received} of {sent} messages");
+}
+
+#[test]
+fn a_client_that_is_not_read_completes_the_close_handshake() {
+    // More than the sockets hold.
+    const COUNT: u32 = 200;
+    let mut config = Config::local();
+    config.close_timeout = TEST_TIMEOUT;
+    let server = Server::start(config).unwrap();
+    let mut stream = open_websocket(loopback(&server));
+    let writer = stream.try_clone().unwrap();
+    let sender = std::thread::spawn(move || flood(writer, COUNT));
+    let Event::ClientJoined { client, .. } = server.expect_event() else { panic!("no client") };
+    wait_until(|| server.status().extras.messages_received >= 10);
+    server.disconnect(client, 4000, "").unwrap();
+    // All of it is read, although the application takes nothing.
+    sender.join().unwrap();
+    stream.write_all(&masked_frame(Opcode::Close, &4000_u16.to_be_bytes())).unwrap();
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).expect("the end of the stream instead of a reset");
+    assert_eq!(received, [0x88, 2, 0x0f, 0xa0]);
 }

@@ -41,7 +41,7 @@ impl Holds {
         self.held.iter().filter_map(|hold| if let Until::Time(time) = hold.until { Some(time) } else { None }).min()
     }
 
-    /// Releases every connection that may be read again, and returns the slots.
+    /// Releases every connection that may be read again, and returns the slots. One that closes is read to its end.
     pub(super) fn release(&mut self, table: &mut ConnectionTable, sink: &mut EventSink, now: Time) -> Vec<usize> {
         if self.held.iter().any(|hold| hold.until == Until::EventsTaken) {
             sink.watch(table);
@@ -50,8 +50,9 @@ impl Holds {
         self.held.retain(|hold| {
             // The client may have left, and its slot may be in use again.
             let connection = table.get_mut(hold.slot).filter(|connection| connection.client == hold.client);
-            let Some(connection) = connection.filter(|connection| connection.is_open()) else { return false };
+            let Some(connection) = connection else { return false };
             let is_over = match hold.until {
+                _ if !connection.is_open() => true,
                 Until::EventsTaken => sink.has_room_for(connection),
                 Until::Time(time) => now >= time,
             };
