@@ -66,8 +66,8 @@ impl OpeningHandshake {
         self.readable
     }
 
-    /// Writes and reads as far as the socket and the read budget allow. Returns `None` while the response is incomplete. `buffer` is used
-    /// for reading.
+    /// Writes and reads as far as the socket and the read budget allow. Returns `None` while the response is incomplete.
+    /// `buffer` is used for reading.
     pub(super) fn handle_ready(&mut self, buffer: &mut [u8]) -> Option<HandshakeResult> {
         match self.exchange(buffer) {
             Ok(result) => result,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use halloo_proto::Time;
 use halloo_proto::authenticator::Challenger;
 use halloo_proto::connection::Received;
-use halloo_proto::defaults::TURN_BYTES;
+use halloo_proto::defaults::{TURN_BYTES, TURN_TLS_HANDSHAKES};
 use halloo_proto::deflate::Inflater;
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::frame::{MAX_CONTROL, MAX_HEADER, Opcode};
@@ -218,12 +218,17 @@ impl Ingress {
         if connections.egress.pauses.is_paused() {
             return;
         }
-        for slot in self.tls_queue.take() {
-            if let Some(pending) = connections.table.get_mut(slot).and_then(Connection::pending) {
-                pending.awaits_tls = false;
+        let mut continued = 0;
+        while continued < TURN_TLS_HANDSHAKES
+            && let Some(slot) = self.tls_queue.pop()
+        {
+            let pending = connections.table.get_mut(slot).and_then(Connection::pending);
+            // Connections that are gone cost nothing, or a flood of them would delay the others.
+            if pending.is_some_and(|pending| std::mem::take(&mut pending.awaits_tls)) {
+                self.read(slot, connections, sink);
+                connections.track_pending(slot);
+                continued += 1;
             }
-            self.read(slot, connections, sink);
-            connections.track_pending(slot);
         }
     }
 

@@ -157,3 +157,32 @@ fn unfinished_tls_handshakes_are_dropped_when_they_take_more_than_their_total() 
     assert!(bytes > MAX_PENDING_BYTES_TOTAL - MAX_TLS_HANDSHAKE_BYTES, "no more are dropped than necessary: {bytes}");
     assert_eq!(shared.refused.load(Ordering::Relaxed), 10);
 }
+
+#[test]
+#[cfg(feature = "tls")]
+fn connections_that_are_gone_do_not_delay_the_tls_handshakes_of_others() {
+    use halloo_proto::defaults::TURN_TLS_HANDSHAKES;
+
+    let (_directory, mut reactor, shared, hello) = tls_reactor();
+    let (_peers, slots) = connect(&mut reactor, &shared, 30, &hello);
+    slots.iter().for_each(|&slot| reactor.handle_readable(slot));
+    for &slot in &slots[..20] {
+        reactor.connections.with(slot, |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
+    }
+    reactor.connections.reap();
+    reactor.ingress.continue_tls(&mut reactor.connections, &mut reactor.sink);
+    let begun = reactor.connections.table.iter().filter(|connection| connection.stream.is_secure()).count();
+    assert_eq!(begun, TURN_TLS_HANDSHAKES);
+}
+
+#[test]
+#[cfg(all(feature = "tls", target_os = "linux"))]
+fn a_peer_that_resets_its_connection_costs_no_tls_handshake() {
+    let (_directory, mut reactor, shared, hello) = tls_reactor();
+    let (peers, slots) = connect(&mut reactor, &shared, 1, &hello);
+    socket2::SockRef::from(&peers[0]).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peers);
+    // On loopback the reset arrives at once.
+    reactor.connections.handle_reset(slots[0]);
+    assert!(reactor.connections.table.iter().all(Connection::is_closed));
+}

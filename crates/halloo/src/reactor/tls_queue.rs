@@ -4,8 +4,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-use halloo_proto::defaults::TURN_TLS_HANDSHAKES;
-
 /// The connections whose TLS handshake can go on: in the order in which their bytes arrived, but alternating between
 /// addresses, so that one device does not delay the others.
 #[derive(Debug, Default)]
@@ -29,12 +27,8 @@ impl TlsQueue {
         self.addresses.is_empty()
     }
 
-    /// Removes and returns the slots whose turn it is. A connection may be gone by now, and its slot in use again.
-    pub(super) fn take(&mut self) -> Vec<usize> {
-        std::iter::from_fn(|| self.pop()).take(TURN_TLS_HANDSHAKES).collect()
-    }
-
-    fn pop(&mut self) -> Option<usize> {
+    /// Removes and returns the next slot. Its connection may be gone by now, and the slot in use again.
+    pub(super) fn pop(&mut self) -> Option<usize> {
         let ip = self.addresses.pop_front()?;
         let slots = self.waiting.get_mut(&ip)?;
         let slot = slots.pop_front();
@@ -62,12 +56,5 @@ mod tests {
         let order: Vec<usize> = std::iter::from_fn(|| queue.pop()).collect();
         assert_eq!(order[..6], [0, 200, 300, 1, 201, 2]);
         assert!(order.len() == 103 && order[6..].is_sorted() && queue.is_empty() && queue.waiting.is_empty());
-    }
-
-    #[test]
-    fn a_turn_takes_a_few() {
-        let mut queue = TlsQueue::default();
-        (0..100).for_each(|slot| queue.push([192, 168, 1, 1].into(), slot));
-        assert_eq!(queue.take().len(), TURN_TLS_HANDSHAKES);
     }
 }
