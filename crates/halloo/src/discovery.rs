@@ -288,14 +288,14 @@ impl Discovery {
         if !self.is_enabled() || !is_near || !self.responder.allows(from.ip(), now) {
             return None;
         }
-        let networks = self.networks.list();
+        let networks = self.networks.list(now);
         let besides = request.ip.filter(|_| from.is_ipv6());
-        if besides.is_some_and(|ip| ranking::towards(&networks, SocketAddr::new(ip, 0)).is_some()) {
+        if besides.is_some_and(|ip| ranking::towards(networks, SocketAddr::new(ip, 0)).is_some()) {
             // The reply to the same probe over IPv4 is enough.
             return None;
         }
+        let towards = ranking::towards(networks, from)?.addr;
         let mut reply = self.reply(self.shared.clients(), now);
-        let towards = ranking::towards(&networks, from)?.addr;
         reply.ip = self.shared.advertised().map_or(towards, |addr| addr.ip());
         reply.nonce = request.nonce.as_deref();
         let reply = reply.encode(probe.len())?;

@@ -29,10 +29,16 @@ fn config_for(target: impl Into<halloo::Target>) -> ClientConfig {
     config
 }
 
+/// Returns the server, found by a reply to a probe. A beacon says nothing about tokens.
 fn discovered(discovery_port: u16) -> ServerInfo {
     let mut search = local_search(discovery_port, TEST_TIMEOUT);
     search.first = true;
-    search.run().unwrap().remove(0)
+    loop {
+        let found = search.run().unwrap().remove(0);
+        if found.auth {
+            return found;
+        }
+    }
 }
 
 /// Passes connections on to `server`. Returns its address, and everything that passes in both directions.

@@ -16,6 +16,10 @@ use crate::Config;
 /// Delay between a notification and the scan. A new cable causes several: for its link, its address and its route.
 const SETTLING_DELAY: Duration = Duration::from_millis(50);
 
+/// Minimum time between two lists of the interfaces for probes. A list asks the system for every address, which costs far
+/// more than a reply.
+const LIST_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The interfaces of this machine that the server can be reached through, best first.
 pub(super) struct Networks {
     bind: Option<IpAddr>,
@@ -28,6 +32,9 @@ pub(super) struct Networks {
     interval: Duration,
     /// When to scan, even if no beacon is due.
     rescan_at: Time,
+    /// The interfaces whose probes are answered, and when to list them again.
+    answered: Vec<Interface>,
+    list_again_at: Time,
 }
 
 impl Networks {
@@ -42,7 +49,9 @@ impl Networks {
         interfaces::log_unmatched(&filter);
         // Of a server for this machine only, nothing else is expected.
         let (known, reach) = (list(bind, &filter), Reach::Network);
-        let mut networks = Networks { known, reach, bind, filter, watcher, interval, rescan_at };
+        let (answered, list_again_at) = (Vec::new(), Time::ZERO);
+        let mut networks =
+            Networks { known, reach, bind, filter, watcher, interval, rescan_at, answered, list_again_at };
         networks.log_reach();
         networks
     }
@@ -52,10 +61,14 @@ impl Networks {
         &self.known
     }
 
-    /// Returns the interfaces whose datagrams are answered, as they are now.
-    pub(super) fn list(&self) -> Vec<Interface> {
-        let is_used = |interface: &Interface| interface.addr.is_loopback() || self.filter.allows(&interface.name);
-        interfaces::list().into_iter().filter(is_used).collect()
+    /// Returns the interfaces whose datagrams are answered. They are listed only so often, however many probes there are.
+    pub(super) fn list(&mut self, now: Time) -> &[Interface] {
+        if now >= self.list_again_at {
+            self.list_again_at = now + LIST_INTERVAL;
+            let is_used = |interface: &Interface| interface.addr.is_loopback() || self.filter.allows(&interface.name);
+            self.answered = interfaces::list().into_iter().filter(is_used).collect();
+        }
+        &self.answered
     }
 
     /// Handles a notification of the system that something has changed.
@@ -64,6 +77,7 @@ impl Networks {
             watcher.handle_readable();
             // One scan serves all notifications within the delay.
             self.rescan_at = self.rescan_at.min(now + SETTLING_DELAY);
+            self.list_again_at = now;
         }
     }
 
