@@ -102,6 +102,8 @@ fn service_of_a_python_library_is_found_and_its_name_is_respected() {
     remote.shell("ip route add 224.0.0.0/4 dev eth0");
     let mut command = remote.command(env!("CARGO_BIN_EXE_halloo"));
     command.args(["serve", "--json", "--port", "0", "--name", "den", "--no-mdns", "--discovery-port", "9000"]);
+    // The library publishes a name of its own choice.
+    command.args(["--allowed-hosts", "den.local"]);
     let server = JsonServer::start(&mut command);
     let announce = |port: &str| {
         let script = python("announce.py").unwrap();

@@ -341,7 +341,11 @@ impl ControlBudget {
     #[inline(never)]
     fn spend(&mut self, rate: u32, pauses: &ReadPauses) -> Result<bool, Violation> {
         let flood = || Violation::new(CloseCode::PolicyViolation, "too many control frames");
-        let each = Duration::from_secs(1).checked_div(rate).ok_or_else(flood)?;
+        // Whole microseconds, as times have, and rounded up: otherwise more are answered in the long run.
+        let each = match rate {
+            0 => return Err(flood()),
+            rate => Duration::from_micros(1_000_000_u64.div_ceil(u64::from(rate))),
+        };
         let burst = each * rate.saturating_mul(2);
         // Frames that arrived while reading was paused were not sent at once.
         let empty_at = self.empty_at.max(pauses.earliest());

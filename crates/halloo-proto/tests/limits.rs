@@ -29,6 +29,16 @@ fn ping() -> Vec<u8> {
     frame
 }
 
+#[test]
+fn rate_of_answered_pings_is_kept_in_the_long_run() {
+    let limits = MessageLimits { max_control_frames_per_second: 700, ..MessageLimits::default() };
+    let mut receiver = Receiver::default();
+    // After the burst, slightly more often than 700 times a second.
+    let times = std::iter::repeat_n(0, 1400).chain((0..100_000_000).step_by(1428)).map(Time::from_micros);
+    let answered = times.filter(|now| read(&mut receiver, &ping(), &limits, *now).unwrap()).count();
+    assert!(answered <= 1400 + 70_000, "{answered}");
+}
+
 proptest! {
     /// In any period, at most the burst and what was refilled since is answered; a peer that keeps to the rate is always
     /// answered, and is disconnected only for many times as many.
