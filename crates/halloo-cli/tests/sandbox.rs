@@ -36,14 +36,14 @@ fn networks_are_found_by_their_routes_and_the_cause_is_named_once() {
     }
     let directory = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
     let log = directory.path().join("log");
-    let server = JsonServer::start(command.stderr(File::create(&log).unwrap()));
+    let mut server = JsonServer::start(command.stderr(File::create(&log).unwrap()));
     let urls = ["ws://127.0.0.1:8765", "ws://10.77.0.1:8765", "ws://192.168.77.1:8765"];
     assert_eq!((&server.ready["urls"], &server.ready["page_url"]), (&json!(urls), &json!("http://10.77.0.1:8765/")));
 
     let socket = UdpSocket::bind("192.168.77.1:0").unwrap();
     socket.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     let mut buffer = [0; 600];
-    // Each probe and each beacon lists the interfaces again.
+    // Beacons list the interfaces again, and so do probes.
     for _ in 0..4 {
         socket.send_to(&probe("n"), "192.168.77.1:8766").unwrap();
         let (length, _) = socket.recv_from(&mut buffer).unwrap();
@@ -53,17 +53,19 @@ fn networks_are_found_by_their_routes_and_the_cause_is_named_once() {
             (&json!("192.168.77.1"), &json!(["10.77.0.1", "192.168.77.1"]))
         );
     }
-    let log = std::fs::read_to_string(log).unwrap();
-    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("warning")).collect();
-    assert!(
-        matches!(warnings[..], [one] if one.contains("AF_NETLINK") && one.contains("RestrictAddressFamilies")),
-        "{log}"
-    );
-
     let output = sandboxed(&["doctor", "--json"]).unwrap().output().unwrap();
     let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
     let warnings = diagnosis["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "warn");
     let warnings: Vec<&Value> = warnings.collect();
     assert!(matches!(warnings[..], [one] if one["advice"].as_str().unwrap().contains("AF_NETLINK")), "{diagnosis}");
     assert!(output.status.success());
+
+    // What was logged is written by its end.
+    server.process.stop();
+    let log = std::fs::read_to_string(log).unwrap();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains("warning")).collect();
+    assert!(
+        matches!(warnings[..], [one] if one.contains("AF_NETLINK") && one.contains("RestrictAddressFamilies")),
+        "{log}"
+    );
 }
