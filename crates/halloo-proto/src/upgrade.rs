@@ -66,7 +66,7 @@ pub enum Decision {
         head_only: bool,
         /// The origin whose pages may read the response, if the request has one.
         origin: Option<String>,
-        /// The proof of the server, for [`PROOF_HEADER`](crate::proof::PROOF_HEADER), if the client sent one.
+        /// The proof of the server, for [`PROOF_HEADER`], if the client sent one.
         proof: Option<String>,
     },
     /// An `OPTIONS` request that passed the access rules, such as a CORS preflight: send `response` and close.
