@@ -61,6 +61,12 @@ pub const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Read budget: bytes read from one connection in a turn before the others are served. With TLS, encrypted ones.
 pub const TURN_BYTES: usize = 64 * 1024;
+/// Read budget: bytes read from all connections together in a turn, as long as each gets [`MIN_TURN_BYTES`]: few
+/// milliseconds of work, so that a client does not wait for hundreds of others that send all the time.
+pub const TURN_BYTES_TOTAL: usize = 8 * 1024 * 1024;
+/// Read budget: bytes that may be read from one connection however many are ready. Smaller reads cost more system calls
+/// than they save time.
+pub const MIN_TURN_BYTES: usize = 8 * 1024;
 /// Read budget: the bytes as which a TLS record counts besides those it has. An empty one takes as long to decrypt as some
 /// hundred bytes of a large one, so 64 KiB of empty records would delay the other connections by a millisecond.
 pub const TLS_RECORD_COST: usize = 256;

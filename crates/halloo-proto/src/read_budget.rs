@@ -1,6 +1,6 @@
 //! What one connection may use of a turn, by what it costs and not only by what it delivers.
 
-use crate::defaults::{TLS_RECORD_COST, TURN_BYTES, TURN_INFLATED, TURN_MESSAGES};
+use crate::defaults::{MIN_TURN_BYTES, TLS_RECORD_COST, TURN_BYTES, TURN_BYTES_TOTAL, TURN_INFLATED, TURN_MESSAGES};
 
 /// The read budget of one connection in one turn. When a part of it is spent, the other connections are served first.
 ///
@@ -26,6 +26,11 @@ impl Default for ReadBudget {
 }
 
 impl ReadBudget {
+    /// Returns how many bytes are read from each connection in a turn in which `connections` are ready.
+    pub fn share(connections: usize) -> usize {
+        (TURN_BYTES_TOTAL / connections.max(1)).clamp(MIN_TURN_BYTES, TURN_BYTES)
+    }
+
     /// Returns a budget for this number of bytes from the socket, instead of [`TURN_BYTES`].
     pub fn with_bytes(bytes: usize) -> ReadBudget {
         ReadBudget { bytes, ..ReadBudget::default() }
@@ -68,6 +73,13 @@ impl ReadBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_share_a_turn_when_many_are_ready() {
+        assert_eq!([0, 1, 128].map(ReadBudget::share), [TURN_BYTES; 3]);
+        assert_eq!(ReadBudget::share(512), TURN_BYTES_TOTAL / 512);
+        assert_eq!(ReadBudget::share(100_000), MIN_TURN_BYTES);
+    }
 
     #[test]
     fn empty_records_spend_the_budget_before_their_bytes_do() {

@@ -160,7 +160,7 @@ impl Reactor {
             let now = Time::ZERO + self.epoch.elapsed();
             let egress = &mut self.connections.egress;
             egress.pauses.handle_turn(now, timeout, egress.config.heartbeat);
-            for slot in self.ingress.take_ready() {
+            for slot in self.ingress.begin_turn(events.iter().count()) {
                 self.handle_readable(slot);
             }
             events.iter().for_each(|event| self.handle_event(event));

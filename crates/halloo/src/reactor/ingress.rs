@@ -45,6 +45,8 @@ pub(super) struct Ingress {
     inflate_limits: InflateLimits,
     /// Connections that may have more to read for which the poll does not wake again.
     ready: Vec<usize>,
+    /// Bytes that are read from each connection in this turn.
+    share: usize,
     /// Connections whose TLS handshake waits for its turn.
     tls_queue: TlsQueue,
     /// Clients that are not read for now.
@@ -61,6 +63,7 @@ impl Ingress {
             inflater: config.compression.then(Box::default),
             inflate_limits: InflateLimits::new(config.messages.max_message_bytes),
             ready: Vec::new(),
+            share: TURN_BYTES,
             tls_queue: TlsQueue::default(),
             holds: Holds::default(),
         }
@@ -81,11 +84,13 @@ impl Ingress {
         self.ready.push(slot);
     }
 
-    /// Returns the connections to read from again, each once and in order.
-    pub(super) fn take_ready(&mut self) -> Vec<usize> {
+    /// Begins a turn in which `arrivals` other connections are ready too. Returns the connections to read from again, each
+    /// once and in order.
+    pub(super) fn begin_turn(&mut self, arrivals: usize) -> Vec<usize> {
         let mut ready = std::mem::take(&mut self.ready);
         ready.sort_unstable();
         ready.dedup();
+        self.share = ReadBudget::share(ready.len() + arrivals);
         ready
     }
 
@@ -243,8 +248,8 @@ impl Ingress {
             return;
         }
         let kept = connection.websocket().map_or(0, |websocket| websocket.restore(&mut self.buffer));
-        let end = kept + TURN_BYTES;
-        let mut budget = ReadBudget::default();
+        let end = kept + self.share;
+        let mut budget = ReadBudget::with_bytes(self.share);
         let count = loop {
             match connection.stream.read(&mut self.buffer[kept..end], &mut budget) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -264,7 +269,7 @@ impl Ingress {
                 // epoll, a short read has drained the socket (epoll(7)) and the poll wakes for more, except for an end
                 // of file that came with this event.
                 let needs_empty_read = !cfg!(any(target_os = "linux", target_os = "android"));
-                let may_have_more = count == TURN_BYTES || !budget.may_read();
+                let may_have_more = count == self.share || !budget.may_read();
                 if may_have_more || needs_empty_read || connection.stream.received_close_notify() {
                     self.ready.push(slot);
                 }

@@ -147,7 +147,7 @@ fn unfinished_tls_handshakes_are_dropped_when_they_take_more_than_their_total() 
         reactor.handle_readable(slot);
         while reactor.ingress.is_ready() {
             reactor.ingress.continue_tls(&mut reactor.connections, &mut reactor.sink);
-            reactor.ingress.take_ready();
+            reactor.ingress.begin_turn(0);
         }
     }
     reactor.connections.reap();
