@@ -23,7 +23,7 @@
 //! | feature | what it adds | what it costs |
 //! |---|---|---|
 //! | `tls` | `wss://` on either side, by rustls: `Config::tls`, `Identity`, pinned fingerprints | dependencies with C and assembly code (`ring`), which take a C compiler to build; about 0.7 MiB of memory and 7.6 KB per idle client, where it is used |
-//! | `mdns` | the server as `_halloo._tcp` and `NAME.local`, and the search for both: `Config::mdns`, `BrowserConfig::mdns` | the dependency `mdns-sd` and one thread of it per server and per search |
+//! | `mdns` | the server as `_halloo._tcp` and `NAME.local`, and the search for both: `Config::mdns`, `BrowserConfig::mdns` | sockets for every network, on the thread that the server or the search has anyway |
 //!
 //! # Defaults
 //!
