@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tests an echo server over TLS with the library `websockets` and OpenSSL; prints OK.
 
-Trusts the certificate in a file, compares its fingerprint, and uses TLS 1.2 and 1.3.
+Trusts the certificate in a file, compares the fingerprint of its key, and uses TLS 1.2 and 1.3.
 """
 
 import argparse
@@ -23,11 +23,30 @@ def tls_context(certificate, version):
     return context
 
 
+def element(der, start):
+    """Returns the content and the end of the DER element at `start` (X.690 section 8.1)."""
+    length, content = der[start + 1], start + 2
+    if length >= 0x80:
+        count = length & 0x7F
+        length, content = int.from_bytes(der[content : content + count], "big"), content + count
+    return content, content + length
+
+
+def public_key(certificate):
+    """Returns the SubjectPublicKeyInfo of a certificate in DER form (RFC 5280 section 4.1)."""
+    position, _ = element(certificate, element(certificate, 0)[0])
+    if certificate[position] == 0xA0:  # the version
+        position = element(certificate, position)[1]
+    for _ in ["serial number", "signature", "issuer", "validity", "subject"]:
+        position = element(certificate, position)[1]
+    return certificate[position : element(certificate, position)[1]]
+
+
 async def test(port, certificate, fingerprint, version):
     options = {"ssl": tls_context(certificate, version), "server_hostname": "localhost", "max_size": None, "proxy": None}
     async with connect(f"wss://127.0.0.1:{port}", **options) as websocket:
         session = websocket.transport.get_extra_info("ssl_object")
-        actual = hashlib.sha256(session.getpeercert(binary_form=True)).hexdigest()
+        actual = hashlib.sha256(public_key(session.getpeercert(binary_form=True))).hexdigest()
         if actual != fingerprint:
             raise ValueError(f"the fingerprint is {actual} instead of {fingerprint}")
         # All at once, so that many records are in flight in both directions.
@@ -55,7 +74,7 @@ async def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("port", type=int, help="port on 127.0.0.1")
     parser.add_argument("certificate", help="file with the certificate of the server")
-    parser.add_argument("fingerprint", help="SHA-256 of the certificate, 64 hexadecimal digits")
+    parser.add_argument("fingerprint", help="SHA-256 of the public key, 64 hexadecimal digits")
     arguments = parser.parse_args()
     for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
         await test(arguments.port, arguments.certificate, arguments.fingerprint, version)

@@ -17,6 +17,7 @@ use crate::not_found;
 use crate::output;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
+use crate::tls_mode::{self, TlsMode};
 use crate::token_file;
 use crate::usage_tips;
 
@@ -140,9 +141,12 @@ pub(crate) struct ServeArgs {
     /// Require the token in this file; a file that does not exist is created with a random token, which is kept.
     #[arg(long, env = "HALLOO_TOKEN_FILE", value_name = "FILE", conflicts_with = "token", help_heading = "Access")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Use TLS with a self-signed certificate, which is stored and reused; clients pin its fingerprint.
-    #[arg(long, env = "HALLOO_TLS", help_heading = "Access")]
-    pub(crate) tls: bool,
+    /// Use TLS with a self-signed certificate, which is stored and renewed; clients pin its fingerprint.
+    ///
+    /// With `both`, clients without TLS can connect to the same port. `--cert` and `--key` provide another certificate.
+    #[arg(long, env = "HALLOO_TLS", value_name = "both", num_args = 0..=1, require_equals = true, default_value = "off",
+        default_missing_value = "only", hide_default_value = true, value_parser = tls_mode::parse, help_heading = "Access")]
+    pub(crate) tls: TlsMode,
     /// Use TLS with this certificate chain in PEM format; the certificate of the server comes first.
     #[arg(long, env = "HALLOO_CERT", value_name = "FILE", requires = "key", help_heading = "Access")]
     pub(crate) cert: Option<PathBuf>,
@@ -400,7 +404,7 @@ impl ServeArgs {
         if let (Some(cert), Some(key)) = (&self.cert, &self.key) {
             return Ok(Some(Identity::from_pem_files(cert, key)?));
         }
-        if !self.tls {
+        if self.tls == TlsMode::Off {
             return Ok(None);
         }
         let directories = etcetera::base_strategy::choose_native_strategy();
@@ -418,6 +422,7 @@ impl ServeArgs {
             (None, None) => None,
         };
         config.tls = self.identity()?;
+        config.tls_optional = self.tls == TlsMode::Both;
         Ok(config)
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Banner<'a> {
     pub(crate) name: &'a str,
     pub(crate) urls: &'a [String],
     pub(crate) invitation: &'a str,
+    /// The link to the page with TLS, if TLS is optional.
+    pub(crate) secure_invitation: Option<&'a str>,
     /// For a user who can type.
     pub(crate) hints: &'a [&'a str],
 }
@@ -81,6 +83,10 @@ impl Banner<'_> {
         let mut rows = vec![Row { text: format!("{bold}{name}{bold:#}"), width: name.width() }, plain("")];
         rows.extend(self.urls.iter().map(|url| address(if is_local(url) { "Local" } else { "Network" }, url)));
         rows.push(address("Page", self.invitation));
+        if let Some(link) = self.secure_invitation {
+            rows.push(address("Secure", link));
+            rows.push(plain("         Each phone warns once about the certificate."));
+        }
         if !self.hints.is_empty() {
             rows.push(plain(""));
             rows.extend(self.hints.iter().map(|hint| plain(hint)));
@@ -104,7 +110,7 @@ mod tests {
     fn lines(addresses: usize, columns: usize, rows: usize) -> Vec<String> {
         let urls: Vec<String> = (0..addresses).map(|n| format!("wss://192.168.100.{}:8765", 100 + n)).collect();
         let hints = &["Lines you type go to all clients.", "Press Ctrl-C to stop the server."];
-        let banner = Banner { name: "den", urls: &urls, invitation: LINK, hints };
+        let banner = Banner { name: "den", urls: &urls, invitation: LINK, secure_invitation: None, hints };
         banner.render(Size { columns, rows }, false).lines().map(str::to_owned).collect()
     }
 
@@ -125,6 +131,19 @@ mod tests {
                 assert_eq!(shown, addresses, "{}", banner.join("\n"));
             }
         }
+    }
+
+    #[test]
+    fn link_with_tls_stands_below_that_of_the_page() {
+        let (urls, page, secure) = ([], "http://10.0.0.5:8765/", "https://10.0.0.5:8765/#fp=abc");
+        let banner = Banner { name: "den", urls: &urls, invitation: page, secure_invitation: Some(secure), hints: &[] };
+        let text = banner.render(Size { columns: 100, rows: 40 }, false);
+        let rows: Vec<&str> = text.lines().filter(|line| line.contains("://") || line.contains("warns once")).collect();
+        assert!(
+            rows[0].contains(&format!("Page     {page}")) && rows[1].contains(&format!("Secure   {secure}")),
+            "{text}"
+        );
+        assert!(rows[2].contains("Each phone warns once"), "{text}");
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
 /// Closes the connection on the first signal. A second signal, or one before the client started, exits immediately.
 fn stop_on_signal(running: &Arc<OnceLock<Arc<Client>>>) -> anyhow::Result<()> {
     let (running, stopping) = (Arc::clone(running), AtomicBool::new(false));
-    let handler = move || match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
+    let handler = move |_| match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
         Some(client) => client.stop(),
         None => std::process::exit(1),
     };

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &DiscoverArgs, output: &Output) -> anyhow::Result<b
     let browser = Browser::start(arguments.search_options.config()).context("cannot search the network")?;
     if arguments.watch {
         // Each line is flushed, so no output is lost.
-        signals::set_handler(|| std::process::exit(0))?;
+        signals::set_handler(|_| std::process::exit(0))?;
         std::thread::spawn(|| wait_for_stdout_hangup().then(|| std::process::exit(0)));
     }
     let timeout = arguments.timeout.or((!arguments.watch).then_some(DEFAULT_TIMEOUT));

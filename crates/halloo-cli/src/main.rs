@@ -5,6 +5,7 @@ mod args;
 mod hidden_tokens;
 mod secret;
 mod setting_args;
+mod tls_mode;
 mod token_file;
 mod usage_tips;
 

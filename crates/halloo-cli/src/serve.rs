@@ -8,18 +8,19 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use anyhow::bail;
-use halloo::{Delivery, Event, Server};
+use halloo::{Delivery, Event, Identity, Server};
 use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
 use crate::args::ServeArgs;
 use crate::banner::Banner;
 use crate::hangup::wait_for_stdout_hangup;
 use crate::input::{self, Line, next_line};
+use crate::json;
 use crate::message_line::escape_message;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size};
 use crate::screen::Size;
+use crate::signals::{self, Signal};
 use crate::status_line::StatusLine;
-use crate::{json, signals};
 
 /// Time between two redraws of the status line.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
@@ -41,14 +42,16 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     }
     warn_about_settings(arguments);
     let running = Arc::new(OnceLock::new());
-    stop_on_signal(&running, output)?;
+    let config = arguments.config();
+    let identity = config.as_ref().ok().and_then(|config| config.tls.clone());
+    handle_signals(&running, identity, output)?;
     if arguments.wants_random_token() && !with_banner && !in_json {
         bail!(
             "a random token is shown only in the banner, which requires a terminal and no `--quiet`; set HALLOO_TOKEN, \
              or use `--token TOKEN`, `--token-file FILE` or `--json`"
         );
     }
-    let server = Arc::new(Server::start(arguments.config()?)?);
+    let server = Arc::new(Server::start(config?)?);
     let _ = running.set(Arc::clone(&server));
     if with_banner {
         output.show_banner(&banner_text(&server, &arguments.settings.config.name, to_terminal));
@@ -94,7 +97,14 @@ fn banner_text(server: &Server, name: &str, to_terminal: bool) -> String {
         true => &["Lines you type go to all clients.", "Press Ctrl-C to stop the server."],
         false => &[],
     };
-    let banner = Banner { name, urls: &server.urls(), invitation: &server.invitation(), hints };
+    let secure_invitation = server.secure_invitation();
+    let banner = Banner {
+        name,
+        urls: &server.urls(),
+        invitation: &server.invitation(),
+        secure_invitation: secure_invitation.as_deref(),
+        hints,
+    };
     banner.render(size, colours)
 }
 
@@ -116,13 +126,25 @@ fn warn_about_settings(arguments: &ServeArgs) {
     }
 }
 
-/// Stops the server on the first signal. A second signal, one before the server started, or a stop that exceeds
-/// [`STOP_TIMEOUT`] exits immediately.
-fn stop_on_signal(running: &Arc<OnceLock<Arc<Server>>>, output: &Arc<Output>) -> anyhow::Result<()> {
+/// Stops the server on the first signal that stops a program. A second one, one before the server started, or a stop that
+/// exceeds [`STOP_TIMEOUT`] exits immediately. [`Signal::Reload`] reads the certificate of a server with TLS again.
+fn handle_signals(
+    running: &Arc<OnceLock<Arc<Server>>>,
+    identity: Option<Identity>,
+    output: &Arc<Output>,
+) -> anyhow::Result<()> {
     let (running, output, stopping) = (Arc::clone(running), Arc::clone(output), AtomicBool::new(false));
-    signals::set_handler(move || match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
-        Some(server) => stop(server, &output),
-        None => exit_now(&output),
+    signals::set_handler(move |signal| {
+        if let (Signal::Reload, Some(identity)) = (signal, &identity) {
+            if let Err(error) = identity.reload() {
+                tracing::warn!("the certificate in use is kept, because the new one cannot be used: {error}");
+            }
+            return;
+        }
+        match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
+            Some(server) => stop(server, &output),
+            None => exit_now(&output),
+        }
     })
 }
 

@@ -1,30 +1,43 @@
-//! Signals that stop the program: Ctrl-C (SIGINT), SIGTERM and SIGHUP; on Windows, the events of the console.
+//! Signals that stop the program: Ctrl-C (SIGINT), SIGTERM and SIGHUP; on Windows, the events of the console. Without a
+//! terminal, SIGHUP can mean to read files again, as it does for other programs that run in the background.
 
 use anyhow::Context;
 
-/// Calls `handler` for each signal, on a thread of its own.
+/// What the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Stop,
+    /// To read files again. Never sent on Windows.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "Windows has no such signal"))]
+    Reload,
+}
+
+/// Calls `handler` for each signal, on a thread of its own. SIGHUP is [`Signal::Reload`] if the program was started without a
+/// terminal that could have hung up.
 ///
 /// SIGHUP is left alone if the program was started with SIGHUP ignored, as by `nohup`. SIGINT is not: the shell starts
 /// the background jobs of a script with SIGINT ignored, and Ctrl-C shall stop the server together with the script.
-pub(crate) fn set_handler(handler: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
+pub(crate) fn set_handler(handler: impl FnMut(Signal) + Send + 'static) -> anyhow::Result<()> {
     register(handler).context("cannot handle signals")
 }
 
 #[cfg(unix)]
-fn register(mut handler: impl FnMut() + Send + 'static) -> std::io::Result<()> {
+fn register(mut handler: impl FnMut(Signal) + Send + 'static) -> std::io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     if !is_sighup_ignored() {
         signals.add_signal(SIGHUP)?;
     }
-    std::thread::Builder::new().spawn(move || signals.forever().for_each(|_| handler()))?;
+    let has_terminal = std::fs::File::open("/dev/tty").is_ok();
+    let meaning = move |signal| if signal == SIGHUP && !has_terminal { Signal::Reload } else { Signal::Stop };
+    std::thread::Builder::new().spawn(move || signals.forever().for_each(|signal| handler(meaning(signal))))?;
     Ok(())
 }
 
 #[cfg(windows)]
-fn register(handler: impl FnMut() + Send + 'static) -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(handler)
+fn register(mut handler: impl FnMut(Signal) + Send + 'static) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || handler(Signal::Stop))
 }
 
 /// Returns whether SIGHUP is ignored, which safe code cannot ask the system directly.

@@ -92,6 +92,47 @@ fn certificate_from_files_is_used_and_missing_files_are_errors() {
     assert!(stderr(&missing).contains("cannot read nowhere.pem"), "{missing:?}");
 }
 
+#[test]
+fn both_kinds_of_clients_connect_to_one_port() {
+    let home = Home::new();
+    let mut server = home.serve(&["--tls=both"]);
+    let ready = server.ready.clone();
+    assert!(ready["urls"][0].as_str().unwrap().starts_with("ws://"), "{ready}");
+    for link in ["invitation", "secure_invitation"] {
+        let mut client = ChildProcess::start(&mut home.halloo(&["connect", "--once", ready[link].as_str().unwrap()]));
+        client.write_line(link);
+        assert!(client.close().success());
+        assert_eq!(server.process.next_of("message")["text"], link);
+    }
+    server.process.stop();
+    let refused = home.run(&["--tls=sometimes"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(stderr(&refused).contains("use `--tls` for TLS only"), "{refused:?}");
+}
+
+/// A server in the background has no terminal that could hang up.
+#[cfg(target_os = "linux")]
+#[test]
+fn sighup_without_a_terminal_reads_the_certificate_again() {
+    let home = Home::new();
+    home.serve(&["--tls"]).process.stop();
+    let (pem, other) = (home.certificate(), Home::new());
+    other.serve(&["--tls"]).process.stop();
+    let mut command = Command::new("setsid");
+    command
+        .args(["env", "--default-signal=HUP", env!("CARGO_BIN_EXE_halloo")])
+        .args(LOCAL_SERVER)
+        .env("HOME", home.0.path());
+    command.env_remove("XDG_DATA_HOME").args(["--cert", pem.to_str().unwrap(), "--key", pem.to_str().unwrap()]);
+    let mut server = JsonServer::start(command.stdin(Stdio::piped()).stderr(Stdio::piped()));
+    std::fs::copy(other.certificate(), &pem).unwrap();
+    // They are handled in this order.
+    common::send_signal("-HUP", server.process.id());
+    common::send_signal("-TERM", server.process.id());
+    let log = server.process.read_stderr();
+    assert!(log.contains("new connections use the certificate that is now in"), "{log}");
+}
+
 /// What `openssl req -x509` makes is the certificate of an authority, which no client of TLS accepts from a server, even if
 /// it trusts that authority.
 #[test]

@@ -152,8 +152,11 @@ pub struct Reply<'a> {
     pub clients: usize,
     /// Whether a token is required.
     pub auth: bool,
-    /// Whether the server uses TLS.
+    /// Whether the server requires TLS.
     pub tls: bool,
+    /// Whether a client can use TLS on the same port, although the server does not require it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secure: bool,
     /// A challenge, if a token is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub challenge: Option<String>,
@@ -189,6 +192,7 @@ impl Default for Reply<'_> {
             clients: 0,
             auth: false,
             tls: false,
+            secure: false,
             challenge: None,
             app: None,
             meta: Meta::default(),
@@ -265,9 +269,12 @@ pub struct Announcement {
     /// Whether a token is required.
     #[serde(deserialize_with = "or_none")]
     pub auth: Option<bool>,
-    /// Whether the server uses TLS.
+    /// Whether the server requires TLS.
     #[serde(deserialize_with = "or_none")]
     pub tls: Option<bool>,
+    /// Whether a client can use TLS, although the server does not require it; only in a reply.
+    #[serde(deserialize_with = "or_none")]
+    pub secure: Option<bool>,
     /// A challenge for a proof of the token; only in a reply.
     #[serde(deserialize_with = "or_none")]
     pub challenge: Option<String>,

@@ -1,4 +1,4 @@
-//! The fingerprint of a certificate.
+//! The fingerprint of the key of a server.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,11 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The SHA-256 hash of a certificate in DER form. A client that knows it needs no certificate authority.
+/// The SHA-256 hash of the public key of a server (`SubjectPublicKeyInfo` in DER form, RFC 5280 section 4.1.2.7), or of its
+/// certificate in DER form. A client that knows it needs no certificate authority.
 ///
-/// It is displayed in hexadecimal digits, as by `openssl x509 -fingerprint -sha256` and by browsers, but without
-/// colons. It is parsed with or without colons, and in the base64url form that links contain.
+/// It is displayed in hexadecimal digits without colons. It is parsed with or without colons, as `openssl x509 -fingerprint
+/// -sha256` prints that of a certificate, and in the base64url form that links contain.
 ///
 /// ```
 /// use halloo_proto::fingerprint::Fingerprint;

@@ -76,9 +76,14 @@ options! {
         /// The rules for who may connect, such as a token, web origins and public addresses.
         pub access: AccessRules = AccessRules::default(),
         /// The certificate and private key for TLS; `None` for a server without TLS. With TLS, only
-        /// `GET /discovery.json` works without encryption. Default: `None`.
+        /// `GET /discovery.json` works without encryption, unless `tls_optional` is set. Default: `None`.
         [cfg(feature = "tls")]
         pub tls(into): Option<crate::Identity> = None,
+        /// Accepts clients without TLS on the same port, too. Links are without TLS then, except for
+        /// [`Server::secure_invitation`](crate::Server::secure_invitation): pages need TLS for the sensors of a phone, and
+        /// browsers warn about a self-signed certificate. Default: `false`.
+        [cfg(feature = "tls")]
+        pub tls_optional: bool = false,
         /// Maximum number of clients; `None` for the file descriptor limit minus 64. Default: `None`.
         pub max_clients(into): Option<usize> = None,
         /// Maximum number of clients from one address; loopback is exempt. Default: 64.
@@ -120,6 +125,14 @@ impl Config {
     /// Returns the filter for the interfaces to use.
     pub(crate) fn interface_filter(&self) -> InterfaceFilter {
         InterfaceFilter::new(&self.interfaces, &self.excluded_interfaces)
+    }
+
+    /// Returns whether every client must use TLS.
+    pub(crate) fn requires_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some() && !self.tls_optional;
+        #[cfg(not(feature = "tls"))]
+        false
     }
 
     /// Returns the settings of a server for this machine only, on a free port and without discovery: for tests and for

@@ -319,7 +319,8 @@ impl Discovery {
             clients,
             auth,
             challenge: auth.then(|| self.shared.challenger.issue(now).text),
-            tls: self.shared.security.tls,
+            tls: self.shared.security.requires_tls,
+            secure: self.shared.security.offers_tls && !self.shared.security.requires_tls,
             app: self.shared.app.as_deref().map(|app| clean(app, MAX_NAME_CHARS)),
             meta: self.shared.meta().clone(),
             ..Reply::default()

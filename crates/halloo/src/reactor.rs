@@ -118,7 +118,8 @@ impl Reactor {
         let ingress = Ingress::new(&config, challenger.clone());
         let security = Security {
             token: config.access.token.clone(),
-            tls: ingress.handshakes.is_tls(),
+            requires_tls: ingress.handshakes.requires_tls(),
+            offers_tls: ingress.handshakes.offers_tls(),
             fingerprint: ingress.handshakes.fingerprint(),
         };
         let local_name = Arc::clone(&ingress.handshakes.local_names.published);

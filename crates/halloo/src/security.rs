@@ -10,7 +10,10 @@ use halloo_proto::token::Token;
 #[derive(Debug, Default)]
 pub(crate) struct Security {
     pub(crate) token: Option<Token>,
-    pub(crate) tls: bool,
+    /// Whether every client must use TLS.
+    pub(crate) requires_tls: bool,
+    /// Whether a client can use TLS.
+    pub(crate) offers_tls: bool,
     /// The fingerprint of its certificate, if that is self-signed.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
@@ -18,7 +21,7 @@ pub(crate) struct Security {
 impl Security {
     /// Returns the scheme of its URLs: for browsers, or for programs.
     pub(crate) fn scheme(&self, for_browsers: bool) -> &'static str {
-        match (for_browsers, self.tls) {
+        match (for_browsers, self.requires_tls) {
             (false, false) => "ws",
             (false, true) => "wss",
             (true, false) => "http",
@@ -26,10 +29,12 @@ impl Security {
         }
     }
 
-    /// Returns the fragment of an invitation, which a browser does not send.
-    pub(crate) fn fragment(&self) -> String {
+    /// Returns the fragment of an invitation with or without TLS, which a browser does not send.
+    pub(crate) fn fragment(&self, with_tls: bool) -> String {
         let token = self.token.as_ref().map(|token| format!("token={}", token.reveal()));
-        let fingerprint = self.fingerprint.map(|fingerprint| format!("fp={}", fingerprint.short()));
+        // A program with a fingerprint insists on TLS.
+        let fingerprint = self.fingerprint.filter(|_| with_tls);
+        let fingerprint = fingerprint.map(|fingerprint| format!("fp={}", fingerprint.short()));
         let pairs: Vec<String> = token.into_iter().chain(fingerprint).collect();
         if pairs.is_empty() { String::new() } else { format!("#{}", pairs.join("&")) }
     }
@@ -69,11 +74,13 @@ mod tests {
     #[test]
     fn an_invitation_contains_what_is_configured_and_nothing_else() {
         let mut security = Security::default();
-        assert_eq!((security.fragment(), security.scheme(true)), (String::new(), "http"));
+        assert_eq!((security.fragment(true), security.scheme(true)), (String::new(), "http"));
         security.token = Some(Token::from([0; 16]));
-        assert_eq!(security.fragment(), "#token=AAAAAAAAAAAAAAAAAAAAAA");
-        (security.tls, security.fingerprint) = (true, Some([0; 32].into()));
-        let link = format!("{}://10.0.0.1:8765/{}", security.scheme(true), security.fragment());
+        assert_eq!(security.fragment(true), "#token=AAAAAAAAAAAAAAAAAAAAAA");
+        (security.offers_tls, security.fingerprint) = (true, Some([0; 32].into()));
+        assert_eq!((security.fragment(false), security.scheme(true)), ("#token=AAAAAAAAAAAAAAAAAAAAAA".into(), "http"));
+        security.requires_tls = true;
+        let link = format!("{}://10.0.0.1:8765/{}", security.scheme(true), security.fragment(true));
         let url: halloo_proto::url::Url = link.parse().unwrap();
         assert_eq!((url.token(), url.fingerprint()), (security.token.as_ref(), security.fingerprint));
     }

@@ -201,7 +201,16 @@ impl Server {
     /// # Ok::<(), halloo::StartError>(())
     /// ```
     pub fn invitation(&self) -> String {
-        self.page_url() + &self.shared.security.fragment()
+        self.page_url() + &self.shared.security.fragment(self.shared.security.requires_tls)
+    }
+
+    /// Returns the link to the page with TLS, if TLS is optional ([`Config::tls_optional`]): on a page without TLS, browsers
+    /// provide neither the motion sensors nor the wake lock of a phone. A browser warns about a self-signed certificate once.
+    /// It grants access, so keep it out of logs.
+    pub fn secure_invitation(&self) -> Option<String> {
+        let security = &self.shared.security;
+        let is_optional = security.offers_tls && !security.requires_tls;
+        is_optional.then(|| format!("https://{}/{}", self.best_address(), security.fragment(true)))
     }
 
     fn url_at(&self, addr: SocketAddr) -> String {

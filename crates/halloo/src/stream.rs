@@ -64,6 +64,12 @@ impl Stream {
         self.session.as_ref().is_some_and(|session| session.received_close_notify())
     }
 
+    /// Returns the next byte that the socket has received, without removing it; `None` if there is none now.
+    pub(crate) fn peek_byte(&self) -> Option<u8> {
+        let mut byte = [0];
+        self.socket.peek(&mut byte).is_ok_and(|count| count == 1).then_some(byte[0])
+    }
+
     pub(crate) fn socket(&self) -> &TcpStream {
         &self.socket
     }

@@ -1,6 +1,8 @@
 //! TLS with rustls: the certificate of a server, its verification by a client, and sessions on non-blocking sockets.
 
 #[cfg(feature = "tls")]
+mod certificate;
+#[cfg(feature = "tls")]
 mod error;
 #[cfg(feature = "tls")]
 mod identity;
@@ -8,6 +10,8 @@ mod identity;
 mod key_file;
 #[cfg(feature = "tls")]
 mod record_counter;
+#[cfg(feature = "tls")]
+mod self_signed;
 #[cfg(feature = "tls")]
 mod session;
 #[cfg(feature = "tls")]

@@ -219,3 +219,66 @@ fn garbage_in_a_handshake_ends_only_that_connection() {
     next_message(&client);
     assert_eq!(server.status().connected_clients, 1);
 }
+
+#[test]
+fn optional_tls_serves_both_kinds_of_clients_on_one_port() {
+    let directory = temp_dir();
+    let mut config = secure_config(&directory);
+    config.tls_optional = true;
+    config.access.token = Some(halloo::random_token().unwrap());
+    let server = echo_server(config);
+    let (plain, secure) = (server.invitation(), server.secure_invitation().unwrap());
+    assert!(server.url().starts_with("ws://") && plain.starts_with("http://") && !plain.contains("fp="), "{plain}");
+    assert!(secure.starts_with("https://") && secure.contains("fp="), "{secure}");
+    // Half a ClientHello, and a peer that sends nothing, delay no others.
+    let mut half = connect_tcp(loopback(&server));
+    half.write_all(&[0x16, 3, 1]).unwrap();
+    let _silent = connect_tcp(loopback(&server));
+    for invitation in [plain, secure] {
+        let client = start_connected(ClientConfig::new(invitation));
+        assert_eq!(client.send("hello"), Ok(Delivery::Queued));
+        assert_eq!(next_message(&client), b"hello");
+    }
+    let page = http_get(loopback(&server), "/", "");
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    let reply = http_get(loopback(&server), "/discovery.json", "");
+    assert!(reply.contains(r#""tls":false,"secure":true"#), "{reply}");
+}
+
+#[test]
+fn certificate_changes_without_dropping_clients() {
+    let (directory, other) = (temp_dir(), temp_dir());
+    let path = directory.path().join("halloo.pem");
+    let old = Identity::self_signed_in(directory.path()).unwrap().fingerprint();
+    let new = Identity::self_signed_in(other.path()).unwrap().fingerprint();
+    let identity = Identity::from_pem_files(&path, &path).unwrap();
+    let mut config = Config::local();
+    config.tls = Some(identity.clone());
+    let server = echo_server(config);
+    let with = |fingerprint| {
+        let mut config = ClientConfig::new(server.url());
+        (config.fingerprint, config.reconnect) = (fingerprint, false);
+        config
+    };
+    let client = start_connected(with(old));
+    std::fs::copy(other.path().join("halloo.pem"), &path).unwrap();
+    identity.reload().unwrap();
+    start_connected(with(new));
+    let reason = gave_up(with(old));
+    assert!(reason.contains("not the pinned one"), "{reason}");
+    assert_eq!(client.send("still here"), Ok(Delivery::Queued));
+    assert_eq!(next_message(&client), b"still here");
+}
+
+#[test]
+fn a_pin_can_be_the_hash_of_the_certificate() {
+    let directory = temp_dir();
+    let server = echo_server(secure_config(&directory));
+    let pem = std::fs::read(directory.path().join("halloo.pem")).unwrap();
+    let der =
+        <rustls::pki_types::CertificateDer<'_> as rustls::pki_types::pem::PemObject>::from_pem_slice(&pem).unwrap();
+    let hash: [u8; 32] = ring::digest::digest(&ring::digest::SHA256, &der).as_ref().try_into().unwrap();
+    let mut config = ClientConfig::new(server.url());
+    config.fingerprint = Some(hash.into());
+    start_connected(config);
+}

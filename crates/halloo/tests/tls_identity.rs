@@ -59,6 +59,23 @@ fn invalid_certificate_files_are_explained() {
     }
 }
 
+/// Earlier versions created certificates that never expire, which some systems refuse.
+#[test]
+fn certificate_that_is_valid_for_too_long_is_renewed_for_the_same_key() {
+    let directory = temp_dir();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    parameters.not_after = rcgen::date_time_ymd(9999, 12, 31);
+    let old = format!("{}{}", key.serialize_pem(), parameters.self_signed(&key).unwrap().pem());
+    let path = directory.path().join("halloo.pem");
+    std::fs::write(&path, &old).unwrap();
+    Identity::self_signed_in(directory.path()).unwrap();
+    let new = std::fs::read_to_string(&path).unwrap();
+    assert!(new != old && new.starts_with(&key.serialize_pem()), "{new}");
+    Identity::self_signed_in(directory.path()).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), new, "it is renewed once");
+}
+
 #[test]
 fn a_corrupt_certificate_is_not_replaced() {
     let directory = temp_dir();

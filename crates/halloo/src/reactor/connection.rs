@@ -141,6 +141,11 @@ impl Connection {
         }
     }
 
+    /// Returns whether a part of its request head has arrived, and more is awaited.
+    pub(super) fn has_partial_head(&self) -> bool {
+        matches!(&self.state, State::Pending(pending) if !pending.head.is_empty())
+    }
+
     #[inline]
     pub(super) fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.state {

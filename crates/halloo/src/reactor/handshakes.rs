@@ -31,8 +31,9 @@ pub(super) struct Handshakes {
     pub(super) access: AccessRules,
     limits: HandshakeLimits,
     compression: bool,
-    /// Present when TLS is required.
+    /// Present when TLS is possible.
     tls: Option<Acceptor>,
+    requires_tls: bool,
     authenticator: Authenticator,
     pub(super) local_names: LocalNames,
 }
@@ -61,13 +62,30 @@ impl Handshakes {
             local_names,
             limits: config.handshakes,
             compression: config.compression,
+            requires_tls: config.requires_tls(),
             tls: Acceptor::from_config(config),
             authenticator: Authenticator::new(challenger),
         }
     }
 
-    pub(super) fn is_tls(&self) -> bool {
+    /// Returns whether the pending `connection` may use TLS, but its handshake is not complete.
+    pub(super) fn awaits_tls(&self, connection: &Connection) -> bool {
+        if self.tls.is_none() || connection.has_partial_head() {
+            return false;
+        }
+        match connection.stream.is_secure() {
+            true => connection.stream.is_handshaking(),
+            // A flood of TLS handshakes does not delay those who use no TLS.
+            false => connection.stream.peek_byte().is_none_or(|first| first == TLS),
+        }
+    }
+
+    pub(super) fn offers_tls(&self) -> bool {
         self.tls.is_some()
+    }
+
+    pub(super) fn requires_tls(&self) -> bool {
+        self.requires_tls
     }
 
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
@@ -80,20 +98,21 @@ impl Handshakes {
             self.access.local_names = names;
         }
         let peer = connection.peer;
-        let is_plain = self.tls.is_some() && !connection.stream.is_secure();
+        let is_plain = !connection.stream.is_secure();
         if let Some(tls) = self.tls.as_ref().filter(|_| is_plain && bytes.first() == Some(&TLS)) {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
+        let lacks_tls = self.requires_tls && is_plain;
         let context = RequestContext { ip: peer.ip(), now };
         // Where TLS is missing, a right token is not let in, so that a wrong one does not count either.
-        let without_token = is_plain.then(|| {
+        let without_token = lacks_tls.then(|| {
             let mut access = self.access.clone();
             access.token = None;
             access
         });
         let access = without_token.as_ref().unwrap_or(&self.access);
         match read_head(bytes, context, access, &self.limits, &mut self.authenticator) {
-            decision if is_plain && requires_tls(&decision) => {
+            decision if lacks_tls && needs_tls(&decision) => {
                 tracing::warn!("{peer} was refused: {}", Refusal::TlsRequired);
                 HeadOutcome::Reply(respond(400, TEXT, &[], format!("{}\n", Refusal::TlsRequired).as_bytes(), false))
             }
@@ -143,7 +162,7 @@ fn warn_about_entries(access: &AccessRules) {
 }
 
 /// Returns whether a server with TLS refuses a request without TLS: all except those to routes that allow it.
-fn requires_tls(decision: &Decision) -> bool {
+fn needs_tls(decision: &Decision) -> bool {
     match decision {
         Decision::Incomplete => false,
         Decision::Respond { route, .. } | Decision::Options { route, .. } => !route.allowed_without_tls,

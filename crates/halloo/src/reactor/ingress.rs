@@ -207,11 +207,9 @@ impl Ingress {
             }
             return connection.held;
         }
-        let awaits_tls = !connection.stream.is_secure() || connection.stream.is_handshaking();
         let (slot, ip) = (connection.slot as usize, connection.ip());
-        let Some(pending) = connection.pending().filter(|_| awaits_tls && self.handshakes.is_tls()) else {
-            return false;
-        };
+        let awaits_tls = self.handshakes.awaits_tls(connection);
+        let Some(pending) = connection.pending().filter(|_| awaits_tls) else { return false };
         if !std::mem::replace(&mut pending.awaits_tls, true) {
             self.tls_queue.push(ip, slot);
         }

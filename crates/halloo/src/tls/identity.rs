@@ -2,24 +2,30 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use halloo_proto::fingerprint::Fingerprint;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 
-use super::{IdentityError, key_file};
+use super::certificate::{self, Certificate};
+use super::{IdentityError, key_file, self_signed};
 
-/// Name of the file that contains a self-signed certificate and its private key.
-const FILE_NAME: &str = "halloo.pem";
 /// Maximum number of TLS sessions stored for resumption. Few are enough, because clients stay connected for hours.
 const MAX_RESUMABLE_SESSIONS: usize = 64;
+/// Minimum time between two looks at the files and the addresses of the machine.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A certificate and its private key, for [`Config::tls`](crate::Config::tls).
+///
+/// When the files have changed, new connections use the new certificate, and open ones stay open. A self-signed certificate is
+/// renewed in time, and when this machine has got another address. Both are noticed at the first TLS handshake afterwards, at
+/// most every 5 s. A certificate that cannot be used does not replace the one in use; the log says why.
 ///
 /// ```
 /// use halloo::{Config, Identity, Server};
@@ -37,25 +43,140 @@ const MAX_RESUMABLE_SESSIONS: usize = 64;
 /// ```
 #[derive(Clone)]
 pub struct Identity {
+    files: Arc<Files>,
     config: Arc<ServerConfig>,
     fingerprint: Fingerprint,
-    self_signed: bool,
 }
 
 impl Identity {
-    /// Returns the self-signed certificate in `directory`, which is created the first time. It never expires, so
-    /// clients that pinned its fingerprint keep trusting it. On Unix, only the owner can read the file, which contains
+    /// Returns the self-signed certificate in `directory`, which is created the first time. It is valid for 824 days, for the
+    /// host names and addresses of this machine. Before its end, and for another address, a new one is issued for the same
+    /// key, so clients that pinned the fingerprint keep trusting it. On Unix, only the owner can read the file, which contains
     /// the key: access that others have is taken away, with a warning in the log.
     ///
     /// # Errors
     /// [`IdentityError`] when the file cannot be written or read, and when others can replace it.
     pub fn self_signed_in(directory: impl AsRef<Path>) -> Result<Identity, IdentityError> {
-        let path = directory.as_ref().join(FILE_NAME);
-        if !path.exists() {
-            let pem = generate().map_err(|error| IdentityError::Generate(error.to_string()))?;
-            write_private(&path, pem.as_bytes()).map_err(|error| IdentityError::Write { path: path.clone(), error })?;
+        let path = directory.as_ref().join(self_signed::FILE_NAME);
+        Identity::load(Files { certificates: path.clone(), key: path, is_self_signed: true, state: Mutex::default() })
+    }
+
+    /// Reads a certificate, followed by those of its issuers, and its private key from files in PEM format. A certificate that
+    /// has expired or is not valid yet is used nevertheless, with a warning in the log: the clock of this machine may be wrong.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when a file cannot be read, contains no certificate or key, or the two do not match; on Unix, also when
+    /// others can read or change the file of the key, its group can change it, or others can replace it, because they can write
+    /// to a directory above it that has no sticky bit.
+    pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Identity, IdentityError> {
+        let (certificates, key) = (certificates.as_ref().into(), key.as_ref().into());
+        Identity::load(Files { certificates, key, is_self_signed: false, state: Mutex::default() })
+    }
+
+    /// Reads the files again now, without waiting until a change of them is noticed. New connections use the new certificate.
+    ///
+    /// # Errors
+    /// [`IdentityError`] as when it was created. The certificate in use stays in use then.
+    pub fn reload(&self) -> Result<(), IdentityError> {
+        self.files.reload().map(drop)
+    }
+
+    /// Returns the fingerprint to pin, if the certificate is self-signed: the SHA-256 hash of its public key.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.files.is_self_signed.then_some(self.fingerprint)
+    }
+
+    /// Returns the configuration for a new session, with the certificate of now.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        self.files.check_for_changes();
+        Arc::clone(&self.config)
+    }
+
+    fn load(files: Files) -> Result<Identity, IdentityError> {
+        let fingerprint = files.reload()?;
+        let files = Arc::new(files);
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(mismatch)?.with_no_client_auth();
+        let mut config = builder.with_cert_resolver(Arc::clone(&files) as Arc<dyn ResolvesServerCert>);
+        // One ticket, not zero: it acknowledges the last handshake message of the client. Without it, a client that
+        // uses the Nagle algorithm (RFC 896) waits up to 40 ms for a delayed acknowledgement before its request.
+        config.session_storage = rustls::server::ServerSessionMemoryCache::new(MAX_RESUMABLE_SESSIONS);
+        config.send_tls13_tickets = 1;
+        Ok(Identity { files, config: Arc::new(config), fingerprint })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Identity").field(&self.fingerprint).finish()
+    }
+}
+
+/// The files that a certificate and its key are read from, and what was read from them.
+struct Files {
+    certificates: PathBuf,
+    key: PathBuf,
+    is_self_signed: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Arc<CertifiedKey>>,
+    /// The state of the files when they were last read.
+    stamps: [Option<Stamp>; 2],
+    /// The names that a self-signed certificate was last asked to contain.
+    names: Vec<String>,
+    checked: Option<Instant>,
+}
+
+/// What distinguishes two states of a file: the time of its last change and its size.
+type Stamp = (SystemTime, u64);
+
+impl Files {
+    /// Reads the files, and renews a self-signed certificate if necessary. Returns the fingerprint of the key.
+    fn reload(&self) -> Result<Fingerprint, IdentityError> {
+        let names = if self.is_self_signed { self_signed::names() } else { Vec::new() };
+        // Read before the files, so that a change during the reading is noticed by the next check.
+        let stamps = self.stamps();
+        let loaded = if self.is_self_signed { self.read_self_signed(&names) } else { self.read() };
+        let mut state = self.lock();
+        // Also after a failure, so that it is reported once.
+        (state.names, state.stamps, state.checked) = (names, stamps, Some(Instant::now()));
+        let (key, certificate) = loaded?;
+        if state.current.as_ref().is_some_and(|current| current.cert != key.cert) {
+            tracing::info!("new connections use the certificate that is now in {}", self.certificates.display());
         }
-        match key_file::restrict(&path) {
+        state.current = Some(Arc::new(key));
+        Ok(certificate.fingerprint)
+    }
+
+    /// Reads the files again if they, or the addresses of this machine, have changed. At most every [`CHECK_INTERVAL`].
+    fn check_for_changes(&self) {
+        {
+            let mut state = self.lock();
+            if state.checked.is_some_and(|checked| checked.elapsed() < CHECK_INTERVAL) {
+                return;
+            }
+            state.checked = Some(Instant::now());
+            if self.stamps() == state.stamps && !(self.is_self_signed && state.names != self_signed::names()) {
+                return;
+            }
+        }
+        if let Err(error) = self.reload() {
+            tracing::warn!("the certificate in use is kept, because the new one cannot be used: {error}");
+        }
+    }
+
+    fn read_self_signed(&self, names: &[String]) -> Result<(CertifiedKey, Certificate), IdentityError> {
+        let path = &self.certificates;
+        let generated = |error: rcgen::Error| IdentityError::Generate(error.to_string());
+        let written = |error| IdentityError::Write { path: path.clone(), error };
+        if !path.exists() {
+            self_signed::create(path, &self_signed::generate(names).map_err(generated)?).map_err(written)?;
+        }
+        match key_file::restrict(path) {
             Ok(true) => tracing::warn!(
                 "other users of this machine could read or change the private key in {path}, until now; if they may have, \
                  delete this file to get another key, and pin its fingerprint",
@@ -66,101 +187,95 @@ impl Identity {
             Err(error) => tracing::debug!("cannot restrict the access to {}: {error}", path.display()),
         }
         // Read in any case, because another server may have created the file first.
-        Ok(Identity { self_signed: true, ..Identity::from_pem_files(&path, &path)? })
+        let found = self.read()?;
+        if !self_signed::needs_renewal(&found.1, names) {
+            return Ok(found);
+        }
+        let pem = fs::read_to_string(path).map_err(|error| IdentityError::Read { path: path.clone(), error })?;
+        self_signed::replace(path, &self_signed::renew(&pem, &found.1, names).map_err(generated)?).map_err(written)?;
+        self.read()
     }
 
-    /// Reads a certificate, followed by those of its issuers, and its private key from files in PEM format.
-    ///
-    /// # Errors
-    /// [`IdentityError`] when a file cannot be read, contains no certificate or key, or the two do not match; on Unix, also when
-    /// others can read or change the file of the key, its group can change it, or others can replace it, because they can write
-    /// to a directory above it that has no sticky bit.
-    pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Identity, IdentityError> {
-        let (certificates, key) = (certificates.as_ref(), key.as_ref());
+    fn read(&self) -> Result<(CertifiedKey, Certificate), IdentityError> {
         let chain: Vec<CertificateDer<'static>> =
-            CertificateDer::pem_slice_iter(&read(certificates)?).collect::<Result<_, _>>().unwrap_or_default();
-        let Some(first) = chain.first() else { return Err(IdentityError::NoCertificate(certificates.into())) };
-        let fingerprint = fingerprint_of(first);
-        let key_path = key;
-        let key = PrivateKeyDer::from_pem_slice(&read(key_path)?).map_err(|_| IdentityError::NoKey(key_path.into()))?;
-        key_file::check(key_path)?;
-        let mismatch = |error: rustls::Error| IdentityError::Mismatch(error.to_string());
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(mismatch)?.with_no_client_auth();
-        let mut config = builder.with_single_cert(chain, key).map_err(mismatch)?;
-        // One ticket, not zero: it acknowledges the last handshake message of the client. Without it, a client that
-        // uses the Nagle algorithm (RFC 896) waits up to 40 ms for a delayed acknowledgement before its request.
-        config.session_storage = rustls::server::ServerSessionMemoryCache::new(MAX_RESUMABLE_SESSIONS);
-        config.send_tls13_tickets = 1;
-        Ok(Identity { config: Arc::new(config), fingerprint, self_signed: false })
+            CertificateDer::pem_slice_iter(&read(&self.certificates)?).collect::<Result<_, _>>().unwrap_or_default();
+        let first = chain.first().and_then(Certificate::parse);
+        let certificate = first.ok_or_else(|| IdentityError::NoCertificate(self.certificates.clone()))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?);
+        let key = key.map_err(|_| IdentityError::NoKey(self.key.clone()))?;
+        key_file::check(&self.key)?;
+        if let Some(reason) = certificate.describe_invalidity(certificate::now()) {
+            tracing::warn!("clients will refuse the certificate in {}: it {reason}", self.certificates.display());
+        }
+        let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map_err(mismatch)?;
+        Ok((key, certificate))
     }
 
-    /// Returns the fingerprint to pin, if the certificate is self-signed.
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
-        self.self_signed.then_some(self.fingerprint)
+    fn stamps(&self) -> [Option<Stamp>; 2] {
+        let stamp = |path: &PathBuf| {
+            let metadata = fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        [&self.certificates, &self.key].map(stamp)
     }
 
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Identity {
+impl ResolvesServerCert for Files {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.lock().current.clone()
+    }
+}
+
+impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Identity").field(&self.fingerprint).finish()
+        f.debug_struct("Files").field("certificates", &self.certificates).finish_non_exhaustive()
     }
 }
 
-pub(super) fn fingerprint_of(certificate: &CertificateDer<'_>) -> Fingerprint {
-    let hash = ring::digest::digest(&ring::digest::SHA256, certificate);
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(hash.as_ref());
-    Fingerprint::from(bytes)
+fn mismatch(error: rustls::Error) -> IdentityError {
+    IdentityError::Mismatch(error.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(|error| IdentityError::Read { path: path.into(), error })
 }
 
-/// Generates a private key and a self-signed certificate for it, in PEM format.
-fn generate() -> Result<String, rcgen::Error> {
-    let mut names = vec!["localhost".to_owned()];
-    names.extend(gethostname::gethostname().into_string().ok().filter(|name| name.is_ascii()));
-    let mut parameters = CertificateParams::new(names)?;
-    parameters.distinguished_name = DistinguishedName::new();
-    parameters.distinguished_name.push(DnType::CommonName, "halloo");
-    parameters.not_before = date_time_ymd(2020, 1, 1);
-    // This date means that the certificate never expires (RFC 5280 section 4.1.2.5).
-    parameters.not_after = date_time_ymd(9999, 12, 31);
-    let key = KeyPair::generate()?;
-    let certificate = parameters.self_signed(&key)?;
-    Ok(format!("{}{}", key.serialize_pem(), certificate.pem()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Creates a file atomically, readable only by its owner on Unix. An existing file is left as it is.
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(directory)?;
-    // A random name, so that no other process or thread writes to the same file.
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let temporary = directory.join(format!("{FILE_NAME}.{:016x}", u64::from_ne_bytes(random)));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&temporary)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    let linked = written.and_then(|()| match fs::hard_link(&temporary, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // Some file systems have no hard links.
-        Err(_) => fs::copy(&temporary, path).map(drop),
-        Ok(()) => Ok(()),
-    });
-    let removed = fs::remove_file(&temporary);
-    linked.and(removed)
+    /// Writes a new key and a certificate for it.
+    fn write_new(path: &Path) {
+        self_signed::replace(path, &self_signed::generate(&["localhost".to_owned()]).unwrap()).unwrap();
+    }
+
+    #[test]
+    fn changed_files_are_used_and_unusable_ones_are_not() {
+        let directory = std::env::temp_dir().join(format!("halloo-identity-{}", std::process::id()));
+        let path = directory.join(self_signed::FILE_NAME);
+        write_new(&path);
+        let identity = Identity::from_pem_files(&path, &path).unwrap();
+        let current = || identity.files.lock().current.clone().unwrap();
+        let check = || {
+            identity.files.lock().checked = None;
+            identity.config();
+            current()
+        };
+        let first = current();
+        assert!(Arc::ptr_eq(&check(), &first), "unchanged files are not read again");
+        write_new(&path);
+        identity.config();
+        assert!(Arc::ptr_eq(&current(), &first), "the files are not looked at all the time");
+        let second = check();
+        assert_ne!(second.cert, first.cert);
+        fs::write(&path, "half a cert").unwrap();
+        assert!(Arc::ptr_eq(&check(), &second));
+        write_new(&path);
+        assert_ne!(check().cert, second.cert);
+        fs::remove_dir_all(directory).unwrap();
+    }
 }

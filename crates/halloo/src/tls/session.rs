@@ -3,13 +3,12 @@
 use std::fmt;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
-use std::sync::Arc;
 
 use halloo_proto::defaults::MAX_TLS_HANDSHAKE_BYTES;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
-use rustls::{Connection, ServerConfig, ServerConnection};
+use rustls::{Connection, ServerConnection};
 
 use super::Identity;
 use super::record_counter::RecordCounter;
@@ -220,24 +219,22 @@ fn tls_error(error: rustls::Error) -> io::Error {
 /// Accepts TLS sessions on the server side.
 #[derive(Clone, Debug)]
 pub(crate) struct Acceptor {
-    config: Arc<ServerConfig>,
-    fingerprint: Option<Fingerprint>,
+    identity: Identity,
 }
 
 impl Acceptor {
     /// Returns `None` if the configuration has no certificate.
     pub(crate) fn from_config(config: &crate::Config) -> Option<Acceptor> {
-        let identity: &Identity = config.tls.as_ref()?;
-        Some(Acceptor { config: identity.config(), fingerprint: identity.fingerprint() })
+        Some(Acceptor { identity: config.tls.clone()? })
     }
 
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
-        self.fingerprint
+        self.identity.fingerprint()
     }
 
     /// Starts a session. `initial` are the bytes that were already read from the socket.
     pub(crate) fn accept(&self, initial: &[u8]) -> io::Result<Box<Session>> {
-        let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(tls_error)?;
+        let tls = ServerConnection::new(self.identity.config()).map_err(tls_error)?;
         let mut session = Session::new(tls);
         session.process_initial(initial)?;
         Ok(session)

@@ -1,4 +1,4 @@
-//! The client side of TLS. A client trusts the certificate whose fingerprint is pinned; without a pinned one, those
+//! The client side of TLS. A client trusts the key or certificate whose fingerprint is pinned; without a pinned one, those
 //! that are signed by a certificate authority of the system.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::Session;
-use super::identity::fingerprint_of;
+use super::certificate::{Certificate, fingerprint_of};
 
 /// Starts TLS sessions on the client side.
 #[derive(Debug, Default)]
@@ -94,10 +94,16 @@ impl ServerCertVerifier for PinOrSystemVerifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let seen = fingerprint_of(certificate);
+        // A certificate that cannot be parsed has no key that could verify the handshake.
+        let whole = fingerprint_of(certificate);
+        let seen = Certificate::parse(certificate).map_or(whole, |certificate| certificate.fingerprint);
         if let Some(pinned) = self.pinned {
             // The handshake signature, verified below, proves that the server has the private key.
-            return if pinned == seen { Ok(ServerCertVerified::assertion()) } else { Err(self.not_pinned(seen)) };
+            return if pinned == seen || pinned == whole {
+                Ok(ServerCertVerified::assertion())
+            } else {
+                Err(self.not_pinned(seen))
+            };
         }
         let Some(system) = &self.system else {
             return Err(self.not_trusted(seen, "this system provides no certificate authorities"));
