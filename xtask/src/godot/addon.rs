@@ -43,10 +43,8 @@ pub(crate) fn test(
     let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
     if !only.starts_with(EDITOR_TESTS) && only != ARCHIVE_TEST {
         let project = copy::game(root, implementation, library::Build::Debug)?;
-        // Reads every scene and script, as an editor does when it first opens a project. Once is enough.
-        if implementation == Implementation::Native {
-            import(&engine, &project)?;
-        }
+        // Reads every scene and script, as an editor does when it first opens a project, and makes the named classes known.
+        import(&engine, &project)?;
         if only.is_empty() || !wanted(QUIT_TEST) {
             tally.add(test_game(&engine, &project, &python, implementation, only)?);
         }

@@ -1,0 +1,162 @@
+extends "res://tests/suite.gd"
+## [HallooPads]: phones as gamepads.
+
+var pads: HallooPads
+var events: Array[InputEvent] = []
+var log: Array[String] = []
+
+
+func applies_to(implementation: String) -> bool:
+	return implementation == "native"
+
+
+func before() -> void:
+	await super()
+	pads = HallooPads.new()
+	pads.pad_joined.connect(func(pad: HallooPad): log.append("joined " + pad.name))
+	pads.pad_lost.connect(func(pad: HallooPad): log.append("lost " + pad.name))
+	pads.pad_left.connect(func(pad: HallooPad): log.append("left " + pad.name))
+	pads.pad_returned.connect(func(pad: HallooPad): log.append("returned " + pad.name))
+	add_child(pads)
+
+
+func _input(event: InputEvent) -> void:
+	if event is InputEventJoypadButton or event is InputEventJoypadMotion:
+		events.append(event)
+
+
+## Returns a connected client that has joined as [param player].
+func joined(player: String, seat := "") -> Client:
+	var client: Client = await connected_client()
+	client.send(JSON.stringify({"join": {"name": player, "color": "#20c040", "seat": seat}}))
+	var expected := log.size() + 1
+	await until(func(): return log.size() >= expected, player + " joins")
+	return client
+
+
+func test_pad_has_the_name_the_colour_and_the_state_that_was_sent() -> void:
+	var client: Client = await joined("Ada")
+	equal(log, ["joined Ada"] as Array[String], "the signals")
+	var pad: HallooPad = pads.get_pads()[0]
+	equal(pad.color, Color("#20c040"), "the colour")
+	client.send('{"left":[0.5,-1],"a":1,"tilt":[1,2,3]}')
+	await until(func(): return pad.is_pressed("a"), "the button is pressed")
+	check(pad.get_vector("left").is_equal_approx(Vector2(0.5, -1).limit_length()), "the stick")
+	equal(pad.get_tilt(), Vector3(1, 2, 3), "the tilt")
+	client.send('{"left":[0,0],"a":0}')
+	await until(func(): return not pad.is_pressed("a") and pad.get_vector("left") == Vector2.ZERO, "all is released")
+
+
+func test_garbage_is_ignored() -> void:
+	var client: Client = await joined("Bob")
+	var pad: HallooPad = pads.get_pads()[0]
+	for text: String in ["", "{", "[]", "null", '{"join":1}', '{"left":[1]}', '{"left":["1",2]}', '{"left":[1e999,0]}',
+			'{"a":"yes"}', '{"a":null}', '{"tilt":[1]}', '{"pong":"x"}', '{"text":5}', '{"swipe":"away"}', "left",
+			'{"left":' + "[".repeat(600) + "]".repeat(600) + "}", '{"x":"' + "y".repeat(5000) + '"}']:
+		client.send(text)
+	for i in 100:
+		client.send(JSON.stringify({"control%d" % i: 1, "stick%d" % i: [1, 0]}))
+	client.send('{"b":0.2,"y":1}')
+	client.send('{"left":[30,0],"text":"done"}')
+	await pad.text_received
+	equal(pad.get_vector("left"), Vector2.RIGHT if pad._vectors.has("left") else Vector2.ZERO, "a position is limited")
+	check(pad._buttons.size() <= HallooPad.MAX_CONTROLS and pad._vectors.size() <= HallooPad.MAX_CONTROLS,
+			"the number of controls is limited")
+	equal(log, ["joined Bob"] as Array[String], "the signals")
+
+
+func test_name_and_colour_are_cleaned() -> void:
+	var client: Client = await connected_client()
+	client.send(JSON.stringify({"join": {"name": "  \u202eEve\n\u001b[2J" + "!".repeat(99), "color": "url(x)"}}))
+	await until(func(): return not pads.get_pads().is_empty(), "she joins")
+	var pad: HallooPad = pads.get_pads()[0]
+	equal(pad.name, ("  Eve[2J" + "!".repeat(99)).left(24).strip_edges(), "the name")
+	check(pad.color.a == 1.0 and pad.color != Color.WHITE, "a colour of its own")
+	client.send('{"join":{"name":""}}')
+	await until(func(): return pad.name == "Player 1", "a player without a name gets one")
+
+
+func test_pads_are_joypads() -> void:
+	pads.as_joypads = true
+	var client: Client = await joined("Cy")
+	client.send('{"left":[0.5,0]}')
+	await until(func(): return Input.get_joy_axis(100, JOY_AXIS_LEFT_X) == 0.5, "the axis of the device moves")
+	# A tap within one frame is a press and a release.
+	events.clear()
+	client.send('{"a":1}')
+	client.send('{"a":0}')
+	await until(func(): return events.size() >= 2, "both are events")
+	check(events[0] is InputEventJoypadButton and events[0].pressed and not events[1].pressed, "in this order")
+	equal([events[0].device, events[0].button_index], [100, JOY_BUTTON_A], "the device and the button")
+	client.send('{"right":[0,1],"b":1,"start":1}')
+	await until(func(): return Input.is_joy_button_pressed(100, JOY_BUTTON_START), "a button is held")
+	equal(Input.get_joy_axis(100, JOY_AXIS_RIGHT_Y), 1.0, "the other stick points down")
+	# Nobody holds a button after the phone has left.
+	client.close()
+	await until(func(): return log.has("lost Cy"), "the phone leaves")
+	await get_tree().process_frame
+	check(not Input.is_joy_button_pressed(100, JOY_BUTTON_START), "the button is released")
+	equal(Input.get_joy_axis(100, JOY_AXIS_RIGHT_Y), 0.0, "the stick is at rest")
+
+
+func test_flood_costs_few_events_and_the_newest_state_counts() -> void:
+	pads.as_joypads = true
+	var client: Client = await joined("Di")
+	var pad: HallooPad = pads.get_pads()[0]
+	events.clear()
+	for i in 1000:
+		client.send(JSON.stringify({"left": [(i % 10) / 10.0, 0], "a": i % 2}))
+	client.send('{"left":[1,0],"a":0,"b":1}')
+	await until(func(): return pad.is_pressed("b"), "the last message arrives")
+	await get_tree().process_frame
+	equal(Input.get_joy_axis(100, JOY_AXIS_LEFT_X), 1.0, "the newest position")
+	check(not Input.is_joy_button_pressed(100, JOY_BUTTON_A), "the newest state of the button")
+	check(events.size() < 1200, "%d events" % events.size())
+
+
+func test_seat_is_kept_for_a_reloaded_phone() -> void:
+	var client: Client = await joined("Flo", "secret-1")
+	var other: Client = await joined("Gus", "secret-2")
+	var pad: HallooPad = pads.get_pads()[0]
+	client.close()
+	await until(func(): return log.has("lost Flo"), "the phone leaves")
+	check(pads.get_pads().has(pad) and not pad.is_connected_now(), "the seat is kept")
+	client = await joined("Flo", "secret-1")
+	equal(log.back(), "returned Flo", "the signal")
+	check(pads.get_pad(pad.client_id) == pad and pad.index == 0, "it is the same pad")
+	# The old connection may still be there.
+	var newer: Client = await joined("Gus", "secret-2")
+	equal(log.back(), "returned Gus", "the signal")
+	equal(pads.get_pads().size(), 2, "the number of players")
+	other.close()
+	newer.send('{"a":1}')
+	await until(func(): return pads.get_pads()[1].is_pressed("a"), "the new connection counts")
+
+
+func test_seat_is_given_up_and_the_next_player_gets_it() -> void:
+	pads.seat_timeout = 0.0
+	pads.max_pads = 1
+	var client: Client = await joined("Hal")
+	var waiting: Client = await connected_client()
+	waiting.send('{"join":{"name":"Ida"}}')
+	await until(func(): return waiting.received.any(func(text): return "full" in text), "she is told to wait")
+	client.close()
+	await until(func(): return log.has("joined Ida"), "she gets the seat")
+	equal(log, ["joined Hal", "lost Hal", "left Hal", "joined Ida"] as Array[String], "the signals")
+	equal(pads.get_pads()[0].index, 0, "the seat")
+
+
+func test_pad_is_told_its_layout_and_colour_and_answers_pings() -> void:
+	pads.layout = {"left": "stick", "right": ["a"]}
+	var client: Client = await joined("Jo")
+	var pad: HallooPad = pads.get_pads()[0]
+	pad.vibrate(40)
+	pad.show_text("Your turn")
+	var has := func(text: String): return client.received.has(text)
+	await until(func(): return has.call('{"text":"Your turn"}'), "the text arrives")
+	check(has.call('{"layout":{"left":"stick","right":["a"]}}'), "the layout")
+	check(has.call('{"color":"#20c040"}') and has.call('{"vibrate":[40]}'), "the colour and the vibration")
+	var ping := func(): return client.received.filter(func(text): return text.begins_with('{"ping":')).back()
+	await until(func(): return ping.call() != null, "a ping arrives")
+	client.send(ping.call().replace("ping", "pong"))
+	await until(func(): return pad.latency_ms >= 0.0, "the latency is known")
