@@ -1,6 +1,6 @@
 extends Control
-## Lists the servers on the network, connects to the selected one, and steers a player there with the stick, the arrow keys
-## and the space bar.
+## Lists the servers on the network, connects to the selected one as a pad, and steers a player there with the stick, the
+## arrow keys and the space bar. It sends what the page for phones sends (PROTOCOL.md, "The pad").
 
 ## Seconds between two directions that are sent. A finger moves more often than is visible in the game.
 const SEND_INTERVAL := 0.05
@@ -15,6 +15,8 @@ var _selected := ""
 var _sent := Vector2.ZERO
 var _since_sent := 0.0
 var _is_connected := false
+## What makes this program the same player after it has reconnected.
+var _seat := Crypto.new().generate_random_bytes(16).hex_encode()
 
 
 func _ready() -> void:
@@ -22,7 +24,7 @@ func _ready() -> void:
 	WebSocketServer.stop_server()
 	$Left/Host.pressed.connect(get_tree().change_scene_to_file.bind("res://demo/party.tscn"))
 	$Left/Servers.item_selected.connect(_on_server_selected)
-	$Jump.pressed.connect(_send.bind("jump"))
+	$Jump.pressed.connect(_jump)
 	if not ClassDB.class_exists(&"HallooBrowser") or not ClassDB.class_exists(&"HallooClient"):
 		$Left/State.text = "This requires the native library of halloo, which is missing for this platform."
 		return
@@ -55,17 +57,22 @@ func _process(delta: float) -> void:
 	if direction != _sent and _since_sent >= SEND_INTERVAL:
 		_sent = direction
 		_since_sent = 0.0
-		_send(JSON.stringify({"x": snappedf(direction.x, 0.01), "y": snappedf(direction.y, 0.01)}))
+		_send({"left": [snappedf(direction.x, 0.01), snappedf(direction.y, 0.01)]})
 
 
 func _unhandled_key_input(event: InputEvent) -> void:
 	if event.is_action_pressed(&"ui_select"):
-		_send("jump")
+		_jump()
 
 
-func _send(text: String) -> void:
+func _jump() -> void:
+	_send({"a": 1})
+	_send({"a": 0})
+
+
+func _send(message: Dictionary) -> void:
 	if _is_connected:
-		_client.call(&"send", text)
+		_client.call(&"send", JSON.stringify(message))
 
 
 func _on_server_changed(info: Dictionary) -> void:
@@ -105,13 +112,21 @@ func _on_server_selected(index: int) -> void:
 
 func _on_connected(url: String) -> void:
 	_is_connected = true
+	_send({"join": {"name": "Remote", "seat": _seat}})
 	# Send the direction that is held down already.
 	_sent = Vector2.ZERO
 	$Left/State.text = "Connected to %s: use the stick, the arrow keys and the space bar." % url
 
 
 func _on_message_received(text: String) -> void:
-	$Left/Messages.add_text(text.left(200) + "\n")
+	var json := JSON.new()
+	if json.parse(text) != OK or not json.data is Dictionary:
+		return
+	if json.data.has("ping"):
+		_send({"pong": json.data.ping})
+	var shown: Variant = json.data.get("text", "")
+	if shown is String and shown:
+		$Left/Messages.add_text(shown.left(200) + "\n")
 
 
 func _on_disconnected(code: int, reason: String, retry_in: float) -> void:

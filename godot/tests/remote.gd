@@ -27,7 +27,7 @@ func _play() -> bool:
 	# Recorded, because the remote may be connected again before the next frame shows that it was not.
 	current_scene._client.disconnected.connect(func(code: int, _reason: String, _retry_in: float): codes.append(code))
 	Input.action_press(&"ui_right")
-	if not await _until(func(): return messages.get_parsed_text().contains("\"score\":"), "the party reports the star"):
+	if not await _until(func(): return messages.get_parsed_text().contains("★"), "the party reports the star"):
 		return false
 	Input.action_release(&"ui_right")
 	current_scene.get_node("Jump").pressed.emit()

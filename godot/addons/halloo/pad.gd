@@ -30,6 +30,8 @@ var latency_ms := -1.0
 var _seat := ""
 var _vectors := {}
 var _buttons := {}
+## The numbers of the physics frame and of the frame in which each button was last pressed.
+var _pressed_in := {}
 var _tilt := Vector3.ZERO
 
 
@@ -46,6 +48,15 @@ func get_vector(control: String) -> Vector2:
 ## Returns whether a button is pressed.
 func is_pressed(control: String) -> bool:
 	return _buttons.get(control, 0.0) >= 0.5
+
+
+## Returns whether a button was pressed since the last frame, even if it is released again by now; in
+## [method Node._physics_process], since the last physics frame.
+func is_just_pressed(control: String) -> bool:
+	var frames: Vector2i = _pressed_in.get(control, Vector2i(-2, -2))
+	if Engine.is_in_physics_frame():
+		return Engine.get_physics_frames() == frames.x + 1
+	return Engine.get_process_frames() == frames.y
 
 
 ## Returns how the phone is tilted, in degrees: alpha, beta and gamma of the DeviceOrientation standard.
@@ -105,6 +116,8 @@ func _set_button(control: String, value: float) -> bool:
 	var before := is_pressed(control)
 	if _buttons.has(control) or _buttons.size() < MAX_CONTROLS:
 		_buttons[control] = value
+		if is_pressed(control) and not before:
+			_pressed_in[control] = Vector2i(Engine.get_physics_frames(), Engine.get_process_frames())
 	return is_pressed(control) != before
 
 

@@ -1,7 +1,8 @@
+@icon("res://addons/halloo/icon.svg")
 class_name HallooPads
 extends Node
 ## The phones of the players as game controllers. Add this node to a scene, show
-## [method WebSocketServer.get_qr_texture], and whoever scans the code has a controller in the hand:
+## [method WebSocketServer.get_qr_texture], and everybody who scans the code has a controller:
 ## [codeblock]
 ## @onready var pads: HallooPads = $HallooPads
 ##
@@ -233,7 +234,7 @@ func _join(id: int, join: Dictionary) -> void:
 		known._introduce(join, known.color)
 		return
 	for pad in _pads:
-		# The seat is a secret of the device. Whoever has it is the same player, also if the old connection is not closed yet.
+		# The seat is a secret of the device, so this is the same player, also if the old connection is not closed yet.
 		if seat and pad._seat == seat:
 			return _return(pad, id, join)
 	if _pads.size() >= max_pads:
@@ -284,7 +285,7 @@ func _on_client_left(id: int, _code: int, _reason: String) -> void:
 	_deadlines[pad] = Time.get_ticks_msec() + int(seat_timeout * 1000)
 
 
-## Releases all controls of a pad: nobody holds them any longer.
+## Releases all controls of a pad.
 func _rest(pad: HallooPad) -> void:
 	for control: String in pad._vectors:
 		if pad._set_vector(control, Vector2.ZERO):

@@ -91,7 +91,7 @@ func test_pads_are_joypads() -> void:
 	client.send('{"right":[0,1],"b":1,"start":1}')
 	await until(func(): return Input.is_joy_button_pressed(100, JOY_BUTTON_START), "a button is held")
 	equal(Input.get_joy_axis(100, JOY_AXIS_RIGHT_Y), 1.0, "the other stick points down")
-	# Nobody holds a button after the phone has left.
+	# A phone that has left holds no button.
 	client.close()
 	await until(func(): return log.has("lost Cy"), "the phone leaves")
 	await get_tree().process_frame
@@ -160,3 +160,33 @@ func test_pad_is_told_its_layout_and_colour_and_answers_pings() -> void:
 	await until(func(): return ping.call() != null, "a ping arrives")
 	client.send(ping.call().replace("ping", "pong"))
 	await until(func(): return pad.latency_ms >= 0.0, "the latency is known")
+
+
+func test_tap_within_a_frame_is_seen_once_by_frames_and_physics_frames() -> void:
+	var client: Client = await joined("Kay")
+	var counter := TapCounter.new(pads.get_pads()[0])
+	add_child(counter)
+	for taps in [1, 2, 3]:
+		client.send('{"a":1}')
+		client.send('{"a":0,"x":%d}' % (taps % 2))
+		await until(func(): return counter.frames == taps and counter.physics_frames == taps, "tap %d is seen" % taps)
+	for i in 10:
+		await get_tree().physics_frame
+	equal([counter.frames, counter.physics_frames], [3, 3], "each was seen once")
+
+
+## Counts how often A was just pressed.
+class TapCounter:
+	extends Node
+	var pad: HallooPad
+	var frames := 0
+	var physics_frames := 0
+
+	func _init(counted: HallooPad) -> void:
+		pad = counted
+
+	func _process(_delta: float) -> void:
+		frames += int(pad.is_just_pressed("a"))
+
+	func _physics_process(_delta: float) -> void:
+		physics_frames += int(pad.is_just_pressed("a"))

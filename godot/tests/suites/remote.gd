@@ -13,20 +13,21 @@ func test_the_remote_finds_the_party_and_plays() -> void:
 	var pid := OS.create_process(arguments.godot,
 			["--headless", "--path", ProjectSettings.globalize_path("res://"), "--script", "res://tests/remote.gd"])
 	check(pid > 0, "the remote starts")
-	var texts: Array[String] = []
-	var on_text := func(_id: int, text: String) -> void: texts.append(text)
-	WebSocketServer.instance.message_received.connect(on_text)
 	if await until(func(): return party._players.size() == 1, "the remote finds the party and connects", 30.0):
 		var player: Node2D = party._players.values()[0]
 		var start := player.position.x
 		await until(func(): return player.position.x > start, "the player moves to the right")
 		party._star.position = player.position
 		await until(func(): return player.score > 0, "the player collects the star")
-		await until(func(): return "jump" in texts, "the remote jumps")
+		await until(func(): return player._jump_left > 0.0, "the remote jumps")
+		var pad: HallooPad = party._players.keys()[0]
+		# The remote ends once it is connected again.
+		var returned: Array[HallooPad] = []
+		party._pads.pad_returned.connect(func(back: HallooPad): returned.append(back))
 		WebSocketServer.stop_server()
-		await until(func(): return party._players.is_empty(), "the player is removed")
+		await until(func(): return not pad.is_connected_now(), "the player is away")
 		await start_server()
-		await until(func(): return party._players.size() == 1, "the remote reconnects", 20.0)
+		await until(func(): return returned == [pad], "the remote is the same player again", 20.0)
+		equal(party._players.values(), [player], "the players")
 	if await until(func(): return not OS.is_process_running(pid), "the remote ends", 30.0):
 		equal(OS.get_process_exit_code(pid), 0, "exit code of the remote")
-	WebSocketServer.instance.message_received.disconnect(on_text)
