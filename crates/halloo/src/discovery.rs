@@ -5,6 +5,7 @@ pub(crate) mod interfaces;
 mod ipv6_receiver;
 mod networks;
 mod route_table;
+mod shortage;
 mod watcher;
 
 use std::net::{IpAddr, SocketAddr};
@@ -24,21 +25,24 @@ use crate::Config;
 use crate::mdns::Publication;
 use crate::shared::Shared;
 use networks::Networks;
+pub(crate) use shortage::is_shortage;
 
 /// Maximum number of datagrams that are read per turn, so that a flood of them does not delay the clients.
 const MAX_DATAGRAMS_PER_TURN: usize = 64;
 
-/// Returns the address at which other devices most likely reach this machine, or 127.0.0.1 if there is no network. It is
-/// an IPv6 address only where that is the better one, and never one that needs a zone. No server needs to run.
+/// Returns the address at which other devices most likely reach this machine, or 127.0.0.1 if there is no network, or if
+/// this process has no file descriptor left to ask the system. It is an IPv6 address only where that is the better one, and
+/// never one that needs a zone. No server needs to run; a running one keeps the address that it knows.
 ///
 /// ```
 /// println!("this machine is {}", halloo::local_ip());
 /// ```
 pub fn local_ip() -> IpAddr {
-    ranking::local_ip(&ranking::announced(interfaces::list()))
+    ranking::local_ip(&ranking::announced(interfaces::list().unwrap_or_default()))
 }
 
-/// Returns whether this machine has a network. Without one, only its own servers can be found.
+/// Returns whether this machine has a network. Without one, only its own servers can be found. Returns `true` if this
+/// process has no file descriptor left to ask the system.
 ///
 /// ```
 /// if !halloo::has_network() {
@@ -46,7 +50,7 @@ pub fn local_ip() -> IpAddr {
 /// }
 /// ```
 pub fn has_network() -> bool {
-    ranking::reach(&ranking::announced(interfaces::list())) != ranking::Reach::ThisMachine
+    interfaces::list().map_or(true, |found| ranking::reach(&ranking::announced(found)) != ranking::Reach::ThisMachine)
 }
 
 /// The server's side of discovery, driven by the reactor.
@@ -70,6 +74,8 @@ pub(crate) struct Discovery {
     token: mio::Token,
     receiver: Option<mio::net::UdpSocket>,
     ipv6_receiver: Option<Ipv6Receiver>,
+    /// Whether one of the two could not be opened for lack of file descriptors.
+    is_reopening: bool,
 }
 
 impl Discovery {
@@ -98,10 +104,11 @@ impl Discovery {
             token,
             receiver: None,
             ipv6_receiver: None,
+            is_reopening: false,
         };
         if config.discovery {
-            discovery.listen();
-            discovery.publication.start(discovery.networks.known(), Time::ZERO);
+            discovery.listen(Time::ZERO);
+            discovery.start_publication(Time::ZERO);
         }
         discovery.publish();
         discovery
@@ -136,9 +143,9 @@ impl Discovery {
 
     pub(crate) fn start(&mut self, now: Time) {
         if self.receiver.is_none() {
-            self.listen();
+            self.listen(now);
         }
-        self.publication.start(self.networks.known(), now);
+        self.start_publication(now);
         self.announcer.start(now);
     }
 
@@ -161,12 +168,15 @@ impl Discovery {
         let mut due = self.announcer.poll_beacon(now);
         // Also before each beacon, because a system may not report its changes, or not all of them.
         if self.networks.poll_rescan(now) || due {
-            let changed = self.networks.rescan();
+            let changed = self.networks.rescan(now);
             // Also if the addresses are the same, because an interface may be another of the same name.
-            self.publication.handle_interfaces(self.networks.known(), now);
+            if self.publication.handle_interfaces(self.networks.known(), now).is_err() {
+                self.networks.retry(now);
+            }
+            self.reopen(now);
             if changed {
                 self.publish();
-                self.join_groups();
+                self.join_groups(now);
                 self.changed = true;
                 self.announcer.handle_network_change(now);
                 due |= self.announcer.poll_beacon(now);
@@ -209,14 +219,40 @@ impl Discovery {
         }
     }
 
-    fn listen(&mut self) {
-        if let Err(error) = self.try_to_listen() {
-            // Beacons need no listener, so the server is still found, only later.
-            tracing::warn!("cannot listen for probes on UDP port {}: {error}", self.port);
+    fn start_publication(&mut self, now: Time) {
+        if self.publication.start(self.networks.known(), now).is_err() {
+            self.networks.retry(now);
         }
     }
 
-    fn try_to_listen(&mut self) -> std::io::Result<()> {
+    fn listen(&mut self, now: Time) {
+        if let Err(error) = self.try_to_listen(now) {
+            // Beacons need no listener, so the server is still found, only later.
+            tracing::warn!("cannot listen for probes on UDP port {}: {error}", self.port);
+            self.reopen_later(&error, now);
+        }
+    }
+
+    /// Opens the sockets that could not be opened for lack of file descriptors.
+    fn reopen(&mut self, now: Time) {
+        if !std::mem::take(&mut self.is_reopening) {
+            return;
+        }
+        if self.receiver.is_none() {
+            self.listen(now);
+        } else if self.ipv6 && self.ipv6_receiver.is_none() {
+            self.listen_on_ipv6(now);
+        }
+    }
+
+    fn reopen_later(&mut self, error: &std::io::Error, now: Time) {
+        if is_shortage(error) {
+            self.is_reopening = true;
+            self.networks.retry(now);
+        }
+    }
+
+    fn try_to_listen(&mut self, now: Time) -> std::io::Result<()> {
         let listen = if self.loopback_only { interfaces::local_receiver } else { interfaces::receiver };
         let mut receiver = listen(self.port)?;
         self.registry.register(&mut receiver, self.token, mio::Interest::READABLE)?;
@@ -229,16 +265,32 @@ impl Discovery {
         }
         self.receiver = Some(receiver);
         if self.ipv6 {
-            self.ipv6_receiver = Ipv6Receiver::open(port, &self.registry, self.token);
-            self.join_groups();
+            self.listen_on_ipv6(now);
         }
         Ok(())
     }
 
+    /// Most networks have IPv4 as well, so an error is only logged.
+    fn listen_on_ipv6(&mut self, now: Time) {
+        let port = self.shared.discovery_port.load(std::sync::atomic::Ordering::Relaxed);
+        match Ipv6Receiver::open(port, &self.registry, self.token) {
+            Ok(receiver) => {
+                self.ipv6_receiver = Some(receiver);
+                self.join_groups(now);
+            }
+            Err(error) => {
+                tracing::debug!("no discovery over IPv6 on UDP port {port}: {error}");
+                self.reopen_later(&error, now);
+            }
+        }
+    }
+
     /// Receives probes over IPv6 on every interface.
-    fn join_groups(&mut self) {
-        if let Some(receiver) = &mut self.ipv6_receiver {
-            receiver.join(&interfaces::list());
+    fn join_groups(&mut self, now: Time) {
+        let Some(receiver) = &mut self.ipv6_receiver else { return };
+        match interfaces::list() {
+            Ok(found) => receiver.join(&found),
+            Err(_) => self.networks.retry(now),
         }
     }
 

@@ -227,7 +227,7 @@ impl Server {
     /// # Ok::<(), halloo::StartError>(())
     /// ```
     pub fn urls(&self) -> Vec<String> {
-        self.addresses.all(self.port()).into_iter().map(|addr| self.url_at(addr)).collect()
+        self.addresses.all(self.local_ip(), self.port()).into_iter().map(|addr| self.url_at(addr)).collect()
     }
 
     /// Returns the token that clients must send, if one is set.

@@ -30,14 +30,17 @@ impl ServerAddresses {
     }
 
     /// Returns every address: loopback first, then the advertised one or those of the networks, the best first.
-    pub(crate) fn all(&self, port: u16) -> Vec<SocketAddr> {
+    ///
+    /// Where the system is short of file descriptors and does not list the networks, `local_ip` takes their place.
+    pub(crate) fn all(&self, local_ip: IpAddr, port: u16) -> Vec<SocketAddr> {
         let ips = match (self.bind.filter(|ip| !ip.is_unspecified()), self.advertise) {
             (Some(ip), _) => vec![ip],
             (None, Some(_)) => reachable(Vec::new()),
-            (None, None) => {
-                let found = interfaces::list_allowed(&self.filter);
-                reachable(if matches!(self.bind, Some(IpAddr::V4(_))) { interfaces::ipv4(found) } else { found })
-            }
+            (None, None) => match interfaces::list_allowed(&self.filter) {
+                Ok(found) if matches!(self.bind, Some(IpAddr::V4(_))) => reachable(interfaces::ipv4(found)),
+                Ok(found) => reachable(found),
+                Err(_) => reachable(vec![Interface { addr: local_ip, ..Interface::loopback() }]),
+            },
         };
         let own = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
         own.chain(self.advertised(port)).collect()
@@ -73,9 +76,10 @@ mod tests {
         let mut config = Config { advertise: "203.0.113.5:9000".parse().ok(), ..Config::default() };
         let addresses = ServerAddresses::new(&config);
         assert_eq!(addresses.best([10, 0, 0, 1].into(), 8765).to_string(), "203.0.113.5:9000");
-        let all: Vec<String> = addresses.all(8765).iter().map(SocketAddr::to_string).collect();
+        let all: Vec<String> =
+            addresses.all(Ipv4Addr::LOCALHOST.into(), 8765).iter().map(SocketAddr::to_string).collect();
         assert_eq!(all, ["127.0.0.1:8765", "203.0.113.5:9000"]);
         config.bind = Some([10, 0, 0, 1].into());
-        assert_eq!(ServerAddresses::new(&config).all(8765)[0].to_string(), "10.0.0.1:8765");
+        assert_eq!(ServerAddresses::new(&config).all(Ipv4Addr::LOCALHOST.into(), 8765)[0].to_string(), "10.0.0.1:8765");
     }
 }

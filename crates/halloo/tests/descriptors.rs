@@ -6,12 +6,20 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+#[cfg(target_os = "linux")]
+use std::net::IpAddr;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+#[cfg(target_os = "linux")]
+use halloo::Event;
 use halloo::{Config, Server};
 use halloo_test_support::{ChildProcess, TEST_TIMEOUT, connect_tcp, http_get, read_status};
+#[cfg(target_os = "linux")]
+use halloo_test_support::{ExpectEvent, in_namespace, loopback, open_websocket};
 
 /// The environment variable with the limit of the process that runs the server.
 const LIMIT_VARIABLE: &str = "HALLOO_TEST_DESCRIPTORS";
@@ -150,4 +158,50 @@ fn a_silent_connection_keeps_the_last_descriptor_until_another_one_arrives() {
     last.write_all(STATUS_REQUEST).unwrap();
     last.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     assert!(read_to_end(last).starts_with("HTTP/1.1 200"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn addresses_stay_without_a_free_descriptor_and_are_listed_again_afterwards() {
+    let name = "addresses_stay_without_a_free_descriptor_and_are_listed_again_afterwards";
+    // Without IPv6, whose addresses come a second after the others.
+    let network = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
+        ip link add first type veth peer name first_end; ip link set first_end up
+        ip addr add 192.168.77.1/24 dev first; ip link set first up";
+    if !in_namespace(name, network) {
+        return;
+    }
+    let (first, second) = (IpAddr::from([192, 168, 77, 1]), IpAddr::from([10, 77, 0, 1]));
+    let mut config = Config::default();
+    (config.port, config.discovery_interval) = (0, Duration::from_secs(3600));
+    let server = Server::start(config).unwrap();
+    assert_eq!(server.local_ip(), first);
+    // Started before, because a process cannot be started without a descriptor.
+    let mut shell = Command::new("sh").arg("-e").stdin(Stdio::piped()).spawn().unwrap();
+    let mut shell_input = shell.stdin.take().unwrap();
+    // While a client is connected, no beacon causes a scan.
+    let _client = open_websocket(loopback(&server));
+    while !matches!(server.expect_event(), Event::DiscoveryChanged { active: false, .. }) {}
+    while let Some(event) = server.wait_event(Duration::from_millis(200)) {
+        println!("before: {event:?}");
+    }
+    rlimit::Resource::NOFILE.set(64, 64).unwrap();
+    let taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    let network = "ip link add second type veth peer name second_end; ip link set second_end up; ip link set second up";
+    writeln!(shell_input, "{network}; ip addr add {second}/24 dev second; exit").unwrap();
+    assert!(shell.wait().unwrap().success());
+    let event = server.wait_event(Duration::from_millis(500));
+    assert!(event.is_none(), "nothing is known about the interfaces: {event:?}");
+    assert_eq!((server.local_ip(), server.urls().len()), (first, 2));
+    drop((taken, shell_input));
+    let addresses = server.expect_matching(|event| match event {
+        Event::AddressesChanged { addresses } => Some(addresses),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(addresses, [first, second]);
+    // Also published by multicast DNS on both: its sockets on the second could not be opened before.
+    if cfg!(feature = "mdns") {
+        let groups = std::fs::read_to_string("/proc/net/igmp").unwrap();
+        assert_eq!(groups.matches("FB0000E0").count(), 2, "{groups}");
+    }
 }

@@ -212,7 +212,8 @@ impl Driver {
             }
             #[cfg(feature = "mdns")]
             if let Some(search) = self.service_search.as_mut().filter(|_| !matches!(probe, Probe::One(_))) {
-                search.handle_interfaces(self.sockets.interfaces(), now);
+                // What failed for lack of file descriptors is tried again at the next probe.
+                let _ = search.handle_interfaces(self.sockets.interfaces(), now);
             }
             self.sockets.send(probe, &self.nonce, self.poll.registry());
         }
@@ -257,9 +258,10 @@ impl Driver {
         }
         while let Some(addr) = search.poll_address() {
             // Routers do not forward multicast, so an address outside the local network is forged and must not be checked.
-            let networks = interfaces::networks(&self.filter);
-            let is_near = self.filter.is_empty() || interfaces::is_attached(addr.ip(), &networks);
-            if is_near && AccessRules::default().allows_peer(addr.ip(), &networks) {
+            // The list of the last refresh, because any machine can send many addresses.
+            let networks = self.sockets.networks();
+            let is_near = self.filter.is_empty() || interfaces::is_attached(addr.ip(), networks);
+            if is_near && AccessRules::default().allows_peer(addr.ip(), networks) {
                 self.shared.core().handle_service(addr);
             }
         }
@@ -289,7 +291,8 @@ fn start_service_search(
         return Ok(None);
     }
     let mut search = ServiceSearch::new(registry.try_clone()?, MDNS, now);
-    search.handle_interfaces(interfaces, now);
+    // What failed for lack of file descriptors is tried again at the next probe.
+    let _ = search.handle_interfaces(interfaces, now);
     Ok(Some(search))
 }
 

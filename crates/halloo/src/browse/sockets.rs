@@ -53,7 +53,7 @@ impl Sockets {
         let receiver = interfaces::receiver(discovery_port).and_then(|mut receiver| {
             registry.register(&mut receiver, token, Interest::READABLE)?;
             if !local {
-                sockets.ipv6_receiver = Ipv6Receiver::open(receiver.local_addr()?.port(), registry, token);
+                sockets.listen_on_ipv6(receiver.local_addr()?.port(), registry);
             }
             Ok(receiver)
         });
@@ -72,10 +72,31 @@ impl Sockets {
         &self.interfaces
     }
 
-    /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface.
+    /// Returns the addresses of this machine, with their prefix lengths, at the last refresh.
+    #[cfg(feature = "mdns")]
+    pub(super) fn networks(&self) -> &[(IpAddr, u8)] {
+        &self.networks
+    }
+
+    /// Most networks have IPv4 as well, so an error is only logged.
+    fn listen_on_ipv6(&mut self, port: u16, registry: &Registry) {
+        let opened = Ipv6Receiver::open(port, registry, self.token);
+        let log = |error: &io::Error| tracing::debug!("no discovery over IPv6 on UDP port {port}: {error}");
+        self.ipv6_receiver = opened.inspect_err(log).ok();
+    }
+
+    /// Opens and closes senders so that they match the current interfaces. Returns whether there is a new interface. If
+    /// the system cannot list them for lack of file descriptors, those of the last refresh stay until the next.
     pub(super) fn refresh(&mut self, registry: &Registry) -> bool {
-        let current = searched(if self.local { Vec::new() } else { interfaces::list_allowed(&self.filter) });
-        self.networks = interfaces::networks(&self.filter);
+        let listed = if self.local { Ok(Vec::new()) } else { interfaces::list_allowed(&self.filter) };
+        let (current, networks) = match (listed, interfaces::networks(&self.filter)) {
+            (Ok(current), Ok(networks)) => (searched(current), networks),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::debug!("cannot list the network interfaces: {error}");
+                return false;
+            }
+        };
+        self.networks = networks;
         if let Some(receiver) = &mut self.ipv6_receiver {
             receiver.join(&current);
         }

@@ -116,8 +116,10 @@ impl From<&ServerInfo> for Location {
         let mut addresses = best_first(&server.url, &server.addresses);
         let claimed = Identity::claimed(server);
         if !claimed.is_empty() {
-            let own = interfaces::own_addresses();
-            let is_own = |addr: &SocketAddr| addr.ip().is_loopback() || own.contains(&addr.ip());
+            // Without the list, any of them may be.
+            let own = interfaces::own_addresses().ok();
+            let is_own =
+                |addr: &SocketAddr| addr.ip().is_loopback() || own.as_ref().is_none_or(|own| own.contains(&addr.ip()));
             if !server.sources.iter().any(is_own) {
                 addresses.retain(|addr| !claimed.contains(addr) || !is_own(addr));
             }

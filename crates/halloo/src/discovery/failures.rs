@@ -5,6 +5,8 @@ use std::io;
 
 use halloo_proto::interfaces::Interface;
 
+use super::shortage::is_shortage;
+
 /// The names of the interfaces on which the last beacon failed.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
@@ -24,7 +26,12 @@ impl Failures {
         let name = interface.name.as_str();
         match outcome {
             Err(error) if self.failing.insert(name.to_owned()) => {
-                tracing::warn!("cannot announce on {name}: {error}; a firewall may block it");
+                let advice = if is_shortage(error) {
+                    "raise the limit of open files, or close connections"
+                } else {
+                    "a firewall may block it"
+                };
+                tracing::warn!("cannot announce on {name}: {error}; {advice}");
                 Some(Change::Began)
             }
             Ok(()) if self.failing.remove(name) => {

@@ -10,6 +10,7 @@ use halloo_proto::text::escape;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::route_table;
+use super::shortage::is_shortage;
 
 /// The prefix length of a network that is not known: that of most home networks.
 const ASSUMED_PREFIX: u8 = 24;
@@ -23,17 +24,28 @@ pub(crate) const LIST_ADVICE: &str = if cfg!(any(target_os = "linux", target_os 
 
 /// Returns every address of every interface that is up. Where the system does not list them, the IPv4 addresses that its
 /// routes lead to; the error is logged once.
-pub(crate) fn list() -> Vec<Interface> {
-    let default = default_routes();
+///
+/// # Errors
+/// When the system is short of file descriptors or memory. Nothing is known about the interfaces then, which is not the
+/// same as none: keep what was known, and list them again later.
+pub(crate) fn list() -> io::Result<Vec<Interface>> {
+    let default = default_routes()?;
     let found = match if_addrs::get_if_addrs() {
         Ok(found) => found,
+        Err(error) if is_shortage(&error) => return Err(error),
         Err(error) => {
             warn_once(&error);
             return routed(&default);
         }
     };
-    let is_up = |interface: &if_addrs::Interface| interface.is_oper_up();
-    found.into_iter().filter(is_up).map(|it| interface(it, &default)).filter(is_usable).collect()
+    let mut interfaces = Vec::with_capacity(found.len());
+    for found in found.into_iter().filter(if_addrs::Interface::is_oper_up) {
+        let interface = interface(found, &default);
+        if is_usable(&interface)? {
+            interfaces.push(interface);
+        }
+    }
+    Ok(interfaces)
 }
 
 /// Returns those of IPv4.
@@ -43,6 +55,7 @@ pub(crate) fn ipv4(interfaces: Vec<Interface>) -> Vec<Interface> {
 
 /// Returns every address of every interface that is not up.
 pub(crate) fn list_without_link() -> Vec<Interface> {
+    // The doctor reports the error.
     let found = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
     found.filter(|it| !it.is_oper_up() && !it.is_loopback()).map(|it| interface(it, &[])).collect()
 }
@@ -64,15 +77,24 @@ fn without_index(ip: Ipv6Addr) -> Ipv6Addr {
 
 /// Returns whether the address can be used. A new IPv6 address cannot until the system has made sure that no other machine
 /// has it (RFC 4862 section 5.4).
-fn is_usable(interface: &Interface) -> bool {
-    interface.addr.is_ipv4() || UdpSocket::bind(interface.at(0)).is_ok()
+fn is_usable(interface: &Interface) -> io::Result<bool> {
+    if interface.addr.is_ipv4() {
+        return Ok(true);
+    }
+    match UdpSocket::bind(interface.at(0)) {
+        Err(error) if is_shortage(&error) => Err(error),
+        bound => Ok(bound.is_ok()),
+    }
 }
 
 /// Returns every address of this machine, also of interfaces that are down: connections to it stay on this machine.
-pub(crate) fn own_addresses() -> Vec<IpAddr> {
+///
+/// # Errors
+/// The same as [`list`].
+pub(crate) fn own_addresses() -> io::Result<Vec<IpAddr>> {
     match if_addrs::get_if_addrs() {
-        Ok(found) => found.iter().map(if_addrs::Interface::ip).collect(),
-        Err(_) => list().into_iter().map(|interface| interface.addr).collect(),
+        Ok(found) => Ok(found.iter().map(if_addrs::Interface::ip).collect()),
+        Err(_) => Ok(list()?.into_iter().map(|interface| interface.addr).collect()),
     }
 }
 
@@ -89,13 +111,15 @@ fn warn_once(error: &io::Error) {
 }
 
 /// Returns the addresses that the routes lead to: one for each attached network, or that of the default route.
-fn routed(default: &[IpAddr]) -> Vec<Interface> {
-    let attached = route_table::attached_routes().into_iter().filter_map(|route| {
-        let addr = source_towards(Ipv4Addr::from_bits(route.network.to_bits() | 1).into())?;
-        let default_route = default.contains(&addr);
-        Some(Interface { name: route.interface, index: 0, addr, prefix: route.prefix, default_route })
-    });
-    let mut found: Vec<Interface> = attached.filter(|interface| !interface.addr.is_loopback()).collect();
+fn routed(default: &[IpAddr]) -> io::Result<Vec<Interface>> {
+    let mut found: Vec<Interface> = Vec::new();
+    for route in route_table::attached_routes()? {
+        let Some(addr) = source_towards(Ipv4Addr::from_bits(route.network.to_bits() | 1).into())? else { continue };
+        if !addr.is_loopback() {
+            let default_route = default.contains(&addr);
+            found.push(Interface { name: route.interface, index: 0, addr, prefix: route.prefix, default_route });
+        }
+    }
     if let Some(&addr) = default.iter().find(|addr| addr.is_ipv4())
         && found.iter().all(|interface| interface.addr != addr)
     {
@@ -103,7 +127,7 @@ fn routed(default: &[IpAddr]) -> Vec<Interface> {
         found.push(Interface { name, index: 0, addr, prefix, default_route: true });
     }
     found.push(Interface::loopback());
-    found
+    Ok(found)
 }
 
 /// Opens a socket for datagrams to every machine on the network of `interface`: by broadcast, or to the group of IPv6.
@@ -179,9 +203,12 @@ pub(super) fn share_port(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the interfaces that are up and that `filter` allows; see [`list`].
-pub(crate) fn list_allowed(filter: &InterfaceFilter) -> Vec<Interface> {
-    list().into_iter().filter(|interface| filter.allows(&interface.name)).collect()
+/// Returns the interfaces that are up and that `filter` allows.
+///
+/// # Errors
+/// The same as [`list`].
+pub(crate) fn list_allowed(filter: &InterfaceFilter) -> io::Result<Vec<Interface>> {
+    Ok(list()?.into_iter().filter(|interface| filter.allows(&interface.name)).collect())
 }
 
 /// Logs the patterns of `filter` that match no interface, with the interfaces that exist.
@@ -189,7 +216,8 @@ pub(crate) fn log_unmatched(filter: &InterfaceFilter) {
     if filter.is_empty() {
         return;
     }
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
+    // Without the list, nothing is known about a match.
+    let Ok(found) = if_addrs::get_if_addrs() else { return };
     // Each once, although an interface may have several addresses.
     let names: BTreeSet<String> = found.into_iter().map(|interface| interface.name).collect();
     let names: Vec<String> = names.into_iter().collect();
@@ -200,12 +228,16 @@ pub(crate) fn log_unmatched(filter: &InterfaceFilter) {
 }
 
 /// Returns whether `ip` is a loopback address or one of an interface that `filter` allows.
-pub(crate) fn is_allowed(ip: IpAddr, filter: &InterfaceFilter) -> bool {
-    filter.is_empty() || ip.is_loopback() || {
-        match if_addrs::get_if_addrs() {
-            Ok(found) => found.iter().any(|interface| interface.ip() == ip && filter.allows(&interface.name)),
-            Err(_) => list_allowed(filter).iter().any(|interface| interface.addr == ip),
-        }
+///
+/// # Errors
+/// The same as [`list`].
+pub(crate) fn is_allowed(ip: IpAddr, filter: &InterfaceFilter) -> io::Result<bool> {
+    if filter.is_empty() || ip.is_loopback() {
+        return Ok(true);
+    }
+    match if_addrs::get_if_addrs() {
+        Ok(found) => Ok(found.iter().any(|interface| interface.ip() == ip && filter.allows(&interface.name))),
+        Err(_) => Ok(list_allowed(filter)?.iter().any(|interface| interface.addr == ip)),
     }
 }
 
@@ -219,31 +251,41 @@ pub(crate) fn is_attached(ip: IpAddr, networks: &[(IpAddr, u8)]) -> bool {
 }
 
 /// Returns the addresses of the interfaces that `filter` allows, each with the prefix length of its network.
-pub(crate) fn networks(filter: &InterfaceFilter) -> Vec<(IpAddr, u8)> {
+///
+/// # Errors
+/// The same as [`list`].
+pub(crate) fn networks(filter: &InterfaceFilter) -> io::Result<Vec<(IpAddr, u8)>> {
     let Ok(found) = if_addrs::get_if_addrs() else {
-        return list_allowed(filter).into_iter().map(|interface| (interface.addr, interface.prefix)).collect();
+        let interfaces = list_allowed(filter)?.into_iter();
+        return Ok(interfaces.map(|interface| (interface.addr, interface.prefix)).collect());
     };
     let network = |interface: if_addrs::Interface| match interface.addr {
         if_addrs::IfAddr::V4(v4) => (v4.ip.into(), v4.prefixlen),
         if_addrs::IfAddr::V6(v6) => (v6.ip.into(), v6.prefixlen),
     };
-    found.into_iter().filter(|interface| filter.allows(&interface.name)).map(network).collect()
+    Ok(found.into_iter().filter(|interface| filter.allows(&interface.name)).map(network).collect())
 }
 
 /// Returns the addresses of the default routes, of IPv4 and of IPv6.
-fn default_routes() -> Vec<IpAddr> {
+fn default_routes() -> io::Result<Vec<IpAddr>> {
     let elsewhere =
         [Ipv4Addr::new(1, 1, 1, 1).into(), Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111).into()];
-    elsewhere.into_iter().filter_map(source_towards).collect()
+    elsewhere.into_iter().filter_map(|ip| source_towards(ip).transpose()).collect()
 }
 
-/// Returns the address that datagrams to `ip` come from. Nothing is sent: connecting a UDP socket only consults the routing
-/// table.
-fn source_towards(ip: IpAddr) -> Option<IpAddr> {
+/// Returns the address that datagrams to `ip` come from; `None` without a route. Nothing is sent: connecting a UDP socket
+/// only consults the routing table.
+fn source_towards(ip: IpAddr) -> io::Result<Option<IpAddr>> {
     let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect((ip, 9)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+    let source = || {
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect((ip, 9))?;
+        Ok(socket.local_addr()?.ip())
+    };
+    match source() {
+        Err(error) if is_shortage(&error) => Err(error),
+        found => Ok(found.ok()),
+    }
 }
 
 #[cfg(test)]

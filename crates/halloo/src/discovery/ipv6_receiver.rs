@@ -18,13 +18,8 @@ pub(crate) struct Ipv6Receiver {
 }
 
 impl Ipv6Receiver {
-    /// Opens the socket and registers it as `token`. An error is only logged, because most networks have IPv4 as well.
-    pub(crate) fn open(port: u16, registry: &Registry, token: Token) -> Option<Ipv6Receiver> {
-        let opened = Ipv6Receiver::try_open(port, registry, token);
-        opened.inspect_err(|error| tracing::debug!("no discovery over IPv6 on UDP port {port}: {error}")).ok()
-    }
-
-    fn try_open(port: u16, registry: &Registry, token: Token) -> io::Result<Ipv6Receiver> {
+    /// Opens the socket and registers it as `token`.
+    pub(crate) fn open(port: u16, registry: &Registry, token: Token) -> io::Result<Ipv6Receiver> {
         let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
         // The socket for IPv4 has the same port.
         socket.set_only_v6(true)?;

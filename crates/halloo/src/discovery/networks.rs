@@ -1,5 +1,6 @@
 //! The networks on which the server is announced, and when to list them again.
 
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -20,12 +21,17 @@ const SETTLING_DELAY: Duration = Duration::from_millis(50);
 /// more than a reply.
 const LIST_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Delay until the next scan after one that failed because the system is short of file descriptors or memory.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
 /// The interfaces of this machine that the server can be reached through, best first.
 pub(super) struct Networks {
     bind: Option<IpAddr>,
     filter: InterfaceFilter,
     watcher: Option<Watcher>,
     known: Vec<Interface>,
+    /// Whether the last scan failed, which is logged once.
+    is_failing: bool,
     /// The last one that was logged.
     reach: Reach,
     /// Time between two scans on a system that does not report changes, also while no beacons are sent.
@@ -48,11 +54,11 @@ impl Networks {
         let filter = config.interface_filter();
         interfaces::log_unmatched(&filter);
         // Of a server for this machine only, nothing else is expected.
-        let (known, reach) = (list(bind, &filter), Reach::Network);
+        let (known, reach, is_failing) = (announced(Vec::new()), Reach::Network, false);
         let (answered, list_again_at) = (Vec::new(), Time::ZERO);
         let mut networks =
-            Networks { known, reach, bind, filter, watcher, interval, rescan_at, answered, list_again_at };
-        networks.log_reach();
+            Networks { bind, filter, watcher, known, is_failing, reach, interval, rescan_at, answered, list_again_at };
+        networks.rescan(Time::ZERO);
         networks
     }
 
@@ -62,11 +68,14 @@ impl Networks {
     }
 
     /// Returns the interfaces whose datagrams are answered. They are listed only so often, however many probes there are.
+    /// When that fails, they are the last ones.
     pub(super) fn list(&mut self, now: Time) -> &[Interface] {
         if now >= self.list_again_at {
             self.list_again_at = now + LIST_INTERVAL;
             let is_used = |interface: &Interface| interface.addr.is_loopback() || self.filter.allows(&interface.name);
-            self.answered = interfaces::list().into_iter().filter(is_used).collect();
+            if let Ok(found) = interfaces::list() {
+                self.answered = found.into_iter().filter(is_used).collect();
+            }
         }
         &self.answered
     }
@@ -95,13 +104,34 @@ impl Networks {
         due
     }
 
-    /// Lists the interfaces, and returns whether they have changed.
-    pub(super) fn rescan(&mut self) -> bool {
-        let found = list(self.bind, &self.filter);
+    /// Lists the interfaces, and returns whether they have changed. When that fails, the last ones stay, and another scan
+    /// is due soon.
+    pub(super) fn rescan(&mut self, now: Time) -> bool {
+        let found = match list(self.bind, &self.filter) {
+            Ok(found) => found,
+            Err(error) => {
+                self.retry(now);
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(
+                        "cannot list the network interfaces: {error}; the last known addresses stay; close connections or \
+                         files of this program, or raise its limit of open files"
+                    );
+                }
+                return false;
+            }
+        };
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!("the network interfaces can be listed again");
+        }
         let changed = found != self.known;
         self.known = found;
         self.log_reach();
         changed
+    }
+
+    /// Scans again soon, because something failed that may succeed then.
+    pub(super) fn retry(&mut self, now: Time) {
+        self.rescan_at = self.rescan_at.min(now + RETRY_DELAY);
     }
 
     /// Logs from where the server can be reached, if that has changed and was meant to be from other machines.
@@ -122,17 +152,18 @@ impl Networks {
     }
 }
 
-fn log_no_watcher(error: &std::io::Error) {
+fn log_no_watcher(error: &io::Error) {
     tracing::debug!(%error, "the system does not report network changes; scanning at each beacon");
 }
 
-fn list(bind: Option<IpAddr>, filter: &InterfaceFilter) -> Vec<Interface> {
-    match bind {
-        None => announced(interfaces::list_allowed(filter)),
+fn list(bind: Option<IpAddr>, filter: &InterfaceFilter) -> io::Result<Vec<Interface>> {
+    let allowed = || interfaces::list_allowed(filter);
+    Ok(match bind {
+        None => announced(allowed()?),
         Some(ip) if ip.is_loopback() => announced(Vec::new()),
         // The server accepts no connections over IPv6.
-        Some(IpAddr::V4(ip)) if ip.is_unspecified() => announced(interfaces::ipv4(interfaces::list_allowed(filter))),
+        Some(IpAddr::V4(ip)) if ip.is_unspecified() => announced(interfaces::ipv4(allowed()?)),
         // Clients cannot connect to the other addresses, so they are not announced.
-        Some(ip) => interfaces::list_allowed(filter).into_iter().filter(|interface| interface.addr == ip).collect(),
-    }
+        Some(ip) => allowed()?.into_iter().filter(|interface| interface.addr == ip).collect(),
+    })
 }

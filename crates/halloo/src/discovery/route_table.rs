@@ -1,6 +1,9 @@
 //! The networks of this machine where the system does not list its interfaces: what the table of routes shows.
 
+use std::io;
 use std::net::Ipv4Addr;
+
+use super::shortage::is_shortage;
 
 /// A route to a network that this machine is attached to.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,10 +16,17 @@ pub(super) struct AttachedRoute {
 }
 
 /// Returns the routes to attached networks. Empty where the system has no such file or hides it.
-pub(super) fn attached_routes() -> Vec<AttachedRoute> {
-    let table =
-        if cfg!(any(target_os = "linux", target_os = "android")) { "/proc/net/route" } else { return Vec::new() };
-    parse(&std::fs::read_to_string(table).unwrap_or_default())
+///
+/// # Errors
+/// When the system is short of file descriptors or memory.
+pub(super) fn attached_routes() -> io::Result<Vec<AttachedRoute>> {
+    if !cfg!(any(target_os = "linux", target_os = "android")) {
+        return Ok(Vec::new());
+    }
+    match std::fs::read_to_string("/proc/net/route") {
+        Err(error) if is_shortage(&error) => Err(error),
+        table => Ok(parse(&table.unwrap_or_default())),
+    }
 }
 
 /// Parses the table (proc_net(5)): the columns are the interface, the network, the gateway, five others and the mask. Its

@@ -17,8 +17,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Collects the facts about this machine, and probes `own_port` as well as the usual discovery port. It takes about a
 /// second, most of which it waits for replies.
 pub(super) fn collect(own_port: Option<u16>) -> Facts {
-    let networks: Vec<Interface> =
-        announced(interfaces::list()).into_iter().filter(|found| !found.addr.is_loopback()).collect();
+    // The facts contain the error.
+    let (listed, list_error) = match interfaces::list() {
+        Ok(listed) => (listed, interfaces::list_error()),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let networks: Vec<Interface> = announced(listed).into_iter().filter(|found| !found.addr.is_loopback()).collect();
     let ports = vec![port("TCP", PORT), port("UDP", DISCOVERY_PORT)];
     let probed = probing::probe(&networks, own_port);
     let ranked = networks.iter().enumerate().map(|(index, interface)| InterfaceFacts {
@@ -35,7 +39,7 @@ pub(super) fn collect(own_port: Option<u16>) -> Facts {
     let mut facts = Facts {
         platform: std::env::consts::OS,
         interfaces: ranked.chain(without_link()).collect(),
-        interfaces_error: interfaces::list_error(),
+        interfaces_error: list_error,
         ports,
         discovery_port: probed.discovery_port,
         multicast_error: probed.multicast_error,

@@ -64,7 +64,7 @@ fn run(networks: &[Interface], own_port: Option<u16>, result: &mut ProbeResult) 
     });
     // The others count from 0: the senders, then the receivers.
     let group_token = Token(senders.len() + 1 + mdns.len());
-    let mut group = result.discovery_port.and_then(|port| Ipv6Receiver::open(port, poll.registry(), group_token));
+    let mut group = result.discovery_port.and_then(|port| Ipv6Receiver::open(port, poll.registry(), group_token).ok());
     if let Some(group) = &mut group {
         group.join(networks);
     }

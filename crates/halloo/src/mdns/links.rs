@@ -1,5 +1,6 @@
 //! The interfaces on which multicast DNS is spoken.
 
+use std::io;
 use std::net::IpAddr;
 
 use halloo_proto::interfaces::Interface;
@@ -26,8 +27,11 @@ impl LocalLink {
 }
 
 /// Returns the links of `interfaces`, of which each has one address. Loopback is none.
-pub(super) fn local_links(interfaces: &[Interface]) -> Vec<LocalLink> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
+///
+/// # Errors
+/// When the system does not list its interfaces. It may be short of file descriptors, so that nothing is known about them.
+pub(super) fn local_links(interfaces: &[Interface]) -> io::Result<Vec<LocalLink>> {
+    let found = if_addrs::get_if_addrs()?;
     let mut links: Vec<LocalLink> = Vec::new();
     for Interface { name, addr, .. } in interfaces.iter().filter(|interface| !interface.addr.is_loopback()) {
         if let Some(known) = links.iter_mut().find(|known| known.link.name == *name) {
@@ -45,7 +49,7 @@ pub(super) fn local_links(interfaces: &[Interface]) -> Vec<LocalLink> {
             links.push(LocalLink { link, networks: networks.collect() });
         }
     }
-    links
+    Ok(links)
 }
 
 fn is_same_network(one: IpAddr, other: IpAddr, prefix: u8) -> bool {

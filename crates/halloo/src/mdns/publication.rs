@@ -1,5 +1,6 @@
 //! Publishes a server as a DNS-SD service.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
@@ -53,15 +54,19 @@ impl Publication {
         Publication { enabled, shared: Arc::clone(shared), id, sockets, responder: None }
     }
 
-    /// Publishes the server on the interfaces. A failure is only logged, because beacons work without it.
-    pub(crate) fn start(&mut self, interfaces: &[Interface], now: Time) {
+    /// Publishes the server on the interfaces. An invalid name is only logged, because beacons work without it.
+    ///
+    /// # Errors
+    /// The same as [`Publication::handle_interfaces`].
+    pub(crate) fn start(&mut self, interfaces: &[Interface], now: Time) -> io::Result<()> {
         if self.enabled && self.responder.is_none() {
             match self.responder() {
                 Ok(responder) => self.responder = Some(responder),
                 Err(error) => tracing::warn!("cannot publish the server by multicast DNS: {error}"),
             }
-            self.handle_interfaces(interfaces, now);
+            return self.handle_interfaces(interfaces, now);
         }
+        Ok(())
     }
 
     /// Publishes the present properties, if the server is published.
@@ -86,11 +91,14 @@ impl Publication {
     }
 
     /// Follows a change of the interfaces.
-    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Time) {
-        if let Some(responder) = &mut self.responder {
-            let links = self.sockets.refresh(local_links(interfaces));
-            responder.handle_links(&links, now);
-        }
+    ///
+    /// # Errors
+    /// When the system is short of file descriptors: call it again later. Until then, everything stays as far as it can.
+    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Time) -> io::Result<()> {
+        let Some(responder) = &mut self.responder else { return Ok(()) };
+        let (links, opened) = self.sockets.refresh(local_links(interfaces)?);
+        responder.handle_links(&links, now);
+        opened
     }
 
     /// Handles packets that were received. Returns whether more may wait, for which the poll does not wake again.

@@ -48,10 +48,14 @@ impl ServiceSearch {
     }
 
     /// Follows a change of the interfaces.
-    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Time) {
-        let links = self.sockets.refresh(local_links(interfaces));
+    ///
+    /// # Errors
+    /// When the system is short of file descriptors: call it again later. Until then, everything stays as far as it can.
+    pub(crate) fn handle_interfaces(&mut self, interfaces: &[Interface], now: Time) -> io::Result<()> {
+        let (links, opened) = self.sockets.refresh(local_links(interfaces)?);
         self.querier.handle_links(&links, now);
         self.handle_timeout(now);
+        opened
     }
 
     /// Handles packets that were received. Returns whether more may wait, for which the poll does not wake again.
@@ -99,7 +103,7 @@ impl ServiceSearch {
 /// `timeout`.
 ///
 /// # Errors
-/// When the system does not permit to wait for sockets.
+/// When the system does not permit to wait for sockets, or is short of file descriptors.
 pub(crate) fn resolve_host(name: &str, timeout: Duration) -> io::Result<Vec<IpAddr>> {
     let Some(name) = Name::parse(name) else { return Ok(Vec::new()) };
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(64));
@@ -108,7 +112,7 @@ pub(crate) fn resolve_host(name: &str, timeout: Duration) -> io::Result<Vec<IpAd
     let end = Time::ZERO + timeout.min(MAX_RESOLVE_TIME);
     let mut search = ServiceSearch::idle(poll.registry().try_clone()?, Token(0));
     search.querier.look_up(name, now());
-    search.handle_interfaces(&announced(interfaces::list()), now());
+    search.handle_interfaces(&announced(interfaces::list()?), now())?;
     let mut more = false;
     while now() < end {
         let wait = if more { Duration::ZERO } else { search.poll_timeout().min(end) - now() };

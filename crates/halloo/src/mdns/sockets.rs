@@ -10,6 +10,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::links::LocalLink;
+use crate::discovery::is_shortage;
 
 /// Maximum packets read from one socket in one turn, so that a flood on one interface does not starve the others.
 const PACKETS_PER_TURN: usize = 32;
@@ -40,8 +41,10 @@ impl Sockets {
     }
 
     /// Opens and closes sockets so that they match the interfaces, and returns these. A socket that cannot be opened is
-    /// logged, and tried again the next time.
-    pub(super) fn refresh(&mut self, links: Vec<LocalLink>) -> Vec<Link> {
+    /// logged, and tried again the next time. The result is an error if that is worth a try soon: the system is short of
+    /// file descriptors.
+    pub(super) fn refresh(&mut self, links: Vec<LocalLink>) -> (Vec<Link>, io::Result<()>) {
+        let mut opened = Ok(());
         let is_same = |open: &LinkSocket, link: &Link| {
             (open.link.index, &open.link.name) == (link.index, &link.name) && link.addresses.contains(&open.address)
         };
@@ -55,12 +58,15 @@ impl Sockets {
                     Ok(socket) => self.open.push(LinkSocket { link: link.clone(), address: *address, socket }),
                     Err(error) => {
                         tracing::debug!("cannot use multicast DNS on {} ({address}): {error}", link.name);
+                        if is_shortage(&error) {
+                            opened = Err(error);
+                        }
                     }
                 }
             }
         }
         self.links = links;
-        self.links.iter().map(|link| link.link.clone()).collect()
+        (self.links.iter().map(|link| link.link.clone()).collect(), opened)
     }
 
     pub(super) fn close(&mut self) {
@@ -225,12 +231,13 @@ mod tests {
         let mut links = Vec::new();
         for (name, addr, ipv6) in names {
             let interface = Interface { name: name.into(), addr: addr.into(), ..Interface::loopback() };
-            let mut found = local_links(&[interface]);
+            let mut found = local_links(&[interface]).unwrap();
             found[0].link.addresses.push(ipv6.parse().unwrap());
             links.extend(found);
         }
         let mut sockets = Sockets::new(poll.registry().try_clone().unwrap(), Token(0));
-        let links = sockets.refresh(links);
+        let (links, opened) = sockets.refresh(links);
+        opened.unwrap();
         assert_eq!(sockets.open.len(), 4);
         (sockets, links)
     }

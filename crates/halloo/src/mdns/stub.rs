@@ -1,5 +1,6 @@
 //! Stub for builds without the `mdns` feature.
 
+use std::io;
 use std::sync::Arc;
 
 use halloo_proto::Time;
@@ -17,13 +18,17 @@ impl Publication {
         Publication
     }
 
-    pub(crate) fn start(&mut self, _: &[Interface], _: Time) {}
+    pub(crate) fn start(&mut self, _: &[Interface], _: Time) -> io::Result<()> {
+        Ok(())
+    }
 
     pub(crate) fn stop(&mut self) {}
 
     pub(crate) fn update(&mut self, _: Time) {}
 
-    pub(crate) fn handle_interfaces(&mut self, _: &[Interface], _: Time) {}
+    pub(crate) fn handle_interfaces(&mut self, _: &[Interface], _: Time) -> io::Result<()> {
+        Ok(())
+    }
 
     pub(crate) fn handle_readable(&mut self, _: Time) -> bool {
         false

@@ -59,8 +59,11 @@ impl Admission {
 
     /// Returns why a socket from `ip` is refused; `None` if it is admitted.
     pub(super) fn refuse_socket(&self, ip: IpAddr, access: &AccessRules, connections: &Connections) -> Option<String> {
-        if !access.allows_peer(ip, &attached_networks(ip)) {
-            return Some(format!("its address is public; {} allows it", self.names.name("allow_public")));
+        match attached_networks(ip) {
+            Ok(networks) if access.allows_peer(ip, &networks) => {}
+            Ok(_) => return Some(format!("its address is public; {} allows it", self.names.name("allow_public"))),
+            Err(_) if access.allows_peer(ip, &[]) => {}
+            Err(error) => return Some(format!("its address is public, and the networks cannot be listed: {error}")),
         }
         let most = self.max_clients.saturating_add(self.handshakes.max_pending);
         (connections.table.len() >= most).then(|| "too many connections".to_owned())
@@ -72,8 +75,12 @@ impl Admission {
             return None;
         }
         match local.map(|addr| addr.ip().to_canonical()) {
-            Ok(ip) if is_allowed(ip, &self.interfaces) => None,
             Ok(ip) => {
+                match is_allowed(ip, &self.interfaces) {
+                    Ok(true) => return None,
+                    Ok(false) => {}
+                    Err(error) => return Some(format!("the interface of {ip} is unknown: {error}")),
+                }
                 let setting = self.names.name("interfaces");
                 Some(format!(
                     "it connected to {ip}, an address of an interface that is not used; {setting} selects them"
@@ -165,9 +172,9 @@ fn oldest_pending(connections: &Connections, among: impl Fn(&Connection) -> bool
 }
 
 /// Returns the networks of this machine. They are listed only if the rules do not allow `peer` without them.
-fn attached_networks(peer: IpAddr) -> Vec<(IpAddr, u8)> {
+fn attached_networks(peer: IpAddr) -> io::Result<Vec<(IpAddr, u8)>> {
     if AccessRules::default().allows_peer(peer, &[]) {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     interfaces::networks(&InterfaceFilter::default())
 }
