@@ -6,6 +6,8 @@ mod links;
 #[cfg(feature = "mdns")]
 mod publication;
 #[cfg(feature = "mdns")]
+mod read_budget;
+#[cfg(feature = "mdns")]
 mod search;
 #[cfg(feature = "mdns")]
 mod sockets;

@@ -12,8 +12,10 @@ use crate::Time;
 pub(super) const MAX_RECORDS: usize = 1024;
 /// Maximum records of one source: a reflector, which repeats the records of a network, needs more than a machine.
 pub(super) const MAX_RECORDS_PER_SOURCE: usize = 256;
-/// Maximum bytes of all records together.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+/// Maximum bytes of all records together, with their places in the tables in which they are found.
+pub(super) const MAX_BYTES: usize = 1 << 19;
+/// Bytes of the places of a record in these tables, apart from its name.
+const TABLE_BYTES: usize = 128;
 /// Maximum bytes of the content of a record.
 const MAX_DATA_BYTES: usize = 4096;
 /// Maximum time for which a record is kept, whatever it says: what its sender is to use (RFC 6762 section 10).
@@ -64,9 +66,10 @@ impl Entry {
     fn bytes(&self) -> usize {
         let data = match &self.record.data {
             Data::Txt(strings) => strings.len(),
+            Data::Ptr(name) | Data::Srv { target: name, .. } => name.len(),
             _ => 0,
         };
-        size_of::<Entry>() + self.record.name.len() + data
+        size_of::<Entry>() + TABLE_BYTES + 2 * self.record.name.len() + data
     }
 }
 
@@ -129,7 +132,7 @@ impl Cache {
             return Vec::new();
         }
         let entry = Entry { record, interface, source, received: now, ttl, refreshes: 0, deadline: Time::NEVER };
-        if ttl.is_zero() || entry.bytes() > size_of::<Entry>() + MAX_DATA_BYTES {
+        if ttl.is_zero() || entry.bytes() > size_of::<Entry>() + TABLE_BYTES + MAX_DATA_BYTES {
             return Vec::new();
         }
         let mut changed = vec![entry.record.name.clone()];
@@ -386,6 +389,6 @@ mod tests {
             store.insert(txt(number, 4000), number % 50, at(0));
             assert!(store.0.bytes() <= MAX_BYTES);
         }
-        assert!(store.0.len() > 200);
+        assert!(store.0.len() > 100);
     }
 }

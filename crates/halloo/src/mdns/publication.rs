@@ -105,13 +105,14 @@ impl Publication {
     pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
         let Some(responder) = &mut self.responder else { return false };
         let more =
-            self.sockets.receive(|packet, from, interface| responder.handle_packet(packet, from, interface, now));
+            self.sockets.receive(now, |packet, from, interface| responder.handle_packet(packet, from, interface, now));
         self.handle_timeout(now);
         more
     }
 
-    /// Sends what is due.
+    /// Sends what is due, and reads again what was not read for a while.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
+        self.sockets.resume(now);
         let Some(mut responder) = self.responder.take() else { return };
         if responder.poll_timeout() <= now {
             responder.handle_timeout(now);
@@ -127,7 +128,8 @@ impl Publication {
 
     /// Returns when [`Publication::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Option<Time> {
-        self.responder.as_ref().map(Responder::poll_timeout).filter(|at| *at < Time::NEVER)
+        let next = self.responder.as_ref().map(|responder| responder.poll_timeout().min(self.sockets.poll_timeout()));
+        next.filter(|at| *at < Time::NEVER)
     }
 
     fn transmit(&self, responder: &mut Responder) {

@@ -61,13 +61,15 @@ impl ServiceSearch {
     /// Handles packets that were received. Returns whether more may wait, for which the poll does not wake again.
     pub(crate) fn handle_readable(&mut self, now: Time) -> bool {
         let querier = &mut self.querier;
-        let more = self.sockets.receive(|packet, from, interface| querier.handle_packet(packet, from, interface, now));
+        let more =
+            self.sockets.receive(now, |packet, from, interface| querier.handle_packet(packet, from, interface, now));
         self.handle_timeout(now);
         more
     }
 
-    /// Sends what is due.
+    /// Sends what is due, and reads again what was not read for a while.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
+        self.sockets.resume(now);
         if self.querier.poll_timeout() <= now {
             self.querier.handle_timeout(now);
         }
@@ -89,7 +91,7 @@ impl ServiceSearch {
 
     /// Returns when [`ServiceSearch::handle_timeout`] is due.
     pub(crate) fn poll_timeout(&self) -> Time {
-        self.querier.poll_timeout()
+        self.querier.poll_timeout().min(self.sockets.poll_timeout())
     }
 
     /// Returns the next address of a service. Any device can publish a service, so the caller must check which server is at

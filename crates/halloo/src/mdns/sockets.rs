@@ -3,17 +3,22 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
 
+use halloo_proto::Time;
 use halloo_proto::mdns::{Destination, GROUP_V4, GROUP_V6, Link, MAX_PACKET_BYTES, PORT, Transmit};
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::links::LocalLink;
+use super::read_budget::ReadBudget;
 use crate::discovery::is_shortage;
 
 /// Maximum packets read from one socket in one turn, so that a flood on one interface does not starve the others.
 const PACKETS_PER_TURN: usize = 32;
+/// Delay until a socket is registered again after that has failed.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The time to live of each packet, which shows that no router has forwarded it (RFC 6762 section 11).
 const HOPS: u32 = 255;
 
@@ -23,6 +28,34 @@ struct LinkSocket {
     link: Link,
     address: IpAddr,
     socket: UdpSocket,
+    budget: ReadBudget,
+    /// Until when it is not read, and not registered, so that a flood does not wake the poll.
+    paused_until: Option<Time>,
+    /// Whether a pause was logged, which happens once.
+    is_flood_logged: bool,
+}
+
+impl LinkSocket {
+    fn new(link: &Link, address: IpAddr, socket: UdpSocket) -> LinkSocket {
+        let (budget, paused_until, is_flood_logged) = (ReadBudget::default(), None, false);
+        LinkSocket { link: link.clone(), address, socket, budget, paused_until, is_flood_logged }
+    }
+
+    /// Pauses if the budget is used up. Returns whether it did.
+    fn pause(&mut self, registry: &Registry, now: Time) -> bool {
+        let Some(until) = self.budget.poll_pause(now) else { return false };
+        // If this fails, the poll wakes for packets that stay unread, which only costs time.
+        let _ = registry.deregister(&mut self.socket);
+        self.paused_until = Some(until);
+        if !std::mem::replace(&mut self.is_flood_logged, true) {
+            let name = &self.link.name;
+            tracing::warn!(
+                "too many packets of multicast DNS on {name}: most of them are ignored, and a search by multicast DNS may \
+                 take longer; stop the device that sends them"
+            );
+        }
+        true
+    }
 }
 
 /// See the module documentation.
@@ -55,7 +88,7 @@ impl Sockets {
                 let address = link.addresses.iter().find(|ip| ip.is_ipv4() == is_ipv4);
                 let Some(address) = address.filter(|_| !is_open) else { continue };
                 match self.open(link, *address) {
-                    Ok(socket) => self.open.push(LinkSocket { link: link.clone(), address: *address, socket }),
+                    Ok(socket) => self.open.push(LinkSocket::new(link, *address, socket)),
                     Err(error) => {
                         tracing::debug!("cannot use multicast DNS on {} ({address}): {error}", link.name);
                         if is_shortage(&error) {
@@ -89,14 +122,30 @@ impl Sockets {
         }
     }
 
+    /// Returns when [`Sockets::resume`] is due; `Time::NEVER` if no socket is paused.
+    pub(super) fn poll_timeout(&self) -> Time {
+        self.open.iter().filter_map(|open| open.paused_until).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Registers the sockets again whose pause is over. The poll then wakes for what waits.
+    pub(super) fn resume(&mut self, now: Time) {
+        for open in self.open.iter_mut().filter(|open| open.paused_until.is_some_and(|until| until <= now)) {
+            let registered = self.registry.register(&mut open.socket, self.token, Interest::READABLE);
+            open.paused_until = registered.is_err().then(|| now + RETRY_DELAY);
+        }
+    }
+
     /// Reads a limited number of packets, and passes each on with its source and the index of the interface. Returns
     /// whether more may be left, for which there is no new readiness event.
-    pub(super) fn receive(&self, mut handle: impl FnMut(&[u8], SocketAddr, u32)) -> bool {
+    pub(super) fn receive(&mut self, now: Time, mut handle: impl FnMut(&[u8], SocketAddr, u32)) -> bool {
         let mut more = false;
         let mut buffer = [0; MAX_PACKET_BYTES];
-        for open in &self.open {
+        for open in self.open.iter_mut().filter(|open| open.paused_until.is_none()) {
             let mut left = PACKETS_PER_TURN;
             loop {
+                if open.pause(&self.registry, now) {
+                    break;
+                }
                 if left == 0 {
                     more = true;
                     break;
@@ -104,7 +153,8 @@ impl Sockets {
                 left -= 1;
                 match open.socket.recv_from(&mut buffer) {
                     Ok((length, from)) => {
-                        if let Some(interface) = self.interface_of(from.ip(), open.link.index) {
+                        open.budget.take(length, now);
+                        if let Some(interface) = interface_of(&self.links, from.ip(), open.link.index) {
                             handle(&buffer[..length], from, interface);
                         }
                     }
@@ -117,14 +167,6 @@ impl Sockets {
         more
     }
 
-    /// Returns the interface on whose network `source` is; `None` if it is on none. Where a system delivers a packet to
-    /// the sockets of other interfaces, too, the source decides.
-    fn interface_of(&self, source: IpAddr, received_on: u32) -> Option<u32> {
-        let has_source = |link: &&LocalLink| link.has(source);
-        let first = self.links.iter().find(|link| link.link.index == received_on).filter(has_source);
-        first.or_else(|| self.links.iter().find(has_source)).map(|link| link.link.index)
-    }
-
     fn open(&self, link: &Link, address: IpAddr) -> io::Result<UdpSocket> {
         let socket = match address {
             IpAddr::V4(ip) => open_v4(link, ip)?,
@@ -134,6 +176,14 @@ impl Sockets {
         self.registry.register(&mut socket, self.token, Interest::READABLE)?;
         Ok(socket)
     }
+}
+
+/// Returns the interface on whose network `source` is; `None` if it is on none. Where a system delivers a packet to the
+/// sockets of other interfaces, too, the source decides.
+fn interface_of(links: &[LocalLink], source: IpAddr, received_on: u32) -> Option<u32> {
+    let has_source = |link: &&LocalLink| link.has(source);
+    let first = links.iter().find(|link| link.link.index == received_on).filter(has_source);
+    first.or_else(|| links.iter().find(has_source)).map(|link| link.link.index)
 }
 
 /// Opens a socket that shares the port with the other responders of this machine.
@@ -204,8 +254,6 @@ fn group_v6(index: u32) -> SocketAddrV6 {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
-    use std::time::Duration;
-
     use halloo_proto::interfaces::Interface;
     use halloo_test_support::{TEST_TIMEOUT, in_namespace};
     use mio::{Events, Poll};
@@ -250,7 +298,7 @@ mod tests {
         }
         let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
         let (senders, from) = sockets(&poll, [("a1", [10, 9, 1, 1], "fd00:1::a"), ("a2", [10, 9, 2, 1], "fd00:2::a")]);
-        let (receivers, to) =
+        let (mut receivers, to) =
             sockets(&poll, [("b1", [10, 9, 1, 10], "fd00:1::b"), ("b2", [10, 9, 2, 10], "fd00:2::b")]);
         for (number, link) in from.iter().enumerate() {
             let bytes = vec![number as u8];
@@ -261,17 +309,56 @@ mod tests {
         while received.len() < 4 || more {
             poll.poll(&mut events, Some(TEST_TIMEOUT)).unwrap();
             assert!(more || !events.is_empty(), "{received:?}");
-            more = receivers.receive(|packet, from, interface| {
+            more = receivers.receive(Time::ZERO, |packet, from, interface| {
                 received.push((interface, packet[0], from.is_ipv4(), from.port()));
             });
         }
         // Nothing else arrives.
         poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-        receivers.receive(|packet, from, interface| received.push((interface, packet[0], from.is_ipv4(), from.port())));
+        receivers.receive(Time::ZERO, |packet, from, interface| {
+            received.push((interface, packet[0], from.is_ipv4(), from.port()));
+        });
         received.sort_unstable();
         let expected = [(0, false), (0, true), (1, false), (1, true)];
         let mut expected = expected.map(|(number, ipv4)| (to[number].index, number as u8, ipv4, PORT));
         expected.sort_unstable();
         assert_eq!(received, expected);
+    }
+
+    #[test]
+    fn flooded_socket_does_not_wake_the_poll_and_is_read_again_after_a_pause() {
+        let name = "mdns::sockets::tests::flooded_socket_does_not_wake_the_poll_and_is_read_again_after_a_pause";
+        if !in_namespace(name, CABLES) {
+            return;
+        }
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+        let (senders, from) = sockets(&poll, [("a1", [10, 9, 1, 1], "fd00:1::a"), ("a2", [10, 9, 2, 1], "fd00:2::a")]);
+        let (mut receivers, _) =
+            sockets(&poll, [("b1", [10, 9, 1, 10], "fd00:1::b"), ("b2", [10, 9, 2, 10], "fd00:2::b")]);
+        let packet = Transmit { interface: from[0].index, to: Destination::Multicast, bytes: vec![0; 60] };
+        let mut read = 0;
+        while receivers.poll_timeout() == Time::NEVER {
+            senders.send(&packet);
+            receivers.receive(Time::ZERO, |_, _, _| read += 1);
+            assert!(read < 10_000, "a flood is read without end");
+        }
+        // The second address family has a budget of its own.
+        let resume_at = receivers.poll_timeout();
+        let receivers_of = |sockets: &Sockets| sockets.open.iter().filter(|open| open.paused_until.is_some()).count();
+        while receivers_of(&receivers) < 2 {
+            senders.send(&packet);
+            receivers.receive(Time::ZERO, |_, _, _| read += 1);
+        }
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        senders.send(&packet);
+        poll.poll(&mut events, Some(Duration::from_millis(50))).unwrap();
+        assert!(events.is_empty(), "a paused socket wakes the poll: {events:?}");
+        let later = resume_at + Duration::from_secs(1);
+        receivers.resume(later);
+        assert_eq!(receivers.poll_timeout(), Time::NEVER);
+        poll.poll(&mut events, Some(TEST_TIMEOUT)).unwrap();
+        let before = read;
+        receivers.receive(later, |_, _, _| read += 1);
+        assert!(read > before, "what arrived during the pause waits");
     }
 }
