@@ -209,15 +209,33 @@ impl Reply<'_> {
     /// What does not fit is omitted in this order: the addresses after the fourth, the properties, the other addresses,
     /// each starting with the last, and the application id. The reply says that it is truncated then.
     pub fn encode(&self, limit: usize) -> Option<Vec<u8>> {
-        let mut reply = self.clone();
+        let limit = limit.min(MAX_REPLY_SIZE);
+        let bytes = serde_json::to_vec(self).ok()?;
+        if bytes.len() <= limit {
+            return Some(bytes);
+        }
+        // Tried first, because omitting one item after the other takes long if the limit is too small for any reply.
+        let mut reply = self.without_optional();
+        if serde_json::to_vec(&reply).ok()?.len() > limit {
+            return None;
+        }
+        reply.clone_from(self);
         loop {
             let bytes = serde_json::to_vec(&reply).ok()?;
-            if bytes.len() <= limit.min(MAX_REPLY_SIZE) {
+            if bytes.len() <= limit {
                 return Some(bytes);
             }
             reply.truncated = true;
             reply.omit_least_important()?;
         }
+    }
+
+    /// Returns the smallest reply: only what every reply needs.
+    fn without_optional(&self) -> Reply<'_> {
+        let challenge = self.challenge.clone();
+        let optional = !self.addresses.is_empty() || !self.meta.is_empty() || self.app.is_some();
+        let (addresses, meta, app, truncated) = (Vec::new(), Meta::default(), None, self.truncated || optional);
+        Reply { addresses, meta, app, challenge, truncated, name: self.name.clone(), ..*self }
     }
 
     /// Omits one item; returns `None` if only what every reply needs is left.
@@ -419,5 +437,20 @@ mod tests {
             (port("8765.0"), port("65536"), port("0"), port("1.5"), port("-1")),
             (Some(8765), None, None, None, None)
         );
+    }
+
+    #[test]
+    fn reply_is_encoded_for_every_limit_that_the_smallest_one_fits() {
+        let addresses = (0..60).map(|last| IpAddr::from([10, 0, 0, last])).collect();
+        let reply = Reply { id: "0123456789abcdef", app: Some("game".into()), addresses, ..Reply::default() };
+        let least = serde_json::to_vec(&reply.without_optional()).unwrap().len();
+        for limit in 0..least + 200 {
+            let encoded = reply.encode(limit);
+            assert_eq!(encoded.is_some(), limit >= least, "{limit}");
+            assert!(encoded.is_none_or(|bytes| bytes.len() <= limit));
+        }
+        // Nothing is missing from a reply without optional items.
+        let whole = Reply { id: "0123456789abcdef", ..Reply::default() };
+        assert!(!whole.without_optional().truncated);
     }
 }
