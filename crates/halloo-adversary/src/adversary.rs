@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Run the faults of networks, processes and storage instead of the attacks
     #[arg(long)]
     faults: bool,
+    /// How long the floods of datagrams take that can take any time, such as 600 seconds
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<u64>,
     /// Run the baseline load of 200 clients beside each attack on a shared server, not only beside all at once
     #[arg(long)]
     baseline: bool,
@@ -43,7 +46,8 @@ const TOGETHER: &str = "together";
 /// Runs the chosen scenarios. Returns an error if a promise is broken.
 pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
     cores::divide();
-    let context = Context { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed };
+    let context =
+        Context { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed, seconds: options.seconds };
     let all: &[Scenario] = if options.faults { &faults::ALL } else { &scenarios::ALL };
     let chosen = |name: &str| options.scenario.is_empty() || options.scenario.iter().any(|one| one == name);
     let scenarios: Vec<&Scenario> = all.iter().filter(|scenario| chosen(scenario.name)).collect();

@@ -16,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) quick: bool,
     /// Whether exceeding a time limit breaks a promise. Tests do not judge times.
     pub(crate) timed: bool,
+    /// Seconds of the scenarios whose time can be chosen.
+    pub(crate) seconds: Option<u64>,
 }
 
 /// A server under attack that may have other clients.
@@ -41,6 +43,11 @@ impl Context {
     /// Returns the size for this run.
     pub(crate) fn size(&self, full: usize, quick: usize) -> usize {
         if self.quick { quick } else { full }
+    }
+
+    /// Returns how many seconds a scenario takes whose time can be chosen.
+    pub(crate) fn seconds(&self, full: u64, quick: u64) -> u64 {
+        self.seconds.unwrap_or(if self.quick { quick } else { full })
     }
 }
 

@@ -31,6 +31,27 @@ pub(crate) fn divide() {
     }
 }
 
+/// Returns the number of the core for servers, if they have one.
+pub(crate) fn server_core() -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    if let Some((server, _)) = DIVIDED.get() {
+        return (0..CpuSet::MAX_CPU).find(|&core| server.is_set(core));
+    }
+    None
+}
+
+/// Adopts the division of a process that started this one, whose core for servers is `core`.
+pub(crate) fn adopt(core: usize) {
+    #[cfg(target_os = "linux")]
+    if let Ok(others) = sched_getaffinity(None) {
+        let mut server = CpuSet::new();
+        server.set(core);
+        let _ = DIVIDED.set((server, others));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = core;
+}
+
 /// Runs `start` on the core for servers, so that a process which it starts stays there.
 pub(crate) fn on_server_core<T>(start: impl FnOnce() -> T) -> T {
     #[cfg(target_os = "linux")]

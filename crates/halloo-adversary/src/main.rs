@@ -16,6 +16,7 @@ mod scenario;
 
 mod baseline_load;
 mod cores;
+mod flooder;
 mod forwarder;
 mod halloo_client;
 mod namespaces;
@@ -26,6 +27,7 @@ mod tls_peer;
 mod tls_server;
 
 mod latency;
+mod mdns_packets;
 mod peer;
 mod random;
 
@@ -40,6 +42,9 @@ struct Arguments {
     /// The program under attack
     #[arg(long, global = true, default_value = "target/release/halloo")]
     halloo: PathBuf,
+    /// The core for servers, for a process that another one started
+    #[arg(long, hide = true)]
+    server_core: Option<usize>,
     #[command(subcommand)]
     command: Command,
 }
@@ -65,6 +70,9 @@ fn main() -> ExitCode {
     #[cfg(unix)]
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let arguments = Arguments::parse();
+    if let Some(core) = arguments.server_core {
+        cores::adopt(core);
+    }
     let result = match &arguments.command {
         Command::Adversary(options) => adversary::run(&arguments.halloo, options),
         Command::InNamespace { scenario, size } => in_namespace(&arguments.halloo, scenario, size),
@@ -83,6 +91,8 @@ fn main() -> ExitCode {
 fn in_namespace(halloo: &Path, scenario: &str, size: &str) -> anyhow::Result<()> {
     let finding = match scenario {
         "dead-links" => scenarios::dead_links(halloo, size)?,
+        "multicast-dns-flood" => scenarios::multicast_dns_flood(halloo, size)?,
+        "small-probes" => scenarios::small_probes(halloo, size)?,
         "link-down" => faults::link_down(halloo, size)?,
         "address-change" => faults::address_change(halloo, size)?,
         "full-disk" => faults::full_disk(halloo, size)?,

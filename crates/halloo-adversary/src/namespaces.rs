@@ -1,7 +1,7 @@
 //! Network namespaces for scenarios that need links and addresses of their own. No packet leaves this machine.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Receiver;
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cores;
+use crate::flooder::{self, Sent};
 use crate::halloo_client::lines;
 use crate::peer::{Peer, TIMEOUT};
 
@@ -26,6 +28,12 @@ pub(crate) enum Helper {
     Clients { server: SocketAddr, each: usize, sources: Vec<IpAddr> },
     /// Print a line for each datagram on a UDP port
     Listener { port: u16 },
+    /// Send packets of multicast DNS from each of the source addresses in turn, and print what was sent
+    MulticastDns { seconds: u64, megabytes: f64, sources: Vec<Ipv4Addr> },
+    /// Send probes that are too small to be answered, and print what was sent
+    SmallProbes { seconds: u64, per_second: f64, to: SocketAddr, sources: Vec<Ipv4Addr> },
+    /// Ask for servers by multicast DNS, and print a line for each response of `server`
+    Querier { source: Ipv4Addr, server: Ipv4Addr },
 }
 
 /// The lines that a helper prints.
@@ -36,9 +44,9 @@ impl Output {
         self.0.recv_timeout(timeout).ok()
     }
 
-    /// Drops the lines that have been printed so far.
-    pub(crate) fn skip(&self) {
-        while self.0.try_recv().is_ok() {}
+    /// Drops the lines that have been printed so far, and returns their number.
+    pub(crate) fn skip(&self) -> usize {
+        self.0.try_iter().count()
     }
 }
 
@@ -46,7 +54,11 @@ impl Output {
 pub(crate) fn run_in_namespace(halloo: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("unshare");
     command.args(["-Urnm", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]).arg(std::env::current_exe()?);
-    command.arg("--halloo").arg(halloo).arg("in-namespace").args(arguments).stderr(Stdio::inherit());
+    command.arg("--halloo").arg(halloo);
+    if let Some(core) = cores::server_core() {
+        command.args(["--server-core", &core.to_string()]);
+    }
+    command.arg("in-namespace").args(arguments).stderr(Stdio::inherit());
     let output = command.output().context("cannot run `unshare`; `unshare` and `ip` are needed")?;
     if !output.status.success() {
         bail!(
@@ -148,6 +160,26 @@ pub(crate) fn run_helper(helper: &Helper) -> Result<()> {
                 println!("{length} bytes from {from}");
             }
         }
+        Helper::MulticastDns { seconds, megabytes, sources } => {
+            flood(|| flooder::multicast_dns(Duration::from_secs(*seconds), *megabytes, sources))
+        }
+        Helper::SmallProbes { seconds, per_second, to, sources } => {
+            flood(|| flooder::small_probes(Duration::from_secs(*seconds), *per_second, *to, sources))
+        }
+        Helper::Querier { source, server } => {
+            println!("ready");
+            flooder::query_services(*source, *server, || println!("found"))
+        }
+    }
+}
+
+/// Sends a flood, prints what was sent, and stays until the helper is ended.
+fn flood(send: impl FnOnce() -> Result<Sent>) -> Result<()> {
+    cores::lower_priority();
+    println!("ready");
+    println!("{}", send()?.to_line());
+    loop {
+        std::thread::park();
     }
 }
 

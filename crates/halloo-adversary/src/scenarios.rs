@@ -18,15 +18,20 @@ mod descriptor_limit;
 
 mod datagrams;
 mod log_injection;
+mod multicast_dns;
+mod small_probes;
 
 mod application_failure;
+mod stalled_application;
 
 pub(crate) use dead_links::cut as dead_links;
+pub(crate) use multicast_dns::flood as multicast_dns_flood;
+pub(crate) use small_probes::flood as small_probes;
 
 use crate::scenario::Scenario;
 
 /// Every attack.
-pub(crate) const ALL: [Scenario; 27] = [
+pub(crate) const ALL: [Scenario; 31] = [
     cross_site::ORIGINS,
     cross_site::HOSTS,
     token_guesses::GUESSES,
@@ -51,7 +56,11 @@ pub(crate) const ALL: [Scenario; 27] = [
     connect_flood::CONNECTS,
     datagrams::RANDOM,
     datagrams::FORGED,
+    multicast_dns::FLOOD,
+    small_probes::PROBES,
     log_injection::LOG,
     application_failure::PANIC,
     application_failure::STALL,
+    stalled_application::CLIENTS,
+    stalled_application::QUEUE,
 ];
