@@ -12,7 +12,7 @@ use self::table::Table;
 use crate::baseline_load::BaselineLoad;
 use crate::context::{Context, Target};
 use crate::scenario::{Finding, Run, Scenario};
-use crate::{cores, faults, scenarios};
+use crate::{cores, faults, latencies, scenarios};
 
 /// What to run, and how.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Run the faults of networks, processes and storage instead of the attacks
     #[arg(long)]
     faults: bool,
+    /// Measure the latency of the baseline load under each attack, then under all at once, instead
+    #[arg(long, conflicts_with = "faults")]
+    latency: bool,
     /// How long the floods of datagrams take that can take any time, such as 600 seconds
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -48,6 +51,16 @@ pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
     cores::divide();
     let context =
         Context { halloo: halloo.to_owned(), quick: options.quick, timed: !options.untimed, seconds: options.seconds };
+    if options.latency {
+        let mut table = Table::new("latency");
+        for (attack, finding) in latencies::run(&context)? {
+            table.add(&attack, latencies::PROMISED, Ok(finding));
+        }
+        if let Some(path) = &options.write {
+            table.write(path)?;
+        }
+        return table.check();
+    }
     let all: &[Scenario] = if options.faults { &faults::ALL } else { &scenarios::ALL };
     let chosen = |name: &str| options.scenario.is_empty() || options.scenario.iter().any(|one| one == name);
     let scenarios: Vec<&Scenario> = all.iter().filter(|scenario| chosen(scenario.name)).collect();

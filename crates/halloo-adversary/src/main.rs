@@ -5,6 +5,8 @@
 
 mod adversary;
 
+mod latencies;
+
 mod scenarios;
 
 mod faults;
@@ -89,6 +91,9 @@ fn main() -> ExitCode {
 }
 
 fn in_namespace(halloo: &Path, scenario: &str, size: &str) -> anyhow::Result<()> {
+    if scenario == latencies::NAME {
+        return latencies::measure(halloo, size);
+    }
     let finding = match scenario {
         "dead-links" => scenarios::dead_links(halloo, size)?,
         "multicast-dns-flood" => scenarios::multicast_dns_flood(halloo, size)?,

@@ -9,8 +9,8 @@ mod frames;
 mod mutated_frames;
 mod slow_readers;
 
-mod shares;
-mod tls;
+pub(crate) mod shares;
+pub(crate) mod tls;
 
 mod connect_flood;
 mod dead_links;

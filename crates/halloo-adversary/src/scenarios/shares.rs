@@ -90,25 +90,39 @@ fn bombs(context: &Context) -> Result<Finding> {
     let time = Duration::from_secs(context.size(20, 2) as u64);
     let mut server = context.server(&["--compression"])?;
     let load = BaselineLoad::start(&mut server)?;
-    let mut peer = Peer::open(server.port)?;
-    let host = format!("127.0.0.1:{}", server.port);
+    let written = send_bombs(server.port, time)?;
+    server.check_alive()?;
+    let report = load.stop(&mut server)?;
+    Ok(Finding { measured: format!("{written} bytes of bombs; {}", report.summary()), held: report.held(context) })
+}
+
+/// Sends 200 kB/s of compressed messages, as far as the server reads them, and returns how many bytes.
+pub(crate) fn send_bombs(port: u16, time: Duration) -> Result<usize> {
+    let mut peer = Peer::open(port)?;
+    let host = format!("127.0.0.1:{port}");
     peer.write(request("/", &host, "Sec-WebSocket-Extensions: permessage-deflate\r\n").as_bytes())?;
     peer.response()?;
     peer.stream.set_nonblocking(true)?;
     let bomb = bomb()?;
     let (start, mut written) = (Instant::now(), 0);
     while start.elapsed() < time {
-        // 200 kB/s, as far as the server reads them.
         if (written as f64) < start.elapsed().as_secs_f64() * 200_000.0 {
             let rest = &bomb[written % bomb.len()..];
             written += peer.stream.write(rest).unwrap_or(0);
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    drop(peer);
-    server.check_alive()?;
-    let report = load.stop(&mut server)?;
-    Ok(Finding { measured: format!("{written} bytes of bombs; {}", report.summary()), held: report.held(context) })
+    Ok(written)
+}
+
+/// Sends messages as fast as the server reads them.
+pub(crate) fn send_flood(port: u16, time: Duration) -> Result<()> {
+    let (mut peer, start) = (Peer::join(port)?, Instant::now());
+    let message = frame(FIN | TEXT, &[b'x'; 100_000]);
+    while start.elapsed() < time {
+        peer.write(&message)?;
+    }
+    Ok(())
 }
 
 /// Returns a compressed message that inflates to the largest allowed size.

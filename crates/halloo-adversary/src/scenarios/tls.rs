@@ -44,10 +44,18 @@ fn records(context: &Context) -> Result<Finding> {
     let time = Duration::from_secs(context.size(10, 1) as u64);
     let mut target = TlsServer::start(context)?;
     let probe = TlsProbe::start(&mut target)?;
+    let written = send_records(target.server.port, time)?;
+    let (p99, lost) = probe.stop(&mut target)?;
+    let measured = format!("{} MB of records; p99 {}, {lost} lost", written / 1_000_000, millis(p99));
+    Ok(Finding { measured, held: lost == 0 && context.in_time(p99, MAX_P99) })
+}
+
+/// Sends empty records, and then padded ones, each for `time`. Returns how many bytes.
+pub(crate) fn send_records(port: u16, time: Duration) -> Result<usize> {
     let mut written = 0;
     for padding in [0, 16_000] {
         // The server closes it after the timeout of a handshake.
-        let (mut peer, start) = (TlsPeer::connect(target.server.port)?, Instant::now());
+        let (mut peer, start) = (TlsPeer::connect(port)?, Instant::now());
         while start.elapsed() < time {
             let mut bytes = Vec::new();
             while bytes.len() < CHUNK {
@@ -55,52 +63,64 @@ fn records(context: &Context) -> Result<Finding> {
             }
             match peer.stream.write_all(&bytes) {
                 Ok(()) => written += bytes.len(),
-                Err(_) => peer = TlsPeer::connect(target.server.port)?,
+                Err(_) => peer = TlsPeer::connect(port)?,
             }
         }
     }
-    let (p99, lost) = probe.stop(&mut target)?;
-    let measured = format!("{} MB of records; p99 {}, {lost} lost", written / 1_000_000, millis(p99));
-    Ok(Finding { measured, held: lost == 0 && context.in_time(p99, MAX_P99) })
+    Ok(written)
 }
 
 fn hellos(context: &Context) -> Result<Finding> {
     let time = Duration::from_secs(context.size(10, 1) as u64);
     let mut target = TlsServer::start(context)?;
     let probe = TlsProbe::start(&mut target)?;
-    let (hello, start, mut sent) = (client_hello()?, Instant::now(), 0_usize);
-    while start.elapsed() < time {
-        let peers = (0..HELLOS_AT_ONCE).filter_map(|_| Peer::open(target.server.port).ok());
-        let mut peers: Vec<Peer> = peers.collect();
-        sent += peers.iter_mut().filter_map(|peer| peer.write(&hello).ok()).count();
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let start = Instant::now();
+    let sent = send_hellos(target.server.port, time)?;
     let rate = sent as f64 / start.elapsed().as_secs_f64();
     let (p99, lost) = probe.stop(&mut target)?;
     let measured = format!("{sent} at {rate:.0}/s; p99 {}, {lost} lost", millis(p99));
     Ok(Finding { measured, held: lost == 0 && context.in_time(p99, MAX_P99) })
 }
 
+/// Sends ClientHellos, and returns how many.
+pub(crate) fn send_hellos(port: u16, time: Duration) -> Result<usize> {
+    let (hello, start, mut sent) = (client_hello()?, Instant::now(), 0_usize);
+    while start.elapsed() < time {
+        let peers = (0..HELLOS_AT_ONCE).filter_map(|_| Peer::open(port).ok());
+        let mut peers: Vec<Peer> = peers.collect();
+        sent += peers.iter_mut().filter_map(|peer| peer.write(&hello).ok()).count();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(sent)
+}
+
 fn unfinished(context: &Context) -> Result<Finding> {
     let count = context.size(1000, 100);
     let target = TlsServer::start(context)?;
+    let before = target.server.usage()?.memory_kib;
+    let watch = MemoryWatch::start(target.server.pid());
+    let peers = open_unfinished(target.server.port, count)?;
+    std::thread::sleep(Duration::from_secs(1));
+    let growth = watch.stop().saturating_sub(before);
+    drop(peers);
+    let most = 8 * 1024 + 16 * count as u64;
+    Ok(Finding { measured: format!("{count} ClientHellos; +{growth} KiB"), held: growth <= most })
+}
+
+/// Opens connections that have sent all but the end of a large ClientHello.
+pub(crate) fn open_unfinished(port: u16, count: usize) -> Result<Vec<Peer>> {
     let mut hello = [&[1, 0, 0xff, 0xf0, 3, 3][..], &[b'r'; 32], &[0, 0xff, 0]].concat();
     hello.resize(65_000, 0x2f);
     let record = |piece: &[u8]| [&[0x16, 3, 1][..], &(piece.len() as u16).to_be_bytes(), piece].concat();
     // The server refuses a connection as soon as it has sent too much; this one does not.
     let bytes: Vec<u8> = hello.chunks(15_000).next().map(record).unwrap_or_default();
     let whole: Vec<u8> = hello.chunks(15_000).flat_map(record).collect();
-    let before = target.server.usage()?.memory_kib;
-    let (watch, mut peers) = (MemoryWatch::start(target.server.pid()), Vec::new());
+    let mut peers = Vec::new();
     for number in 0..count {
-        let mut peer = Peer::open(target.server.port)?;
+        let mut peer = Peer::open(port)?;
         // Fails once the server has refused it.
         let _ = peer.write(if number % 2 == 0 { &bytes } else { &whole });
         peers.push(peer);
     }
-    std::thread::sleep(Duration::from_secs(1));
-    let growth = watch.stop().saturating_sub(before);
-    drop(peers);
-    let most = 8 * 1024 + 16 * count as u64;
-    Ok(Finding { measured: format!("{count} ClientHellos; +{growth} KiB"), held: growth <= most })
+    Ok(peers)
 }
