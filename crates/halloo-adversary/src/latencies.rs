@@ -14,6 +14,7 @@ use crate::cores;
 use crate::latency::millis;
 use crate::namespaces::{Device, run_in_namespace};
 use crate::peer::TIMEOUT;
+use crate::process::Usage;
 use crate::random::Random;
 use crate::scenario::{Finding, Run};
 use crate::scenarios::{self, shares, tls};
@@ -114,6 +115,7 @@ pub(crate) fn measure(halloo: &Path, size: &str) -> Result<()> {
     }
     let together = format!("all {} of these at once", own.len() + shared.len());
     print_row(&together, plain(&context, &stage, &own, &shared));
+    print_row("TLS: none", encrypted(&context, &stage, &[("none", rest)]));
     for one in &TLS {
         print_row(one.0, encrypted(&context, &stage, &[*one]));
     }
@@ -149,7 +151,7 @@ fn plain(context: &Context, stage: &Stage, own: &[Attack], shared: &[SharedAttac
         (name, std::thread::spawn(run))
     }));
     join(attackers)?;
-    let cpu = 100.0 * server.usage()?.cpu.saturating_sub(before.cpu).as_secs_f64() / begin.elapsed().as_secs_f64();
+    let cpu = cpu_percent(&server, before, begin)?;
     server.check_alive()?;
     let report = load.stop(&mut server)?;
     let measured = format!(
@@ -165,13 +167,22 @@ fn plain(context: &Context, stage: &Stage, own: &[Attack], shared: &[SharedAttac
 fn encrypted(context: &Context, stage: &Stage, attacks: &[Attack]) -> Result<Finding> {
     let mut server = TlsServer::start(context)?;
     let probe = TlsProbe::start(&mut server)?;
+    std::thread::sleep(Duration::from_secs(2));
+    let (before, begin) = (server.server.usage()?, Instant::now());
     let target = Target::new(&server.server, context);
     join(start_attacks(stage, &target, attacks))?;
+    let cpu = cpu_percent(&server.server, before, begin)?;
     let (p99, lost) = probe.stop(&mut server)?;
     Ok(Finding {
-        measured: format!("p99 {} of a client with TLS, {lost} lost", millis(p99)),
+        measured: format!("p99 {} of a client with TLS, {lost} lost; CPU {cpu:.0} %", millis(p99)),
         held: lost == 0 && p99 <= MAX_P99,
     })
+}
+
+/// Returns the share of a core that the server has used since `begin`.
+fn cpu_percent(server: &Server, before: Usage, begin: Instant) -> Result<f64> {
+    let used = server.usage()?.cpu.saturating_sub(before.cpu);
+    Ok(100.0 * used.as_secs_f64() / begin.elapsed().as_secs_f64())
 }
 
 fn start(context: &Context) -> Result<Server> {
