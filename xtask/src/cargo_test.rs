@@ -11,10 +11,10 @@ use crate::report::Tally;
 pub(crate) fn run(command: &mut Command) -> Result<Tally> {
     let mut output = TestOutput::default();
     let status = run_lines(command, |line| output.line(line))?;
-    let mut tally = output.tally;
-    // A test program that does not compile or is killed by a signal prints no result.
+    let mut tally = output.finish();
+    // A test program that does not compile prints nothing here.
     if !status.success() && tally.failed == 0 {
-        let why = "a test program did not compile, or was killed by a signal";
+        let why = "a test program did not compile, or could not be started";
         tally.add(Tally::failure(format!("cargo ended with {status}: {why}")));
     }
     Ok(tally)
@@ -27,6 +27,10 @@ struct TestOutput {
     /// The failed tests of the current test program.
     failures: Vec<Failure>,
     section: Section,
+    /// Whether the current test program has started its tests and printed no result yet.
+    is_running: bool,
+    /// The last test that it reported.
+    last_test: String,
 }
 
 /// A failed test.
@@ -53,7 +57,11 @@ enum Section {
 
 impl TestOutput {
     fn line(&mut self, line: &str) {
-        if let Some(tally) = parse_result(line) {
+        if self.section == Section::Results && is_start(line) {
+            self.handle_killed();
+            self.is_running = true;
+        } else if let Some(tally) = parse_result(line) {
+            self.is_running = false;
             self.tally.add(tally);
             self.tally.failures.extend(self.failures.drain(..).map(|failure| failure.line()));
             self.section = Section::Results;
@@ -63,12 +71,32 @@ impl TestOutput {
             self.start_output(test);
         } else {
             match self.section {
-                Section::Results => {}
+                Section::Results => {
+                    if let Some((test, _)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ")) {
+                        test.clone_into(&mut self.last_test);
+                    }
+                }
                 Section::Output => self.output(line),
                 Section::Panic => self.panic_message(line),
                 Section::Names => self.name(line),
             }
         }
+    }
+
+    /// Returns the sum of all test programs.
+    fn finish(mut self) -> Tally {
+        self.handle_killed();
+        self.tally
+    }
+
+    /// Counts the current test program as failed if it ended without a result: a signal killed it, or it exited.
+    fn handle_killed(&mut self) {
+        if std::mem::take(&mut self.is_running) {
+            let last = std::mem::take(&mut self.last_test);
+            let last = if last.is_empty() { "its first tests".to_owned() } else { format!("tests after {last}") };
+            self.tally.add(Tally::failure(format!("a test program ended without a result during {last}")));
+        }
+        self.last_test.clear();
     }
 
     fn start_output(&mut self, test: &str) {
@@ -121,6 +149,12 @@ fn parse_panic(line: &str) -> Option<(&str, &str)> {
     Some((thread.rsplit_once('\'')?.0, place))
 }
 
+/// Returns whether this line is the first one of a test program: `running 15 tests`.
+fn is_start(line: &str) -> bool {
+    let words: Vec<&str> = line.split(' ').collect();
+    matches!(words[..], ["running", count, "test" | "tests"] if count.parse::<usize>().is_ok())
+}
+
 /// Parses `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
 fn parse_result(line: &str) -> Option<Tally> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
@@ -144,7 +178,7 @@ mod tests {
     fn read(text: &str) -> Tally {
         let mut output = TestOutput::default();
         text.lines().for_each(|line| output.line(line));
-        output.tally
+        output.finish()
     }
 
     const FAILED: &str = "test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out";
@@ -159,6 +193,17 @@ mod tests {
     fn results_of_all_test_programs_are_added() {
         let tally = read(&format!("running 15 tests\n{FAILED}\nrunning 2 tests\n{FAILED}\n"));
         assert_eq!((tally.passed, tally.failed, tally.skipped), (24, 2, 4));
+    }
+
+    #[test]
+    fn a_test_program_that_is_killed_is_a_failure_besides_those_of_the_others() {
+        let killed = "running 2 tests\ntest a::first ... ok\n";
+        let expected = "a test program ended without a result during tests after a::first";
+        for text in [format!("{killed}running 15 tests\n{FAILED}\n"), format!("running 15 tests\n{FAILED}\n{killed}")] {
+            let tally = read(&text);
+            assert_eq!((tally.failed, &tally.failures[..]), (2, &[expected.to_owned()][..]));
+        }
+        assert_eq!(read("running 0 tests\n").failures, ["a test program ended without a result during its first tests"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 /// The maximum number of failures in the summary, and the maximum length of each in characters: the summary must be short,
 /// because CI services cut long logs in the middle.
-const MAX_FAILURES: usize = 20;
+const MAX_FAILURES: usize = 100;
 const MAX_LENGTH: usize = 300;
 
 /// The results of the checks in a step. A step that is a single check counts one.
@@ -168,7 +168,7 @@ mod tests {
     fn many_and_long_failures_are_cut() {
         let mut report = Report::default();
         let long = "ä".repeat(MAX_LENGTH + 1);
-        let failures: Vec<&str> = std::iter::once(long.as_str()).chain(["b"; 30]).collect();
+        let failures: Vec<&str> = std::iter::once(long.as_str()).chain(["b"; 110]).collect();
         report.step("tests", "", || Ok(tally(0, &failures))).unwrap_err();
         let lines = report.failures();
         assert_eq!(lines.len(), MAX_FAILURES);

@@ -64,7 +64,8 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         },
     )?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
-        let mut command = cargo(root, "test --workspace --locked");
+        // Otherwise cargo stops at the first test program that fails, and a run reports the failures of that one only.
+        let mut command = cargo(root, "test --workspace --locked --no-fail-fast");
         let environments = [
             (PYTHON_VARIABLE, &interpreter),
             (NODE_VARIABLE, &modules),
