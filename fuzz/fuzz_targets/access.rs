@@ -1,11 +1,11 @@
 //! `Host` and `Origin`: a second, simpler version of the rules allows every request that is allowed.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::access::AccessRules;
-use libfuzzer_sys::fuzz_target;
 
 const EXTENSIONS: [&str; 3] = ["chrome-extension", "moz-extension", "safari-web-extension"];
 

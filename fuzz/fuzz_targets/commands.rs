@@ -1,13 +1,14 @@
 //! Commands of JSON mode, executed by a server: the output is whole lines of printable JSON, and only the command
 //! `stop` stops the server.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 #![allow(dead_code, reason = "the program needs more of the module than is needed here")]
 
 use std::sync::{LazyLock, Mutex};
 
 use halloo::{ClientId, Config, Event, Message, Server};
-use libfuzzer_sys::fuzz_target;
+use halloo_fuzz::fuzz_target;
+
 use serde_json::Value;
 
 #[path = "../../crates/halloo-cli/src/json.rs"]

@@ -1,16 +1,16 @@
 //! Discovery datagrams and check results: the changes are consistent, and every table is bounded.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::Time;
 use halloo_proto::announcement::{Announcement, Reply};
 use halloo_proto::browser::{Browser, Change, CheckResult, MAX_CHECKS, MAX_SERVERS};
 use halloo_proto::text::is_harmful;
-use libfuzzer_sys::fuzz_target;
 
 /// Separates the datagrams: a byte that JSON does not allow unescaped.
 const SEPARATOR: u8 = 0;

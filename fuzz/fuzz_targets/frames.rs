@@ -1,6 +1,6 @@
 //! Frames: the result is the same in any pieces, and agrees with that of `tungstenite`.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 #[path = "../../crates/halloo-proto/tests/codec/reading.rs"]
 mod reading;
@@ -8,8 +8,8 @@ mod reading;
 #[allow(dead_code, reason = "the tests also use it to write")]
 mod reference;
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::frame::Role;
-use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     // The role of the reader and four lengths, then the traffic.

@@ -1,10 +1,10 @@
 //! Responses to a handshake: only a response that matches the key is accepted, and the text of a refusal is escaped.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::handshake::{Handshake, Response};
 use halloo_proto::text::escape;
-use libfuzzer_sys::fuzz_target;
 
 /// The nonce of RFC 6455 section 1.3, and the matching `Sec-WebSocket-Accept`.
 const NONCE: [u8; 16] = *b"the sample nonce";

@@ -1,15 +1,16 @@
 //! Compressed messages: the output stays within the limit, equals that of `miniz_oxide`, and survives a round trip.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 use std::cell::RefCell;
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::Time;
 use halloo_proto::deflate::{Deflater, Inflater};
 use halloo_proto::frame::{Opcode, Role};
 use halloo_proto::limits::MessageLimits;
 use halloo_proto::message::{Incoming, Receiver};
-use libfuzzer_sys::fuzz_target;
+
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};

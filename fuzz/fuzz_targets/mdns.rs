@@ -1,14 +1,14 @@
 //! Packets of multicast DNS: whatever arrives, memory and the number of packets that are sent are bounded, and all of these
 //! are valid.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::Time;
 use halloo_proto::mdns::{Link, MAX_ADDRESSES, Name, Packet, Querier, Responder, Service, ServiceChange, Transmit};
-use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut now = Time::ZERO;

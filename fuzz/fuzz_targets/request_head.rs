@@ -1,15 +1,15 @@
 //! Request heads: more bytes do not change a decision, and a response is one head that no input can split.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 use std::net::Ipv4Addr;
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
 use halloo_proto::authenticator::{Authenticator, Challenger};
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
-use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     // The first byte says how much of the rest arrives first.

@@ -1,10 +1,10 @@
 //! URLs: a parsed URL survives a round trip, and does not split the request.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::handshake::Handshake;
 use halloo_proto::url::Url;
-use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     match text.parse::<Url>() {

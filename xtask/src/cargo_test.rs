@@ -203,7 +203,10 @@ mod tests {
             let tally = read(&text);
             assert_eq!((tally.failed, &tally.failures[..]), (2, &[expected.to_owned()][..]));
         }
-        assert_eq!(read("running 0 tests\n").failures, ["a test program ended without a result during its first tests"]);
+        assert_eq!(
+            read("running 0 tests\n").failures,
+            ["a test program ended without a result during its first tests"]
+        );
     }
 
     #[test]

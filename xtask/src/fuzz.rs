@@ -13,6 +13,7 @@ use clap::Args;
 
 use crate::ci::or_skip;
 use crate::command::{cargo, executable, run as run_command, succeeds};
+use crate::report::Tally;
 
 /// The version of cargo-fuzz, pinned, so that an update of the tool cannot break a run.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -57,6 +58,20 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         println!("{target}: {runs} runs in {:.0} s", start.elapsed().as_secs_f64());
     }
     Ok(())
+}
+
+/// Runs the program of each target without libFuzzer: its corpus, and a few hundred changed copies of it.
+pub(crate) fn replay(root: &Path) -> Result<Tally> {
+    const ARGUMENTS: &str = "--locked --manifest-path fuzz/Cargo.toml --target-dir target --no-default-features";
+    run_command(&mut cargo(root, &format!("build {ARGUMENTS}")))?;
+    let mut tally = Tally::default();
+    for target in targets(root)? {
+        tally.add(match run_command(&mut cargo(root, &format!("run --quiet {ARGUMENTS} --bin {target}"))) {
+            Ok(()) => Tally::PASSED,
+            Err(error) => Tally::failure(format!("{target}: {error:#}; its output is above")),
+        });
+    }
+    Ok(tally)
 }
 
 /// Returns the names of the targets, sorted.
