@@ -234,7 +234,7 @@ impl Model {
                 (waiting.0, waiting.1) = (waiting.0 - 1, waiting.1 - message.bytes().len());
                 self.waiting_bytes -= message.bytes().len();
             }
-            Some(other) => panic!("an event that nobody sent: {other:?}"),
+            Some(other) => panic!("an event that no client sent: {other:?}"),
             None => assert_eq!(self.expected.len(), self.sink.batch.len(), "only what is not published is missing"),
         }
         if taken.resume {
@@ -254,7 +254,7 @@ impl Model {
         assert!(self.expected.len() <= self.limits.max_events + PUBLISH_EVENTS + 256);
     }
 
-    /// Lets the application take everything: then nobody is held or paused.
+    /// Lets the application take everything: then no client is held or paused.
     fn finish(mut self) {
         self.finish_turn();
         for _ in 0..self.expected.len() {
