@@ -5,6 +5,8 @@
 pub enum Resource {
     /// The page, which opens a WebSocket to the server.
     Page,
+    /// A file that is part of the server, for pages.
+    Asset,
     /// The status of the server and of its clients.
     Status,
     /// The reply to a probe.
@@ -35,12 +37,14 @@ pub struct Route {
 impl Route {
     /// Returns whether pages of other origins that may connect may read the response.
     pub fn is_readable_across_origins(&self) -> bool {
-        matches!(self.resource, Resource::Status | Resource::Discovery)
+        matches!(self.resource, Resource::Asset | Resource::Status | Resource::Discovery)
     }
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Prevents the page from loading resources and from being framed.
 const PAGE_HEADERS: &[(&str, &str)] = &[(
@@ -49,18 +53,14 @@ const PAGE_HEADERS: &[(&str, &str)] = &[(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 )];
 
-/// All routes. The page needs no token, because its script reads the token from the URL's fragment; discovery needs
-/// none, because beacons are public.
+/// All routes. What belongs to the server is below `/_halloo/`, apart from the paths that existing clients use. The page
+/// needs no token, because its script reads the token from the URL's fragment; discovery needs none, because beacons are
+/// public.
 pub const ROUTES: &[Route] = &[
-    Route {
-        path: "/",
-        resource: Resource::Page,
-        needs_token: false,
-        allowed_without_tls: false,
-        content_type: "text/html; charset=utf-8",
-        cache_control: "no-store",
-        headers: PAGE_HEADERS,
-    },
+    Route { path: "/", ..PAGE },
+    Route { path: "/_halloo/", ..PAGE },
+    Route { path: "/_halloo/client.js", content_type: JAVASCRIPT, ..ASSET },
+    Route { path: "/_halloo/proof.js", content_type: JAVASCRIPT, ..ASSET },
     Route {
         path: "/status",
         resource: Resource::Status,
@@ -82,6 +82,19 @@ pub const ROUTES: &[Route] = &[
     // Browsers request it for the page.
     Route { path: "/favicon.ico", needs_token: false, ..NOT_FOUND },
 ];
+
+const PAGE: Route = Route {
+    path: "",
+    resource: Resource::Page,
+    needs_token: false,
+    allowed_without_tls: false,
+    content_type: HTML,
+    cache_control: "no-cache",
+    headers: PAGE_HEADERS,
+};
+
+/// A file, whose content the library has under the same path.
+const ASSET: Route = Route { resource: Resource::Asset, content_type: TEXT, headers: &[], ..PAGE };
 
 /// The route of every other path.
 const NOT_FOUND: Route = Route {

@@ -70,6 +70,7 @@ mod stream;
 mod tls;
 mod writing;
 
+mod assets;
 mod browse;
 mod discovery;
 mod doctor;

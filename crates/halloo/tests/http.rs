@@ -23,6 +23,28 @@ fn the_page_the_status_and_the_discovery_reply_are_served() {
 }
 
 #[test]
+fn assets_are_served_to_pages_that_may_connect_and_need_no_token() {
+    let mut config = Config::local();
+    config.access.token = Some(halloo::Token::new("the-otters-meet-at-nine").unwrap());
+    config.access.allowed_origins = vec!["http://play.example".into()];
+    let server = Server::start(config).unwrap();
+    assert!(http_get(loopback(&server), "/_halloo/", "").contains("<title>halloo</title>"));
+    let client = http_get(loopback(&server), "/_halloo/client.js", "Origin: http://play.example\r\n");
+    for line in [
+        "HTTP/1.1 200 OK",
+        "Content-Type: text/javascript; charset=utf-8",
+        "X-Content-Type-Options: nosniff",
+        "Cache-Control: no-cache",
+        "Access-Control-Allow-Origin: http://play.example",
+    ] {
+        assert!(client.contains(&format!("{line}\r\n")), "{line}: {client}");
+    }
+    assert!(client.contains("export const connect"));
+    let refused = http_get(loopback(&server), "/_halloo/client.js", "Origin: http://evil.example\r\n");
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+}
+
+#[test]
 fn a_foreign_origin_is_refused_with_advice() {
     let server = Server::start(Config::local()).unwrap();
     let refused = http_get(loopback(&server), "/status", "Origin: http://evil.example\r\n");

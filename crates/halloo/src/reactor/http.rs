@@ -12,6 +12,7 @@ use halloo_proto::upgrade::cross_origin;
 use super::connections::Connections;
 use super::http_request::HttpRequest;
 use crate::Status;
+use crate::assets;
 use crate::discovery::Discovery;
 use crate::page::PAGE;
 
@@ -64,6 +65,7 @@ fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Disc
     let HttpRequest { route, head_only, origin, proof } = request;
     let (status, body) = match route.resource {
         Resource::Page => (200, PAGE.into()),
+        Resource::Asset => (200, assets::find(route.path).into()),
         Resource::Status => (200, serde_json::to_vec_pretty(&status(connections)).unwrap_or_default()),
         Resource::Discovery => {
             let reply = discovery.reply(connections.shared().clients(), connections.now());
