@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let first = &bytes[..bytes.len() * usize::from(cut) / 255];
     let (early, decision) = (read(first), read(bytes));
     match &decision {
-        Decision::Accept { head, response, deflate } => {
+        Decision::Accept { head, response, deflate, .. } => {
             assert!(bytes[..*head].ends_with(b"\n") && *head <= bytes.len());
             let mut response = response.clone();
             if let Some(offer) = deflate {

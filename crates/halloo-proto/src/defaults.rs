@@ -105,6 +105,10 @@ pub const EVENT_SHARES_OF_COUNT: usize = 4;
 /// Bytes up to which the events of one client are accounted for together.
 pub const MERGED_EVENT_BYTES: usize = 16 * 1024;
 
+/// Connections of pages that ended, of which the number of received messages is still known, so that the page can send the
+/// others again: 60 KB.
+pub const MAX_ENDED_CONNECTIONS: usize = 1024;
+
 /// HTTP responses sent in a turn: the status of many clients is long, and the other connections wait meanwhile.
 pub const TURN_RESPONSES: usize = 4;
 

@@ -59,6 +59,7 @@ pub mod fingerprint;
 pub mod proof;
 pub mod token;
 
+pub mod connection_key;
 mod headers;
 pub mod http;
 pub mod http_fault;

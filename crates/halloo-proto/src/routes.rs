@@ -7,6 +7,8 @@ pub enum Resource {
     Page,
     /// A file that is part of the server, for pages.
     Asset,
+    /// Whether a connection of a page still works.
+    Connection,
     /// The status of the server and of its clients.
     Status,
     /// The reply to a probe.
@@ -37,7 +39,7 @@ pub struct Route {
 impl Route {
     /// Returns whether pages of other origins that may connect may read the response.
     pub fn is_readable_across_origins(&self) -> bool {
-        matches!(self.resource, Resource::Asset | Resource::Status | Resource::Discovery)
+        !matches!(self.resource, Resource::Page | Resource::NotFound)
     }
 }
 
@@ -60,7 +62,17 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/", ..PAGE },
     Route { path: "/_halloo/", ..PAGE },
     Route { path: "/_halloo/client.js", content_type: JAVASCRIPT, ..ASSET },
-    Route { path: "/_halloo/proof.js", content_type: JAVASCRIPT, ..ASSET },
+    Route { path: "/_halloo/access.js", content_type: JAVASCRIPT, ..ASSET },
+    // The key of a connection is proof enough of the right to ask about it.
+    Route {
+        path: "/_halloo/connection",
+        resource: Resource::Connection,
+        needs_token: false,
+        allowed_without_tls: false,
+        content_type: JSON,
+        cache_control: "no-store",
+        headers: &[],
+    },
     Route {
         path: "/status",
         resource: Resource::Status,

@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::Time;
 use crate::access::{AccessRules, Denied};
 use crate::authenticator::{Authenticator, Credentials};
+use crate::connection_key::{ConnectionKey, ConnectionQuery};
 use crate::extensions::DeflateOffer;
 use crate::headers;
 use crate::http::respond;
@@ -57,6 +58,8 @@ pub enum Decision {
         response: Vec<u8>,
         /// The compression that the client offers; to accept it, add it to the response.
         deflate: Option<DeflateOffer>,
+        /// The key by which a page asks about this connection later.
+        key: Option<ConnectionKey>,
     },
     /// A `GET` or `HEAD` request that passed the access rules: send the response of `route` and close.
     Respond {
@@ -68,6 +71,8 @@ pub enum Decision {
         origin: Option<String>,
         /// The proof of the server, for [`PROOF_HEADER`], if the client sent one.
         proof: Option<String>,
+        /// What is asked about a connection, if the route is about one.
+        query: Option<ConnectionQuery>,
     },
     /// An `OPTIONS` request that passed the access rules, such as a CORS preflight: send `response` and close.
     Options {
@@ -262,7 +267,8 @@ fn decide(
             let checked = request.check_token(context, rules, authenticator, !is_from_browser);
             proof = checked.map_err(|reason| Refused { reason, origin: readable })?;
         }
-        return Ok(Decision::Respond { route, head_only: !get, origin, proof });
+        let query = ConnectionQuery::parse(route, request.target.query);
+        return Ok(Decision::Respond { route, head_only: !get, origin, proof, query });
     }
     let invalid = |what| Err(Refusal::InvalidHandshake(what).into());
     if !get {
@@ -295,7 +301,9 @@ fn decide(
     let accept = accept_key(key);
     // A server may only accept what was offered, and a browser that offered a subprotocol fails if none is accepted.
     let offered = request.all("sec-websocket-protocol")?;
-    let subprotocol = match offered.iter().flat_map(|list| list.split(',')).any(|item| item.trim() == SUBPROTOCOL) {
+    let mut offered = offered.iter().flat_map(|list| list.split(',')).map(str::trim);
+    let key = offered.clone().find_map(ConnectionKey::from_subprotocol);
+    let subprotocol = match offered.any(|item| item == SUBPROTOCOL) {
         true => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
         false => String::new(),
     };
@@ -304,7 +312,7 @@ fn decide(
          Sec-WebSocket-Accept: {accept}\r\n{subprotocol}{id}{proof}\r\n"
     );
     let deflate = DeflateOffer::first_in(&request.all("sec-websocket-extensions")?);
-    Ok(Decision::Accept { head, response: response.into_bytes(), deflate })
+    Ok(Decision::Accept { head, response: response.into_bytes(), deflate, key })
 }
 
 struct Request<'r, 'h, 'b> {

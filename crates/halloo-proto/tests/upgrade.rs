@@ -198,7 +198,7 @@ fn http_requests_are_subject_to_the_access_rules() {
     }
     let route = halloo_proto::routes::find("/status");
     let decision = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None, proof: None });
+    assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None, proof: None, query: None });
     assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
 }
 

@@ -29,6 +29,7 @@ mod broadcast_buffer;
 mod budgets;
 mod deadline_queue;
 mod egress;
+mod keyed_connections;
 mod membership;
 mod outboxes;
 mod timers;

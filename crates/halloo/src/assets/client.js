@@ -1,56 +1,66 @@
-// The client of halloo for web pages and Node.js: docs/browser.md describes it, PROTOCOL.md what it sends.
-const MIN_DELAY = 100, MAX_DELAY = 5000, STABLE = 10000, OPEN_TIMEOUT = 6000;
-const page = globalThis.location, doc = globalThis.document;
+// The client of halloo for web pages and Node.js: see docs/browser.md, and PROTOCOL.md for what it sends.
+// Milliseconds: for a request or a handshake; for the proof that a connection works, and between two such proofs.
+const TIMEOUT = 6000, PROOF = 3000;
+const FINAL_CODES = [1002, 1003, 1007, 1008, 1009, 1010], doc = globalThis.document, page = doc && location;
 
 /** Connects to a server, by default to that of this page, and reconnects until it is closed. */
 export const connect = (target, options) => new Link(target, options);
 
 export class Link extends EventTarget {
-  #state = "connecting"; #socket; #attempt = 0; #failures = 0; #opened = 0; #timer; #off = [];
-  #url; #http; #token; #protocols; #limit; #queue = []; #bytes = 0;
-  #inbox; #wake;
+  #state = "connecting"; #socket; #attempt = 0; #failures = 0; #opened; #heard; #timer; #tick; #ended = new AbortController();
+  #url; #http; #token; #access; #protocols; #limit; #inbox; #wake; #rtt;
+  // What waits for a connection; what was sent and is not confirmed; how many messages the server has before that.
+  #queue = []; #flight = []; #base = 0;
+  // The keys by which the server is asked about this connection and the last one, and whether it can be asked.
+  #key; #old; #provable; #proving;
+  /** Messages that `for await` was too slow for. */
+  missed = 0;
 
   constructor(target, { token, room, protocols = [], queue, signal } = {}) {
     super();
     const own = import.meta.url, base = own.endsWith("/_halloo/client.js") ? new URL("..", own) : page;
-    const url = new URL(target ?? base, page?.href);
-    url.protocol = /^(https|wss):/.test(url) ? "wss:" : "ws:";
-    this.#token = token ?? readToken(url, target == null);
+    const url = new URL(target ?? base, page?.href), from = target == null && page || url;
+    const find = part => new URLSearchParams(part.slice(1)).get("token");
+    this.#token = token ?? find(from.hash) ?? find(from.search) ?? "";
+    url.protocol = /^(https|wss):/.test(url.protocol) ? "wss:" : "ws:";
     url.search = url.hash = "";
     url.pathname = url.pathname.replace(/[^/]*$/, "");
     this.#http = "http" + url.href.slice(2);
+    if (from === page) this.#token ||= stored(this.#http);
     if (room != null) url.pathname += "room/" + encodeURIComponent(room);
     this.#url = url.href;
     this.#protocols = [...protocols, "halloo.v1"];
     this.#limit = { messages: 1024, bytes: 1 << 20, ...queue };
-    this.#on(signal, "abort", () => this.close());
-    const wake = () => this.#prove();
-    this.#on(doc, "visibilitychange", wake);
-    this.#on(doc && globalThis, "online", wake);
-    this.#on(doc && globalThis, "pageshow", wake);
+    const on = (target, type, listener) => target?.addEventListener(type, listener, { signal: this.#ended.signal });
+    const wake = () => doc?.hidden || this.#prove(true);
+    on(doc, "visibilitychange", wake);
+    for (const type of ["online", "pageshow"]) on(doc?.defaultView, type, wake);
+    // A page with an open WebSocket is not kept for the button "back".
+    on(doc?.defaultView, "pagehide", () => this.#replace("the page was left"));
+    on(signal, "abort", () => this.close());
+    this.#tick = setInterval(() => {
+      if (!doc?.hidden && (this.#flight.length || Date.now() - this.#heard > 15000)) this.#prove();
+    }, PROOF);
     if (signal?.aborted) this.close();
     else this.#connect();
   }
 
-  /** "connecting", "connected", "waiting" (for the next attempt) or "closed" (for good). */
   get state() { return this.#state; }
   get url() { return this.#url; }
-  get rtt() { return undefined; }
+  /** Milliseconds of the last proof that the connection works. */
+  get rtt() { return this.#rtt; }
+  /** How many messages wait for a connection, and how many the server has not confirmed. */
+  get pending() { return { queued: this.#queue.length, unconfirmed: this.#flight.length }; }
 
-  /** Returns "sent", "queued" until there is a connection, or "full": then nothing happened. */
+  /** Returns "sent", "queued" until there is a connection, or "full" or "closed": then nothing happened. */
   send(data) {
+    if (this.#state === "closed") return "closed";
     const size = data.size ?? data.byteLength ?? data.length, { messages, bytes } = this.#limit;
-    if (this.#state === "closed") throw new Error("the link is closed");
-    const buffered = this.#socket?.bufferedAmount ?? 0;
-    if (this.#state === "connected") {
-      if (buffered && buffered + size > bytes) return "full";
-      this.#socket.send(data);
-      return "sent";
-    }
-    if (this.#queue.length >= messages || this.#bytes + size > bytes) return "full";
-    this.#queue.push([data, size]);
-    this.#bytes += size;
-    return "queued";
+    const isOpen = this.#socket, waiting = isOpen?.bufferedAmount ?? sum(this.#queue);
+    if (waiting && waiting + size > bytes || this.#queue.length >= messages) return "full";
+    this.#queue.push([data.slice?.() ?? data, size]);
+    if (isOpen) this.#flush();
+    return isOpen ? "sent" : "queued";
   }
 
   close(code = 1000, reason = "") {
@@ -61,15 +71,10 @@ export class Link extends EventTarget {
   async *[Symbol.asyncIterator]() {
     this.#inbox ??= [];
     for (;;) {
-      while (this.#inbox.length) yield this.#inbox.shift();
+      while (this.#inbox.length) yield this.#inbox.shift()[0];
       if (this.#state === "closed") return;
       await new Promise(resolve => { this.#wake = resolve; });
     }
-  }
-
-  #on(target, type, listener) {
-    target?.addEventListener(type, listener);
-    this.#off.push(() => target?.removeEventListener(type, listener));
   }
 
   #emit(type, detail) {
@@ -79,111 +84,165 @@ export class Link extends EventTarget {
 
   #end(type, detail) {
     if (this.#state === "closed") return;
-    this.#state = "closed";
-    this.#attempt++;
-    clearTimeout(this.#timer);
-    this.#off.forEach(off => off());
+    this.#stop("closed");
+    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
+    this.#ended.abort();
+    clearInterval(this.#tick);
     this.#emit(type, detail);
   }
 
-  async #connect() {
-    const attempt = ++this.#attempt;
-    this.#state = "connecting";
+  #stop(state) {
+    this.#state = state;
     clearTimeout(this.#timer);
+    return ++this.#attempt;
+  }
+
+  #flush() {
+    for (const message of this.#queue.splice(0)) {
+      this.#socket.send(message[0]);
+      this.#flight.push(message);
+    }
+    this.#base += trim(this.#flight, this.#limit);
+  }
+
+  async #connect() {
+    const attempt = this.#stop("connecting");
+    const protocols = [...this.#protocols, "halloo.key." + (this.#key = randomKey())];
+    const ask = (path, headers) => request(this.#http + path, TIMEOUT, headers);
+    // A module that could not be loaded needs another address.
+    const load = async () => this.#access ??= await import("./access.js?" + attempt);
     let socket;
     try {
-      const proof = this.#token ? [await (await import("./proof.js")).authenticate(this.#token, (path, headers) => request(this.#http + path, headers))] : [];
-      if (attempt === this.#attempt) socket = await this.#open([...this.#protocols, ...proof]);
+      if (this.#old) await this.#settle();
+      if (this.#token) protocols.push(await (await load()).authenticate(this.#token, ask, this.#http));
+      if (attempt === this.#attempt) socket = await open(this.#url, protocols);
     } catch (error) {
-      const refusal = await findRefusal(error, this.#http, this.#token).catch(() => "");
-      if (attempt !== this.#attempt) return;
-      return refusal ? this.#end("gaveup", { reason: refusal }) : this.#retry();
+      const refusal = error?.refusal ?? await load().then(access => access.findRefusal(this.#token, ask)).catch(() => "");
+      if (attempt === this.#attempt) refusal ? this.#end("gaveup", { reason: refusal }) : this.#retry();
+      return;
     }
     if (attempt !== this.#attempt) return socket?.close();
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
-      if (this.#inbox?.push(data) > this.#limit.messages) this.#inbox.shift();
+      this.#heard = Date.now();
+      this.#inbox?.push([data, data.byteLength ?? data.length]);
+      if (this.#inbox) this.missed += trim(this.#inbox, this.#limit);
       this.#emit("message", { data });
     };
-    socket.onclose = ({ code, reason }) => this.#lost(code, reason);
+    socket.onclose = ({ code, reason }) => this.#lose(code, reason) && this.#retry();
     this.#state = "connected";
-    this.#opened = Date.now();
-    for (const [data] of this.#queue.splice(0)) socket.send(data);
-    this.#bytes = 0;
+    this.#opened = this.#heard = Date.now();
+    this.#base = 0;
+    this.#flush();
     this.#emit("open");
+    this.#prove();
   }
 
-  #open(protocols) {
-    return new Promise((resolve, reject) => {
-      const socket = new WebSocket(this.#url, protocols);
-      socket.binaryType = "arraybuffer";
-      const settle = (done, value) => {
-        clearTimeout(timeout);
-        socket.onopen = socket.onclose = null;
-        done(value);
-      };
-      // A browser would wait for minutes.
-      const timeout = setTimeout(() => { settle(reject, new Error("timeout")); socket.close(); }, OPEN_TIMEOUT);
-      socket.onopen = () => settle(resolve, socket);
-      socket.onclose = () => settle(reject, new Error("closed"));
-      socket.onerror = () => {};
-    });
-  }
-
-  #lost(code, reason) {
-    if (this.#state !== "connected") return;
-    this.#socket = null;
-    if (Date.now() - this.#opened >= STABLE) this.#failures = 0;
-    this.#state = "waiting";
+  // Returns whether to reconnect.
+  #lose(code, reason) {
+    this.#socket = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#old = (code === 1006 || this.#flight.length) && this.#key;
+    if (Date.now() - this.#opened >= 10000) this.#failures = 0;
+    this.#stop("waiting");
     this.#emit("close", { code, reason });
-    if (code === 1002 || code === 1003 || code >= 1007 && code <= 1010 || code >= 3000) {
-      this.#end("gaveup", { reason: reason || "the connection was closed with code " + code, code });
-    } else this.#retry();
+    if (code < 3000 && !FINAL_CODES.includes(code)) return this.#state === "waiting";
+    this.#end("gaveup", { code, reason: reason || "closed with code " + code });
+  }
+
+  #replace(reason) {
+    const socket = this.#socket;
+    socket?.close();
+    if (socket) return this.#lose(1006, reason);
+    if (this.#state !== "closed") this.#stop("waiting");
   }
 
   #retry() {
-    const delay = Math.random() * Math.min(MIN_DELAY * 2 ** this.#failures++, MAX_DELAY);
+    const delay = Math.random() * Math.min(100 * 2 ** this.#failures++, 5000);
     this.#state = "waiting";
     this.#timer = setTimeout(() => this.#connect(), delay);
     this.#emit("retry", { delay });
   }
 
-  #prove() {
-    if (doc?.hidden || this.#state !== "waiting") return;
-    this.#failures = 0;
-    this.#connect();
+  // Asks the server about a connection, which it first pings if it is open.
+  async #ask(key, timeout) {
+    const response = await request(this.#http + "_halloo/connection?key=" + key, timeout);
+    if (response.status !== 200) return { open: response.status !== 404 };
+    this.#provable = true;
+    return response.json();
   }
-}
 
-// The invitation link has the token in its fragment. It is removed from the address bar, where others could read it, and
-// kept for this tab, so that the page can be reloaded.
-function readToken(url, isPage) {
-  const from = isPage ? page : url, key = "token " + url.pathname;
-  const hash = new URLSearchParams(from?.hash.slice(1)), query = new URLSearchParams(from?.search);
-  const token = hash.get("token") ?? query.get("token");
-  if (!isPage || !page) return token;
-  try {
-    if (token) {
-      sessionStorage.setItem(key, token);
-      for (const part of [hash, query]) ["token", "fp"].forEach(name => part.delete(name));
-      history.replaceState(history.state, "", page.pathname + (query.size ? "?" + query : "") + (hash.size ? "#" + hash : ""));
+  // Ends the last connection, and queues again what did not arrive.
+  async #settle() {
+    const { open, received } = await this.#ask(this.#old + "&end=1", TIMEOUT), flight = this.#flight;
+    if (open) throw Error();
+    this.#flight = [];
+    this.#old = null;
+    if (received != null) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
+    else if (flight.length) this.#emit("unconfirmed", { messages: flight.map(([data]) => data) });
+    this.#emit("pending", this.pending);
+  }
+
+  // Proves that the connection works, or replaces it: a dead one may look open for minutes.
+  async #prove(isAwake) {
+    if (isAwake && this.#state === "waiting") {
+      this.#failures = 0;
+      return this.#connect();
     }
-    return token || sessionStorage.getItem(key);
-  } catch {
-    return token; // Storage may be switched off.
+    const socket = this.#socket, start = Date.now();
+    if (!socket || this.#proving === socket) return;
+    this.#proving = socket;
+    let answer;
+    while (!answer && socket === this.#socket && Date.now() - start < PROOF) {
+      answer = await this.#ask(this.#key, start + PROOF - Date.now()).catch(() => new Promise(resolve => setTimeout(resolve, 200)));
+    }
+    if (socket !== this.#socket) return;
+    this.#proving = null;
+    if (answer?.open) {
+      this.#heard = Date.now();
+      this.#rtt = answer.rtt_ms;
+      this.#base += this.#flight.splice(0, Math.max(0, answer.received - this.#base)).length;
+      this.#emit("pending", this.pending);
+    } else if ((this.#provable || isAwake) && (answer || this.#heard <= start)) {
+      this.#replace("no answer") && this.#retry();
+    }
   }
 }
 
-function request(url, headers, timeout = OPEN_TIMEOUT) {
-  const abort = new AbortController();
-  setTimeout(() => abort.abort(), timeout);
-  return fetch(url, { headers, signal: abort.signal, cache: "no-store" });
+const sum = list => list.reduce((bytes, [, size]) => bytes + size, 0);
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(22)), x => (x & 31).toString(32)).join("");
+
+// Removes the oldest messages beyond the limit, and returns their number.
+function trim(list, { messages, bytes }) {
+  const before = list.length;
+  while (list.length > messages || list.length > 1 && sum(list) > bytes) list.shift();
+  return before - list.length;
 }
 
-// A browser does not say why a WebSocket failed, but an HTTP request does. Resolves to why the next would fail too.
-async function findRefusal(error, http, token) {
-  if (error.isFinal) return error.message;
-  const response = await request(http + "status"), { status } = response;
-  if (status === 401) return token ? "" : "This server requires a token: enter it, or open the invitation link.";
-  return status > 299 && status < 500 && ![408, 425, 429].includes(status) ? (await response.text()).trim() : "";
+// Storage may be switched off.
+function stored(http) {
+  try {
+    return sessionStorage.getItem("token " + http);
+  } catch {}
+}
+
+function request(url, timeout, headers) {
+  const abort = new AbortController(), { signal } = abort;
+  setTimeout(() => abort.abort(), timeout);
+  return fetch(url, { headers, signal, cache: "no-store" });
+}
+
+function open(url, protocols) {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, protocols);
+    const settle = done => () => {
+      clearTimeout(timeout);
+      socket.onopen = socket.onclose = null;
+      done(socket);
+    };
+    socket.binaryType = "arraybuffer";
+    socket.onopen = settle(resolve);
+    socket.onclose = settle(reject);
+    // A browser would wait for minutes.
+    const timeout = setTimeout(() => socket.onclose(socket.close()), TIMEOUT);
+  });
 }

@@ -11,6 +11,7 @@ use super::budgets::Budgets;
 use super::connection::{Connection, State};
 use super::connection_table::ConnectionTable;
 use super::egress::Egress;
+use super::keyed_connections::Waits;
 use super::membership::Membership;
 use super::timers::Timers;
 use crate::shared::Shared;
@@ -146,6 +147,22 @@ impl Connections {
         if self.sync_broadcasts(slot) {
             self.with(slot, |egress, connection| egress.send_control(connection, opcode, payload));
         }
+    }
+
+    /// Sends a ping to the connection in `slot`, which has a key. Returns what its answer changes; `None` if no answer can be
+    /// expected, because it is not read for now.
+    pub(super) fn probe(&mut self, slot: usize) -> Option<Waits> {
+        let now = self.now();
+        let is_read = |connection: &&Connection| connection.is_open() && !connection.held;
+        self.table.get(slot).filter(is_read)?;
+        let (waits, is_pinged) = self.egress.keyed.ask(slot, now)?;
+        if !is_pinged {
+            self.send_control(slot, Opcode::Ping, b"");
+            if let Some(websocket) = self.table.get_mut(slot).and_then(Connection::websocket) {
+                websocket.handle_ping_sent(now);
+            }
+        }
+        Some(waits)
     }
 
     /// Closes all clients and drops every connection whose handshake is not complete.

@@ -14,6 +14,7 @@ use halloo_proto::read_pauses::ReadPauses;
 use super::broadcast::{Broadcast, Delivered, Delivery as BroadcastDelivery};
 use super::budgets::Budgets;
 use super::connection::{Connection, State};
+use super::keyed_connections::KeyedConnections;
 use super::membership::Membership;
 use super::outboxes::{CORK, Flushed, Outboxes};
 use super::timers::Timers;
@@ -29,6 +30,7 @@ pub(super) struct Egress {
     pub(super) broadcast: Broadcast,
     pub(super) budgets: Budgets,
     pub(super) timers: Timers,
+    pub(super) keyed: KeyedConnections,
     /// Closed connections, to be reaped at the end of the turn.
     pub(super) closed: Vec<u32>,
 }
@@ -50,6 +52,7 @@ impl Egress {
             broadcast: Broadcast::new(config.compression),
             budgets: Budgets::new(config, memory),
             timers: Timers::default(),
+            keyed: KeyedConnections::default(),
             closed: Vec::new(),
         }
     }
@@ -229,6 +232,7 @@ impl Egress {
 
     fn leave(&mut self, connection: &mut Connection, code: CloseCode, reason: LeaveReason) {
         self.broadcast.leave(connection);
+        self.keyed.close(connection.slot as usize);
         self.membership.leave(connection, code, reason);
     }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use halloo_proto::Time;
 use halloo_proto::access::{AccessRules, Denied, is_host_setting, is_origin_setting};
 use halloo_proto::authenticator::{Authenticator, Challenger};
+use halloo_proto::connection_key::ConnectionKey;
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
 use halloo_proto::limits::HandshakeLimits;
@@ -45,7 +46,7 @@ pub(super) enum HeadOutcome {
     /// The connection uses TLS from now on.
     Tls(io::Result<()>),
     /// A WebSocket: send `response`; frames follow `head` bytes into the input.
-    Accept { head: usize, response: Vec<u8>, deflate: Option<DeflateOffer> },
+    Accept { head: usize, response: Vec<u8>, deflate: Option<DeflateOffer>, key: Option<ConnectionKey> },
     /// An HTTP request that passed the access rules.
     Http(HttpRequest),
     /// Send this response and close.
@@ -127,11 +128,11 @@ impl Handshakes {
                 HeadOutcome::Reply(response)
             }
             Decision::Options { response, .. } => HeadOutcome::Reply(response),
-            Decision::Respond { route, head_only, origin, proof } => {
-                HeadOutcome::Http(HttpRequest { route, head_only, origin, proof })
+            Decision::Respond { route, head_only, origin, proof, query } => {
+                HeadOutcome::Http(HttpRequest { route, head_only, origin, proof, query, waits: None })
             }
-            Decision::Accept { head, response, deflate } => {
-                HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression) }
+            Decision::Accept { head, response, deflate, key } => {
+                HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression), key }
             }
         }
     }

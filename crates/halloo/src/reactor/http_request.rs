@@ -1,6 +1,9 @@
 //! An HTTP request that is not a WebSocket handshake.
 
+use halloo_proto::connection_key::ConnectionQuery;
 use halloo_proto::routes::Route;
+
+use super::keyed_connections::Waits;
 
 /// An HTTP request that passed the access rules.
 #[derive(Debug)]
@@ -11,4 +14,8 @@ pub(super) struct HttpRequest {
     pub(super) origin: Option<String>,
     /// The proof that this server knows the token, if the client sent one.
     pub(super) proof: Option<String>,
+    /// What is asked about a connection, if the route is about one.
+    pub(super) query: Option<ConnectionQuery>,
+    /// What the response waits for.
+    pub(super) waits: Option<Waits>,
 }

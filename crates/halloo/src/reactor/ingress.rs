@@ -262,6 +262,7 @@ impl Ingress {
             Ok(count) => {
                 if let Some(websocket) = connection.websocket() {
                     websocket.handle_bytes(now);
+                    connections.egress.keyed.handle_bytes(slot, now);
                 }
                 // Read again after a full buffer, and on systems that only wake the poll after a read found nothing. With
                 // epoll, a short read has drained the socket (epoll(7)) and the poll wakes for more, except for an end
@@ -323,8 +324,9 @@ impl Ingress {
                 connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             }
             HeadOutcome::Http(request) => self.http.push(slot, request, connections),
-            HeadOutcome::Accept { head, response, deflate } => {
+            HeadOutcome::Accept { head, response, deflate, key } => {
                 if self.open(slot, response, deflate, connections) {
+                    connections.egress.keyed.open(slot, key);
                     sink.emit_all(connections);
                     self.handle_frames(slot, &mut bytes[head..], connections, sink);
                 }
@@ -446,6 +448,7 @@ impl Ingress {
             };
             if let Some(message) = message {
                 connections.received += 1;
+                connections.egress.keyed.count_message(slot);
                 sink.emit_message(client, message, connections);
                 sink.emit_all(connections);
             }

@@ -1,13 +1,22 @@
 // How client.js proves that it knows the token, and checks that the server does, without sending it (PROTOCOL.md, "Proof of
-// the token"). It is loaded only if there is a token.
+// the token"), and how it learns why it is refused. It is loaded only if there is a token or no connection.
 
 /** What another attempt would not change; the message is for the user. */
 class Refusal extends Error {
-  isFinal = true;
+  refusal = this.message;
+}
+
+// A browser does not say why a WebSocket failed, but an HTTP request does.
+/** Resolves to why the next attempt would fail too, or to an empty text. */
+export async function findRefusal(token, request) {
+  const response = await request("status"), { status } = response;
+  if (status === 401) return token ? "" : "This server requires a token: enter it, or open the invitation link.";
+  return status < 300 || status >= 500 || [408, 425, 429].includes(status) ? "" : (await response.text()).trim();
 }
 
 /** Lets the server prove that it knows the token, and resolves to the subprotocol that proves the same to the server. */
-export async function authenticate(token, request) {
+export async function authenticate(token, request, http) {
+  const isInAddress = hideToken(token);
   const { id, challenge } = await (await request("discovery.json")).json();
   if (!challenge) {
     throw new Refusal("This server does not ask for the token, so it may not be the right one. "
@@ -30,7 +39,32 @@ export async function authenticate(token, request) {
   if (headers.get("Halloo-Proof") !== proof("server", nonce)) {
     throw new Refusal("This server does not know the token, so it is not the right one. Do not enter the token here.");
   }
+  if (isInAddress) store("token " + http, token);
   return `halloo.proof.${challenge}.${second}.${proof("client", second)}`;
+}
+
+// The invitation link has the token in its fragment. It is removed from the address bar, where others could read it, and
+// kept for this tab, so that the page can be reloaded.
+function hideToken(token) {
+  const { pathname, search, hash } = globalThis.document ? location : new URL("http://a");
+  const parts = [["?", search], ["#", hash]].map(([mark, text]) => {
+    const pairs = new URLSearchParams(text.slice(1));
+    if (pairs.get("token") !== token) return text;
+    pairs.delete("token");
+    pairs.delete("fp");
+    return String(pairs) && mark + pairs;
+  });
+  const isFound = parts.join("") !== search + hash;
+  if (isFound) history.replaceState(history.state, "", pathname + parts.join(""));
+  return isFound;
+}
+
+function store(key, token) {
+  try {
+    sessionStorage.setItem(key, token);
+  } catch {
+    // Storage may be switched off.
+  }
 }
 
 const bytesOf = text => new TextEncoder().encode(text);
