@@ -48,10 +48,10 @@ const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Prevents the page from loading resources and from being framed.
+/// Prevents the page from loading anything but the scripts of this server, and from being framed.
 const PAGE_HEADERS: &[(&str, &str)] = &[(
     "Content-Security-Policy",
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self' ws: wss:; \
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 )];
 
@@ -62,6 +62,7 @@ pub const ROUTES: &[Route] = &[
     Route { path: "/", ..PAGE },
     Route { path: "/_halloo/", ..PAGE },
     Route { path: "/_halloo/client.js", content_type: JAVASCRIPT, ..ASSET },
+    Route { path: "/_halloo/page.js", content_type: JAVASCRIPT, ..ASSET },
     Route { path: "/_halloo/access.js", content_type: JAVASCRIPT, ..ASSET },
     // The key of a connection is proof enough of the right to ask about it.
     Route {

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 /// The content of each route with `Resource::Asset`.
 const ASSETS: &[(&str, &str)] = &[
     ("/_halloo/client.js", include_str!("assets/client.js")),
+    ("/_halloo/page.js", include_str!("assets/page.js")),
     ("/_halloo/access.js", include_str!("assets/access.js")),
 ];
 

@@ -193,7 +193,8 @@ export class Link extends EventTarget {
     this.#proving = socket;
     let answer;
     while (!answer && socket === this.#socket && Date.now() - start < PROOF) {
-      answer = await this.#ask(this.#key, start + PROOF - Date.now()).catch(() => new Promise(resolve => setTimeout(resolve, 200)));
+      answer = await this.#ask(this.#key, start + PROOF - Date.now())
+        .catch(() => new Promise(resolve => setTimeout(resolve, 200)));
     }
     if (socket !== this.#socket) return;
     this.#proving = null;

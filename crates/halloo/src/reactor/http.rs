@@ -14,7 +14,7 @@ use super::connections::Connections;
 use super::http_request::HttpRequest;
 use crate::assets;
 use crate::discovery::Discovery;
-use crate::page::PAGE;
+use crate::page::page;
 use crate::{LeaveReason, Status};
 
 /// The connections that wait for an HTTP response.
@@ -107,7 +107,7 @@ pub(super) fn status(connections: &mut Connections) -> Status {
 fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
     let HttpRequest { route, head_only, origin, proof, query, .. } = request;
     let (status, body) = match route.resource {
-        Resource::Page => (200, PAGE.into()),
+        Resource::Page => (200, page(route.path).into()),
         Resource::Asset => (200, assets::find(route.path).into()),
         Resource::Connection => {
             let key = query.as_ref().and_then(|query| query.key.as_ref());
