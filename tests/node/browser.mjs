@@ -12,7 +12,8 @@ export class Tab {
   static async open() {
     const tab = new Tab();
     tab.profile = mkdtempSync(join(tmpdir(), "halloo-page-"));
-    const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe"];
+    const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe",
+      "--host-resolver-rules=MAP game.example 127.0.0.1"];
     tab.browser = spawn(process.env.CHROMIUM, [...flags, `--user-data-dir=${tab.profile}`], {
       stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
     });

@@ -74,14 +74,20 @@ async function lossyProxy(port) {
   };
 }
 
-// A proxy that serves the server below a path.
-async function pathProxy(port, prefix) {
-  const to = request => ({ port, path: request.url.replace(prefix, "/"), headers: request.headers, method: request.method });
+// A proxy that serves the server below a path. `hostOf` returns what it sends as `Host`.
+async function pathProxy(port, prefix, hostOf) {
+  const to = ({ url, headers, method }) => {
+    const path = url.replace(prefix, "/");
+    const own = hostOf && { host: hostOf(path, headers.upgrade) };
+    // What Chromium names in `Origin` is the host that it knows.
+    if (own?.host.startsWith("127.")) own.origin = `http://${own.host}`;
+    return { port, path, headers: { ...headers, ...own }, method };
+  };
   const proxy = http.createServer((request, response) => {
     http.get(to(request), upstream => {
       response.writeHead(upstream.statusCode, upstream.headers);
       upstream.pipe(response);
-    });
+    }).on("error", () => response.destroy());
   });
   proxy.on("upgrade", (request, socket) => {
     const { path, headers } = to(request), upstream = net.connect(port, "127.0.0.1");
@@ -266,6 +272,27 @@ const cases = {
     proxy.close();
     await server.kill();
     return { addresses };
+  },
+
+  // Such a proxy leaves out the port in `Host`.
+  async "behind a proxy with another name"(tab) {
+    const outcomes = {};
+    for (const allowed of [true, false]) {
+      const server = await Server.start(0, ...allowed ? ["--allowed-hosts", "game.example"] : []);
+      // The page itself must load, to show why it is refused.
+      const isPage = (path, upgrade) => !upgrade && (path === "/" || /\.js(\?|$)/.test(path));
+      const proxy = await pathProxy(server.port, "/", (...request) =>
+        allowed || !isPage(...request) ? "game.example" : `127.0.0.1:${server.port}`);
+      await tab.navigate(`http://game.example:${proxy.address().port}/`);
+      await tab.until(`["Connected", "Refused"].includes(document.getElementById("state")?.textContent)`);
+      const shown = await tab.evaluate(`document.getElementById("${allowed ? "address" : "detail"}").textContent`);
+      if (allowed) outcomes.allowed = shown.replace(/game.example:[0-9]+/, "HOST");
+      else outcomes.refused = shown.slice(0, shown.indexOf(" server") + 7);
+      proxy.closeAllConnections();
+      proxy.close();
+      await server.kill();
+    }
+    return outcomes;
   },
 
   async "the token of the address is proved, hidden, and kept for the tab"(tab) {

@@ -18,19 +18,29 @@ async function look(step) {
     state: $("state").textContent, detail: $("detail").textContent,
     asks: !$("access").hidden && !$("token").hidden, focus: document.activeElement.id,
   })`);
-  for (const [width, height] of [[360, 640], [1280, 800]]) {
+  for (const [width, height] of [[320, 568], [390, 844], [844, 390], [1280, 800]]) {
     for (const scheme of ["light", "dark"]) {
       await tab.show(width, height, scheme);
       for (const finding of await tab.findings()) findings.add(`${step}: ${finding}`);
+      const fits = await tab.evaluate(`document.documentElement.scrollWidth <= innerWidth && $("send").getBoundingClientRect().bottom <= innerHeight
+        && $("log").clientHeight >= 80`);
+      if (!fits) findings.add(`${step}: does not fit into ${width}x${height}`);
       if (process.env.SCREENSHOTS) writeFileSync(`${process.env.SCREENSHOTS}/${step}-${width}-${scheme}.png`, await tab.screenshot());
     }
   }
 }
 
 const enter = text => tab.evaluate(`$("token").value = ${JSON.stringify(text)}, $("again").click()`);
-const send = text => tab.evaluate(`text.value = ${JSON.stringify(text)}, $("send").click()`);
+const send = text => tab.evaluate(`$("text").value = ${JSON.stringify(text)}, $("send").click()`);
 
-await tab.navigate(url);
+// Defines what the steps use, and counts the attempts to connect from now on.
+async function openPage(tab, url) {
+  await tab.navigate(url);
+  await tab.evaluate(`window.$ = id => document.getElementById(id), window.attempts = 0,
+    window.WebSocket = class extends WebSocket { constructor(...given) { super(...given); attempts += 1; } }, 0`);
+}
+
+await openPage(tab, url);
 await tab.until(`$("state").textContent === "Refused"`);
 await look("no token");
 await enter("a-wrong-token-of-a-guest");
@@ -57,7 +67,7 @@ await tab.close();
 
 // The invitation link needs nothing else, and its token does not stay in the address bar.
 const guest = await Tab.open();
-await guest.navigate(`${url}#token=${token}`);
+await openPage(guest, `${url}#token=${token}`);
 await guest.until(`$("state").textContent === "Connected"`);
 const address = await guest.evaluate("location.hash");
 await guest.close();

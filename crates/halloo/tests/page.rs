@@ -1,4 +1,4 @@
-//! The page, in Chromium and as a script on Node.js.
+//! The page in Chromium, and client.js on Node.js.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
@@ -62,27 +62,16 @@ fn a_person_gets_in_with_the_token_and_stays_out_when_dismissed() {
 }
 
 #[test]
-fn the_page_works_below_a_path_of_a_proxy_with_one_setting() {
-    for (path, dialled) in [("/game/", "ws://HOST/game/"), ("/", "ws://HOST")] {
-        let mut config = Config::local();
-        config.name = "den".into();
-        config.access.allowed_hosts = vec!["game.example".into()];
-        let server = Server::start(config).unwrap();
-        let Some(program) = node("page.mjs") else { return };
-        let expected = json!({
-            "dialled": dialled, "fetched": format!("{path}discovery.json"), "state": "Connected", "title": "den",
-            "address": dialled,
-        });
-        assert_eq!(report(&server, program, &["game.example", path]), expected);
-    }
-}
-
-#[test]
-fn the_page_shows_why_the_server_refuses_it() {
-    let server = Server::start(Config::local()).unwrap();
-    let Some(program) = node("page.mjs") else { return };
-    let report = report(&server, program, &["game.example", "/"]);
-    assert_eq!((&report["state"], &report["fetched"]), (&json!("Refused"), &json!("/status")), "{report}");
-    let detail = report["detail"].as_str().unwrap();
-    assert!(detail.starts_with("game.example is not a name of this server") && !detail.ends_with('\n'), "{detail}");
+fn client_js_on_node_proves_the_token_and_delivers_what_was_queued() {
+    let Some(mut program) = node("client_on_node.mjs") else { return };
+    // Node.js has `WebSocket` from version 22 on, and with this option before.
+    program.env("NODE_OPTIONS", "--experimental-websocket");
+    let server = start_server();
+    let report = report(&server, program, &[TOKEN]);
+    let expected = json!({
+        "outcome": "queued", "replies": ["one", "two"], "proven": true,
+        "refused": "This server requires a token: enter it, or open the invitation link.",
+        "ended": "the game is over",
+    });
+    assert_eq!(report, expected);
 }
