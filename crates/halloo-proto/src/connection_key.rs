@@ -2,7 +2,7 @@
 //!
 //! A page cannot send pings, and a browser reports a dead connection late or never. So it offers a random key as a
 //! subprotocol of the handshake, and asks for `/_halloo/connection?key=KEY` whether that connection still works, and how
-//! many messages arrived. Whoever knows the key may ask, so it is as long as one cannot guess.
+//! many messages arrived. Nothing but the key is needed to ask, so it is too long to guess.
 
 use crate::routes::{Resource, Route};
 

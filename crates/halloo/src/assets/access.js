@@ -6,10 +6,9 @@ class Refusal extends Error {
   refusal = this.message;
 }
 
-// A browser does not say why a WebSocket failed, but an HTTP request does.
-/** Resolves to why the next attempt would fail too, or to an empty text. */
-export async function findRefusal(token, request) {
-  const response = await request("status"), { status } = response;
+/** Resolves to why the next attempt would fail too, to judge by the response for the status; or to an empty text. */
+export async function findRefusal(token, response) {
+  const { status } = response;
   if (status === 401) return token ? "" : "This server requires a token: enter it, or open the invitation link.";
   return status < 300 || status >= 500 || [408, 425, 429].includes(status) ? "" : (await response.text()).trim();
 }

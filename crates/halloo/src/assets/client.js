@@ -6,7 +6,7 @@ const FINAL_CODES = [1002, 1003, 1007, 1008, 1009, 1010], doc = globalThis.docum
 /** Connects to a server, by default to that of this page, and reconnects until it is closed. */
 export const connect = (target, options) => new Link(target, options);
 
-export class Link extends EventTarget {
+class Link extends EventTarget {
   #state = "connecting"; #socket; #attempt = 0; #failures = 0; #opened; #heard; #timer; #tick; #ended = new AbortController();
   #url; #http; #token; #access; #protocols; #limit; #inbox; #wake; #rtt;
   // What waits for a connection; what was sent and is not confirmed; how many messages the server has before that.
@@ -36,7 +36,7 @@ export class Link extends EventTarget {
     on(doc, "visibilitychange", wake);
     for (const type of ["online", "pageshow"]) on(doc?.defaultView, type, wake);
     // A page with an open WebSocket is not kept for the button "back".
-    on(doc?.defaultView, "pagehide", () => this.#replace("the page was left"));
+    on(doc?.defaultView, "pagehide", () => this.#replace("page left"));
     on(signal, "abort", () => this.close());
     this.#tick = setInterval(() => {
       if (!doc?.hidden && (this.#flight.length || Date.now() - this.#heard > 15000)) this.#prove();
@@ -117,7 +117,9 @@ export class Link extends EventTarget {
       if (this.#token) protocols.push(await (await load()).authenticate(this.#token, ask, this.#http));
       if (attempt === this.#attempt) socket = await open(this.#url, protocols);
     } catch (error) {
-      const refusal = error?.refusal ?? await load().then(access => access.findRefusal(this.#token, ask)).catch(() => "");
+      // A browser does not say why a WebSocket failed, but an HTTP request does.
+      const find = async response => (await load()).findRefusal(this.#token, response);
+      const refusal = error?.refusal ?? await ask("status").then(find).catch(() => "");
       if (attempt === this.#attempt) refusal ? this.#end("gaveup", { reason: refusal }) : this.#retry();
       return;
     }
@@ -146,7 +148,7 @@ export class Link extends EventTarget {
     this.#stop("waiting");
     this.#emit("close", { code, reason });
     if (code < 3000 && !FINAL_CODES.includes(code)) return this.#state === "waiting";
-    this.#end("gaveup", { code, reason: reason || "closed with code " + code });
+    this.#end("gaveup", { code, reason: reason || "code " + code });
   }
 
   #replace(reason) {
@@ -183,8 +185,8 @@ export class Link extends EventTarget {
   }
 
   // Proves that the connection works, or replaces it: a dead one may look open for minutes.
-  async #prove(isAwake) {
-    if (isAwake && this.#state === "waiting") {
+  async #prove(awake) {
+    if (awake && this.#state === "waiting") {
       this.#failures = 0;
       return this.#connect();
     }
@@ -203,7 +205,7 @@ export class Link extends EventTarget {
       this.#rtt = answer.rtt_ms;
       this.#base += this.#flight.splice(0, Math.max(0, answer.received - this.#base)).length;
       this.#emit("pending", this.pending);
-    } else if ((this.#provable || isAwake) && (answer || this.#heard <= start)) {
+    } else if ((this.#provable || awake) && (answer || this.#heard <= start)) {
       this.#replace("no answer") && this.#retry();
     }
   }
