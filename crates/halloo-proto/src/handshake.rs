@@ -56,6 +56,8 @@ pub enum Response {
     Accepted {
         /// Bytes of the response head.
         head: usize,
+        /// Whether the server named the id that it is expected to have.
+        confirmed: bool,
     },
     /// The server refused.
     Refused {
@@ -137,7 +139,7 @@ impl Handshake {
                     Err(reason) => Response::Invalid(reason),
                     Ok(()) => self
                         .identify(response.headers)
-                        .map_or_else(Response::WrongServer, |()| Response::Accepted { head }),
+                        .map_or_else(Response::WrongServer, |confirmed| Response::Accepted { head, confirmed }),
                 },
                 100..200 => {
                     skipped = head;
@@ -173,17 +175,19 @@ impl Handshake {
         Ok(())
     }
 
-    /// Checks that the response is from the server that is meant.
-    fn identify(&self, fields: &[Header<'_>]) -> Result<(), &'static str> {
+    /// Checks that the response is from the server that is meant. Returns whether the server named its id.
+    fn identify(&self, fields: &[Header<'_>]) -> Result<bool, &'static str> {
         let only = |name| headers::all(fields, name).filter(|values| values.len() == 1).map(|values| values[0]);
+        let mut confirmed = false;
         if let Some(expected) = &self.server {
             match only(ID_HEADER) {
-                Some(id) if id == expected.id => {}
+                Some(id) if id == expected.id => confirmed = true,
                 None if !expected.must_confirm => {}
                 _ => return Err("it is not the server that was found, so the address belongs to another one now"),
             }
         }
-        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(only(PROOF_HEADER)))
+        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(only(PROOF_HEADER)))?;
+        Ok(confirmed)
     }
 }
 

@@ -56,7 +56,7 @@ fn client_and_server_of_this_crate_accept_each_other() {
     for cut in 0..whole {
         assert_eq!(handshake.read_response(&response[..cut], false), Response::Incomplete, "cut at {cut}");
     }
-    assert_eq!(handshake.read_response(&response, false), Response::Accepted { head: whole });
+    assert_eq!(handshake.read_response(&response, false), Response::Accepted { head: whole, confirmed: false });
     let other = Handshake::new([7; 16]);
     assert!(
         matches!(other.read_response(&response, false), Response::Invalid(why) if why.contains("does not match the key"))
@@ -152,7 +152,7 @@ fn interim_responses_are_skipped() {
     for interim in ["HTTP/1.1 100 Continue\r\n\r\n", hints, "HTTP/1.1 199 \r\n\r\n"] {
         for count in [1, 2, 5] {
             let whole = interim.repeat(count) + &accepted;
-            assert_eq!(read(&whole), Response::Accepted { head: whole.len() });
+            assert_eq!(read(&whole), Response::Accepted { head: whole.len(), confirmed: false });
             for cut in 0..whole.len() {
                 assert_eq!(read(&whole[..cut]), Response::Incomplete, "{:?}", &whole[..cut]);
             }

@@ -14,6 +14,7 @@ mod connector;
 mod lookup;
 mod resolve;
 mod route;
+mod system_resolver;
 
 mod authentication;
 mod dial;

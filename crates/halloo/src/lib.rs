@@ -63,6 +63,7 @@ mod status;
 mod client;
 mod error;
 
+mod cancellable_thread;
 mod event_queue;
 mod event_receiver;
 mod shared;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -94,6 +95,17 @@ impl Browser {
     /// [`Browser::events`].
     pub async fn event(&self) -> Option<BrowserEvent> {
         self.receiver.next().await
+    }
+
+    /// Asks for a server at each of `addresses`, besides the search.
+    pub(super) fn check(&self, addresses: &[SocketAddr]) {
+        self.shared.check(addresses);
+    }
+
+    /// Returns what ends the search from another thread, and with it every wait for an event.
+    pub(super) fn stopper(&self) -> impl FnOnce() + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.stop()
     }
 
     /// Waits for the next event until `deadline`; if that is `None`, without a limit.

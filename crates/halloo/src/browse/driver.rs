@@ -54,6 +54,14 @@ impl Shared {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks for a server at each of `addresses`.
+    pub(super) fn check(&self, addresses: &[SocketAddr]) {
+        let mut core = self.core();
+        addresses.iter().for_each(|addr| core.handle_service(*addr));
+        drop(core);
+        self.wake();
+    }
+
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wake();
