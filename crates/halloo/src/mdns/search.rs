@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use halloo_proto::Time;
@@ -112,8 +113,10 @@ impl ServiceSearch {
 pub(crate) fn resolve_host(name: &str, timeout: Duration, cancel: &Cancel) -> io::Result<Vec<IpAddr>> {
     let Some(name) = Name::parse(name) else { return Ok(Vec::new()) };
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(64));
-    let waker = Waker::new(poll.registry(), WAKER)?;
-    cancel.on_cancel(move || waker.wake().unwrap_or_else(|error| tracing::error!(%error, "cannot wake a search")));
+    // Kept until the poll has returned, because a waker that is dropped wakes nothing.
+    let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+    let wake = Arc::clone(&waker);
+    cancel.on_cancel(move || wake.wake().unwrap_or_else(|error| tracing::error!(%error, "cannot wake a search")));
     let start = Instant::now();
     let now = || Time::ZERO + start.elapsed();
     let end = Time::ZERO + timeout.min(MAX_RESOLVE_TIME);
