@@ -161,7 +161,7 @@ mod tests {
             assert!(handshake.handle_timeout(now).is_none());
             assert!(handshake.handle_ready(&mut buffer).is_none());
         }
-        assert!(handshake.handle_timeout(Time::ZERO + HANDSHAKE_TIMEOUT - Duration::from_millis(1)).is_none());
+        assert!(handshake.handle_timeout(Time::ZERO + (HANDSHAKE_TIMEOUT - Duration::from_millis(1))).is_none());
         let result = handshake.handle_timeout(Time::ZERO + HANDSHAKE_TIMEOUT);
         assert!(matches!(result, Some(HandshakeResult::Lost(reason)) if reason.contains("timed out")));
     }
