@@ -206,7 +206,7 @@ fn start_answering(discovery_port: u16, port: u16) -> Receiver<Vec<u8>> {
 }
 
 #[test]
-fn no_part_of_the_token_is_sent_to_whoever_answers_first() {
+fn no_part_of_the_token_is_sent_to_the_first_that_answers() {
     const TOKEN: &str = "Kiwi-Zebra_Quartz.Jumping~Vexed";
     let discovery_port = unused_udp_port();
     let (sent, received) = channel();

@@ -24,7 +24,7 @@ struct Request {
     host: String,
     port: u16,
     answer: Sender<Addresses>,
-    /// Dead when nobody waits for the answer.
+    /// Dead when no thread waits for the answer.
     handle: Weak<()>,
 }
 
