@@ -24,16 +24,12 @@ const MAX_ADDRESSES: usize = 16;
 pub(super) fn resolve(host: &str, port: u16, search: &Search, cancel: &Cancel) -> Addresses {
     let timeout = RESOLVE_TIMEOUT.max(search.timeout);
     let (answer, answers) = channel();
-    let mut pending = 1;
     let _by_system = Resolution::start(host, port, answer.clone());
     #[cfg(feature = "mdns")]
     let by_network = by_network(host, port, search, answer.clone());
-    #[cfg(feature = "mdns")]
-    {
-        pending += usize::from(by_network.is_some());
-    }
     #[cfg(not(feature = "mdns"))]
-    let _ = search;
+    let by_network = None::<()>;
+    let pending = 1 + usize::from(by_network.is_some());
     cancel.on_cancel(move || drop(answer.send(Err("the client was stopped".into()))));
     first_addresses(&answers, pending, timeout, cancel)
         .map_err(|error| error.unwrap_or_else(|| format!("cannot resolve host name {host} within {timeout:?}")))
