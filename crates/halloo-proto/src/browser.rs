@@ -11,6 +11,7 @@
 
 mod server;
 
+mod addresses;
 mod entry;
 mod suspicion;
 
@@ -29,9 +30,10 @@ use std::time::Duration;
 use crate::Time;
 use crate::announcement::Announcement;
 use crate::name::is_same_app;
+use addresses::{lists, with_port};
 pub use checks::MAX_CHECKS;
 use checks::{Checks, Purpose};
-use entry::{Entry, Evidence, lists, with_port};
+use entry::{Entry, Evidence};
 pub use nonce::Nonce;
 use nonce::Nonces;
 use proofs::Proofs;
@@ -347,7 +349,7 @@ impl Browser {
         let changed = entry.observe(seen, addr, from, evidence, now);
         let request = entry.poll_request(now).then(|| match evidence {
             Evidence::Reply if !entry.is_proven() => to,
-            _ => entry.receives_at(addr, self.discovery_port),
+            _ => entry.addresses().receives_at(addr, self.discovery_port),
         });
         let server = &entry.server;
         // Without a filter, every server passes.
@@ -388,7 +390,7 @@ impl Browser {
             entry.clear_addresses();
             return Place::Same;
         }
-        if entry.can_be_at(addr) {
+        if entry.addresses().can_include(addr) {
             return Place::Same;
         }
         // Each server knows its own addresses, but a reply does not always list all of them.
@@ -415,7 +417,7 @@ impl Browser {
     fn make_room(&mut self, addr: SocketAddr, is_proven: bool) -> bool {
         let mut counts: BTreeMap<Option<Source>, usize> = BTreeMap::new();
         for entry in &self.entries {
-            *counts.entry(entry.source()).or_default() += 1;
+            *counts.entry(entry.addresses().source()).or_default() += 1;
         }
         let own = counts.get(&Some(Source::of(addr.ip()))).copied().unwrap_or_default();
         let free = MAX_SERVERS.saturating_sub(self.entries.len());
@@ -425,7 +427,7 @@ impl Browser {
         if free > 0 {
             return true;
         }
-        let count = |entry: &Entry| counts.get(&entry.source()).copied().unwrap_or_default();
+        let count = |entry: &Entry| counts.get(&entry.addresses().source()).copied().unwrap_or_default();
         let candidates = self.entries.iter().enumerate().filter(|(_, entry)| is_proven || !entry.is_proven());
         let rank = |(_, entry): &(usize, &Entry)| {
             (entry.is_proven(), Reverse(count(entry)), entry.server.last_received)
@@ -441,7 +443,7 @@ impl Browser {
     fn handle_goodbye(&mut self, seen: &Announcement, from: SocketAddr, now: Time) {
         let Some(id) = seen.clean_id() else { return };
         // From any other address it is forged, and even from this one it can be.
-        let can_be = |entry: &Entry| entry.sent_id() == Some(&id) && entry.can_say_goodbye_from(from.ip());
+        let can_be = |entry: &Entry| entry.sent_id() == Some(&id) && entry.addresses().contain_ip(from.ip());
         let Some(index) = self.entries.iter().position(can_be) else { return };
         self.entries[index].handle_goodbye(now);
         self.forget_proofs(index);

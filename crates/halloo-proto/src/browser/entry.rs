@@ -4,18 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::addresses::{Addresses, listed_in};
 use super::nonce::{Nonce, Nonces};
 use super::server::{DiscoveryMethod, Server};
-use super::source::Source;
 use super::suspicion::Suspicion;
 use crate::Time;
-use crate::advertised_address::is_reachable;
 use crate::announcement::Announcement;
 use crate::meta::Meta;
 use crate::proof::Challenge;
 
-/// Maximum number of addresses stored for one server: as many networks as a machine reasonably has.
-const MAX_ADDRESSES: usize = 8;
 /// Silence after which a server that replies to probes becomes suspect: one regular probe was left without a reply.
 const MAX_SILENCE: Duration = Duration::from_millis(3500);
 /// The same for a server that only sends beacons, without a TTL: four beacons.
@@ -59,15 +56,8 @@ pub(super) struct Entry {
     pub(super) server: Server,
     /// Whether the application knows of the server: it passes the filter of the browser.
     pub(super) is_reported: bool,
-    /// The addresses its datagrams came from, best first.
-    sources: Vec<SocketAddr>,
-    /// Addresses that the server lists.
-    listed: Vec<SocketAddr>,
-    /// Whether the listed addresses come first: they were configured, because the server does not know its own.
-    prefers_listed: bool,
+    addresses: Addresses,
     has_replied: bool,
-    /// Where its proofs came from, where it also receives probes.
-    replies_from: Vec<SocketAddr>,
     ttl: Duration,
     details: Details,
     suspicion: Option<Suspicion>,
@@ -122,11 +112,8 @@ impl Entry {
         Entry {
             server,
             is_reported: false,
-            sources: Vec::new(),
-            listed: Vec::new(),
-            prefers_listed: false,
+            addresses: Addresses::default(),
             has_replied: false,
-            replies_from: Vec::new(),
             ttl: DEFAULT_TTL,
             details: Details::default(),
             suspicion: None,
@@ -147,9 +134,8 @@ impl Entry {
         let server = &self.server;
         let texts = server.id.capacity() + server.name.capacity() + server.app.as_ref().map_or(0, String::capacity);
         let meta: usize = server.meta.iter().map(|(key, value)| key.len() + value.len()).sum();
-        let addresses = self.sources.capacity() + self.listed.capacity() + self.replies_from.capacity();
-        let addresses = addresses + server.addresses.capacity() + server.sources.capacity();
-        texts + meta + addresses * size_of::<SocketAddr>() + self.sent_id.as_ref().map_or(0, String::capacity)
+        let addresses = (server.addresses.capacity() + server.sources.capacity()) * size_of::<SocketAddr>();
+        texts + meta + addresses + self.addresses.size() + self.sent_id.as_ref().map_or(0, String::capacity)
     }
 
     /// Returns whether the server has ever replied, so that it is known to exist. A beacon can be forged.
@@ -183,24 +169,11 @@ impl Entry {
     }
 
     pub(super) fn is_heard_at(&self, addr: SocketAddr) -> bool {
-        self.sources.contains(&addr)
+        self.addresses.seen().contains(&addr)
     }
 
-    /// Returns whether the server itself says that it is at `addr`, or the address is loopback, which is this machine.
-    pub(super) fn can_be_at(&self, addr: SocketAddr) -> bool {
-        let same_port = self.sources.first().is_none_or(|first| first.port() == addr.port());
-        self.listed.contains(&addr) || same_port && addr.ip().is_loopback()
-    }
-
-    /// Returns what has a share of the table because of this server.
-    pub(super) fn source(&self) -> Option<Source> {
-        self.sources.first().map(|addr| Source::of(addr.ip()))
-    }
-
-    /// Returns whether a goodbye from `ip` can be genuine. It may leave through another interface than the datagrams
-    /// before it.
-    pub(super) fn can_say_goodbye_from(&self, ip: IpAddr) -> bool {
-        self.sources.iter().chain(&self.listed).any(|addr| addr.ip() == ip)
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// Handles a datagram from `from` about `addr`. Returns whether the server changed.
@@ -215,20 +188,13 @@ impl Entry {
         let before = self.server.clone();
         if evidence.is_proof() {
             self.handle_proof(now);
-            // The response over TCP contains no UDP port.
-            if from.port() != 0 {
-                self.replies_from.retain(|known| known.ip() != from.ip());
-                self.replies_from.truncate(MAX_ADDRESSES - 1);
-                self.replies_from.push(from);
-            }
-            self.add_source(seen, addr);
+            self.addresses.add_proven(seen, addr, from);
         } else {
             self.handle_claim(now);
         }
-        if self.sources.is_empty() {
-            self.sources.push(addr);
-        }
-        let listed = self.listed_in(seen, evidence);
+        self.addresses.add_claimed(addr);
+        // A truncated reply may list less than is known.
+        let listed = listed_in(seen).filter(|_| seen.truncated != Some(true) || !self.details.is_known);
         if self.is_proven() && !evidence.is_proof() {
             // Who sends it is not known. A changed number of clients does no harm; anything else has to be proven.
             if self.contradicts(seen, listed.as_deref(), evidence) {
@@ -246,8 +212,7 @@ impl Entry {
         if evidence != Evidence::Beacon {
             self.has_replied = true;
             self.handle_properties(seen, addr, now);
-            self.listed = listed.unwrap_or_else(|| std::mem::take(&mut self.listed));
-            self.prefers_listed = seen.advertised == Some(true);
+            self.addresses.set_listed(listed, seen.advertised == Some(true));
             self.server.auth = seen.auth.unwrap_or(self.server.auth);
             self.server.tls = seen.tls.unwrap_or(self.server.tls);
         }
@@ -268,31 +233,11 @@ impl Entry {
 
     /// Handles that another device has a better right to the id.
     pub(super) fn clear_addresses(&mut self) {
-        (self.sources, self.listed, self.replies_from) = (Vec::new(), Vec::new(), Vec::new());
+        self.addresses = Addresses::default();
     }
 
     pub(super) fn is_hasty(&self) -> bool {
         self.suspicion.as_ref().is_some_and(|suspicion| suspicion.is_hasty)
-    }
-
-    /// Adds an address that was proven. Addresses that the reply does not list are those of another server, which named
-    /// this one as itself.
-    fn add_source(&mut self, seen: &Announcement, addr: SocketAddr) {
-        if self.sources.contains(&addr) || self.sources.len() >= MAX_ADDRESSES {
-            return;
-        }
-        let lists = |own: &SocketAddr| own.ip().is_loopback() || addr.ip().is_loopback() || lists(seen, own.ip());
-        self.sources.retain(lists);
-        // Datagrams on loopback come first, but other machines can also use an address of the network.
-        let worse = self.sources.iter().position(|known| rank(*known) > rank(addr));
-        self.sources.insert(worse.unwrap_or(self.sources.len()), addr);
-    }
-
-    /// Returns the addresses that a reply lists; `None` if it says nothing, or less than what is known.
-    fn listed_in(&self, seen: &Announcement, evidence: Evidence) -> Option<Vec<SocketAddr>> {
-        let (addresses, port) = (seen.addresses.as_ref()?, seen.port()?);
-        let is_useful = evidence != Evidence::Beacon && (seen.truncated != Some(true) || !self.details.is_known);
-        is_useful.then(|| addresses.iter().filter_map(|ip| listed(ip, port)).take(MAX_ADDRESSES).collect())
     }
 
     /// Returns whether a datagram differs from what was proven, in what matters.
@@ -306,8 +251,7 @@ impl Entry {
             || evidence == Evidence::Reply
                 && (seen.tls.is_some_and(|tls| tls != server.tls)
                     || seen.auth.is_some_and(|auth| auth != server.auth)
-                    || listed.is_some_and(|listed| listed != self.listed)
-                    || (seen.advertised == Some(true)) != self.prefers_listed)
+                    || !self.addresses.are_listed(listed, seen.advertised == Some(true)))
     }
 
     /// Requests a proof with the next datagram, because the server that had the id before is gone.
@@ -386,7 +330,7 @@ impl Entry {
     /// receives probes; `None` if there is no other one.
     pub(super) fn take_over(&mut self, now: Time) -> Option<(SocketAddr, SocketAddr)> {
         let (addr, to) = self.rival.take()?;
-        (self.sources, self.replies_from, self.listed) = (vec![addr], vec![to], Vec::new());
+        self.addresses = Addresses::new(addr, to);
         (self.suspicion, self.last_false_goodbye, self.has_goodbye) = (None, None, false);
         (self.server.last_received, self.proven, self.is_contradicted) = (now, Some(now), true);
         self.update_addresses();
@@ -395,9 +339,7 @@ impl Entry {
 
     /// Handles that another server is at `addr` now. Returns whether no address of this one is left.
     pub(super) fn handle_address_taken(&mut self, addr: SocketAddr, now: Time) -> bool {
-        self.sources.retain(|own| *own != addr);
-        self.listed.retain(|own| *own != addr);
-        if self.sources.is_empty() {
+        if self.addresses.remove(addr) {
             return true;
         }
         self.update_addresses();
@@ -416,7 +358,7 @@ impl Entry {
         if now >= self.server.last_received + self.max_silence() {
             self.suspect(now);
         }
-        let sources = self.sources.iter().copied();
+        let sources = self.addresses.seen().iter().copied();
         self.suspicion.as_mut().is_some_and(|suspicion| suspicion.handle_timeout(sources, now))
     }
 
@@ -436,19 +378,14 @@ impl Entry {
     ) -> Option<(SocketAddr, Nonce)> {
         let (nonce, number) = self.suspicion.as_mut()?.poll_probe(self.proven.is_some(), nonces, now)?;
         // Each of its addresses in turn.
-        let addr = *self.sources.get((usize::from(number) - 1) % self.sources.len().max(1))?;
-        Some((self.receives_at(addr, discovery_port), nonce))
-    }
-
-    /// Returns where the server receives probes that are sent to the IP address of `addr`.
-    pub(super) fn receives_at(&self, addr: SocketAddr, discovery_port: u16) -> SocketAddr {
-        let known = self.replies_from.iter().find(|known| known.ip() == addr.ip());
-        known.copied().unwrap_or(with_port(addr, discovery_port))
+        let seen = self.addresses.seen();
+        let addr = *seen.get((usize::from(number) - 1) % seen.len().max(1))?;
+        Some((self.addresses.receives_at(addr, discovery_port), nonce))
     }
 
     /// Returns whether a reply from `ip` proves that the server is there.
     pub(super) fn is_proof(&self, nonce: &str, ip: IpAddr) -> bool {
-        let is_own = self.sources.iter().any(|addr| addr.ip() == ip);
+        let is_own = self.addresses.seen().iter().any(|addr| addr.ip() == ip);
         is_own && self.suspicion.as_ref().is_some_and(|suspicion| suspicion.is_proof(nonce))
     }
 
@@ -495,48 +432,7 @@ impl Entry {
     }
 
     fn update_addresses(&mut self) {
-        let lists = if self.prefers_listed { [&self.listed, &self.sources] } else { [&self.sources, &self.listed] };
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for addr in lists.into_iter().flatten() {
-            if !addresses.contains(addr) && addresses.len() < MAX_ADDRESSES {
-                addresses.push(*addr);
-            }
-        }
-        self.server.sources.clone_from(&self.sources);
-        self.server.addresses = addresses;
-    }
-}
-
-/// Returns whether a reply lists `ip`.
-pub(super) fn lists(seen: &Announcement, ip: IpAddr) -> bool {
-    seen.addresses.iter().flatten().any(|text| text.parse() == Ok(ip))
-}
-
-/// Returns an address that a server lists, if another machine could reach it.
-fn listed(ip: &str, port: u16) -> Option<SocketAddr> {
-    let ip: IpAddr = ip.parse().ok()?;
-    let usable = match ip {
-        IpAddr::V4(ip) => is_reachable(ip),
-        // A link-local one is valid only together with an interface of this machine.
-        IpAddr::V6(ip) => !ip.is_unicast_link_local() && ip.to_ipv4_mapped().is_none(),
-    };
-    let usable = usable && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast();
-    usable.then_some(SocketAddr::new(ip, port))
-}
-
-/// Returns the same address with another port. It keeps the zone.
-pub(super) fn with_port(mut addr: SocketAddr, port: u16) -> SocketAddr {
-    addr.set_port(port);
-    addr
-}
-
-/// Returns how good an address is, best first: one with a zone is of no use to web browsers, and loopback of none to other
-/// machines.
-fn rank(addr: SocketAddr) -> u8 {
-    match addr.ip() {
-        ip if ip.is_loopback() => 3,
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => 2,
-        IpAddr::V6(_) => 1,
-        IpAddr::V4(_) => 0,
+        self.server.sources = self.addresses.seen().to_vec();
+        self.server.addresses = self.addresses.best_first();
     }
 }
