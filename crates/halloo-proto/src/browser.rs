@@ -308,9 +308,8 @@ impl Browser {
         }
         let has_departed = self.departed.iter().any(|(gone, _)| Some(gone) == id.as_ref());
         let is_elsewhere = known.is_some_and(|index| !self.entries[index].is_heard_at(addr));
-        let is_other = |(index, entry): (usize, &Entry)| {
-            Some(index) != known && entry.is_heard_at(addr) && entry.is_proven()
-        };
+        let is_other =
+            |(index, entry): (usize, &Entry)| Some(index) != known && entry.is_heard_at(addr) && entry.is_proven();
         let is_taken = self.entries.iter().enumerate().any(is_other);
         if !is_proof && (has_departed || is_elsewhere || is_taken) {
             self.proofs.request(addr, to, now);
@@ -429,9 +428,8 @@ impl Browser {
         }
         let count = |entry: &Entry| counts.get(&entry.addresses().source()).copied().unwrap_or_default();
         let candidates = self.entries.iter().enumerate().filter(|(_, entry)| is_proven || !entry.is_proven());
-        let rank = |(_, entry): &(usize, &Entry)| {
-            (entry.is_proven(), Reverse(count(entry)), entry.server.last_received)
-        };
+        let rank =
+            |(_, entry): &(usize, &Entry)| (entry.is_proven(), Reverse(count(entry)), entry.server.last_received);
         let Some((victim, entry)) = candidates.min_by_key(rank) else { return false };
         if entry.is_proven() == is_proven && count(entry) <= own + 1 {
             return false;

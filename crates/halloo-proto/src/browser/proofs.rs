@@ -108,9 +108,8 @@ impl Proofs {
     /// Returns an address that did not reply, once, and forgets those that were given enough time.
     pub(super) fn poll_unanswered(&mut self, now: Time) -> Option<SocketAddr> {
         self.pending.retain(|pending| pending.sent.is_none_or(|(_, at)| now < at + REPLY_TIME));
-        let is_unanswered = |pending: &&mut Pending| {
-            !pending.is_checked && pending.sent.is_some_and(|(_, at)| now >= at + CHECK_DELAY)
-        };
+        let is_unanswered =
+            |pending: &&mut Pending| !pending.is_checked && pending.sent.is_some_and(|(_, at)| now >= at + CHECK_DELAY);
         let pending = self.pending.iter_mut().find(is_unanswered)?;
         pending.is_checked = true;
         Some(pending.addr)
@@ -118,7 +117,9 @@ impl Proofs {
 
     pub(super) fn next_timeout(&self) -> Time {
         let timeouts = self.pending.iter().map(|pending| match pending.sent {
-            None => Time::from_micros(self.next.as_micros().saturating_sub((PROBE_INTERVAL * BURST).as_micros() as u64)),
+            None => {
+                Time::from_micros(self.next.as_micros().saturating_sub((PROBE_INTERVAL * BURST).as_micros() as u64))
+            }
             Some((_, at)) if pending.is_checked => at + REPLY_TIME,
             Some((_, at)) => at + CHECK_DELAY,
         });

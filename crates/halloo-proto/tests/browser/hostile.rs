@@ -125,7 +125,10 @@ fn claims_from_its_address_do_not_change_what_a_server_has_proven() {
         world.receive(claim, ADDRESS);
         world.run(50 * MILLI);
         let server = world.browser.servers().next().unwrap();
-        assert_eq!((server.tls, server.auth, server.name.as_str(), server.app.as_deref()), (true, false, "name of a", None));
+        assert_eq!(
+            (server.tls, server.auth, server.name.as_str(), server.app.as_deref()),
+            (true, false, "name of a", None)
+        );
         assert_eq!(server.addresses, [SocketAddr::from((ADDRESS, 8765))]);
     }
     assert!(world.take_changes().is_empty());
@@ -217,7 +220,8 @@ impl Forged {
     fn text(&self) -> String {
         let service = ["websocket_server_bye", "websocket_server_bye", "websocket_server", "websocket_server_reply"];
         let id = ["\"a\"", "\"a\"", "\"made up\"", "0"][self.id];
-        let keys = ["", r#","tls":false,"auth":true"#, r#","name":"evil""#, r#","addresses":["10.0.0.66"]"#, r#","app":"x""#];
+        let keys =
+            ["", r#","tls":false,"auth":true"#, r#","name":"evil""#, r#","addresses":["10.0.0.66"]"#, r#","app":"x""#];
         let (service, port, keys) = (service[self.kind], self.port, keys[self.keys]);
         format!(r#"{{"service":"{service}","nonce":"nonce","id":{id},"port":{port}{keys}}}"#)
     }
