@@ -31,7 +31,7 @@ use crate::Time;
 use crate::announcement::Announcement;
 use crate::name::is_same_app;
 use addresses::{lists, with_port};
-pub use checks::MAX_CHECKS;
+pub use checks::{CheckResult, MAX_CHECKS};
 use checks::{Checks, Purpose};
 use entry::{Entry, Evidence};
 pub use nonce::Nonce;
@@ -61,19 +61,6 @@ pub enum Probe {
     AllPorts,
     /// To this address only, with this nonce instead of that of the browser.
     One(SocketAddr, Nonce),
-}
-
-/// The result of requesting `GET /discovery.json` from an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckResult<'a> {
-    /// The body of a response with status 200.
-    Body(&'a [u8]),
-    /// Any other response: an older server, or another program.
-    Unexpected,
-    /// The connection was refused.
-    Refused,
-    /// No response in time, or the address cannot be reached.
-    NoResponse,
 }
 
 /// The servers on the network.
@@ -167,8 +154,8 @@ impl Browser {
     /// Handles a service that DNS-SD found at `addr`. Any device can publish one, so it is checked over TCP, unless a
     /// server was received from there before.
     pub fn handle_service(&mut self, addr: SocketAddr) {
-        let is_known = |entry: &Entry| entry.is_heard_at(addr) || entry.server.addresses.contains(&addr);
-        if !self.entries.iter().any(is_known) {
+        // An address that a server merely lists can be that of another one.
+        if !self.entries.iter().any(|entry| entry.is_heard_at(addr)) {
             self.checks.add(addr, DiscoveryMethod::Mdns);
         }
     }
@@ -272,11 +259,13 @@ impl Browser {
 
     /// Returns what a reply is worth; `None` if it is to no probe of this browser.
     fn evidence(&self, reply: &Announcement, from: SocketAddr) -> Option<Evidence> {
-        let (nonce, ip) = (reply.nonce.as_ref()?, from.ip());
-        if self.proofs.is_proof(nonce, ip) || self.entries.iter().any(|entry| entry.is_proof(nonce, ip)) {
+        let (text, ip) = (reply.nonce.as_ref()?, from.ip());
+        let proves =
+            |nonce| self.proofs.is_proof(nonce, ip) || self.entries.iter().any(|entry| entry.is_proof(nonce, ip));
+        if Nonce::parse(text).is_some_and(proves) {
             return Some(Evidence::Proof);
         }
-        (*nonce == self.nonce).then_some(Evidence::Reply)
+        (*text == self.nonce).then_some(Evidence::Reply)
     }
 
     /// Handles a beacon, a reply, or a response over TCP.

@@ -17,6 +17,19 @@ const MAX_FOR_SOURCE: usize = 3;
 /// Maximum number of addresses that wait for their check.
 const MAX_WAITING: usize = 64;
 
+/// The result of requesting `GET /discovery.json` from an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckResult<'a> {
+    /// The body of a response with status 200.
+    Body(&'a [u8]),
+    /// Any other response: an older server, or another program.
+    Unexpected,
+    /// The connection was refused.
+    Refused,
+    /// No response in time, or the address cannot be reached.
+    NoResponse,
+}
+
 /// Why an address is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -113,7 +126,7 @@ mod tests {
             checks.add(([10, 0, 1, source], 1).into(), DiscoveryMethod::Mdns);
         }
         assert!(checks.waiting.len() <= MAX_WAITING);
-        assert_eq!(std::iter::from_fn(|| checks.poll_claimed()).count(), 1);
+        assert_eq!(checks.poll_claimed(), None);
         assert!(checks.allows(real, Purpose::Proven), "a part is kept");
         assert_eq!(checks.handle_result(real), Some(Purpose::Claimed(DiscoveryMethod::Udp)));
         assert_eq!(checks.handle_result(real), None);

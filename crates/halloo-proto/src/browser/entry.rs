@@ -143,8 +143,9 @@ impl Entry {
         self.has_replied
     }
 
+    /// Returns whether the server has been silent for too long.
     pub(super) fn is_suspect(&self) -> bool {
-        self.suspicion.is_some()
+        self.suspicion.as_ref().is_some_and(|suspicion| !suspicion.is_hasty)
     }
 
     /// Returns whether it has proven that it is at its address. A beacon can be forged.
@@ -384,7 +385,7 @@ impl Entry {
     }
 
     /// Returns whether a reply from `ip` proves that the server is there.
-    pub(super) fn is_proof(&self, nonce: &str, ip: IpAddr) -> bool {
+    pub(super) fn is_proof(&self, nonce: Nonce, ip: IpAddr) -> bool {
         let is_own = self.addresses.seen().iter().any(|addr| addr.ip() == ip);
         is_own && self.suspicion.as_ref().is_some_and(|suspicion| suspicion.is_proof(nonce))
     }

@@ -1,4 +1,4 @@
-//! Nonces that nobody can predict: a reply to one shows that its probe was received.
+//! Nonces that cannot be predicted: a reply to one shows that its probe was received.
 
 use std::fmt;
 
@@ -11,9 +11,11 @@ use crate::proof::keyed;
 pub struct Nonce(u64);
 
 impl Nonce {
-    /// Returns whether `text` is this nonce as it is sent.
-    pub(super) fn is(self, text: &str) -> bool {
-        text == self.to_string()
+    /// Parses a nonce as it is sent.
+    pub(super) fn parse(text: &str) -> Option<Nonce> {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let number = u64::from_str_radix(text, 16).ok()?;
+        (text.len() == 16 && text.bytes().all(is_digit)).then_some(Nonce(number))
     }
 }
 
@@ -60,7 +62,11 @@ mod tests {
         let (first, second) = (nonces.next(), nonces.next());
         assert_ne!(first, second);
         assert_ne!(first, Nonces::new(2).next());
-        assert!(first.is(&first.to_string()) && !first.is(&second.to_string()) && !first.is(""));
-        assert!(!Nonce(1).is("1") && !Nonce(1).is("+000000000000001"));
+        for nonce in [first, second, Nonce(0), Nonce(u64::MAX)] {
+            assert_eq!(Nonce::parse(&nonce.to_string()), Some(nonce));
+        }
+        for invalid in ["", "1", "+000000000000001", "000000000000000A", "00000000000000001", "b64e21"] {
+            assert_eq!(Nonce::parse(invalid), None, "{invalid}");
+        }
     }
 }

@@ -95,8 +95,8 @@ impl Proofs {
     }
 
     /// Returns whether a reply from `ip` proves something: it repeats the nonce that was sent there.
-    pub(super) fn is_proof(&self, nonce: &str, ip: IpAddr) -> bool {
-        let repeats = |pending: &Pending| pending.sent.is_some_and(|(sent, _)| sent.is(nonce));
+    pub(super) fn is_proof(&self, nonce: Nonce, ip: IpAddr) -> bool {
+        let repeats = |pending: &Pending| pending.sent.is_some_and(|(sent, _)| sent == nonce);
         self.pending.iter().any(|pending| pending.to.ip() == ip && repeats(pending))
     }
 
@@ -187,11 +187,11 @@ mod tests {
         let (mut proofs, mut nonces) = (Proofs::default(), Nonces::new(1));
         proofs.request(addr(1, 8765), addr(1, 8766), Time::ZERO);
         let (to, nonce) = proofs.poll_probe(&mut nonces, Time::ZERO).unwrap();
-        assert!(proofs.is_proof(&nonce.to_string(), to.ip()));
-        assert!(!proofs.is_proof(&nonce.to_string(), addr(2, 1).ip()) && !proofs.is_proof("", to.ip()));
+        assert!(proofs.is_proof(nonce, to.ip()));
+        assert!(!proofs.is_proof(nonce, addr(2, 1).ip()) && !proofs.is_proof(nonces.next(), to.ip()));
         assert_eq!(proofs.poll_unanswered(Time::ZERO + CHECK_DELAY), Some(addr(1, 8765)));
         assert_eq!(proofs.poll_unanswered(Time::ZERO + CHECK_DELAY), None);
         assert_eq!(proofs.poll_unanswered(Time::ZERO + REPLY_TIME), None);
-        assert!(!proofs.is_proof(&nonce.to_string(), to.ip()), "too late");
+        assert!(!proofs.is_proof(nonce, to.ip()), "too late");
     }
 }

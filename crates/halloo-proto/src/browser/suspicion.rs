@@ -87,8 +87,8 @@ impl Suspicion {
     }
 
     /// Returns whether `nonce` was sent since this began.
-    pub(super) fn is_proof(&self, nonce: &str) -> bool {
-        self.nonce.is_some_and(|sent| sent.is(nonce))
+    pub(super) fn is_proof(&self, nonce: Nonce) -> bool {
+        self.nonce == Some(nonce)
     }
 
     /// Checks all addresses, of which one may have been taken by another server.

@@ -188,7 +188,7 @@ fn claimed_id_does_not_hide_the_server_that_proves_it() {
     let mut world = World::new(1, Vec::new());
     let claim = r#"{"service":"websocket_server","port":8765,"id":"a","name":"evil"}"#;
     world.receive(claim, ATTACKER);
-    assert_eq!(listed_at(&world, ATTACKER).len(), 1, "so far, nobody else claims it");
+    assert_eq!(listed_at(&world, ATTACKER).len(), 1, "so far, it is the only one that claims it");
     world.servers.push(Server::new("a", 1, true));
     for _ in 0..100 {
         world.run(100 * MILLI);
