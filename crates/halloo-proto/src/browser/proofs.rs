@@ -31,6 +31,7 @@ const REPLY_TIME: Duration = Duration::from_secs(1);
 struct Pending {
     /// Where the server accepts connections.
     addr: SocketAddr,
+    source: Source,
     /// Where it receives probes.
     to: SocketAddr,
     /// The nonce and the time of its probe; `None` before.
@@ -61,18 +62,15 @@ impl Proofs {
                 _ => return true,
             };
         }
-        let pending = Pending { addr, to, sent: None, is_checked: false };
+        let pending = Pending { addr, source: Source::of(addr.ip()), to, sent: None, is_checked: false };
         if self.pending.len() < MAX_PENDING {
             self.pending.push_back(pending);
             return true;
         }
         self.random = self.random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         let victim = (self.random >> 33) as usize % MAX_PENDING;
-        let count = |addr: SocketAddr| {
-            let source = Source::of(addr.ip());
-            self.pending.iter().filter(|other| Source::of(other.addr.ip()) == source).count()
-        };
-        if count(self.pending[victim].addr) <= count(addr) {
+        let count = |source: Source| self.pending.iter().filter(|other| other.source == source).count();
+        if count(self.pending[victim].source) <= count(pending.source) {
             return false;
         }
         self.pending.remove(victim);
