@@ -10,6 +10,7 @@
 //!   messages for a slow peer, [`deflate`] compresses them.
 //! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which
 //!   [`authenticator`] checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port.
+//!   [`pad_layout`] is what the pad for browsers shows.
 //!   [`handshake`] is the client's side, with [`credential`], [`url`] and [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
@@ -82,6 +83,7 @@ pub mod interfaces;
 pub mod mdns;
 pub mod meta;
 pub mod name;
+pub mod pad_layout;
 pub mod ports;
 pub mod responder;
 
