@@ -15,6 +15,7 @@ use crate::address_typo;
 use crate::hidden_tokens;
 use crate::not_found;
 use crate::output;
+use crate::pad_file;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
 use crate::tls_mode::{self, TlsMode};
@@ -26,6 +27,7 @@ const EXAMPLES: &str = "Examples:
   halloo serve --name \"Living room\"   serve under this name
   halloo serve --json                 JSON on standard input and output, for other programs
   halloo serve --bind 127.0.0.1       serve this machine only
+  halloo serve --pad                  make phones that open the page game controllers
 
 The document docs/json.md lists the events and commands of --json, with examples in Python and for
 Node.js.";
@@ -153,6 +155,9 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate in PEM format.
     #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
     pub(crate) key: Option<PathBuf>,
+    /// Make the page a game controller for phones; with a file, it has the controls of this layout (docs/pad.md).
+    #[arg(long, env = "HALLOO_PAD", value_name = "LAYOUT.json", num_args = 0..=1, default_missing_value = "", help_heading = "Pages")]
+    pub(crate) pad: Option<PathBuf>,
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
@@ -423,6 +428,7 @@ impl ServeArgs {
         };
         config.tls = self.identity()?;
         config.tls_optional = self.tls == TlsMode::Both;
+        config.pad = self.pad.as_deref().map(pad_file::read).transpose()?;
         Ok(config)
     }
 }

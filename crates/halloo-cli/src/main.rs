@@ -3,6 +3,7 @@
 mod address_typo;
 mod args;
 mod hidden_tokens;
+mod pad_file;
 mod secret;
 mod setting_args;
 mod tls_mode;
@@ -17,6 +18,7 @@ mod signals;
 mod banner;
 mod json;
 mod message_line;
+mod pad_log;
 mod qr_code;
 mod status_line;
 

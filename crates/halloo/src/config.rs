@@ -10,6 +10,7 @@ use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
 use halloo_proto::meta::Meta;
 use halloo_proto::options;
+use halloo_proto::pad_layout::PadLayout;
 
 use crate::host_name::default_name;
 
@@ -84,6 +85,9 @@ options! {
         /// browsers warn about a self-signed certificate. Default: `false`.
         [cfg(feature = "tls")]
         pub tls_optional: bool = false,
+        /// The pad, a game controller for browsers: its layout, with which it is the page at `/`. With `None`, the pad is
+        /// only at `/_halloo/pad`, with the default layout. Default: `None`.
+        pub pad(into): Option<PadLayout> = None,
         /// Maximum number of clients; `None` for the file descriptor limit minus 64. Default: `None`.
         pub max_clients(into): Option<usize> = None,
         /// Maximum number of clients from one address; loopback is exempt. Default: 64.

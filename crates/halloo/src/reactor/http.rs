@@ -7,25 +7,31 @@ use halloo_proto::connection_key::ConnectionQuery;
 use halloo_proto::defaults::TURN_RESPONSES;
 use halloo_proto::http::respond;
 use halloo_proto::proof::PROOF_HEADER;
-use halloo_proto::routes::Resource;
+use halloo_proto::routes::{PAD, Resource};
 use halloo_proto::upgrade::cross_origin;
 
 use super::connections::Connections;
 use super::http_request::HttpRequest;
 use crate::assets;
 use crate::discovery::Discovery;
+use crate::pad::PadPages;
 use crate::page::page;
-use crate::{LeaveReason, Status};
+use crate::{Config, LeaveReason, Status};
 
-/// The connections that wait for an HTTP response.
-#[derive(Debug, Default)]
+/// The connections that wait for an HTTP response, and the pages that follow from the settings.
+#[derive(Debug)]
 pub(super) struct Http {
     waiting: VecDeque<usize>,
     /// Those that wait for a sign of life of another connection.
     probing: Vec<usize>,
+    pad: PadPages,
 }
 
 impl Http {
+    pub(super) fn new(config: &Config) -> Http {
+        Http { waiting: VecDeque::new(), probing: Vec::new(), pad: PadPages::new(config) }
+    }
+
     /// Queues the request of the pending connection in `slot`.
     pub(super) fn push(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections) {
         if let Some(pending) = connections.table.get_mut(slot).and_then(|connection| connection.pending()) {
@@ -72,7 +78,7 @@ impl Http {
                 });
                 continue;
             }
-            let response = render(&request, connections, discovery);
+            let response = render(&request, &self.pad, connections, discovery);
             connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             responded.push(slot);
         }
@@ -104,10 +110,13 @@ pub(super) fn status(connections: &mut Connections) -> Status {
     status
 }
 
-fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
+fn render(request: &HttpRequest, pad: &PadPages, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
     let HttpRequest { route, head_only, origin, proof, query, .. } = request;
+    let root = pad.root().filter(|_| route.path == "/");
+    let mut headers = root.map_or(route.headers, |_| PAD.headers).to_vec();
     let (status, body) = match route.resource {
-        Resource::Page => (200, page(route.path).into()),
+        Resource::Page => (200, root.map_or_else(|| page(route.path).into(), Into::into)),
+        Resource::Pad => (200, pad.page().into()),
         Resource::Asset => (200, assets::find(route.path).into()),
         Resource::Connection => {
             let key = query.as_ref().and_then(|query| query.key.as_ref());
@@ -123,7 +132,6 @@ fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Disc
         }
         Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),
     };
-    let mut headers = route.headers.to_vec();
     if let Some(origin) = origin.as_deref().filter(|_| route.is_readable_across_origins()) {
         // Only an origin that passed the access rules may read the response.
         headers.extend(cross_origin(origin));

@@ -58,7 +58,7 @@ impl Ingress {
         Ingress {
             handshakes: Handshakes::new(config, challenger),
             admission: Admission::new(config),
-            http: Http::default(),
+            http: Http::new(config),
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             inflater: config.compression.then(Box::default),
             inflate_limits: InflateLimits::new(config.messages.max_message_bytes),
