@@ -115,13 +115,13 @@ class Swipe {
 // The middles of one to six buttons, and their diameter, as parts of the place.
 const ROUND = [
   [.74, [.5, .5]],
-  [.46, [.74, .32], [.27, .69]],
+  [.5, [.72, .29], [.28, .71]],
   [.42, [.76, .3], [.26, .44], [.62, .77]],
   [.37, [.5, .81], [.81, .5], [.19, .5], [.5, .19]],
   [.33, [.17, .68], [.5, .72], [.83, .68], [.33, .3], [.67, .3]],
   [.31, [.16, .68], [.5, .68], [.84, .68], [.16, .32], [.5, .32], [.84, .32]],
 ];
-const FACES = { a: "#1f9d61", b: "#d8433f", x: "#2d7dd2", y: "#e3a712" };
+const FACES = { a: "#157f3f", b: "#c62f2b", x: "#1d6acb", y: "#e8b022" };
 const NAMES = { start: "Start", select: "Select", l: "L", r: "R" };
 
 class Buttons {

@@ -11,7 +11,7 @@ export class Pad {
 
   constructor(host, { link, layout, name } = {}) {
     // Nothing but the newest state may wait, and that waits here.
-    this.#link = link ?? connect(undefined, { queue: { messages: 0, bytes: 0 } });
+    this.#link = link ?? connect(undefined, { queue: { messages: 1, bytes: 0 } });
     this.#root = host.attachShadow({ mode: "open" });
     this.#draw(name ?? "");
     this.#tilt = new Tilt(value => this.#sender.set("tilt", value));
@@ -81,12 +81,12 @@ export class Pad {
     parts.chip = element("button", { type: "button", class: "chip", onclick: () => this.#openSettings() }, element("i", { class: "dot" }), parts.name = element("span"));
     parts.state = element("span", { class: "state", role: "status" });
     parts.rtt = element("span", { class: "rtt" });
-    parts.full = element("button", { type: "button", class: "full", "aria-label": "Full screen", onclick: () => this.#toggleFullScreen() }, "⛶");
+    parts.full = element("button", { type: "button", class: "full", "aria-label": "Full screen", onclick: () => this.#toggleFullScreen() }, element("i"));
     parts.full.hidden = !document.fullscreenEnabled;
-    parts.bar = element("header", { class: "bar ui" }, parts.chip, element("span", { class: "title" }, title), parts.rtt, parts.state, parts.full);
+    parts.bar = element("header", { class: "bar ui" }, parts.chip, parts.rtt, parts.state, parts.full);
     parts.field = element("input", { maxlength: 200, enterkeyhint: "send", autocomplete: "off", "aria-label": "Text to send" });
     parts.entry = element("form", { class: "entry ui", onsubmit: event => this.#enter(event) }, parts.field, element("button", { class: "main" }, "Send"));
-    parts.said = element("p", { class: "said", role: "status" });
+    parts.said = element("p", { class: "said", role: "status" }, title);
     parts.offer = element("p", { class: "offer ui", hidden: true });
     parts.end = element("div", { class: "end ui", hidden: true });
     parts.flash = element("div", { class: "flash", "aria-hidden": "true" });
