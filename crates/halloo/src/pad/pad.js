@@ -271,8 +271,8 @@ export class Pad {
       offer.hidden = false;
       return;
     }
-    if (await this.#tilt.start(false)) return;
-    const ask = element("button", { type: "button", class: "main", onclick: async () => { offer.hidden = await this.#tilt.start(true); } }, "Turn on tilt");
+    if (await this.#tilt.start()) return;
+    const ask = element("button", { type: "button", class: "main", onclick: async () => { offer.hidden = await this.#tilt.start(); } }, "Turn on tilt");
     offer.replaceChildren(ask);
     offer.hidden = false;
   }
@@ -373,4 +373,7 @@ if (own) {
   const { layout, name } = JSON.parse(own.textContent);
   if (name) document.title = name;
   globalThis.pad = new Pad(document.body, { layout, name });
+  // Nothing of the start waits for what only the home screen needs.
+  const manifest = element("link", { rel: "manifest", href: new URL("pad.webmanifest", import.meta.url) });
+  addEventListener("pointerdown", () => document.head.append(manifest), { once: true });
 }

@@ -36,11 +36,10 @@ class Tilt {
     };
   }
 
-  /** Only Safari asks, and only after a tap. */
-  get mustAsk() { return typeof globalThis.DeviceOrientationEvent?.requestPermission === "function"; }
-
-  async start(asked) {
-    if (this.mustAsk && !(asked && await DeviceOrientationEvent.requestPermission().catch(() => "denied") === "granted")) return false;
+  /** Resolves to whether it reads. Safari allows that only after a tap. */
+  async start() {
+    const answer = await globalThis.DeviceOrientationEvent?.requestPermission?.().catch(() => "denied");
+    if (answer && answer !== "granted") return false;
     addEventListener("deviceorientation", this.#read);
     return true;
   }
