@@ -8,7 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
-use halloo::{Fingerprint, Identity, Token};
+use halloo::{Fingerprint, Identity, PadLayout, Token};
 use halloo_proto::name::is_blank;
 
 use crate::address_typo;
@@ -158,6 +158,17 @@ pub(crate) struct ServeArgs {
     /// Make the page a game controller for phones; with a file, it has the controls of this layout (docs/pad.md).
     #[arg(long, env = "HALLOO_PAD", value_name = "LAYOUT.json", num_args = 0..=1, default_missing_value = "", help_heading = "Pages")]
     pub(crate) pad: Option<PathBuf>,
+    /// Make the page a game controller for phones, with the controls of this layout, which docs/pad.md describes.
+    #[arg(
+        long,
+        env = "HALLOO_PAD",
+        value_name = "LAYOUT.json",
+        num_args = 0..=1,
+        default_missing_value = pad_file::DEFAULT,
+        value_parser = pad_file::parse,
+        help_heading = "Pages"
+    )]
+    pub(crate) pad: Option<PadLayout>,
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
@@ -429,6 +440,7 @@ impl ServeArgs {
         config.tls = self.identity()?;
         config.tls_optional = self.tls == TlsMode::Both;
         config.pad = self.pad.as_deref().map(pad_file::read).transpose()?;
+        config.pad = self.pad.clone();
         Ok(config)
     }
 }

@@ -83,10 +83,12 @@ impl PadLog {
 mod tests {
     use super::*;
 
+    const CLIENT: ClientId = ClientId(1);
+
     #[test]
     fn people_read_who_plays_and_what_is_pressed() {
         let mut log = PadLog::new(false);
-        let mut lines = |text: &str| log.lines(1, text);
+        let mut lines = |text: &str| log.lines(CLIENT, text);
         assert_eq!(lines(r#"{"a":1}"#), None);
         let join = r##"{"join":{"name":"Ada","color":"#2d7dd2","seat":"0"},"left":[0,0],"a":0}"##;
         assert_eq!(lines(join).unwrap(), ["Ada plays"]);
@@ -96,7 +98,7 @@ mod tests {
         assert_eq!(lines(r#"{"text":"hi"}"#).unwrap(), ["Ada writes: hi"]);
         assert_eq!(lines(r#"{"join":{"name":"Bea"}}"#).unwrap(), ["Ada is now Bea"]);
         assert_eq!(lines("hello"), None);
-        assert_eq!((log.remove(1).as_deref(), log.lines(1, r#"{"a":1}"#)), (Some("Bea"), None));
+        assert_eq!((log.remove(CLIENT).as_deref(), log.lines(CLIENT, r#"{"a":1}"#)), (Some("Bea"), None));
     }
 
     #[test]
@@ -107,7 +109,7 @@ mod tests {
             format!(r##"{{"join":{{"name":"{bad}","color":"#2d7dd2"}},"{bad}":1,"left":"{bad}","text":"{bad}"}}"##),
             format!(r#"{{"join":{{"name":"x","color":"{bad}"}}}}"#),
         ] {
-            let lines = log.lines(7, &text).unwrap().concat();
+            let lines = log.lines(CLIENT, &text).unwrap().concat();
             assert!(!lines.contains("\u{1b}[2J") && !lines.contains('\u{202e}'), "{lines}");
         }
     }

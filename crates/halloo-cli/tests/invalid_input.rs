@@ -40,6 +40,11 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["connect", "http:/den/#token=16-characters-or-more"], "write `http://den/#…`"),
         (&["status", "http//den:8765"], "write `http://den:8765`"),
         (&["connect", "--token"], "invitation link"),
+        (&["--pad", "nowhere.json"], "use `--pad` without a value for the default layout"),
+        (
+            &["--pad", "tests/invalid_layout.json"],
+            "line 2 column 17: unknown control `stik`; use stick, dpad, swipe, or",
+        ),
     ] {
         let output = run(arguments);
         let error = stderr(&output);
