@@ -43,7 +43,7 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["--pad", "nowhere.json"], "use `--pad` without a value for the default layout"),
         (
             &["--pad", "tests/invalid_layout.json"],
-            "line 2 column 17: unknown control `stik`; use stick, dpad, swipe, or",
+            "line 2 column 16: unknown control `stik`; use stick, dpad, swipe, or",
         ),
     ] {
         let output = run(arguments);

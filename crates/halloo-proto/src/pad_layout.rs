@@ -61,7 +61,8 @@ enum Orientation {
     Portrait,
 }
 
-/// Why a text is not a layout, and where: lines and columns are counted from 1, columns in bytes.
+/// Why a text is not a layout, and where: lines and columns are counted from 1, columns in bytes, and a value that is wrong
+/// in itself is reported at its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} column {column}: {fault}")]
 pub struct PadLayoutError {
