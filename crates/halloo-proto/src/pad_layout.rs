@@ -85,28 +85,30 @@ impl PadLayout {
         self.places().filter_map(Control::buttons).chain(&self.top).flat_map(Buttons::names)
     }
 
-    /// Checks what concerns more than one part. An error contains the name at fault, and which of its occurrences it is.
-    fn check(&self) -> Result<(), (String, Option<(&str, usize)>)> {
+    /// Checks what concerns more than one part of the layout that was read from `text`.
+    fn check(&self, text: &str) -> Result<(), PadLayoutError> {
+        let fault_at = |name: &ButtonName, occurrence, fault| {
+            let found = text.match_indices(&format!("\"{name}\"")).nth(occurrence);
+            Err(error_at(text, found.map_or(0, |(start, _)| start), fault))
+        };
         let mut known: Vec<&str> = Vec::new();
         for name in self.buttons() {
             if known.contains(&name.as_str()) {
                 let fault =
                     format!("the button `{name}` is on the pad twice; give it another name, and a label for people");
-                return Err((fault, Some((name.as_str(), 1))));
+                return fault_at(name, 1, fault);
             }
             known.push(name.as_str());
         }
         if let Some(name) = self.labels.keys().chain(self.colors.keys()).find(|name| !known.contains(&name.as_str())) {
             let list = if known.is_empty() { "there is none".to_owned() } else { format!("use {}", known.join(", ")) };
-            return Err((format!("there is no button `{name}` on this pad; {list}"), Some((name.as_str(), 0))));
+            return fault_at(name, 0, format!("there is no button `{name}` on this pad; {list}"));
         }
-        let is_empty = known.is_empty() && self.places().next().is_none() && !self.tilt && self.text.is_off();
-        match is_empty {
-            true => {
-                Err(("the layout has no control; begin with {\"left\": \"stick\", \"right\": [\"a\"]}".into(), None))
-            }
-            false => Ok(()),
+        if known.is_empty() && self.places().next().is_none() && !self.tilt && self.text.is_off() {
+            let fault = "the layout has no control; begin with {\"left\": \"stick\", \"right\": [\"a\"]}";
+            return Err(error_at(text, 0, fault.to_owned()));
         }
+        Ok(())
     }
 }
 
@@ -141,10 +143,7 @@ impl FromStr for PadLayout {
             let fault = fault.trim_end_matches(&format!(" at line {line} column {column}"));
             PadLayoutError { line, column, fault: escape(fault, 300) }
         })?;
-        layout.check().map_err(|(fault, place)| {
-            let find = |(name, nth): (&str, usize)| text.match_indices(&format!("\"{name}\"")).nth(nth);
-            error_at(text, place.and_then(find).map_or(0, |(start, _)| start), fault)
-        })?;
+        layout.check(text)?;
         Ok(layout)
     }
 }
