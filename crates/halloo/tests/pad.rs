@@ -57,7 +57,6 @@ fn a_phone_plays_and_stays_the_same_player() {
     assert!(report["shortest"].as_f64().unwrap() >= 14.0, "{report:#}");
     assert_eq!(report["whileBlocked"], json!(0));
     assert_eq!((&report["isSeat"], &report["sameSeat"], &report["name"]), (&json!(true), &json!(true), &json!("Ada")));
-    println!("the first message was sent {} ms after the navigation", report["started"]);
 }
 
 #[test]
