@@ -155,9 +155,6 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate in PEM format.
     #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
     pub(crate) key: Option<PathBuf>,
-    /// Make the page a game controller for phones; with a file, it has the controls of this layout (docs/pad.md).
-    #[arg(long, env = "HALLOO_PAD", value_name = "LAYOUT.json", num_args = 0..=1, default_missing_value = "", help_heading = "Pages")]
-    pub(crate) pad: Option<PathBuf>,
     /// Make the page a game controller for phones, with the controls of this layout, which docs/pad.md describes.
     #[arg(
         long,
@@ -439,7 +436,6 @@ impl ServeArgs {
         };
         config.tls = self.identity()?;
         config.tls_optional = self.tls == TlsMode::Both;
-        config.pad = self.pad.as_deref().map(pad_file::read).transpose()?;
         config.pad = self.pad.clone();
         Ok(config)
     }

@@ -6,9 +6,6 @@ use std::io::Read;
 use halloo::PadLayout;
 use halloo_proto::pad_layout::MAX_LAYOUT_BYTES;
 
-/// Reads the layout of the pad; the default layout without a file.
-pub(crate) fn read(path: &Path) -> Result<PadLayout> {
-    if path.as_os_str().is_empty() {
 /// What stands for the default layout instead of the name of a file, also in the environment.
 pub(crate) const DEFAULT: &str = "default";
 
