@@ -8,8 +8,10 @@ use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
+use halloo::settings::{Kind, Value};
 use halloo::{Fingerprint, Identity, PadLayout, Token};
 use halloo_proto::name::is_blank;
+use halloo_proto::room::to_path;
 
 use crate::address_typo;
 use crate::hidden_tokens;
@@ -25,6 +27,7 @@ use crate::usage_tips;
 const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
   halloo serve --name \"Living room\"   serve under this name
+  halloo serve --relay                pass messages on between the clients in a room, /room/NAME
   halloo serve --json                 JSON on standard input and output, for other programs
   halloo serve --bind 127.0.0.1       serve this machine only
   halloo serve --pad                  make phones that open the page game controllers
@@ -50,6 +53,7 @@ const CONNECT_EXAMPLES: &str = "Examples:
   halloo connect \"Living room\"             connect to the server with this name
   halloo connect ws://192.168.1.5:8765     connect to this address
   echo hello | halloo connect              send a line and exit
+  halloo connect --room red                join the room `red` of the server
   halloo connect --stay </dev/null         receive only
 
 With --json, the events are: connected, message, reconnecting, disconnected, dropped, error. The commands are:
@@ -225,6 +229,12 @@ pub(crate) struct ConnectArgs {
     /// Name (ignoring case), id or address of the server; by default, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) target: Option<String>,
+    /// Join this room of the server.
+    #[arg(long, env = "HALLOO_ROOM", value_name = "NAME", value_parser = parse_room)]
+    pub(crate) room: Option<String>,
+    /// Offer these WebSocket subprotocols, the preferred one first.
+    #[arg(long, alias = "subprotocol", env = "HALLOO_SUBPROTOCOLS", value_name = "NAME", value_delimiter = ',', value_parser = parse_subprotocol)]
+    pub(crate) subprotocols: Vec<String>,
     /// Do not reconnect when the connection fails or ends.
     #[arg(long, env = "HALLOO_ONCE")]
     pub(crate) once: bool,
@@ -333,6 +343,17 @@ impl SearchArgs {
         output::report(&report);
         report
     }
+}
+
+/// Parses the name of a room that a client can join.
+fn parse_room(text: &str) -> Result<String, String> {
+    to_path(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Parses the name of a subprotocol.
+fn parse_subprotocol(text: &str) -> Result<String, String> {
+    let name = Value::List(vec![text.to_owned()]);
+    Kind::Subprotocols.check(name).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// Parses an application id or the name of an interface.

@@ -89,10 +89,11 @@ pub use client::{Client, ClientConfig, ClientEvent, Target, status_of};
 pub use config::Config;
 pub use discovery::{has_network, local_ip};
 pub use doctor::{Diagnosis, Finding, Severity, diagnose};
-pub use error::{ConnectError, StartError, StatusError, Stopped};
+pub use error::{ConnectError, RoomError, StartError, StatusError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::advertised_address::{AdvertisedAddress, AdvertisedAddressError};
+pub use halloo_proto::client_request::ClientRequest;
 pub use halloo_proto::close::CloseCode;
 pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
 pub use halloo_proto::limits::SlowClient;
@@ -100,13 +101,14 @@ pub use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits,
 pub use halloo_proto::meta::{Meta, MetaError};
 pub use halloo_proto::pad_layout::{PadLayout, PadLayoutError};
 pub use halloo_proto::reconnect::RetryLimit;
+pub use halloo_proto::room::RoomNameError;
 pub use halloo_proto::setting_names::SettingNames;
 pub use halloo_proto::token::{Token, TokenError};
 pub use port_owners::PortOwner;
 pub use reactor::Hub;
 pub use security::random_token;
 pub use server::Server;
-pub use status::{ClientStatus, Extras, Status};
+pub use status::{ClientStatus, Extras, RoomStatus, Status};
 #[cfg(feature = "tls")]
 pub use tls::{Identity, IdentityError};
 

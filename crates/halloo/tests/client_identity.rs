@@ -55,7 +55,7 @@ fn config_for(server: ServerInfo, discovery_port: u16) -> ClientConfig {
 /// Waits until the client is connected to `server`, which it must not give up.
 fn expect_connection_to(server: &Server, client: &Client) {
     client.expect_matching(|event| match event {
-        ClientEvent::Connected { url } if url == format!("ws://{}", loopback(server)) => Some(()),
+        ClientEvent::Connected { url, .. } if url == format!("ws://{}", loopback(server)) => Some(()),
         ClientEvent::GaveUp { reason, .. } => panic!("gave up: {reason}"),
         _ => None,
     });

@@ -8,6 +8,8 @@ use halloo_proto::credential::Credential;
 use halloo_proto::defaults::NEXT_ADDRESS_DELAY;
 use halloo_proto::handshake::Handshake;
 use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_status};
+use halloo_proto::subprotocols::is_subprotocol;
+use halloo_proto::text::escape;
 use mio::Registry;
 
 use super::authentication::Authentication;
@@ -31,6 +33,7 @@ pub(super) struct Connector {
     route: Route,
     tls: tls::Connector,
     authentication: Authentication,
+    subprotocols: Vec<String>,
     search: Search,
     backoff: Backoff,
     phase: Phase,
@@ -79,7 +82,7 @@ pub(super) struct ConnectTurn<'a> {
 #[derive(Debug)]
 pub(super) enum ConnectOutcome {
     /// The opening handshake is complete. The server sent the bytes `early` right after it.
-    Connected { socket: ConnectedSocket, early: Vec<u8>, url: String },
+    Connected { socket: ConnectedSocket, early: Vec<u8>, url: String, subprotocol: Option<String> },
     /// The attempt failed and the next one follows.
     Failed { reason: String, retry_in: Duration },
     /// There will be no more attempts.
@@ -90,12 +93,16 @@ impl Connector {
     /// Returns a connector whose first attempt is due.
     pub(super) fn new(config: &ClientConfig) -> Result<Connector, ConnectError> {
         let route = Route::new(config)?;
+        if let Some(name) = config.subprotocols.iter().find(|name| !is_subprotocol(name)) {
+            return Err(ConnectError::Subprotocol { name: escape(name, 100) });
+        }
         let token = config.token.as_ref().or(route.token());
         let single_attempt = RetryLimit { max_attempts: Some(1), max_elapsed: None };
         Ok(Connector {
             tls: tls::Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names),
             authentication: Authentication::new(token.cloned()),
             route,
+            subprotocols: config.subprotocols.clone(),
             search: config.search.clone(),
             backoff: Backoff::new(if config.reconnect { config.retry_limit } else { single_attempt }, Time::ZERO),
             phase: Phase::Idle(Time::ZERO),
@@ -282,6 +289,7 @@ impl Connector {
         let addr = socket.addr;
         let credential = self.authentication.credential(addr, url.is_secure(), self.route.challenge(), nonce);
         let handshake = Handshake::new(key).credential(credential).server(self.route.expected_at(addr));
+        let handshake = handshake.subprotocols(self.subprotocols.clone());
         let mut handshake = Box::new(OpeningHandshake::new(socket, url, handshake, turn.now));
         let result = handshake.handle_ready(turn.buffer);
         self.phase = Phase::Handshaking(handshake, dial);
@@ -294,7 +302,7 @@ impl Connector {
         let is_last = dial.is_exhausted() && self.route.is_fixed();
         let connected = |reason| Failure::new(Progress::Connected, reason);
         let (failure, is_final): (Failure, bool) = match result {
-            HandshakeResult::Accepted(early, has_named_id) => {
+            HandshakeResult::Accepted { early, has_named_id, subprotocol } => {
                 tracing::debug!(url, has_named_id, "connected");
                 if has_named_id {
                     self.route.handle_confirmed();
@@ -303,7 +311,7 @@ impl Connector {
                 let is_confirmed = || self.route.is_confirmed_at(handshake.socket.addr, None);
                 self.is_confirmed = has_named_id || is_proven || is_confirmed();
                 self.backoff.handle_connected(turn.now);
-                return Some(ConnectOutcome::Connected { socket: handshake.socket, early, url });
+                return Some(ConnectOutcome::Connected { socket: handshake.socket, early, url, subprotocol });
             }
             HandshakeResult::WrongServer(reason) => (
                 Failure::new(Progress::Refused, format!("the server at {url} is not the right one: {reason}")),

@@ -248,9 +248,9 @@ impl Driver {
         };
         match step(&mut self.connector, &mut turn) {
             None => Ok(()),
-            Some(ConnectOutcome::Connected { socket, mut early, url }) => {
+            Some(ConnectOutcome::Connected { socket, mut early, url, subprotocol }) => {
                 self.shared.set_connected(Some(url.clone()));
-                self.events.push_back(ClientEvent::Connected { url });
+                self.events.push_back(ClientEvent::Connected { url, subprotocol });
                 self.connection = Some(Box::new(Connection::new(socket, self.now)));
                 self.with_connection(|connection, _, turn| connection.begin(&mut early, turn))
             }

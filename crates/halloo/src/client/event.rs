@@ -16,6 +16,9 @@ pub enum ClientEvent {
     Connected {
         /// The URL of the server.
         url: String,
+        /// The subprotocol that the server chose among [`ClientConfig::subprotocols`](crate::ClientConfig::subprotocols);
+        /// `None` if it chose none.
+        subprotocol: Option<String>,
     },
     /// A message was received.
     MessageReceived {

@@ -33,8 +33,15 @@ pub(super) struct OpeningHandshake {
 /// The result of an opening handshake.
 #[derive(Debug)]
 pub(super) enum HandshakeResult {
-    /// The server accepted; these bytes followed its response. And whether it named its id, as it was asked to.
-    Accepted(Vec<u8>, bool),
+    /// The server accepted.
+    Accepted {
+        /// The bytes that followed its response.
+        early: Vec<u8>,
+        /// Whether it named its id, as it was asked to.
+        has_named_id: bool,
+        /// The subprotocol that it chose, if any.
+        subprotocol: Option<String>,
+    },
     /// The server refused with this HTTP status and reason, and a challenge if it requires a token.
     Refused(u16, String, Option<(Challenge, bool)>),
     /// The peer is not the server that is meant.
@@ -108,8 +115,9 @@ impl OpeningHandshake {
                 Err(error) => return Err(error),
             };
             match self.handshake.read_response(&self.response, ended) {
-                Response::Accepted { head, confirmed } => {
-                    return Ok(Some(HandshakeResult::Accepted(self.response.split_off(head), confirmed)));
+                Response::Accepted { head, confirmed, subprotocol } => {
+                    let (early, has_named_id) = (self.response.split_off(head), confirmed);
+                    return Ok(Some(HandshakeResult::Accepted { early, has_named_id, subprotocol }));
                 }
                 Response::Refused { status, text, challenge } => {
                     return Ok(Some(HandshakeResult::Refused(status, text, challenge)));

@@ -6,6 +6,7 @@ use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::handshake::ExpectedServer;
 use halloo_proto::name::is_blank;
 use halloo_proto::proof::Challenge;
+use halloo_proto::room;
 use halloo_proto::token::Token;
 use halloo_proto::url::{Host, Url};
 
@@ -34,11 +35,20 @@ pub(super) struct Route {
     answered_at: Vec<SocketAddr>,
     /// Whether the server was announced without TLS, although an earlier reply or the application said otherwise.
     tls_denied: bool,
+    /// The room to join instead of what the path of the URL says.
+    room: Option<String>,
 }
 
 impl Route {
     /// Returns the route to the target of `config`. If its certificate is pinned, the route uses TLS in any case.
     pub(super) fn new(config: &ClientConfig) -> Result<Route, ConnectError> {
+        if let Some(room) = &config.room {
+            room::to_path(room)?;
+        }
+        Ok(Route { room: config.room.clone(), ..Route::to_target(config)? })
+    }
+
+    fn to_target(config: &ClientConfig) -> Result<Route, ConnectError> {
         let pinned = config.fingerprint.is_some();
         if pinned && !cfg!(feature = "tls") {
             return Err(ConnectError::NoTls);
@@ -86,6 +96,7 @@ impl Route {
             identity,
             answered_at,
             tls_denied: false,
+            room: None,
         })
     }
 
@@ -99,7 +110,7 @@ impl Route {
         let lookup = if is_blank(&query.name) { Lookup::NotNeeded } else { Lookup::Search(query) };
         let Location { addresses: known, tls, identity, .. } = location;
         let (secure, answered_at) = (tls || pinned, Vec::new());
-        Route { known, lookup, url: None, is_name: true, secure, identity, answered_at, tls_denied: false }
+        Route { known, lookup, url: None, is_name: true, secure, identity, answered_at, tls_denied: false, room: None }
     }
 
     /// Returns the fingerprint of the certificate in the URL.
@@ -115,7 +126,12 @@ impl Route {
     /// Returns the URL for a handshake with `addr`.
     pub(super) fn url(&self, addr: SocketAddr) -> Url {
         let of_address = self.url.clone().filter(|_| !self.is_name);
-        of_address.unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()))
+        let url = of_address.unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()));
+        match &self.room {
+            // It was checked in the beginning.
+            Some(room) => url.clone().in_room(room).unwrap_or(url),
+            None => url,
+        }
     }
 
     /// Returns the server that must be at `addr`; `None` if any may be.

@@ -107,6 +107,7 @@ pub(super) fn status(connections: &mut Connections) -> Status {
     connections.publish_counts();
     let mut status = connections.shared().status();
     status.extras.clients = connections.statuses();
+    status.extras.rooms = connections.egress.rooms.statuses();
     status
 }
 

@@ -58,6 +58,7 @@ fn other_value(setting: &Setting) -> Value {
         (Kind::Duration { max_millis, .. }, _) => Value::Duration(Duration::from_millis(max_millis)),
         (Kind::Address, _) => Value::Text("192.168.1.5".into()),
         (Kind::AdvertisedAddress, _) => Value::Text("192.168.1.5:9000".into()),
+        (Kind::Subprotocols, _) => Value::List(vec!["json".into()]),
         (Kind::Interfaces, _) => Value::List(vec!["wlan0".into()]),
         (Kind::Choice(words), _) => Value::Text(words[words.len() - 1].into()),
         (Kind::Origins, _) => Value::List(vec!["https://example.org".into()]),
