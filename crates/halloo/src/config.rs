@@ -96,7 +96,7 @@ options! {
         /// application receives it, too. Default: `false`.
         pub relay: bool = false,
         /// Maximum number of rooms. A client that would open another one is refused with 503. Default: 10,000.
-        // Bounds what clients that invent names can use; a room with one member takes about 300 bytes.
+        // Bounds what clients that invent names can use; a room with one member takes about 220 bytes.
         pub max_rooms: usize = 10_000,
         /// Maximum number of rooms that one client is in. Default: 64.
         pub max_rooms_per_client: usize = 64,
