@@ -455,7 +455,7 @@ impl Ingress {
                 connections.received += 1;
                 connections.egress.keyed.count_message(slot);
                 if self.relay {
-                    connections.relay(slot, message.opcode(), message.bytes());
+                    relay(slot, &message, connections);
                 }
                 sink.emit_message(client, message, connections);
                 sink.emit_all(connections);
@@ -481,6 +481,13 @@ fn to_message(incoming: Incoming<'_>) -> Option<Message<'_>> {
         Incoming::Binary(bytes) => Some(Message::Binary(bytes)),
         _ => None,
     }
+}
+
+/// Kept out of the loop over the messages, which is faster without it.
+#[cold]
+#[inline(never)]
+fn relay(slot: usize, message: &Message<'_>, connections: &mut Connections) {
+    connections.relay(slot, message.opcode(), message.bytes());
 }
 
 fn evict(slot: usize, connections: &mut Connections) {
