@@ -18,6 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (early, decision) = (read(first), read(bytes));
     match &decision {
         Decision::Accept { head, response, deflate, request, .. } => {
+            assert!(request.target().len() <= 4096 && !request.to_string().contains(char::is_control));
             assert!(bytes[..*head].ends_with(b"\n") && *head <= bytes.len());
             let mut response = response.clone();
             if let Some(offer) = deflate {

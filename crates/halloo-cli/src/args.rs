@@ -8,10 +8,7 @@ use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
-use halloo::settings::{Kind, Value};
 use halloo::{Fingerprint, Identity, PadLayout, Token};
-use halloo_proto::name::is_blank;
-use halloo_proto::room::to_path;
 
 use crate::address_typo;
 use crate::hidden_tokens;
@@ -23,6 +20,7 @@ use crate::setting_args::{self, SettingArgs};
 use crate::tls_mode::{self, TlsMode};
 use crate::token_file;
 use crate::usage_tips;
+use crate::value_parsers::{parse_room, parse_subprotocol, parse_text};
 
 const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
@@ -343,22 +341,6 @@ impl SearchArgs {
         output::report(&report);
         report
     }
-}
-
-/// Parses the name of a room that a client can join.
-fn parse_room(text: &str) -> Result<String, String> {
-    to_path(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-/// Parses the name of a subprotocol.
-fn parse_subprotocol(text: &str) -> Result<String, String> {
-    let name = Value::List(vec![text.to_owned()]);
-    Kind::Subprotocols.check(name).map(|_| text.to_owned()).map_err(|error| error.to_string())
-}
-
-/// Parses an application id or the name of an interface.
-fn parse_text(text: &str) -> Result<String, String> {
-    if is_blank(text) { Err("give a text that is not empty or blank".into()) } else { Ok(text.to_owned()) }
 }
 
 /// Parses the command line. Exits with an error message if it is invalid.

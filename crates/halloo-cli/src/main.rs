@@ -9,6 +9,7 @@ mod setting_args;
 mod tls_mode;
 mod token_file;
 mod usage_tips;
+mod value_parsers;
 
 mod serve;
 

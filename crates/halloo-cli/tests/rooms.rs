@@ -92,7 +92,7 @@ fn offer_that_is_not_met_is_logged_once_with_the_option_that_meets_it() {
     server.process.stop();
 }
 
-/// Without an application: the server is started by one command, and nobody has a line of code for halloo.
+/// Without an application: the server is started by one command, and no peer has a line of code for halloo.
 #[test]
 fn sensor_and_ten_dashboards_meet_in_a_room() {
     let (Some(_), Some(mut sensor)) = (python("dashboard.py"), node("sensor.mjs")) else { return };

@@ -276,9 +276,8 @@ impl Server {
         self.submit(Command::SendToAll(message.into().encode()))
     }
 
-    /// Sends one message to every client in a room. Does not block. It is encoded once, and for each client it stays in
-    /// order with what the same thread sends by [`Server::send`] and [`Server::send_to_all`]. A room that nobody is in has no
-    /// one to receive it, which is no error.
+    /// Sends one message to every client in a room. Does not block. For each client, it stays in order with what the same
+    /// thread sends by [`Server::send`] and [`Server::send_to_all`]. It is no error if the room has no members.
     ///
     /// # Errors
     /// [`RoomError::Name`] if no room can have this name, [`RoomError::Stopped`] if the server has stopped.
@@ -317,12 +316,11 @@ impl Server {
         self.change_rooms(RoomCommand::Join(client, room.to_owned()))
     }
 
-    /// Removes a client from a room; also from the one that its path joined. Waits like [`Server::join`]. A client that is
-    /// not in the room is none the worse.
+    /// Removes a client from a room; also from the one that its path joined. Waits like [`Server::join`]. It is no error
+    /// if the client is not in the room.
     ///
     /// # Errors
-    /// [`RoomError`] if no room can have this name, the client is not connected, too many commands wait, or the server has
-    /// stopped.
+    /// [`RoomError`] as with [`Server::join`], apart from the limits.
     pub fn leave(&self, client: ClientId, room: &str) -> Result<(), RoomError> {
         room::check(room)?;
         self.change_rooms(RoomCommand::Leave(client, room.to_owned()))
@@ -330,9 +328,8 @@ impl Server {
 
     fn change_rooms(&self, command: RoomCommand) -> Result<(), RoomError> {
         let (reply, response) = std::sync::mpsc::sync_channel(1);
-        let must_wait = !self.is_on_reactor();
         // Without a receiver, the server logs the error.
-        let response = must_wait.then_some(response);
+        let response = Some(response).filter(|_| !self.is_on_reactor());
         match self.commands.submit(Command::Room(command, reply)) {
             Submitted::Queued => response.map_or(Ok(()), |response| response.recv().unwrap_or(Err(Stopped.into()))),
             Submitted::Full => Err(RoomError::Busy),

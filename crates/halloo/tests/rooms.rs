@@ -48,7 +48,7 @@ fn message_to_a_room_reaches_its_members_only() {
     server.leave(other_id, "red").unwrap();
     server.leave(other_id, "red").unwrap();
     server.send_to_room("red", "4").unwrap();
-    server.send_to_room("nobody", "5").unwrap();
+    server.send_to_room("empty", "5").unwrap();
     server.send_to_all("6").unwrap();
     assert_eq!([text(&red), text(&red), text(&red), text(&red)], ["1", "3", "4", "6"]);
     assert_eq!([text(&other), text(&other)], ["3", "6"]);

@@ -32,8 +32,8 @@ impl Hub<'_> {
         Ok(Delivery::Queued)
     }
 
-    /// Sends one message to every client in a room, as [`Hub::send_to_all`] does to all. A room that nobody is in has no one
-    /// to receive it, which is no error.
+    /// Sends one message to every client in a room, as [`Hub::send_to_all`] does to all. It is no error if the room
+    /// has no members.
     ///
     /// # Errors
     /// [`RoomError::Name`] if no room can have this name.
