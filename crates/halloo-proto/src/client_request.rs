@@ -86,7 +86,7 @@ impl ClientRequest {
 
     /// Removes `secret` from everything: a client may send it where it does not belong.
     pub(crate) fn hide(&mut self, secret: &str) {
-        let texts = [Some(&mut self.target), self.origin.as_mut(), self.user_agent.as_mut()];
+        let texts = [Some(&mut self.target), self.room.as_mut(), self.origin.as_mut(), self.user_agent.as_mut()];
         for text in texts.into_iter().flatten().chain(&mut self.subprotocols) {
             if text.contains(secret) {
                 *text = text.replace(secret, HIDDEN).into();
@@ -215,9 +215,10 @@ mod tests {
         let mut request = ClientRequest::new("/secret?a=secret");
         request.set_program(Some("https://secret"), Some("secret/1"));
         request.set_subprotocols(&["x.secret"], None);
+        request.set_room(Some("secret".into()));
         request.hide("secret");
-        let all = [request.target(), request.origin().unwrap(), request.user_agent().unwrap()].join(" ")
-            + request.subprotocols().next().unwrap();
+        let texts = [Some(request.target()), request.room(), request.origin(), request.user_agent()];
+        let all = texts.map(Option::unwrap).join(" ") + request.subprotocols().next().unwrap();
         assert!(!all.contains("secret") && all.contains('…'), "{all}");
     }
 
