@@ -62,8 +62,8 @@ func _show_invitation() -> void:
 	elif not WebSocketServer.instance.is_native:
 		$Invitation/Address.text = "This platform has no library of halloo."
 	else:
-		$Invitation/Address.text = "http://%s:%d" % [status.local_ip, status.server_port]
-		$Invitation/Code.texture = WebSocketServer.get_qr_texture()
+		$Invitation/Address.text = _pads.get_invitation().get_slice("#", 0)
+		$Invitation/Code.texture = _pads.get_qr_texture()
 
 
 func _move_star() -> void:

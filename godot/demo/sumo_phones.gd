@@ -5,5 +5,4 @@ extends Node2D
 func _ready() -> void:
 	if not WebSocketServer.get_server_status().server_running:
 		WebSocketServer.start_server()
-	if WebSocketServer.instance.is_native:
-		$Code.texture = WebSocketServer.get_qr_texture()
+	$Code.texture = $HallooPads.get_qr_texture()

@@ -4,9 +4,9 @@ extends RefCounted
 
 ## Emitted when the player has sent a text, at most 200 characters.
 signal text_received(text: String)
-## Emitted when the player has swiped, with [code]"left"[/code], [code]"right"[/code], [code]"up"[/code] or
-## [code]"down"[/code].
-signal swiped(direction: String)
+## Emitted when the player has swiped on the area [param control], to the [code]"left"[/code], [code]"right"[/code],
+## [code]"up"[/code] or [code]"down"[/code].
+signal swiped(control: String, direction: String)
 
 const MAX_NAME_LENGTH := 24
 const MAX_TEXT_LENGTH := 200
@@ -59,7 +59,8 @@ func is_just_pressed(control: String) -> bool:
 	return Engine.get_process_frames() == frames.y
 
 
-## Returns how the phone is tilted, in degrees: alpha, beta and gamma of the DeviceOrientation standard.
+## Returns how the phone is tilted, in degrees: alpha, beta and gamma of the DeviceOrientation standard. Zero while there is no
+## reading.
 func get_tilt() -> Vector3:
 	return _tilt
 

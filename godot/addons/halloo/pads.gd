@@ -1,12 +1,13 @@
 @icon("res://addons/halloo/icon.svg")
 class_name HallooPads
 extends Node
-## The phones of the players as game controllers. Add this node to a scene, show
-## [method WebSocketServer.get_qr_texture], and everybody who scans the code has a controller:
+## The phones of the players as game controllers. Add this node to a scene, show [method get_qr_texture], and everybody who
+## scans the code has a controller:
 ## [codeblock]
 ## @onready var pads: HallooPads = $HallooPads
 ##
 ## func _ready():
+##     $QrCode.texture = pads.get_qr_texture()
 ##     pads.pad_joined.connect(func(pad): print(pad.name, " plays"))
 ##
 ## func _process(delta):
@@ -104,6 +105,26 @@ func get_pad(client_id: int) -> HallooPad:
 	return _connected.get(client_id)
 
 
+## Returns the link that players open: the page of the pad, with the token if there is one. Empty if the server is not running.
+func get_invitation() -> String:
+	var server: Node = WebSocketServer.instance
+	if server == null or not server.is_native:
+		return ""
+	var link: String = server._server.get_invitation()
+	if link.is_empty():
+		return ""
+	var fragment := link.find("#")
+	var page := link if fragment < 0 else link.left(fragment)
+	return page.path_join("_halloo/pad") + link.trim_prefix(page)
+
+
+## Returns a QR code of [method get_invitation], at least [param pixels] wide and high; [code]null[/code] if the server is not
+## running.
+func get_qr_texture(pixels := 256) -> ImageTexture:
+	var link := get_invitation()
+	return WebSocketServer.get_qr_texture(link, pixels) if link else null
+
+
 ## Gives up the seat of a player. The client stays connected, and can join again.
 func remove(pad: HallooPad) -> void:
 	if pad not in _pads:
@@ -161,9 +182,11 @@ func _handle_value(pad: HallooPad, key: String, value: Variant) -> void:
 		"text":
 			if value is String:
 				pad.text_received.emit(HallooPad._printable(value).left(HallooPad.MAX_TEXT_LENGTH))
-		"swipe":
+		"tilt" when value == null:
+			pad._tilt = Vector3.ZERO
+		_ when value is String:
 			if value in ["left", "right", "up", "down"]:
-				pad.swiped.emit(value)
+				pad.swiped.emit(key, value)
 		_ when value is Array:
 			_handle_array(pad, key, value)
 		_ when (value is float or value is bool) and is_finite(float(value)):

@@ -43,15 +43,33 @@ func test_pad_has_the_name_the_colour_and_the_state_that_was_sent() -> void:
 	await until(func(): return pad.is_pressed("a"), "the button is pressed")
 	check(pad.get_vector("left").is_equal_approx(Vector2(0.5, -1).limit_length()), "the stick")
 	equal(pad.get_tilt(), Vector3(1, 2, 3), "the tilt")
-	client.send('{"left":[0,0],"a":0}')
-	await until(func(): return not pad.is_pressed("a") and pad.get_vector("left") == Vector2.ZERO, "all is released")
+	var swipes: Array[String] = []
+	pad.swiped.connect(func(control: String, direction: String): swipes.append(control + " " + direction))
+	client.send('{"right":"up"}')
+	await until(func(): return swipes.has("right up"), "a swipe arrives")
+	client.send('{"left":[0,0],"a":0,"tilt":null}')
+	await until(func(): return not pad.is_pressed("a") and pad.get_tilt() == Vector3.ZERO and pad.get_vector("left") == Vector2.ZERO, "all is released")
+
+
+func test_invitation_leads_to_the_pad() -> void:
+	var link := pads.get_invitation()
+	check(link.begins_with("http://") and link.ends_with("/_halloo/pad"), "the link is " + link)
+	check(pads.get_qr_texture() != null, "there is a QR code")
+	var request := HTTPRequest.new()
+	add_child(request)
+	request.request(server_url().replace("ws://", "http://") + "/_halloo/pad")
+	var response: Array = await request.request_completed
+	equal(response[1], 200, "the status of the page")
+	check((response[3] as PackedByteArray).get_string_from_utf8().contains("pad.js"), "the page is the pad")
+	WebSocketServer.stop_server()
+	equal(pads.get_invitation(), "", "without a server, there is no link")
 
 
 func test_garbage_is_ignored() -> void:
 	var client: Client = await joined("Bob")
 	var pad: HallooPad = pads.get_pads()[0]
 	for text: String in ["", "{", "[]", "null", '{"join":1}', '{"left":[1]}', '{"left":["1",2]}', '{"left":[1e999,0]}',
-			'{"a":"yes"}', '{"a":null}', '{"tilt":[1]}', '{"pong":"x"}', '{"text":5}', '{"swipe":"away"}', "left",
+			'{"a":"yes"}', '{"a":null}', '{"tilt":[1]}', '{"pong":"x"}', '{"text":5}', '{"left":"away"}', "left",
 			'{"left":' + "[".repeat(600) + "]".repeat(600) + "}", '{"x":"' + "y".repeat(5000) + '"}']:
 		client.send(text)
 	for i in 100:
