@@ -10,6 +10,7 @@
 //!   messages for a slow peer, [`deflate`] compresses them.
 //! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which
 //!   [`authenticator`] checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port.
+//!   [`files`] decides about requests for own files.
 //!   [`handshake`] is the client's side, with [`credential`], [`url`] and [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
@@ -60,6 +61,7 @@ pub mod proof;
 pub mod token;
 
 pub mod connection_key;
+pub mod files;
 mod headers;
 pub mod http;
 pub mod http_fault;

@@ -17,7 +17,8 @@ use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const CONTEXT: RequestContext = RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO };
+const CONTEXT: RequestContext =
+    RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO, has_files: false };
 
 fn read(text: &str) -> Response {
     Handshake::new(NONCE).read_response(text.as_bytes(), false)

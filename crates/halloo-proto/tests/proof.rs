@@ -42,7 +42,7 @@ impl Server {
     }
 
     fn decide(&mut self, request: &[u8]) -> Decision {
-        let context = RequestContext { ip: PEER, now: self.now };
+        let context = RequestContext { ip: PEER, now: self.now, has_files: false };
         read_head(request, context, &self.rules, &HandshakeLimits::default(), &mut self.authenticator)
     }
 

@@ -104,7 +104,7 @@ impl Handshakes {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
         let lacks_tls = self.requires_tls && is_plain;
-        let context = RequestContext { ip: peer.ip(), now };
+        let context = RequestContext { ip: peer.ip(), now, has_files: false };
         // Where TLS is missing, a right token is not let in, so that a wrong one does not count either.
         let without_token = lacks_tls.then(|| {
             let mut access = self.access.clone();
@@ -128,7 +128,7 @@ impl Handshakes {
                 HeadOutcome::Reply(response)
             }
             Decision::Options { response, .. } => HeadOutcome::Reply(response),
-            Decision::Respond { route, head_only, origin, proof, query } => {
+            Decision::Respond { route, head_only, origin, proof, query, .. } => {
                 HeadOutcome::Http(HttpRequest { route, head_only, origin, proof, query, waits: None })
             }
             Decision::Accept { head, response, deflate, key } => {

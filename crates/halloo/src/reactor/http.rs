@@ -121,7 +121,9 @@ fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Disc
             let reply = discovery.reply(connections.shared().clients(), connections.now());
             (200, serde_json::to_vec(&reply).unwrap_or_default())
         }
-        Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),
+        Resource::File | Resource::NotFound => {
+            (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec())
+        }
     };
     let mut headers = route.headers.to_vec();
     if let Some(origin) = origin.as_deref().filter(|_| route.is_readable_across_origins()) {
