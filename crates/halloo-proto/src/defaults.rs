@@ -115,6 +115,8 @@ pub const TURN_RESPONSES: usize = 4;
 pub const FILE_SLICE_BYTES: usize = 64 * 1024;
 /// Slices of files written in a turn, to all connections together: some 0.1 ms of work.
 pub const TURN_FILE_SLICES: usize = 2;
+/// Reads of files that wait for the disk: as many as there are pending connections by default.
+pub const MAX_FILE_JOBS: usize = 1024;
 /// Time for the disk to open a file or to read a slice: one that sleeps takes up to ten seconds to start.
 pub const FILE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time that a connection stays open after an HTTP response, for further requests: a page has loaded by then.

@@ -11,6 +11,7 @@ use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, Out
 use halloo_proto::meta::Meta;
 use halloo_proto::options;
 
+use crate::Files;
 use crate::host_name::default_name;
 
 options! {
@@ -84,6 +85,9 @@ options! {
         /// browsers warn about a self-signed certificate. Default: `false`.
         [cfg(feature = "tls")]
         pub tls_optional: bool = false,
+        /// The files to publish on the same port; `None` for the server's own page at `/`. Everyone who reaches the server
+        /// can read them, also without the token. Default: `None`.
+        pub www(into): Option<Files> = None,
         /// Maximum number of clients; `None` for the file descriptor limit minus 64. Default: `None`.
         pub max_clients(into): Option<usize> = None,
         /// Maximum number of clients from one address; loopback is exempt. Default: 64.

@@ -60,6 +60,11 @@ impl FilePath {
         }
     }
 
+    /// Returns whether it ends with a slash.
+    pub fn is_directory(&self) -> bool {
+        self.is_directory
+    }
+
     /// Returns whether it is `/`.
     pub fn is_root(&self) -> bool {
         self.text.is_empty()

@@ -32,6 +32,7 @@ pub(super) struct Handshakes {
     pub(super) access: AccessRules,
     limits: HandshakeLimits,
     compression: bool,
+    has_files: bool,
     /// Present when TLS is possible.
     tls: Option<Acceptor>,
     requires_tls: bool,
@@ -47,8 +48,8 @@ pub(super) enum HeadOutcome {
     Tls(io::Result<()>),
     /// A WebSocket: send `response`; frames follow `head` bytes into the input.
     Accept { head: usize, response: Vec<u8>, deflate: Option<DeflateOffer>, key: Option<ConnectionKey> },
-    /// An HTTP request that passed the access rules.
-    Http(HttpRequest),
+    /// An HTTP request that passed the access rules, and takes `head` bytes of the input.
+    Http { head: usize, request: HttpRequest },
     /// Send this response and close.
     Reply(Vec<u8>),
 }
@@ -63,6 +64,7 @@ impl Handshakes {
             local_names,
             limits: config.handshakes,
             compression: config.compression,
+            has_files: config.www.is_some(),
             requires_tls: config.requires_tls(),
             tls: Acceptor::from_config(config),
             authenticator: Authenticator::new(challenger),
@@ -104,7 +106,7 @@ impl Handshakes {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
         let lacks_tls = self.requires_tls && is_plain;
-        let context = RequestContext { ip: peer.ip(), now, has_files: false };
+        let context = RequestContext { ip: peer.ip(), now, has_files: self.has_files };
         // Where TLS is missing, a right token is not let in, so that a wrong one does not count either.
         let without_token = lacks_tls.then(|| {
             let mut access = self.access.clone();
@@ -128,8 +130,9 @@ impl Handshakes {
                 HeadOutcome::Reply(response)
             }
             Decision::Options { response, .. } => HeadOutcome::Reply(response),
-            Decision::Respond { route, head_only, origin, proof, query, .. } => {
-                HeadOutcome::Http(HttpRequest { route, head_only, origin, proof, query, waits: None })
+            Decision::Respond { head, route, head_only, origin, proof, query, file, after } => {
+                let request = HttpRequest { route, head_only, origin, proof, query, waits: None, file, after };
+                HeadOutcome::Http { head, request }
             }
             Decision::Accept { head, response, deflate, key } => {
                 HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression), key }
