@@ -15,11 +15,9 @@ use crate::http_fault::HttpFault;
 use byte_range::{Requested, requested_range};
 
 pub use accepted_encodings::{AcceptedEncodings, Encoding};
-pub use file_path::FilePath;
+pub use file_path::{FilePath, INDEX};
 pub use media_type::media_type;
 
-/// The file that a directory stands for.
-pub const INDEX: &str = "index.html";
 /// The page of the server itself, if `/` is a file.
 pub const BUILT_IN_PAGE: &str = "/_halloo/";
 

@@ -118,4 +118,7 @@ mod documents {
 
     #[doc = include_str!("../../../docs/rust.md")]
     struct Rust;
+
+    #[doc = include_str!("../../../docs/own-pages.md")]
+    struct OwnPages;
 }

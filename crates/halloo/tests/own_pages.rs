@@ -248,7 +248,7 @@ fn idle_connections_make_room_for_peers_that_connect() {
     }
     slow.write_all(b"Host: localhost\r\n\r\n").unwrap();
     assert_eq!(response(&mut slow).1, b"home", "a request that was arriving was not dropped");
-    assert_eq!(server.status().extras.refused, refused, "closing an idle connection refuses nobody");
+    assert_eq!(server.status().extras.refused, refused, "an idle connection that is closed is not refused");
     let closed = idle.iter_mut().filter_map(|stream| {
         stream.set_nonblocking(true).unwrap();
         stream.read(&mut [0]).ok()

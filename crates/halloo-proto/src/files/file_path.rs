@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::INDEX;
+/// The file that a directory stands for.
+pub const INDEX: &str = "index.html";
 
 /// A path below the published directory that names the same file on every system, or none.
 ///

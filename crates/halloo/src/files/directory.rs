@@ -1,9 +1,9 @@
 //! Published files that are in a directory.
 
 use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use halloo_proto::files::{FileRequest, Representation, ResponseContext, media_type};
 use halloo_proto::text::escape;
@@ -84,8 +84,9 @@ fn open(root: &Path, name: &str) -> io::Result<Node> {
 
 /// Returns text that differs for each version of a file.
 fn version(metadata: &Metadata) -> String {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    format!("{:x}-{:x}", modified.as_nanos(), metadata.len())
+    let mut hasher = DefaultHasher::new();
+    metadata.modified().ok().hash(&mut hasher);
+    format!("{:x}-{:x}", hasher.finish(), metadata.len())
 }
 
 /// Logs why a file that exists is not sent.

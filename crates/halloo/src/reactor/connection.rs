@@ -155,6 +155,11 @@ impl Connection {
         matches!(&self.state, State::Pending(pending) if pending.is_idle)
     }
 
+    /// Returns whether its first request is expected, or one that has begun to arrive.
+    pub(super) fn wants_handshake(&self) -> bool {
+        matches!(&self.state, State::Pending(pending) if !pending.is_idle)
+    }
+
     /// Returns when the handshake or the close handshake must be complete; [`Time::NEVER`] for a client.
     pub(super) fn deadline(&self) -> Time {
         match &self.state {

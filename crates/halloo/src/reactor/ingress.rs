@@ -134,12 +134,7 @@ impl Ingress {
                             listener.refuse_waiting();
                             refused += 1;
                         }
-                        Eviction::Slot(slot) => {
-                            if connections.table.get(slot).is_some_and(|connection| !connection.is_idle()) {
-                                count_refused(connections);
-                            }
-                            evict(slot, connections);
-                        }
+                        Eviction::Slot(slot) => evict(slot, connections),
                         Eviction::Later => {
                             return listener.retry_later(connections.table.len(), connections.now());
                         }
@@ -175,11 +170,6 @@ impl Ingress {
         let connection = Connection::new(stream, peer, slot, self.admission.next_arrival(), deadline);
         let others = connections.add(connection);
         for slot in self.admission.evict_for(peer.ip(), others, connections) {
-            let is_pending =
-                connections.table.get(slot).is_some_and(|c| matches!(c.state, State::Pending(_)) && !c.is_idle());
-            if is_pending {
-                count_refused(connections);
-            }
             evict(slot, connections);
         }
     }
@@ -491,7 +481,11 @@ fn to_message(incoming: Incoming<'_>) -> Option<Message<'_>> {
     }
 }
 
+/// Closes a connection to make room for another. It counts as refused if it was pending, unless it had its response.
 fn evict(slot: usize, connections: &mut Connections) {
+    if connections.table.get(slot).is_some_and(|connection| connection.wants_handshake()) {
+        count_refused(connections);
+    }
     connections.with(slot, |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
     // No caller holds a connection now, and the descriptor is needed.
     connections.reap();
