@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
         reply_to(datagram);
         browser.handle_timeout(now);
         while browser.poll_probe(now).is_some() {}
-        checking.extend(std::iter::from_fn(|| browser.poll_check()));
+        checking.extend(std::iter::from_fn(|| browser.poll_check(now)));
         assert!(checking.len() <= MAX_CHECKS);
         while let Some(change) = browser.poll_change() {
             let server = change.server();

@@ -13,7 +13,7 @@ const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 fuzz_target!(|input: &[u8]| {
     let Some((&ended, bytes)) = input.split_first() else { return };
     match Handshake::new(NONCE).read_response(bytes, ended & 1 == 1) {
-        Response::Accepted { head } => {
+        Response::Accepted { head, .. } => {
             assert!(bytes[..head].ends_with(b"\n"));
             assert!(bytes.starts_with(b"HTTP/1.1 101"));
             assert!(bytes[..head].windows(ACCEPT.len()).any(|window| window == ACCEPT));

@@ -17,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
     let first = &bytes[..bytes.len() * usize::from(cut) / 255];
     let (early, decision) = (read(first), read(bytes));
     match &decision {
-        Decision::Accept { head, response, deflate, .. } => {
+        Decision::Accept { head, response, deflate, request, .. } => {
+            assert!(request.target().len() <= 4096 && !request.to_string().contains(char::is_control));
             assert!(bytes[..*head].ends_with(b"\n") && *head <= bytes.len());
             let mut response = response.clone();
             if let Some(offer) = deflate {
@@ -48,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn read(bytes: &[u8]) -> Decision {
     let mut authenticator = Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]));
-    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO, has_files: false };
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO, has_files: false, subprotocols: &[] };
     read_head(bytes, context, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator)
 }
 

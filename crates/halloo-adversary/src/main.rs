@@ -19,6 +19,7 @@ mod scenario;
 mod baseline_load;
 mod cores;
 mod flooder;
+mod forger;
 mod forwarder;
 mod halloo_client;
 mod namespaces;
@@ -98,6 +99,8 @@ fn in_namespace(halloo: &Path, scenario: &str, size: &str) -> anyhow::Result<()>
         "dead-links" => scenarios::dead_links(halloo, size)?,
         "multicast-dns-flood" => scenarios::multicast_dns_flood(halloo, size)?,
         "small-probes" => scenarios::small_probes(halloo, size)?,
+        "forged-goodbyes" => scenarios::forge_goodbyes(halloo, size)?,
+        "made-up-servers" => scenarios::make_up_servers(halloo, size)?,
         "link-down" => faults::link_down(halloo, size)?,
         "address-change" => faults::address_change(halloo, size)?,
         "full-disk" => faults::full_disk(halloo, size)?,

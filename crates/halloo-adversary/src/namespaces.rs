@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cores;
 use crate::flooder::{self, Sent};
+use crate::forger;
 use crate::halloo_client::lines;
 use crate::peer::{Peer, TIMEOUT};
 
@@ -34,12 +35,20 @@ pub(crate) enum Helper {
     SmallProbes { seconds: u64, per_second: f64, to: SocketAddr, sources: Vec<Ipv4Addr> },
     /// Ask for servers by multicast DNS, and print a line for each response of `server`
     Querier { source: Ipv4Addr, server: Ipv4Addr },
+    /// Send goodbyes and beacons with the address of a server, and beacons with its id from an own address
+    Goodbyes { target: SocketAddr, server: Ipv4Addr, own: Ipv4Addr, id: String, port: u16, rate: u32 },
+    /// Send beacons of made-up servers from several addresses
+    MadeUp { target: SocketAddr, first: Ipv4Addr, addresses: u32, each: u32, rate: u32 },
 }
 
 /// The lines that a helper prints.
 pub(crate) struct Output(Receiver<String>);
 
 impl Output {
+    pub(crate) fn new(lines: Receiver<String>) -> Output {
+        Output(lines)
+    }
+
     pub(crate) fn line(&self, timeout: Duration) -> Option<String> {
         self.0.recv_timeout(timeout).ok()
     }
@@ -100,6 +109,14 @@ impl Device {
         command
     }
 
+    /// Stops the helpers on the device.
+    pub(crate) fn stop_helpers(&mut self) {
+        for mut child in self.helpers.drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
     /// Starts a helper on the device and waits until it is ready.
     pub(crate) fn start_helper(&mut self, arguments: &[&str]) -> Result<Output> {
         let mut command = self.command(&std::env::current_exe()?);
@@ -114,10 +131,9 @@ impl Device {
 
 impl Drop for Device {
     fn drop(&mut self) {
-        for child in self.helpers.iter_mut().chain([&mut self.holder]) {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.stop_helpers();
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
     }
 }
 
@@ -169,6 +185,14 @@ pub(crate) fn run_helper(helper: &Helper) -> Result<()> {
         Helper::Querier { source, server } => {
             println!("ready");
             flooder::query_services(*source, *server, || println!("found"))
+        }
+        Helper::Goodbyes { target, server, own, id, port, rate } => {
+            println!("ready");
+            forger::send_goodbyes(*target, *server, *own, id, *port, *rate)
+        }
+        Helper::MadeUp { target, first, addresses, each, rate } => {
+            println!("ready");
+            forger::send_made_up(*target, *first, *addresses, *each, *rate)
         }
     }
 }

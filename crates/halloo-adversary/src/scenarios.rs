@@ -17,6 +17,7 @@ mod dead_links;
 mod descriptor_limit;
 
 mod datagrams;
+mod forged_discovery;
 mod log_injection;
 mod multicast_dns;
 mod small_probes;
@@ -25,13 +26,14 @@ mod application_failure;
 mod stalled_application;
 
 pub(crate) use dead_links::cut as dead_links;
+pub(crate) use forged_discovery::{forge_goodbyes, make_up_servers};
 pub(crate) use multicast_dns::flood as multicast_dns_flood;
 pub(crate) use small_probes::flood as small_probes;
 
 use crate::scenario::Scenario;
 
 /// Every attack.
-pub(crate) const ALL: [Scenario; 31] = [
+pub(crate) const ALL: [Scenario; 33] = [
     cross_site::ORIGINS,
     cross_site::HOSTS,
     token_guesses::GUESSES,
@@ -58,6 +60,8 @@ pub(crate) const ALL: [Scenario; 31] = [
     datagrams::FORGED,
     multicast_dns::FLOOD,
     small_probes::PROBES,
+    forged_discovery::GOODBYES,
+    forged_discovery::MADE_UP,
     log_injection::LOG,
     application_failure::PANIC,
     application_failure::STALL,

@@ -14,6 +14,7 @@ mod strace;
 
 mod load;
 mod peer;
+mod rooms;
 mod serve;
 mod work;
 
@@ -44,6 +45,8 @@ enum Command {
         /// The port on 127.0.0.1
         port: u16,
     },
+    /// Measure messages to rooms and the memory of rooms
+    Rooms,
     /// Process a known number of messages, so that instructions per message can be counted
     Work {
         /// The part of the server that works
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Compare(options) => compare::compare(&options),
         Command::Serve { kind, role, port } => serve::serve(kind, role, port),
+        Command::Rooms => rooms::rooms(),
         Command::Work { part, messages } => work::work(part, messages),
     };
     match result {

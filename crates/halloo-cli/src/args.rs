@@ -8,26 +8,29 @@ use clap::builder::FalseyValueParser;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 use etcetera::BaseStrategy;
-use halloo::{Fingerprint, Identity, Token};
-use halloo_proto::name::is_blank;
+use halloo::{Fingerprint, Identity, PadLayout, Token};
 
 use crate::address_typo;
 use crate::hidden_tokens;
 use crate::not_found;
 use crate::output;
 use crate::own_pages::{OwnPages, PageHeader};
+use crate::pad_file;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
 use crate::tls_mode::{self, TlsMode};
 use crate::token_file;
 use crate::usage_tips;
+use crate::value_parsers::{parse_room, parse_subprotocol, parse_text};
 
 const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
   halloo serve --name \"Living room\"   serve under this name
   halloo serve --www dist             serve the files in the directory dist, too
+  halloo serve --relay                pass messages on between the clients in a room, /room/NAME
   halloo serve --json                 JSON on standard input and output, for other programs
   halloo serve --bind 127.0.0.1       serve this machine only
+  halloo serve --pad                  make phones that open the page game controllers
 
 The document docs/json.md lists the events and commands of --json, with examples in Python and for
 Node.js.";
@@ -50,6 +53,7 @@ const CONNECT_EXAMPLES: &str = "Examples:
   halloo connect \"Living room\"             connect to the server with this name
   halloo connect ws://192.168.1.5:8765     connect to this address
   echo hello | halloo connect              send a line and exit
+  halloo connect --room red                join the room `red` of the server
   halloo connect --stay </dev/null         receive only
 
 With --json, the events are: connected, message, reconnecting, disconnected, dropped, error. The commands are:
@@ -156,11 +160,22 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
     pub(crate) key: Option<PathBuf>,
     /// Serve the files in this directory, whose index.html becomes the page; they are public, also with a token.
-    #[arg(long, env = "HALLOO_WWW", value_name = "DIR", value_parser = OwnPages::parse, help_heading = "Own pages")]
+    #[arg(long, env = "HALLOO_WWW", value_name = "DIR", value_parser = OwnPages::parse, help_heading = "Pages")]
     pub(crate) www: Option<OwnPages>,
     /// Send this header with all files, such as 'Cross-Origin-Opener-Policy: same-origin'; repeat it for several.
-    #[arg(long, value_name = "HEADER", requires = "www", value_parser = PageHeader::parse, help_heading = "Own pages")]
+    #[arg(long, value_name = "HEADER", requires = "www", value_parser = PageHeader::parse, help_heading = "Pages")]
     pub(crate) www_header: Vec<PageHeader>,
+    /// Make the page a game controller for phones, with the controls of this layout, which docs/pad.md describes.
+    #[arg(
+        long,
+        env = "HALLOO_PAD",
+        value_name = "LAYOUT.json",
+        num_args = 0..=1,
+        default_missing_value = pad_file::DEFAULT,
+        value_parser = pad_file::parse,
+        help_heading = "Pages"
+    )]
+    pub(crate) pad: Option<PadLayout>,
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
@@ -220,6 +235,12 @@ pub(crate) struct ConnectArgs {
     /// Name (ignoring case), id or address of the server; by default, the first server that is found.
     #[arg(value_name = "NAME or URL")]
     pub(crate) target: Option<String>,
+    /// Join this room of the server.
+    #[arg(long, env = "HALLOO_ROOM", value_name = "NAME", value_parser = parse_room)]
+    pub(crate) room: Option<String>,
+    /// Offer these WebSocket subprotocols, the preferred one first.
+    #[arg(long, alias = "subprotocol", env = "HALLOO_SUBPROTOCOLS", value_name = "NAME", value_delimiter = ',', value_parser = parse_subprotocol)]
+    pub(crate) subprotocols: Vec<String>,
     /// Do not reconnect when the connection fails or ends.
     #[arg(long, env = "HALLOO_ONCE")]
     pub(crate) once: bool,
@@ -330,11 +351,6 @@ impl SearchArgs {
     }
 }
 
-/// Parses an application id or the name of an interface.
-fn parse_text(text: &str) -> Result<String, String> {
-    if is_blank(text) { Err("give a text that is not empty or blank".into()) } else { Ok(text.to_owned()) }
-}
-
 /// Parses the command line. Exits with an error message if it is invalid.
 pub(crate) fn parse() -> Arguments {
     let convert = |mut matches| Arguments::from_arg_matches_mut(&mut matches);
@@ -432,6 +448,7 @@ impl ServeArgs {
         config.tls = self.identity()?;
         config.tls_optional = self.tls == TlsMode::Both;
         config.www = self.www.as_ref().map(|pages| pages.files(&self.www_header)).transpose()?;
+        config.pad = self.pad.clone();
         Ok(config)
     }
 }

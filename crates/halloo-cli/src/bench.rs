@@ -191,7 +191,7 @@ fn open_websocket(port: u16) -> anyhow::Result<TcpStream> {
         }
         match handshake.read_response(&response, false) {
             Response::Incomplete => {}
-            Response::Accepted { head } if head == response.len() => return Ok(stream),
+            Response::Accepted { head, .. } if head == response.len() => return Ok(stream),
             response => bail!("the handshake failed: {response:?}"),
         }
     }

@@ -58,6 +58,8 @@ pub(crate) fn run(arguments: &ConnectArgs, output: &Arc<Output>) -> anyhow::Resu
     };
     let mut config = ClientConfig::new(target);
     config.setting_names = SettingNames::CommandLine;
+    config.room = arguments.room.clone();
+    config.subprotocols = arguments.subprotocols.clone();
     config.reconnect = !arguments.once;
     config.token = arguments.credentials.token()?;
     config.fingerprint = arguments.credentials.fingerprint;

@@ -5,7 +5,7 @@ use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use halloo::{ClientId, CloseCode, Delivery, Event, Message, Meta, Server, Stopped};
+use halloo::{ClientId, ClientRequest, CloseCode, Delivery, Event, Message, Meta, Server, Stopped};
 use halloo_proto::text::is_harmful;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -29,6 +29,20 @@ enum Command {
         text: Option<String>,
         binary: Option<String>,
     },
+    SendToRoom {
+        room: String,
+        text: Option<String>,
+        binary: Option<String>,
+    },
+    Join {
+        client: ClientId,
+        room: String,
+    },
+    Leave {
+        client: ClientId,
+        room: String,
+    },
+    Rooms {},
     // `kick` is its former name.
     #[serde(alias = "kick")]
     Disconnect {
@@ -130,8 +144,11 @@ pub(crate) fn error(message: &str) -> Value {
 
 pub(crate) fn event(event: &Event<'_>) -> Value {
     match event {
-        Event::ClientJoined { client, addr, clients } => {
-            json!({"event": "client_joined", "client": client, "addr": addr, "clients": clients})
+        Event::ClientJoined { client, addr, request, rooms, clients } => {
+            let mut joined = json!({"event": "client_joined", "client": client, "addr": addr, "clients": clients});
+            add_request(&mut joined, request);
+            add_rooms(&mut joined, rooms);
+            joined
         }
         Event::MessageReceived { client, message: Message::Text(text) } => {
             json!({"event": "message", "client": client, "text": text})
@@ -139,9 +156,12 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
         Event::MessageReceived { client, message: Message::Binary(bytes) } => {
             json!({"event": "message", "client": client, "binary": STANDARD.encode(bytes)})
         }
-        Event::ClientLeft { client, code, reason, clients } => {
+        Event::ClientLeft { client, code, reason, rooms, clients } => {
             let (code, reason) = (code.number(), reason.to_string());
-            json!({"event": "client_left", "client": client, "code": code, "reason": reason, "clients": clients})
+            let mut left =
+                json!({"event": "client_left", "client": client, "code": code, "reason": reason, "clients": clients});
+            add_rooms(&mut left, rooms);
+            left
         }
         Event::MessagesDropped { client, messages } => {
             json!({"event": "dropped", "client": client, "messages": messages})
@@ -153,6 +173,31 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
     }
 }
 
+/// Adds what a client said, as far as it said it.
+fn add_request(object: &mut Value, request: &ClientRequest) {
+    object["path"] = request.target().into();
+    let subprotocols: Vec<&str> = request.subprotocols().collect();
+    if !subprotocols.is_empty() {
+        object["subprotocols"] = subprotocols.into();
+    }
+    let optional =
+        [("subprotocol", request.subprotocol()), ("origin", request.origin()), ("user_agent", request.user_agent())];
+    for (key, text) in optional {
+        if let Some(text) = text {
+            object[key] = text.into();
+        }
+    }
+    if request.is_cut() {
+        object["cut"] = true.into();
+    }
+}
+
+fn add_rooms(object: &mut Value, rooms: &[String]) {
+    if !rooms.is_empty() {
+        object["rooms"] = rooms.into();
+    }
+}
+
 /// Executes the command in `line`.
 pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(), String> {
     if line.trim().is_empty() {
@@ -161,6 +206,15 @@ pub(crate) fn handle(server: &Server, line: &str, output: &Output) -> Result<(),
     match parse(line)? {
         Command::SendToAll { text, binary } => check_delivery(server.send_to_all(message(text, binary)?)),
         Command::Send { client, text, binary } => check_delivery(server.send(client, message(text, binary)?)),
+        Command::SendToRoom { room, text, binary } => {
+            let delivery = server.send_to_room(&room, message(text, binary)?).map_err(|error| error.to_string())?;
+            check_delivery(Ok(delivery))
+        }
+        Command::Join { client, room } => server.join(client, &room).map_err(|error| error.to_string()),
+        Command::Leave { client, room } => server.leave(client, &room).map_err(|error| error.to_string()),
+        Command::Rooms {} => {
+            emit(output, &json!({"event": "rooms", "rooms": server.rooms()})).map_err(|error| error.to_string())
+        }
         Command::Disconnect { client, code, reason } => {
             let code = close_code(code)?;
             let reason = reason.unwrap_or_default();

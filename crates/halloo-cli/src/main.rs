@@ -4,11 +4,13 @@ mod address_typo;
 mod args;
 mod hidden_tokens;
 mod own_pages;
+mod pad_file;
 mod secret;
 mod setting_args;
 mod tls_mode;
 mod token_file;
 mod usage_tips;
+mod value_parsers;
 
 mod serve;
 
@@ -18,6 +20,7 @@ mod signals;
 mod banner;
 mod json;
 mod message_line;
+mod pad_log;
 mod qr_code;
 mod status_line;
 

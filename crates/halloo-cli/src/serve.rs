@@ -18,6 +18,7 @@ use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::message_line::escape_message;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size};
+use crate::pad_log::PadLog;
 use crate::screen::Size;
 use crate::signals::{self, Signal};
 use crate::status_line::StatusLine;
@@ -72,7 +73,7 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     } else {
         // Updated until this is dropped.
         let _status_line = (with_banner && to_terminal).then(|| start_status_line(&server, output));
-        write_messages(&server, output, to_terminal)
+        write_messages(&server, output, to_terminal, arguments.pad.is_some())
     };
     // Closes the connections cleanly also when standard output was closed.
     server.stop();
@@ -191,14 +192,22 @@ fn write_events(server: &Server, output: &Output) -> io::Result<Option<String>> 
 }
 
 /// Writes messages until the server stops. Returns why it failed, if it did.
-fn write_messages(server: &Server, output: &Output, to_terminal: bool) -> io::Result<Option<String>> {
+fn write_messages(server: &Server, output: &Output, to_terminal: bool, with_pads: bool) -> io::Result<Option<String>> {
     let dim = if colours_on_stdout() { Style::new().dimmed() } else { Style::new() };
-    let mut failure = None;
+    let (mut failure, mut pads) = (None, PadLog::new(colours_on_stdout()));
+    let with_pads = with_pads && to_terminal;
     for_each_event(server, output, |event| match event {
         Event::MessageReceived { client, message } if to_terminal => {
-            output.write(format!("{dim}client {client}:{dim:#} {}\n", escape_message(&message)).as_bytes())
+            let prefix = format!("{dim}client {client}:{dim:#}");
+            let of_pad = message.text().filter(|_| with_pads).and_then(|text| pads.lines(client, text));
+            let lines = of_pad.unwrap_or_else(|| vec![escape_message(&message)]);
+            lines.iter().try_for_each(|line| output.write(format!("{prefix} {line}\n").as_bytes()))
         }
         Event::MessageReceived { message, .. } => output.write(&[message.bytes(), b"\n"].concat()),
+        Event::ClientLeft { client, .. } => match pads.remove(client) {
+            Some(name) => output.write(format!("{dim}client {client}:{dim:#} {name} left\n").as_bytes()),
+            None => Ok(()),
+        },
         Event::ServerFailed { message } => {
             failure = Some(message);
             Ok(())

@@ -11,9 +11,10 @@ use halloo::{Config, Meta};
 const SHORT: [(&str, char); 2] = [("port", 'p'), ("name", 'n')];
 
 /// Other names of options: former ones, and shorter ones for options that are given once for each value.
-const ALIASES: [(&str, &str); 7] = [
+const ALIASES: [(&str, &str); 8] = [
     ("interfaces", "interface"),
     ("excluded_interfaces", "no-interface"),
+    ("subprotocols", "subprotocol"),
     ("max_message_bytes", "max-message"),
     ("compression", "compress"),
     ("outbox_when_full", "slow-client"),
@@ -86,7 +87,7 @@ fn properties(setting: &'static Setting, matches: &ArgMatches) -> Result<Option<
 fn single_value(setting: &'static Setting, matches: &ArgMatches) -> Option<Value> {
     match setting.kind {
         Kind::Flag => matches.get_flag(setting.name).then(|| Value::Flag(setting.default_value() != Value::Flag(true))),
-        Kind::Origins | Kind::Hosts | Kind::Interfaces => {
+        Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces => {
             let items = matches.get_many::<String>(setting.name)?;
             Some(Value::List(items.cloned().collect()))
         }
@@ -120,7 +121,7 @@ fn arg(setting: &'static Setting) -> Arg {
         Kind::Flag => return arg.action(ArgAction::SetTrue),
         // Checked together, because a key must not be given twice.
         Kind::Properties => return arg.action(ArgAction::Append).value_name(value_name(setting)),
-        Kind::Origins | Kind::Hosts | Kind::Interfaces => {
+        Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces => {
             let parse = move |text: &str| {
                 let item = setting.kind.check(Value::List(vec![text.to_owned()]));
                 item.map(|_| text.to_owned()).map_err(|error| error.to_string())
@@ -180,6 +181,7 @@ fn value_name(setting: &Setting) -> &'static str {
         Kind::AdvertisedAddress => "ADDR[:PORT]",
         Kind::Origins => "ORIGIN",
         Kind::Hosts => "HOST",
+        Kind::Subprotocols => "NAME",
         Kind::Interfaces => "NAME",
         Kind::Choice(_) => "HOW",
     }

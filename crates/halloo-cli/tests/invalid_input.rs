@@ -44,6 +44,11 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["--www", ".", "--www-header", "ETag: 1"], "the server sets the header ETag itself"),
         (&["--www", ".", "--www-header", "ETag"], "`Name: value`"),
         (&["--www-header", "A: b"], "--www <DIR>"),
+        (&["--pad", "nowhere.json"], "use `--pad` without a value for the default layout"),
+        (
+            &["--pad", "tests/invalid_layout.json"],
+            "line 2 column 16: unknown control `stik`; use stick, dpad, swipe, or",
+        ),
     ] {
         let output = run(arguments);
         let error = stderr(&output);

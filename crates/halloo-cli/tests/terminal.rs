@@ -177,6 +177,20 @@ fn control_characters_of_messages_are_escaped() {
 }
 
 #[test]
+fn with_the_pad_the_log_tells_who_plays() {
+    let mut terminal = Terminal::start(100, |command| command.arg("--pad"));
+    let mut peer = terminal.connect_and_wait_for_log();
+    peer.send(r#"{"join":{"name":"Ada\u001b[2J"},"left":[0,0],"a":0}"#.into()).unwrap();
+    peer.send(r#"{"left":[0.5,-1]}"#.into()).unwrap();
+    peer.send(r#"{"a":1}"#.into()).unwrap();
+    let rows = terminal.wait_for(|rows| ends_with(rows, &["client 1: Ada[2J presses a", "", "1 client"]));
+    assert!(rows.iter().any(|row| row.contains("client 1: Ada[2J plays")), "{rows:#?}");
+    assert!(!rows.iter().any(|row| row.contains("left")), "{rows:#?}");
+    peer.close(None).unwrap();
+    terminal.wait_for(|rows| rows.iter().any(|row| row.contains("client 1: Ada[2J left")));
+}
+
+#[test]
 fn ctrl_c_stops_cleanly_and_removes_the_status_line() {
     let mut terminal = Terminal::start(100, |command| command);
     let mut peer = terminal.connect();

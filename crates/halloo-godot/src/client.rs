@@ -240,7 +240,7 @@ impl HallooClient {
 fn emit(this: &Gd<HallooClient>, event: ClientEvent) {
     let mut signals = this.signals();
     match event {
-        ClientEvent::Connected { url } => signals.connected().emit(&GString::from(&url)),
+        ClientEvent::Connected { url, .. } => signals.connected().emit(&GString::from(&url)),
         ClientEvent::MessageReceived { message: Message::Text(text) } => {
             signals.message_received().emit(&convert::string(&text));
         }

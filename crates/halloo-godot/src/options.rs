@@ -137,7 +137,7 @@ fn allowed(kind: Kind) -> String {
             let zero = if or_zero { ", or 0" } else { "" };
             format!("a number of seconds from {} to {}{zero}", min_millis as f64 / 1000.0, max_millis / 1000)
         }
-        Kind::Origins | Kind::Hosts | Kind::Interfaces => format!("a list of {}", kind.allowed()),
+        Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces => format!("a list of {}", kind.allowed()),
         Kind::Choice(words) => format!("\"{}\"", words.join("\", \"")),
         Kind::Properties => format!("a dictionary of {}", kind.allowed()),
         Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::OptionalText => kind.allowed(),
@@ -154,7 +154,7 @@ fn value_of(given: &Variant, kind: Kind) -> Option<Value> {
         Kind::Address => text_of(given).map(|text| Value::Text(if text == "*" { String::new() } else { text })),
         Kind::Text | Kind::OptionalText | Kind::AdvertisedAddress | Kind::Choice(_) => text_of(given).map(Value::Text),
         Kind::Properties => given.try_to().ok().map(|pairs| Value::List(convert::pairs(&pairs))),
-        Kind::Origins | Kind::Hosts | Kind::Interfaces => list_of(given).map(Value::List),
+        Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces => list_of(given).map(Value::List),
     }
 }
 

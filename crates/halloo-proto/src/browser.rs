@@ -4,35 +4,53 @@
 //! A server sends no beacons while it has clients, so silence alone does not remove a server. When nothing
 //! was received from it for a while, it is suspect: it is probed more often, then checked over TCP, and lost only if both
 //! fail.
+//!
+//! Any device can send any datagram from any address, and read what is broadcast. What a datagram says is therefore a
+//! claim. It lists a server that is not known, and has no effect on one that has proven its address: there it only
+//! causes a probe with a nonce of its own to that address, or a check over TCP.
 
-mod entry;
-mod schedule;
 mod server;
 
-use std::collections::VecDeque;
+mod addresses;
+mod entry;
+mod suspicion;
+
+mod checks;
+mod proofs;
+
+mod nonce;
+mod schedule;
+mod source;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Time;
 use crate::announcement::Announcement;
 use crate::name::is_same_app;
-use entry::{Entry, with_port};
+use addresses::{lists, with_port};
+pub use checks::{CheckResult, MAX_CHECKS};
+use checks::{Checks, Purpose};
+use entry::{Entry, Evidence};
+pub use nonce::Nonce;
+use nonce::Nonces;
+use proofs::Proofs;
 use schedule::{Reach, Schedule};
 pub use server::{Change, DiscoveryMethod, Server};
+use source::Source;
 
 /// Maximum number of servers stored: more than a local network has, fewer than a flood of forged beacons.
 pub const MAX_SERVERS: usize = 256;
-/// Maximum number of servers stored for one IP address, so that one device cannot fill the table: several times the ten
-/// ports that a server tries.
-pub const MAX_SERVERS_PER_ADDRESS: usize = 64;
-/// Maximum number of checks over TCP at a time, which bounds the connections that forged beacons can cause.
-pub const MAX_CHECKS: usize = 16;
-/// Time for which a server that said goodbye or was replaced is ignored: its last reply may still arrive.
+/// The part of the free places that the servers of one source can take with claims alone: few sources cannot fill the
+/// table, and one device has room for several times the ten ports that a server tries.
+const SHARE: usize = 4;
+/// Time for which a server that said goodbye or was replaced is listed only with a proof: its last reply may still
+/// arrive.
 const DEPARTED_TIME: Duration = Duration::from_secs(1);
 /// Maximum number of departed servers stored.
 const MAX_DEPARTED: usize = 64;
-/// Maximum number of addresses from DNS-SD that wait for their check.
-const MAX_SERVICES: usize = 64;
 
 /// A probe to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,21 +59,8 @@ pub enum Probe {
     All,
     /// By broadcast on every interface, to the discovery port and to the ports that a server falls back to.
     AllPorts,
-    /// To this address only.
-    One(SocketAddr),
-}
-
-/// The result of requesting `GET /discovery.json` from an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckResult<'a> {
-    /// The body of a response with status 200.
-    Body(&'a [u8]),
-    /// Any other response: an older server, or another program.
-    Unexpected,
-    /// The connection was refused.
-    Refused,
-    /// No response in time, or the address cannot be reached.
-    NoResponse,
+    /// To this address only, with this nonce instead of that of the browser.
+    One(SocketAddr, Nonce),
 }
 
 /// The servers on the network.
@@ -78,20 +83,20 @@ pub struct Browser {
     app: Option<String>,
     entries: Vec<Entry>,
     departed: VecDeque<(String, Time)>,
-    /// Addresses from DNS-SD whose check has not started.
-    services: VecDeque<SocketAddr>,
-    /// Addresses from DNS-SD whose check is in progress.
-    services_checking: Vec<SocketAddr>,
+    proofs: Proofs,
+    checks: Checks,
+    nonces: Nonces,
     schedule: Schedule,
     changes: VecDeque<Change>,
-    checks: usize,
     ignored_datagrams: u64,
 }
 
 impl Browser {
-    /// Creates a browser whose probes contain `nonce` and go to `discovery_port`. It ignores the server with the id
-    /// `ignore`. `seed` determines the jitter.
-    pub fn new(nonce: &str, discovery_port: u16, ignore: Option<String>, seed: u64) -> Browser {
+    /// Creates a browser whose broadcast probes contain `nonce` and go to `discovery_port`. It ignores the server with the
+    /// id `ignore`. The nonces of its other probes follow from `secret`, which must not follow from `nonce`, since every
+    /// device can read that.
+    pub fn new(nonce: &str, discovery_port: u16, ignore: Option<String>, secret: u128) -> Browser {
+        let mut nonces = Nonces::new(secret);
         Browser {
             nonce: nonce.to_owned(),
             discovery_port,
@@ -99,11 +104,11 @@ impl Browser {
             app: None,
             entries: Vec::new(),
             departed: VecDeque::new(),
-            services: VecDeque::new(),
-            services_checking: Vec::new(),
-            schedule: Schedule::new(seed),
+            proofs: Proofs::default(),
+            checks: Checks::default(),
+            schedule: Schedule::new(nonces.seed()),
+            nonces,
             changes: VecDeque::new(),
-            checks: 0,
             ignored_datagrams: 0,
         }
     }
@@ -119,18 +124,27 @@ impl Browser {
         self.entries.iter().filter(|entry| entry.is_reported).map(|entry| &entry.server)
     }
 
-    /// Returns how many datagrams of new servers were ignored because the table was full.
+    /// Returns how many datagrams did not lead to an entry, because there was no room for a server that has proven
+    /// nothing, or for one more of its address.
     pub fn ignored_datagrams(&self) -> u64 {
         self.ignored_datagrams
+    }
+
+    /// Returns the bytes of the texts and addresses that are stored, which are bounded whatever arrives.
+    pub fn stored_bytes(&self) -> usize {
+        let departed: usize = self.departed.iter().map(|(id, _)| id.capacity()).sum();
+        self.entries.iter().map(|entry| size_of::<Entry>() + entry.size()).sum::<usize>() + departed
     }
 
     /// Handles a datagram. Only its source address is used: the address inside can be wrong or forged.
     pub fn handle_datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Time) {
         let Some(seen) = Announcement::parse(bytes) else { return };
         match seen.service.as_str() {
-            "websocket_server" => self.observe(&seen, from, false, DiscoveryMethod::Udp, now),
-            "websocket_server_reply" if seen.nonce.as_ref() == Some(&self.nonce) => {
-                self.observe(&seen, from, true, DiscoveryMethod::Udp, now)
+            "websocket_server" => self.observe(&seen, from, Evidence::Beacon, DiscoveryMethod::Udp, now),
+            "websocket_server_reply" => {
+                if let Some(evidence) = self.evidence(&seen, from) {
+                    self.observe(&seen, from, evidence, DiscoveryMethod::Udp, now);
+                }
             }
             "websocket_server_bye" => self.handle_goodbye(&seen, from, now),
             _ => {}
@@ -140,16 +154,15 @@ impl Browser {
     /// Handles a service that DNS-SD found at `addr`. Any device can publish one, so it is checked over TCP, unless a
     /// server was received from there before.
     pub fn handle_service(&mut self, addr: SocketAddr) {
-        let known = self.entries.iter().any(|entry| entry.is_heard_at(addr) || entry.server.addresses.contains(&addr));
-        let pending = self.services.contains(&addr) || self.services_checking.contains(&addr);
-        if !known && !pending && self.services.len() < MAX_SERVICES {
-            self.services.push_back(addr);
+        // An address that a server merely lists can be that of another one.
+        if !self.entries.iter().any(|entry| entry.is_heard_at(addr)) {
+            self.checks.add(addr, DiscoveryMethod::Mdns);
         }
     }
 
     /// Handles the result of checking an address that [`Browser::poll_check`] returned. Every check needs a result.
     pub fn handle_check_result(&mut self, addr: SocketAddr, result: CheckResult<'_>, now: Time) {
-        self.checks = self.checks.saturating_sub(1);
+        let purpose = self.checks.handle_result(addr);
         let reply = match result {
             CheckResult::Body(body) => {
                 Announcement::parse(body).filter(|reply| reply.service == "websocket_server_reply")
@@ -158,25 +171,30 @@ impl Browser {
         };
         if let Some(index) = self.entries.iter().position(|entry| entry.is_checking(addr)) {
             let entry = &mut self.entries[index];
-            let same_server = reply.as_ref().is_some_and(|reply| reply.clean_id().as_ref() == Some(&entry.server.id));
+            let is_same = reply.as_ref().is_some_and(|reply| reply.clean_id().as_ref() == entry.sent_id());
             let listens = matches!(result, CheckResult::Body(_) | CheckResult::Unexpected);
-            if same_server || (listens && reply.is_none() && !entry.has_id()) {
-                entry.handle_alive(now);
+            if is_same && entry.sent_id().is_some() || (listens && reply.is_none() && entry.sent_id().is_none()) {
+                entry.handle_proof(now);
             } else if entry.handle_failed_check(addr, result == CheckResult::Refused || reply.is_some(), now) {
-                self.remove(index);
+                self.lose(index, now);
             }
         }
-        let service = self.services_checking.iter().position(|checked| *checked == addr);
-        let via = if service.is_some() { DiscoveryMethod::Mdns } else { DiscoveryMethod::Udp };
-        service.map(|index| self.services_checking.swap_remove(index));
         if let Some(reply) = reply {
-            self.observe(&reply, with_port(addr, 0), true, via, now);
+            let via = if let Some(Purpose::Claimed(via)) = purpose { via } else { DiscoveryMethod::Udp };
+            self.observe(&reply, with_port(addr, 0), Evidence::Response, via, now);
         }
     }
 
     /// Handles the passing of time; see [`Browser::poll_timeout`].
     pub fn handle_timeout(&mut self, now: Time) {
-        self.entries.iter_mut().for_each(|entry| entry.handle_timeout(now));
+        for index in (0..self.entries.len()).rev() {
+            if self.entries[index].handle_timeout(now) {
+                self.lose(index, now);
+            }
+        }
+        while let Some(addr) = self.proofs.poll_unanswered(now) {
+            self.checks.add(addr, DiscoveryMethod::Udp);
+        }
         while self.departed.front().is_some_and(|(_, until)| *until <= now) {
             self.departed.pop_front();
         }
@@ -195,27 +213,33 @@ impl Browser {
             Some(Reach::Range) => return Some(Probe::AllPorts),
             None => {}
         }
-        let port = self.discovery_port;
-        self.entries.iter_mut().find_map(|entry| entry.poll_probe(port, now)).map(Probe::One)
+        let (port, nonces) = (self.discovery_port, &mut self.nonces);
+        let suspect = self.entries.iter_mut().find_map(|entry| entry.poll_probe(port, nonces, now));
+        suspect.or_else(|| self.proofs.poll_probe(nonces, now)).map(|(to, nonce)| Probe::One(to, nonce))
     }
 
-    /// Returns an address from which to request `GET /discovery.json`; `None` when there are no more or when
-    /// [`MAX_CHECKS`] are in progress.
-    pub fn poll_check(&mut self) -> Option<SocketAddr> {
-        if self.checks >= MAX_CHECKS {
-            return None;
+    /// Returns an address from which to request `GET /discovery.json`; `None` when there are no more or when too many
+    /// are in progress, at most [`MAX_CHECKS`].
+    pub fn poll_check(&mut self, now: Time) -> Option<SocketAddr> {
+        for purpose in [Purpose::Proven, Purpose::Unproven] {
+            let checks = &mut self.checks;
+            let is_such = |entry: &&mut Entry| entry.is_proven() == (purpose == Purpose::Proven);
+            for entry in self.entries.iter_mut().filter(is_such) {
+                let suspect = entry.next_to_check().filter(|addr| checks.allows(*addr, purpose));
+                if let Some(addr) = suspect {
+                    entry.handle_check_started(now);
+                    checks.start(addr, purpose);
+                    return Some(addr);
+                }
+                let details = entry.details_due().filter(|addr| checks.allows(*addr, purpose));
+                if let Some(addr) = details {
+                    entry.handle_details_requested();
+                    checks.start(addr, purpose);
+                    return Some(addr);
+                }
+            }
         }
-        // Servers that have ever replied come first, so that forged beacons do not delay their checks.
-        let (replied, others): (Vec<_>, Vec<_>) = self.entries.iter_mut().partition(|entry| entry.has_replied());
-        let suspect = replied.into_iter().chain(others).find_map(Entry::poll_check);
-        let details = || self.entries.iter_mut().find_map(Entry::poll_details);
-        let addr = suspect.or_else(details).or_else(|| {
-            let service = self.services.pop_front()?;
-            self.services_checking.push(service);
-            Some(service)
-        })?;
-        self.checks += 1;
-        Some(addr)
+        self.checks.poll_claimed()
     }
 
     /// Returns the next change; `None` when there are no more.
@@ -226,44 +250,95 @@ impl Browser {
     /// Returns when to call [`Browser::handle_timeout`] and the other polls again.
     pub fn poll_timeout(&self) -> Time {
         let entries = self.entries.iter().map(Entry::next_timeout);
-        entries.fold(self.schedule.next(self.has_suspect()), Time::min)
+        entries.fold(self.schedule.next(self.has_suspect()).min(self.proofs.next_timeout()), Time::min)
     }
 
     fn has_suspect(&self) -> bool {
         self.entries.iter().any(|entry| entry.has_replied() && entry.is_suspect())
     }
 
-    /// Handles a beacon or a reply (`is_reply`).
-    fn observe(&mut self, seen: &Announcement, from: SocketAddr, is_reply: bool, via: DiscoveryMethod, now: Time) {
+    /// Returns what a reply is worth; `None` if it is to no probe of this browser.
+    fn evidence(&self, reply: &Announcement, from: SocketAddr) -> Option<Evidence> {
+        let (text, ip) = (reply.nonce.as_ref()?, from.ip());
+        let proves =
+            |nonce| self.proofs.is_proof(nonce, ip) || self.entries.iter().any(|entry| entry.is_proof(nonce, ip));
+        if Nonce::parse(text).is_some_and(proves) {
+            return Some(Evidence::Proof);
+        }
+        (*text == self.nonce).then_some(Evidence::Reply)
+    }
+
+    /// Handles a beacon, a reply, or a response over TCP.
+    fn observe(&mut self, seen: &Announcement, from: SocketAddr, evidence: Evidence, via: DiscoveryMethod, now: Time) {
         let Some(port) = seen.port_at(from.ip()) else { return };
         let addr = with_port(from, port);
+        let to = if evidence == Evidence::Reply { from } else { with_port(from, self.discovery_port) };
         let id = seen.clean_id();
-        if id.is_some() && (id == self.ignore || self.departed.iter().any(|(gone, _)| Some(gone) == id.as_ref())) {
+        if id.is_some() && id == self.ignore {
             return;
         }
-        let known = self.entries.iter().position(|entry| match &id {
-            Some(id) => entry.server.id == *id,
-            // A server can be configured to send beacons without an id.
-            None => entry.is_heard_at(addr),
-        });
+        let is_proof = evidence.is_proof();
+        if is_proof {
+            self.proofs.handle_proof(addr);
+            self.departed.retain(|(gone, _)| Some(gone) != id.as_ref());
+        }
+        let mut known = self.position(id.as_ref(), addr);
         if let Some(index) = known
-            && !self.entries[index].can_be_at(addr)
+            && self.entries[index].has_borrowed_id()
+            && !self.entries.iter().any(|entry| Some(&entry.server.id) == id.as_ref())
         {
-            // Any device can claim an id. If the address is the server's own, its next reply lists it.
+            // The server that had this id before is gone.
+            if is_proof {
+                self.remove(index);
+                known = None;
+            } else {
+                self.entries[index].request_id();
+            }
+        }
+        let has_departed = self.departed.iter().any(|(gone, _)| Some(gone) == id.as_ref());
+        let is_elsewhere = known.is_some_and(|index| !self.entries[index].is_heard_at(addr));
+        let is_other =
+            |(index, entry): (usize, &Entry)| Some(index) != known && entry.is_heard_at(addr) && entry.is_proven();
+        let is_taken = self.entries.iter().enumerate().any(is_other);
+        if !is_proof && (has_departed || is_elsewhere || is_taken) {
+            self.proofs.request(addr, to, now);
             return;
+        }
+        let mut shown_id = id.clone();
+        if let Some(index) = known.filter(|_| is_elsewhere) {
+            match self.place(index, seen, addr, now) {
+                Place::Same => {}
+                Place::Another => (known, shown_id) = (None, Some(addr.to_string())),
+                Place::Undecided => {
+                    self.entries[index].handle_rival(addr, with_port(addr, to.port()), now);
+                    self.forget_proofs(index);
+                    return;
+                }
+                Place::Ignored => return,
+            }
         }
         let is_new = known.is_none();
-        if is_new && !self.make_room(addr, is_reply) {
+        if is_new && !self.make_room(addr, is_proof) {
             self.ignored_datagrams += 1;
+            if !is_proof {
+                self.proofs.request(addr, to, now);
+                // The more often a server replies, the sooner it is asked for its proof.
+                self.schedule.hasten(now);
+            }
             return;
         }
-        let id = id.unwrap_or_else(|| known.map_or(addr.to_string(), |index| self.entries[index].server.id.clone()));
-        self.release_address(addr, &id, now);
+        let known_id = known.map(|index| self.entries[index].server.id.clone());
+        let shown_id = known_id.or(shown_id).unwrap_or_else(|| addr.to_string());
+        self.release_address(addr, &shown_id, now);
         if is_new {
-            self.entries.push(Entry::new(id.clone(), via, now));
+            self.entries.push(Entry::new(shown_id.clone(), id, via, now));
         }
-        let Some(entry) = self.entries.iter_mut().find(|entry| entry.server.id == id) else { return };
-        let changed = entry.observe(seen, addr, is_reply.then_some(from), now);
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.server.id == shown_id) else { return };
+        let changed = entry.observe(seen, addr, from, evidence, now);
+        let request = entry.poll_request(now).then(|| match evidence {
+            Evidence::Reply if !entry.is_proven() => to,
+            _ => entry.addresses().receives_at(addr, self.discovery_port),
+        });
         let server = &entry.server;
         // Without a filter, every server passes.
         let passes = self.app.as_ref().is_none_or(|app| server.app.as_ref().is_some_and(|own| is_same_app(own, app)));
@@ -274,10 +349,43 @@ impl Browser {
             _ => {}
         }
         entry.is_reported = passes;
-        if is_new && !is_reply {
+        let rival = entry.poll_rival();
+        if let Some(to) = request {
+            self.proofs.request(addr, to, now);
+        }
+        if let Some((addr, to)) = rival {
+            self.proofs.request(addr, to, now);
+        }
+        if is_new && evidence == Evidence::Beacon {
             // A reply contains more than a beacon.
             self.schedule.hasten(now);
         }
+    }
+
+    /// Returns the server that a datagram about `addr` with this id is from.
+    fn position(&self, id: Option<&String>, addr: SocketAddr) -> Option<usize> {
+        // A server can be configured to send beacons without an id.
+        let is_there = |entry: &Entry| entry.is_heard_at(addr) && (id.is_none() || entry.sent_id() == id);
+        let has_id = |entry: &Entry| id.is_some() && entry.sent_id() == id && !entry.has_borrowed_id();
+        self.entries.iter().position(is_there).or_else(|| self.entries.iter().position(has_id))
+    }
+
+    /// Decides what it means that `addr`, at which the server was not seen, has proven to have its id.
+    fn place(&mut self, index: usize, seen: &Announcement, addr: SocketAddr, now: Time) -> Place {
+        let entry = &mut self.entries[index];
+        if !entry.is_proven() {
+            // Until now, the id was only claimed.
+            entry.clear_addresses();
+            return Place::Same;
+        }
+        if entry.addresses().can_include(addr) {
+            return Place::Same;
+        }
+        // Each server knows its own addresses, but a reply does not always list all of them.
+        if addr.ip().is_loopback() || entry.server.sources.iter().any(|own| lists(seen, own.ip())) {
+            return Place::Ignored;
+        }
+        if entry.is_surely_there(now) { Place::Another } else { Place::Undecided }
     }
 
     /// Removes `addr` from all servers other than `id`: two servers cannot share an address and port.
@@ -292,31 +400,65 @@ impl Browser {
         }
     }
 
-    /// Returns whether there is room for a server at `addr`. One that replied evicts one that never did.
-    fn make_room(&mut self, addr: SocketAddr, is_reply: bool) -> bool {
-        let same_ip = self.entries.iter().filter(|entry| entry.is_heard_at_ip(addr.ip())).count();
-        if same_ip >= MAX_SERVERS_PER_ADDRESS {
+    /// Returns whether there is room for a server at `addr`. One that has proven its address takes the place of one that
+    /// has not; otherwise the source with the most servers loses one.
+    fn make_room(&mut self, addr: SocketAddr, is_proven: bool) -> bool {
+        let mut counts: BTreeMap<Option<Source>, usize> = BTreeMap::new();
+        for entry in &self.entries {
+            *counts.entry(entry.addresses().source()).or_default() += 1;
+        }
+        let own = counts.get(&Some(Source::of(addr.ip()))).copied().unwrap_or_default();
+        let free = MAX_SERVERS.saturating_sub(self.entries.len());
+        if !is_proven && own >= (free / SHARE).max(1) {
             return false;
         }
-        if self.entries.len() < MAX_SERVERS {
+        if free > 0 {
             return true;
         }
-        let unproven = self.entries.iter().enumerate().filter(|(_, entry)| is_reply && !entry.has_replied());
-        let Some((oldest, _)) = unproven.min_by_key(|(_, entry)| entry.server.last_received) else { return false };
-        self.remove(oldest);
+        let count = |entry: &Entry| counts.get(&entry.addresses().source()).copied().unwrap_or_default();
+        let candidates = self.entries.iter().enumerate().filter(|(_, entry)| is_proven || !entry.is_proven());
+        let rank =
+            |(_, entry): &(usize, &Entry)| (entry.is_proven(), Reverse(count(entry)), entry.server.last_received);
+        let Some((victim, entry)) = candidates.min_by_key(rank) else { return false };
+        if entry.is_proven() == is_proven && count(entry) <= own + 1 {
+            return false;
+        }
+        self.remove(victim);
         true
     }
 
     fn handle_goodbye(&mut self, seen: &Announcement, from: SocketAddr, now: Time) {
         let Some(id) = seen.clean_id() else { return };
-        // A goodbye from any other address is forged, and would make a running server invisible.
-        let genuine = |entry: &Entry| entry.server.id == id && entry.can_say_goodbye_from(from.ip());
-        if let Some(index) = self.entries.iter().position(genuine) {
-            self.remove_departed(index, now);
+        // From any other address it is forged, and even from this one it can be.
+        let can_be = |entry: &Entry| entry.sent_id() == Some(&id) && entry.addresses().contain_ip(from.ip());
+        let Some(index) = self.entries.iter().position(can_be) else { return };
+        self.entries[index].handle_goodbye(now);
+        self.forget_proofs(index);
+    }
+
+    /// Forgets the probes that were sent to a server before it may have gone.
+    fn forget_proofs(&mut self, index: usize) {
+        self.entries[index].server.sources.iter().for_each(|addr| self.proofs.handle_proof(*addr));
+    }
+
+    /// Handles that a server is not at its address. If another one has its id, it has moved there.
+    fn lose(&mut self, index: usize, now: Time) {
+        let entry = &mut self.entries[index];
+        let is_hasty = entry.is_hasty();
+        match entry.take_over(now) {
+            Some((addr, to)) => {
+                if entry.is_reported {
+                    self.changes.push_back(Change::Updated(entry.server.clone()));
+                }
+                self.release_address(addr, &self.entries[index].server.id.clone(), now);
+                self.proofs.request(addr, to, now);
+            }
+            None if is_hasty => self.remove_departed(index, now),
+            None => self.remove(index),
         }
     }
 
-    /// Removes a server and ignores it for a while.
+    /// Removes a server and lists it again only with a proof for a while.
     fn remove_departed(&mut self, index: usize, now: Time) {
         if self.departed.len() >= MAX_DEPARTED {
             self.departed.pop_front();
@@ -331,4 +473,15 @@ impl Browser {
             self.changes.push_back(Change::Lost(entry.server));
         }
     }
+}
+
+/// Whether a datagram from another address is from a known server.
+enum Place {
+    Same,
+    /// From another one that has the same id.
+    Another,
+    /// If the known one is still there, it is from another one.
+    Undecided,
+    /// From an address of the known one that it does not list, which adds nothing.
+    Ignored,
 }

@@ -7,6 +7,7 @@ use httparse::Header;
 use crate::credential::Credential;
 use crate::headers;
 use crate::proof::{Challenge, ID_HEADER, PROOF_HEADER};
+use crate::subprotocols::is_subprotocol;
 use crate::text::escape;
 use crate::token::Token;
 use crate::upgrade::accept_key;
@@ -36,6 +37,7 @@ pub struct Handshake {
     key: String,
     credential: Option<Credential>,
     server: Option<ExpectedServer>,
+    subprotocols: Vec<String>,
 }
 
 /// The server that is meant.
@@ -56,6 +58,10 @@ pub enum Response {
     Accepted {
         /// Bytes of the response head.
         head: usize,
+        /// Whether the server named the id that it is expected to have.
+        confirmed: bool,
+        /// The subprotocol that the server chose; `None` if it chose none.
+        subprotocol: Option<String>,
     },
     /// The server refused.
     Refused {
@@ -76,7 +82,7 @@ pub enum Response {
 impl Handshake {
     /// Creates a handshake with this nonce, which must be random for each connection.
     pub fn new(nonce: [u8; 16]) -> Handshake {
-        Handshake { key: STANDARD.encode(nonce), credential: None, server: None }
+        Handshake { key: STANDARD.encode(nonce), credential: None, server: None, subprotocols: Vec::new() }
     }
 
     /// Sets how the client shows that it knows the token.
@@ -93,6 +99,15 @@ impl Handshake {
         self
     }
 
+    /// Sets the subprotocols to offer, the preferred one first (RFC 6455 section 1.9). A name that is not
+    /// [valid](crate::subprotocols::is_subprotocol) is not offered.
+    #[must_use]
+    pub fn subprotocols(mut self, names: Vec<String>) -> Handshake {
+        self.subprotocols = names;
+        self.subprotocols.retain(|name| is_subprotocol(name));
+        self
+    }
+
     /// Returns how the client shows that it knows the token.
     pub fn given_credential(&self) -> Option<&Credential> {
         self.credential.as_ref()
@@ -103,10 +118,14 @@ impl Handshake {
     pub fn request(&self, url: &Url) -> Vec<u8> {
         let credential = self.credential.as_ref().and_then(Credential::authorization);
         let credential = credential.map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
+        let subprotocols = match self.subprotocols.join(", ") {
+            names if names.is_empty() => String::new(),
+            names => format!("Sec-WebSocket-Protocol: {names}\r\n"),
+        };
         let server = self.server.as_ref().map_or_else(String::new, |server| format!("{ID_HEADER}: {}\r\n", server.id));
         format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{credential}{server}\r\n",
+             Sec-WebSocket-Key: {}\r\nSec-WebSocket-Version: 13\r\n{subprotocols}{credential}{server}\r\n",
             url.resource(),
             url.authority(),
             self.key
@@ -135,9 +154,11 @@ impl Handshake {
                 101 if response.version != Some(1) => Response::Invalid("its response is not HTTP/1.1"),
                 101 => match self.check(response.headers) {
                     Err(reason) => Response::Invalid(reason),
-                    Ok(()) => self
-                        .identify(response.headers)
-                        .map_or_else(Response::WrongServer, |()| Response::Accepted { head }),
+                    Ok(subprotocol) => {
+                        self.identify(response.headers).map_or_else(Response::WrongServer, |confirmed| {
+                            Response::Accepted { head, confirmed, subprotocol }
+                        })
+                    }
                 },
                 100..200 => {
                     skipped = head;
@@ -152,7 +173,8 @@ impl Handshake {
         }
     }
 
-    fn check(&self, fields: &[Header<'_>]) -> Result<(), &'static str> {
+    /// Checks the response (RFC 6455 section 4.1). Returns the subprotocol that the server chose.
+    fn check(&self, fields: &[Header<'_>]) -> Result<Option<String>, &'static str> {
         const NOT_TEXT: &str = "its response has a header that is not UTF-8";
         let all = |name| headers::all(fields, name).ok_or(NOT_TEXT);
         if !matches!(all("upgrade")?[..], [upgrade] if upgrade.eq_ignore_ascii_case("websocket")) {
@@ -167,23 +189,26 @@ impl Handshake {
         if all("sec-websocket-extensions")?.iter().any(|extension| !extension.is_empty()) {
             return Err("it uses an extension that was not offered");
         }
-        if !all("sec-websocket-protocol")?.is_empty() {
-            return Err("it chose a subprotocol that was not offered");
+        match all("sec-websocket-protocol")?[..] {
+            [] => Ok(None),
+            [chosen] if self.subprotocols.iter().any(|offered| offered == chosen) => Ok(Some(chosen.to_owned())),
+            _ => Err("it chose a subprotocol that was not offered"),
         }
-        Ok(())
     }
 
-    /// Checks that the response is from the server that is meant.
-    fn identify(&self, fields: &[Header<'_>]) -> Result<(), &'static str> {
+    /// Checks that the response is from the server that is meant. Returns whether the server named its id.
+    fn identify(&self, fields: &[Header<'_>]) -> Result<bool, &'static str> {
         let only = |name| headers::all(fields, name).filter(|values| values.len() == 1).map(|values| values[0]);
+        let mut confirmed = false;
         if let Some(expected) = &self.server {
             match only(ID_HEADER) {
-                Some(id) if id == expected.id => {}
+                Some(id) if id == expected.id => confirmed = true,
                 None if !expected.must_confirm => {}
                 _ => return Err("it is not the server that was found, so the address belongs to another one now"),
             }
         }
-        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(only(PROOF_HEADER)))
+        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(only(PROOF_HEADER)))?;
+        Ok(confirmed)
     }
 }
 

@@ -9,8 +9,9 @@
 //!   read, [`keepalive`] and [`read_pauses`] to detect a dead peer, and [`close`] to close. [`outbox`] queues
 //!   messages for a slow peer, [`deflate`] compresses them.
 //! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which
-//!   [`authenticator`] checks, also by [`proof`], the offers of [`extensions`], and the HTTP [`routes`] of the same port.
-//!   [`files`] decides about requests for own files.
+//!   [`authenticator`] checks, also by [`proof`], the offers of [`extensions`] and [`subprotocols`], and the HTTP [`routes`]
+//!   of the same port. [`client_request`] is what a client says about itself, [`room`] the path that joins a room.
+//!   [`pad_layout`] is what the pad for browsers shows, and [`files`] decides about requests for own files.
 //!   [`handshake`] is the client's side, with [`credential`], [`url`] and [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
@@ -63,6 +64,12 @@ pub mod token;
 pub mod connection_key;
 pub mod files;
 mod headers;
+mod percent;
+
+pub mod client_request;
+pub mod room;
+pub mod subprotocols;
+
 pub mod http;
 pub mod http_fault;
 pub mod routes;
@@ -84,6 +91,7 @@ pub mod interfaces;
 pub mod mdns;
 pub mod meta;
 pub mod name;
+pub mod pad_layout;
 pub mod ports;
 pub mod responder;
 

@@ -39,13 +39,19 @@ impl Backoff {
         self.connected = Some(now);
     }
 
+    /// Returns whether the current connection is stable, which it is after 10 s.
+    pub fn is_stable(&self, now: Time) -> bool {
+        self.connected.is_some_and(|connected| now - connected >= STABLE_AFTER)
+    }
+
     /// Records that the attempt failed or that the connection ended. Returns the delay before the next attempt; `None`
     /// to give up. `random` is uniformly distributed.
     pub fn handle_failure(&mut self, now: Time, random: u32) -> Option<Duration> {
         // A connection that ends at once counts as a failed attempt.
-        if self.connected.take().is_some_and(|connected| now - connected >= STABLE_AFTER) {
+        if self.is_stable(now) {
             (self.failures, self.since) = (0, now);
         }
+        self.connected = None;
         let range = FIRST_RETRY_DELAY.saturating_mul(1 << self.failures.min(16)).min(MAX_RETRY_DELAY);
         self.failures = self.failures.saturating_add(1);
         let delay = range.mul_f64(f64::from(random) / f64::from(u32::MAX));
@@ -110,8 +116,10 @@ mod tests {
             backoff.handle_failure(at(0), 0);
         }
         backoff.handle_connected(at(1000));
+        assert!(!backoff.is_stable(at(10_999)));
         assert_eq!(backoff.handle_failure(at(10_999), u32::MAX), Some(MAX_RETRY_DELAY), "it ended too soon");
         backoff.handle_connected(at(20_000));
+        assert!(backoff.is_stable(at(30_000)));
         assert_eq!(backoff.handle_failure(at(30_000), u32::MAX), Some(FIRST_RETRY_DELAY));
         assert_eq!(backoff.handle_failure(at(60_000), u32::MAX), Some(2 * FIRST_RETRY_DELAY), "counted once");
     }

@@ -7,6 +7,8 @@ use crate::files::BUILT_IN_PAGE;
 pub enum Resource {
     /// The page, which opens a WebSocket to the server.
     Page,
+    /// The pad, a game controller for browsers.
+    Pad,
     /// A file that is part of the server, for pages.
     Asset,
     /// Whether a connection of a page still works.
@@ -51,12 +53,20 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const MANIFEST: &str = "application/manifest+json; charset=utf-8";
 
 /// Prevents the page from loading anything but the scripts of this server, and from being framed.
 const PAGE_HEADERS: &[(&str, &str)] = &[(
     "Content-Security-Policy",
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)];
+
+/// Prevents the pad from loading resources of other servers and from being framed.
+const PAD_HEADERS: &[(&str, &str)] = &[(
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+     manifest-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 )];
 
 /// All routes. What belongs to the server is below `/_halloo/`, apart from the paths that existing clients use. The page
@@ -78,6 +88,10 @@ pub const ROUTES: &[Route] = &[
         cache_control: "no-store",
         headers: &[],
     },
+    PAD,
+    Route { path: "/_halloo/pad.js", content_type: JAVASCRIPT, ..ASSET },
+    Route { path: "/_halloo/pad.png", content_type: "image/png", ..ASSET },
+    Route { path: "/_halloo/pad.webmanifest", content_type: MANIFEST, ..ASSET },
     Route {
         path: "/status",
         resource: Resource::Status,
@@ -109,6 +123,9 @@ const PAGE: Route = Route {
     cache_control: "no-cache",
     headers: PAGE_HEADERS,
 };
+
+/// The pad, which a server may also have at `/`.
+pub const PAD: Route = Route { path: "/_halloo/pad", resource: Resource::Pad, headers: PAD_HEADERS, ..PAGE };
 
 /// A file, whose content the library has under the same path.
 const ASSET: Route = Route { resource: Resource::Asset, content_type: TEXT, headers: &[], ..PAGE };

@@ -12,6 +12,7 @@ use subtle::ConstantTimeEq;
 
 use crate::Time;
 use crate::defaults::{MAX_WRONG_TOKENS, MIN_TOKEN_LENGTH, WRONG_TOKEN_INTERVAL};
+use crate::percent;
 
 /// Maximum length of a token in characters: several tokens fit into a request head.
 const MAX_LENGTH: usize = 256;
@@ -76,15 +77,7 @@ impl Token {
         if !text.contains('%') {
             return text.into();
         }
-        let mut decoded = Vec::new();
-        let mut rest = text.as_bytes();
-        while let Some((&first, after)) = rest.split_first() {
-            let digits = after.get(..2).filter(|digits| first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
-            let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-            decoded.push(byte.unwrap_or(first));
-            rest = if byte.is_some() { &after[2..] } else { after };
-        }
-        String::from_utf8_lossy(&decoded).into_owned().into()
+        String::from_utf8_lossy(&percent::decode(text)).into_owned().into()
     }
 
     /// Returns `text` with `…` for what follows each `token=`, up to `&`: for errors that repeat an address.

@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 use crate::Time;
 use crate::access::{AccessRules, Denied};
 use crate::authenticator::{Authenticator, Credentials};
+use crate::client_request::ClientRequest;
 use crate::connection_key::{ConnectionKey, ConnectionQuery};
 use crate::extensions::DeflateOffer;
 use crate::files::FileRequest;
@@ -19,8 +20,10 @@ use crate::http::{After, respond};
 use crate::http_fault::HttpFault;
 use crate::limits::HandshakeLimits;
 use crate::proof::{ClientProof, ID_HEADER, PROOF_HEADER};
+use crate::room::{self, RoomNameError};
 use crate::routes::{self, Resource, Route};
 use crate::setting_names::SettingNames;
+use crate::subprotocols::{self, OWN_PREFIX};
 use crate::target::Target;
 use crate::token::Token;
 
@@ -31,21 +34,21 @@ const KEY: GeneralPurpose =
 /// Maximum length of a method in bytes; the longest registered one has 17.
 const MAX_METHOD_BYTES: usize = 32;
 
-/// The subprotocol that is accepted if it is offered. It does not change the messages.
-pub const SUBPROTOCOL: &str = "halloo.v1";
 /// The prefix of a subprotocol that contains the token. A web page cannot set another header (the `WebSocket`
 /// constructor of the WHATWG standard), and a URL is more exposed. Such a subprotocol is never accepted.
 const TOKEN_PREFIX: &str = "halloo.token.";
 
 /// What is known about a request besides its bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct RequestContext {
+pub struct RequestContext<'s> {
     /// The address of the peer.
     pub ip: IpAddr,
     /// When the request was received.
     pub now: Time,
     /// Whether the application publishes files.
     pub has_files: bool,
+    /// The subprotocols of the application, in the order in which they are preferred.
+    pub subprotocols: &'s [String],
 }
 
 /// What to do with a request.
@@ -63,6 +66,8 @@ pub enum Decision {
         deflate: Option<DeflateOffer>,
         /// The key by which a page asks about this connection later.
         key: Option<ConnectionKey>,
+        /// What the client said.
+        request: Box<ClientRequest>,
     },
     /// A `GET` or `HEAD` request that passed the access rules: send the response of `route`.
     Respond {
@@ -137,6 +142,9 @@ pub enum Refusal {
     /// The request is for another server, which was at this address or is claimed to be.
     #[error("this is not the server that the client is looking for; search for it again")]
     OtherServer,
+    /// The path is that of a room, but not of one that the client can join.
+    #[error(transparent)]
+    Room(#[from] RoomNameError),
     /// An access rule refuses the request.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -161,6 +169,7 @@ impl Refusal {
             Refusal::Denied(Denied::MissingHost) => 400,
             Refusal::Denied(denied) if is_about_token(denied) => 401,
             Refusal::OtherServer => 421,
+            Refusal::Room(_) => 404,
             Refusal::Denied(Denied::TooManyWrongTokens) => 429,
             Refusal::Denied(_) => 403,
             _ => 400,
@@ -182,7 +191,7 @@ fn is_about_token(denied: &Denied) -> bool {
 /// Parses the request head at the start of `bytes`, and decides what to do with the request.
 pub fn read_head(
     bytes: &[u8],
-    context: RequestContext,
+    context: RequestContext<'_>,
     rules: &AccessRules,
     limits: &HandshakeLimits,
     authenticator: &mut Authenticator,
@@ -230,7 +239,7 @@ impl<E: Into<Refusal>> From<E> for Refused {
 
 fn decide(
     bytes: &[u8],
-    context: RequestContext,
+    context: RequestContext<'_>,
     rules: &AccessRules,
     limits: &HandshakeLimits,
     authenticator: &mut Authenticator,
@@ -313,20 +322,24 @@ fn decide(
     let proof = request.check_token(context, rules, authenticator, true)?;
     let proof = proof.map_or_else(String::new, |proof| format!("{PROOF_HEADER}: {proof}\r\n"));
     let accept = accept_key(key);
+    let room = room::from_path(request.target.path)?;
     // A server may only accept what was offered, and a browser that offered a subprotocol fails if none is accepted.
-    let offered = request.all("sec-websocket-protocol")?;
-    let mut offered = offered.iter().flat_map(|list| list.split(',')).map(str::trim);
-    let key = offered.clone().find_map(ConnectionKey::from_subprotocol);
-    let subprotocol = match offered.any(|item| item == SUBPROTOCOL) {
-        true => format!("Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n"),
-        false => String::new(),
-    };
+    let lists = request.all("sec-websocket-protocol")?;
+    let offered: Vec<&str> = lists.iter().flat_map(|list| list.split(',')).map(str::trim).collect();
+    let key = offered.iter().copied().find_map(ConnectionKey::from_subprotocol);
+    let subprotocol = subprotocols::choose(&offered, context.subprotocols);
+    let mut client = request.describe(&offered, subprotocol)?;
+    client.set_room(room);
+    if let Some(token) = &rules.token {
+        client.hide(token.reveal());
+    }
+    let subprotocol = subprotocol.map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n{subprotocol}{id}{proof}\r\n"
     );
     let deflate = DeflateOffer::first_in(&request.all("sec-websocket-extensions")?);
-    Ok(Decision::Accept { head, response: response.into_bytes(), deflate, key })
+    Ok(Decision::Accept { head, response: response.into_bytes(), deflate, key, request: Box::new(client) })
 }
 
 struct Request<'r, 'h, 'b> {
@@ -340,8 +353,28 @@ impl<'b> Request<'_, '_, 'b> {
         headers::all(self.inner.headers, name).ok_or(HttpFault::NotUtf8(name))
     }
 
+    /// Returns what the client says, of which it offers these subprotocols.
+    fn describe(&self, offered: &[&str], chosen: Option<&str>) -> Result<ClientRequest, HttpFault> {
+        let Target { path, query, .. } = self.target;
+        let mut client = match query {
+            "" => ClientRequest::new(path),
+            query => ClientRequest::new(&format!("{path}?{query}")),
+        };
+        let is_own =
+            |name: &str| name.get(..OWN_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
+        let of_application: Vec<&str> =
+            offered.iter().copied().filter(|name| !name.is_empty() && !is_own(name)).collect();
+        client.set_subprotocols(&of_application, chosen.filter(|name| !is_own(name)));
+        let first = |name| self.all(name).map(|values| values.first().copied());
+        client.set_program(
+            first("origin")?,
+            headers::all(self.inner.headers, "user-agent").and_then(|all| all.first().copied()),
+        );
+        Ok(client)
+    }
+
     /// Checks the host and the origin. Returns the origin, if a page in a browser sent the request.
-    fn check_page(&self, context: RequestContext, rules: &AccessRules) -> Result<Option<&'b str>, Refusal> {
+    fn check_page(&self, context: RequestContext<'_>, rules: &AccessRules) -> Result<Option<&'b str>, Refusal> {
         let (mut hosts, origins) = (self.all("host")?, self.all("origin")?);
         let is_old = self.inner.version == Some(0);
         match self.target.authority {
@@ -385,7 +418,7 @@ impl<'b> Request<'_, '_, 'b> {
     /// the last two. The query is only used if it `may_have_token`. Returns the proof of the server, if the client sent one.
     fn check_token(
         &self,
-        context: RequestContext,
+        context: RequestContext<'_>,
         rules: &AccessRules,
         authenticator: &mut Authenticator,
         may_have_token: bool,

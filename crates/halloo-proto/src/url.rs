@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::fingerprint::Fingerprint;
+use crate::room::{self, RoomNameError};
 use crate::token::Token;
 
 pub use error::UrlError;
@@ -109,6 +110,25 @@ impl Url {
     /// Returns the path and the query, for the request line.
     pub fn resource(&self) -> &str {
         &self.resource
+    }
+
+    /// Returns the same URL with the path that joins a room, and the same query.
+    ///
+    /// ```
+    /// use halloo_proto::url::Url;
+    ///
+    /// let url: Url = "ws://192.168.1.5:8765/?seat=3".parse()?;
+    /// assert_eq!(url.in_room("red")?.resource(), "/room/red?seat=3");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RoomNameError`] if a client cannot join the room.
+    pub fn in_room(mut self, room: &str) -> Result<Url, RoomNameError> {
+        let path = room::to_path(room)?;
+        let query = self.resource.find('?').map_or("", |start| &self.resource[start..]);
+        self.resource = path + query;
+        Ok(self)
     }
 
     /// Returns the value of the `Host` header, without the default port of the scheme (RFC 6455 section 4.1).

@@ -16,8 +16,12 @@ use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
-const CONTEXT: RequestContext =
-    RequestContext { ip: std::net::IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), now: Time::ZERO, has_files: true };
+const CONTEXT: RequestContext<'_> = RequestContext {
+    ip: std::net::IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)),
+    now: Time::ZERO,
+    has_files: true,
+    subprotocols: &[],
+};
 
 fn decide(text: &str, rules: &AccessRules) -> Decision {
     let mut authenticator = Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]));

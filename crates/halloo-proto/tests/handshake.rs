@@ -17,8 +17,8 @@ use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
 const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-const CONTEXT: RequestContext =
-    RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO, has_files: false };
+const CONTEXT: RequestContext<'_> =
+    RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO, has_files: false, subprotocols: &[] };
 
 fn read(text: &str) -> Response {
     Handshake::new(NONCE).read_response(text.as_bytes(), false)
@@ -57,7 +57,10 @@ fn client_and_server_of_this_crate_accept_each_other() {
     for cut in 0..whole {
         assert_eq!(handshake.read_response(&response[..cut], false), Response::Incomplete, "cut at {cut}");
     }
-    assert_eq!(handshake.read_response(&response, false), Response::Accepted { head: whole });
+    assert_eq!(
+        handshake.read_response(&response, false),
+        Response::Accepted { head: whole, confirmed: false, subprotocol: None }
+    );
     let other = Handshake::new([7; 16]);
     assert!(
         matches!(other.read_response(&response, false), Response::Invalid(why) if why.contains("does not match the key"))
@@ -153,7 +156,7 @@ fn interim_responses_are_skipped() {
     for interim in ["HTTP/1.1 100 Continue\r\n\r\n", hints, "HTTP/1.1 199 \r\n\r\n"] {
         for count in [1, 2, 5] {
             let whole = interim.repeat(count) + &accepted;
-            assert_eq!(read(&whole), Response::Accepted { head: whole.len() });
+            assert_eq!(read(&whole), Response::Accepted { head: whole.len(), confirmed: false, subprotocol: None });
             for cut in 0..whole.len() {
                 assert_eq!(read(&whole[..cut]), Response::Incomplete, "{:?}", &whole[..cut]);
             }

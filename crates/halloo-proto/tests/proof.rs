@@ -42,7 +42,7 @@ impl Server {
     }
 
     fn decide(&mut self, request: &[u8]) -> Decision {
-        let context = RequestContext { ip: PEER, now: self.now, has_files: false };
+        let context = RequestContext { ip: PEER, now: self.now, has_files: false, subprotocols: &[] };
         read_head(request, context, &self.rules, &HandshakeLimits::default(), &mut self.authenticator)
     }
 
@@ -282,7 +282,7 @@ fn handshake_for_another_server_is_refused_and_a_server_that_is_not_meant_is_not
     let meant = Handshake::new(*b"the sample nonce").server(expected(ID, true));
     let (response, refusal) = server.respond(&request(&meant));
     assert_eq!(refusal, None);
-    assert!(matches!(meant.read_response(&response, false), Response::Accepted { .. }));
+    assert!(matches!(meant.read_response(&response, false), Response::Accepted { confirmed: true, .. }));
     let other = Handshake::new(*b"the sample nonce").server(expected("0000000000000001", false));
     let refusal = server.refusal(&request(&other));
     assert_eq!(refusal.as_ref().map(Refusal::status), Some(421), "{refusal:?}");
@@ -290,5 +290,5 @@ fn handshake_for_another_server_is_refused_and_a_server_that_is_not_meant_is_not
     // Another program does not know the header.
     let without = String::from_utf8(response).unwrap().replace(&format!("Halloo-Id: {ID}\r\n"), "");
     assert!(matches!(meant.read_response(without.as_bytes(), false), Response::WrongServer(_)));
-    assert!(matches!(other.read_response(without.as_bytes(), false), Response::Accepted { .. }));
+    assert!(matches!(other.read_response(without.as_bytes(), false), Response::Accepted { confirmed: false, .. }));
 }

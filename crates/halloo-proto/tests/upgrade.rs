@@ -14,8 +14,12 @@ const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgra
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-const LAN_PEER: RequestContext =
-    RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), now: Time::ZERO, has_files: false };
+const LAN_PEER: RequestContext<'_> = RequestContext {
+    ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)),
+    now: Time::ZERO,
+    has_files: false,
+    subprotocols: &[],
+};
 
 fn read(bytes: impl AsRef<[u8]>) -> Decision {
     read_head(bytes.as_ref(), LAN_PEER, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator())

@@ -8,7 +8,7 @@ use crate::ExpectEvent;
 #[track_caller]
 pub fn expect_connected(client: &Client) -> String {
     match client.expect_event() {
-        ClientEvent::Connected { url } => url,
+        ClientEvent::Connected { url, .. } => url,
         other => panic!("not connected: {other:?}"),
     }
 }

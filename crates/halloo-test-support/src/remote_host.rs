@@ -68,6 +68,34 @@ impl RemoteHost {
         self.start_role(&format!("connect {url}"), "connected")
     }
 
+    /// Runs a server on the host, which stops cleanly when its standard input is closed. Returns its id and port, too.
+    #[must_use = "the server ends when this is dropped"]
+    pub fn start_server(&self, name: &str) -> (ChildProcess, String, u16) {
+        let mut process = self.start_role(&format!("serve {name}"), "serving");
+        let line = process.next_line_after(MARKER);
+        let (id, port) = line.split_once(' ').unwrap();
+        (process, id.to_owned(), port.parse().unwrap())
+    }
+
+    /// Sends datagrams from the host to `target`: for each line that is written to the process, from the address in front of
+    /// the datagram, which can be forged after [`RemoteHost::allow_forged_sources`].
+    #[must_use = "nothing is sent after this is dropped"]
+    pub fn start_sender(&self, target: &str) -> ChildProcess {
+        self.start_role(&format!("send {target}"), "sending")
+    }
+
+    /// Lets the host send from the addresses of `prefix`, which it neither answers for nor announces: whatever is sent
+    /// to them does not reach it.
+    pub fn allow_forged_sources(&self, prefix: &str) {
+        self.shell(&format!(
+            "for name in all eth0; do
+                 echo 1 > /proc/sys/net/ipv4/conf/$name/arp_ignore
+                 echo 2 > /proc/sys/net/ipv4/conf/$name/arp_announce
+             done
+             ip route add local {prefix} dev lo"
+        ));
+    }
+
     /// Runs the current test program on the host, in which [`run_role`](crate::remote_role::run_role) plays `role`.
     fn start_role(&self, role: &str, ready: &str) -> ChildProcess {
         let mut command = self.command(std::env::current_exe().unwrap().to_str().unwrap());

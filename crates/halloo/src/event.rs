@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use halloo_proto::client_request::ClientRequest;
 use halloo_proto::close::CloseCode;
-use halloo_proto::frame::Opcode;
+use halloo_proto::frame::{self, Opcode};
 
 /// The id of a client. Ids count from 1 and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -40,6 +42,13 @@ impl Message<'_> {
             Message::Text(_) => Opcode::Text,
             Message::Binary(_) => Opcode::Binary,
         }
+    }
+
+    /// Returns the frame of a server.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::encode(&mut bytes, self.opcode(), self.bytes(), None);
+        bytes
     }
 
     /// Returns the text of a text message; `None` for a binary one.
@@ -156,6 +165,10 @@ pub enum Event<'a> {
         client: ClientId,
         /// The address it connected from.
         addr: SocketAddr,
+        /// What it said in its handshake: the path and query, subprotocols, the page or program.
+        request: Arc<ClientRequest>,
+        /// The rooms it is in: the one that its path joins, if any.
+        rooms: Vec<String>,
         /// The number of connected clients, this one included.
         clients: usize,
     },
@@ -174,6 +187,8 @@ pub enum Event<'a> {
         code: CloseCode,
         /// Why it left.
         reason: LeaveReason,
+        /// The rooms it was in.
+        rooms: Vec<String>,
         /// The number of clients that are still connected.
         clients: usize,
     },
@@ -216,8 +231,12 @@ impl Event<'_> {
             Event::MessageReceived { client, message } => {
                 Event::MessageReceived { client, message: message.into_owned() }
             }
-            Event::ClientJoined { client, addr, clients } => Event::ClientJoined { client, addr, clients },
-            Event::ClientLeft { client, code, reason, clients } => Event::ClientLeft { client, code, reason, clients },
+            Event::ClientJoined { client, addr, request, rooms, clients } => {
+                Event::ClientJoined { client, addr, request, rooms, clients }
+            }
+            Event::ClientLeft { client, code, reason, rooms, clients } => {
+                Event::ClientLeft { client, code, reason, rooms, clients }
+            }
             Event::MessagesDropped { client, messages } => Event::MessagesDropped { client, messages },
             Event::DiscoveryChanged { active } => Event::DiscoveryChanged { active },
             Event::AddressesChanged { addresses } => Event::AddressesChanged { addresses },

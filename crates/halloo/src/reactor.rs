@@ -18,6 +18,7 @@ mod listening_socket;
 mod local_names;
 mod spare_descriptor;
 mod tls_queue;
+mod unmet_subprotocols;
 
 mod connection;
 mod connection_table;
@@ -35,6 +36,7 @@ mod egress;
 mod keyed_connections;
 mod membership;
 mod outboxes;
+mod rooms;
 mod timers;
 
 #[cfg(test)]
@@ -48,9 +50,11 @@ use std::time::{Duration, Instant};
 use halloo_proto::Time;
 use halloo_proto::defaults::{MAX_WAIT, STOP_TIMEOUT};
 use halloo_proto::name::is_blank;
+use halloo_proto::subprotocols::is_subprotocol;
+use halloo_proto::text::escape;
 use mio::{Events, Poll, Token};
 
-pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, Submitted};
+pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, RoomCommand, Submitted};
 use connections::Connections;
 pub(crate) use drain_waiters::DrainWaiter;
 pub(crate) use event_sink::{EventTarget, Handler};
@@ -110,6 +114,9 @@ impl Reactor {
         }
         if config.app.as_deref().is_some_and(is_blank) {
             return Err(StartError::BlankApp);
+        }
+        if let Some(name) = config.subprotocols.iter().find(|name| !is_subprotocol(name)) {
+            return Err(StartError::Subprotocol { name: escape(name, 100) });
         }
         let poll = Poll::new().map_err(StartError::system("create the poll of the reactor"))?;
         let waker =
@@ -313,6 +320,17 @@ impl Reactor {
                 self.connections.send_encoded(client, &frame);
             }
             Command::SendToAll(frame) => self.connections.send_encoded_to_all(&frame),
+            Command::SendToRoom(room, frame) => self.connections.send_encoded_to_room(&room, &frame),
+            Command::Room(command, reply) => {
+                let outcome = match &command {
+                    RoomCommand::Join(client, room) => self.connections.join_room(*client, room),
+                    RoomCommand::Leave(client, room) => self.connections.leave_room(*client, room),
+                };
+                if let Err(std::sync::mpsc::SendError(Err(error))) = reply.send(outcome) {
+                    // A handler, which cannot wait for the result.
+                    tracing::warn!("a change of rooms was not made: {error}");
+                }
+            }
             Command::Disconnect(client, code, text) => {
                 self.connections.disconnect(client, code, &text);
             }

@@ -8,17 +8,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use halloo_proto::close::CloseCode;
-use halloo_proto::frame;
 use halloo_proto::meta::Meta;
+use halloo_proto::room;
 
 use crate::doctor::{self, ServerFacts};
-use crate::error::panic_message;
+use crate::error::{ignoring_panics, panic_message};
 use crate::event_queue::{EventQueue, PackedEvents};
 use crate::event_receiver::EventReceiver;
-use crate::reactor::{Command, CommandQueue, DiscoveryCommand, DrainWaiter, EventTarget, Hub, Reactor, Submitted};
+use crate::reactor::{
+    Command, CommandQueue, DiscoveryCommand, DrainWaiter, EventTarget, Hub, Reactor, RoomCommand, Submitted,
+};
 use crate::server_addresses::ServerAddresses;
 use crate::shared::Shared;
-use crate::{ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, StartError, Status, Stopped, Token};
+use crate::{
+    ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, RoomError, RoomStatus, StartError, Status,
+    Stopped, Token,
+};
 
 /// A running server: one thread that listens, announces itself and serves until this is dropped.
 ///
@@ -260,7 +265,7 @@ impl Server {
         if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
             return Ok(Delivery::NotConnected);
         }
-        self.submit(Command::Send(client, encode(&message.into())))
+        self.submit(Command::Send(client, message.into().encode()))
     }
 
     /// Sends one message to every connected client. Does not block.
@@ -268,7 +273,73 @@ impl Server {
     /// # Errors
     /// [`Stopped`] if the server has stopped.
     pub fn send_to_all<'m>(&self, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
-        self.submit(Command::SendToAll(encode(&message.into())))
+        self.submit(Command::SendToAll(message.into().encode()))
+    }
+
+    /// Sends one message to every client in a room. Does not block. For each client, it stays in order with what the same
+    /// thread sends by [`Server::send`] and [`Server::send_to_all`]. It is no error if the room has no members.
+    ///
+    /// # Errors
+    /// [`RoomError::Name`] if no room can have this name, [`RoomError::Stopped`] if the server has stopped.
+    pub fn send_to_room<'m>(&self, room: &str, message: impl Into<Message<'m>>) -> Result<Delivery, RoomError> {
+        room::check(room)?;
+        Ok(self.submit(Command::SendToRoom(room.to_owned(), message.into().encode()))?)
+    }
+
+    /// Adds a client to a room, which exists as long as it has members. A client also joins a room by connecting to the path
+    /// `/room/NAME`, unless the name begins with `_`: such a room is only joined by this call. A client that is in the room
+    /// already stays in it.
+    ///
+    /// Waits for the server for one turn at most, so that the client is in the room when this returns. On the server's own
+    /// thread it returns at once, and an error is only logged: handlers use [`Hub::join`].
+    ///
+    /// ```
+    /// use halloo::{Client, Config, Event, Server};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::start(Config::local())?;
+    /// let client = Client::connect(server.url() + "/?team=red")?;
+    /// if let Some(Event::ClientJoined { client, request, .. }) = server.events().next() {
+    ///     server.join(client, &request.query_value("team").unwrap_or_default())?;
+    /// }
+    /// server.send_to_room("red", "welcome")?;
+    /// assert_eq!(server.rooms()[0].room, "red");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RoomError`] if no room can have this name (1 to 64 bytes), the client is not connected, it is in too many rooms,
+    /// there are too many rooms, too many commands wait, or the server has stopped.
+    pub fn join(&self, client: ClientId, room: &str) -> Result<(), RoomError> {
+        room::check(room)?;
+        self.change_rooms(RoomCommand::Join(client, room.to_owned()))
+    }
+
+    /// Removes a client from a room; also from the one that its path joined. Waits like [`Server::join`]. It is no error
+    /// if the client is not in the room.
+    ///
+    /// # Errors
+    /// [`RoomError`] as with [`Server::join`], apart from the limits.
+    pub fn leave(&self, client: ClientId, room: &str) -> Result<(), RoomError> {
+        room::check(room)?;
+        self.change_rooms(RoomCommand::Leave(client, room.to_owned()))
+    }
+
+    fn change_rooms(&self, command: RoomCommand) -> Result<(), RoomError> {
+        let (reply, response) = std::sync::mpsc::sync_channel(1);
+        // Without a receiver, the server logs the error.
+        let response = Some(response).filter(|_| !self.is_on_reactor());
+        match self.commands.submit(Command::Room(command, reply)) {
+            Submitted::Queued => response.map_or(Ok(()), |response| response.recv().unwrap_or(Err(Stopped.into()))),
+            Submitted::Full => Err(RoomError::Busy),
+            Submitted::Closed => Err(Stopped.into()),
+        }
+    }
+
+    /// Returns every room that has members with their number, ordered by name. Waits like [`Server::status`].
+    pub fn rooms(&self) -> Vec<RoomStatus> {
+        self.status().extras.rooms
     }
 
     fn submit(&self, command: Command) -> Result<Delivery, Stopped> {
@@ -431,21 +502,8 @@ impl Server {
     }
 }
 
-/// Runs `work`, which may panic because it runs code of the application (its logger, the drop of its handler) or
-/// failed before, and continues in any case, because other threads wait for what follows.
-fn ignoring_panics(work: impl FnOnce()) {
-    // The panic was reported when it happened.
-    let _ = catch_unwind(AssertUnwindSafe(work));
-}
-
 impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown();
     }
-}
-
-fn encode(message: &Message<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    frame::encode(&mut bytes, message.opcode(), message.bytes(), None);
-    bytes
 }

@@ -152,6 +152,7 @@ impl Shared {
                 refused: self.refused.load(Ordering::Relaxed),
                 outbox_bytes: self.outbox_bytes.load(Ordering::Relaxed),
                 clients: Vec::new(),
+                rooms: Vec::new(),
             },
         }
     }

@@ -57,6 +57,8 @@ pub struct Extras {
     pub outbox_bytes: usize,
     /// Every client.
     pub clients: Vec<ClientStatus>,
+    /// Every room that has members, ordered by name.
+    pub rooms: Vec<RoomStatus>,
 }
 
 /// One client at one moment.
@@ -73,4 +75,32 @@ pub struct ClientStatus {
     pub waiting: usize,
     /// Messages dropped for it.
     pub dropped: u64,
+    /// The path and query that it connected to, without a token: `/room/red?seat=3`.
+    #[serde(default)]
+    pub path: String,
+    /// The subprotocols of the application that it offered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subprotocols: Vec<String>,
+    /// The subprotocol of the application that was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subprotocol: Option<String>,
+    /// The origin of the web page that connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// What the client calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The rooms it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rooms: Vec<String>,
+}
+
+/// One room at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RoomStatus {
+    /// The name of the room.
+    pub room: String,
+    /// The number of clients in it.
+    pub clients: usize,
 }

@@ -41,7 +41,7 @@ fn text_and_binary_messages_are_echoed_and_the_connection_closes_cleanly() {
     // Messages that are sent before the connection is established are queued.
     assert_eq!(client.send("hällo").unwrap(), Delivery::Queued);
     client.send(vec![0, 159]).unwrap();
-    assert_eq!(client.expect_event(), ClientEvent::Connected { url: url.clone() });
+    assert_eq!(client.expect_event(), ClientEvent::Connected { url: url.clone(), subprotocol: None });
     assert!(client.is_connected() && client.wait_connected(TEST_TIMEOUT));
     assert_eq!(client.url(), Some(url));
     assert_eq!(expect_message(&client).text(), Some("hällo"));

@@ -27,7 +27,7 @@ fn start_client(target: impl Into<Target>, discovery_port: u16) -> Client {
 /// Waits for a connection, whatever fails before it, and returns the URL of the server.
 fn connected_url(client: &Client) -> String {
     client.expect_matching(|event| match event {
-        ClientEvent::Connected { url } => Some(url),
+        ClientEvent::Connected { url, .. } => Some(url),
         _ => None,
     })
 }
@@ -221,7 +221,7 @@ fn an_id_never_leads_to_another_server() {
         started.is_some()
     });
     let reason = client.expect_matching(|event| match event {
-        ClientEvent::Connected { url } => panic!("connected to {url}"),
+        ClientEvent::Connected { url, .. } => panic!("connected to {url}"),
         ClientEvent::GaveUp { reason, .. } => Some(reason),
         _ => None,
     });

@@ -107,7 +107,9 @@ fn editor(setting: &Setting) -> (String, &'static str, String) {
         }
         (Kind::Choice(words), value) => (format!("\"{value}\""), "ENUM", words.join(",")),
         (Kind::Properties, _) => ("{}".into(), "NONE", String::new()),
-        (Kind::Origins | Kind::Hosts | Kind::Interfaces, _) => ("PackedStringArray()".into(), "NONE", String::new()),
+        (Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces, _) => {
+            ("PackedStringArray()".into(), "NONE", String::new())
+        }
         (Kind::Address, _) => ("\"\"".into(), "PLACEHOLDER_TEXT", "every address of this machine".into()),
         (Kind::AdvertisedAddress, _) => ("\"\"".into(), "PLACEHOLDER_TEXT", "the addresses of this machine".into()),
         _ => ("\"\"".into(), "PLACEHOLDER_TEXT", "the name of the project".into()),

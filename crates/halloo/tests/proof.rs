@@ -195,7 +195,7 @@ fn client_of_a_name_goes_on_searching_when_an_impostor_has_the_address() {
     config.search = local_search(discovery_port, TEST_TIMEOUT);
     let client = Client::start(config).unwrap();
     let url = client.expect_matching(|event| match event {
-        ClientEvent::Connected { url } => Some(url),
+        ClientEvent::Connected { url, .. } => Some(url),
         _ => None,
     });
     assert_eq!(url, server.url());

@@ -48,7 +48,7 @@ fn a_client_joins_exchanges_messages_and_leaves() {
     peer.close(Some(CloseFrame { code: PeerCode::Away, reason: "bye".into() })).unwrap();
     let left = server.expect_event();
     let reason = LeaveReason::Closed("bye".into());
-    assert_eq!(left, Event::ClientLeft { client, code: CloseCode::GoingAway, reason, clients: 0 });
+    assert_eq!(left, Event::ClientLeft { client, code: CloseCode::GoingAway, reason, rooms: vec![], clients: 0 });
     assert_eq!(server.send(client, "late").unwrap(), Delivery::NotConnected);
     let _second_peer = connect_peer(&server);
     assert!(matches!(server.expect_event(), Event::ClientJoined { client: ClientId(2), .. }));

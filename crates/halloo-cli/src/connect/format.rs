@@ -14,10 +14,14 @@ use crate::message_line::escape_message;
 /// Logs an event.
 pub(super) fn log(event: &ClientEvent, name: Option<&str>) {
     match event {
-        ClientEvent::Connected { url } => match name {
-            Some(name) => tracing::info!("connected to `{name}` at {url}"),
-            None => tracing::info!("connected to {url}"),
-        },
+        ClientEvent::Connected { url, subprotocol } => {
+            let chosen =
+                subprotocol.as_ref().map_or_else(String::new, |name| format!(" with the subprotocol `{name}`"));
+            match name {
+                Some(name) => tracing::info!("connected to `{name}` at {url}{chosen}"),
+                None => tracing::info!("connected to {url}{chosen}"),
+            }
+        }
         ClientEvent::Disconnected { code, reason, retry_in } => {
             let reason = if reason.is_empty() { String::new() } else { format!(": {}", escape(reason, 200)) };
             match retry_in {
@@ -38,7 +42,13 @@ pub(super) fn log(event: &ClientEvent, name: Option<&str>) {
 pub(super) fn to_json(event: &ClientEvent, name: Option<&str>) -> Vec<Value> {
     let reconnecting = |pause: Duration| json!({"event": "reconnecting", "seconds": pause.as_secs_f64()});
     match event {
-        ClientEvent::Connected { url } => vec![json!({"event": "connected", "url": url, "name": name})],
+        ClientEvent::Connected { url, subprotocol } => {
+            let mut object = json!({"event": "connected", "url": url, "name": name});
+            if let Some(subprotocol) = subprotocol {
+                object["subprotocol"] = subprotocol.as_str().into();
+            }
+            vec![object]
+        }
         ClientEvent::MessageReceived { message: Message::Text(text) } => {
             vec![json!({"event": "message", "text": text})]
         }

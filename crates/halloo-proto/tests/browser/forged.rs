@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use halloo_proto::browser::{Change, MAX_CHECKS, MAX_SERVERS, MAX_SERVERS_PER_ADDRESS};
+use halloo_proto::browser::{Change, MAX_CHECKS, MAX_SERVERS};
 
 use crate::world::{Server, World};
 use crate::{MILLI, SECOND};
@@ -117,7 +117,7 @@ fn one_device_cannot_fill_the_table() {
         let beacon = format!(r#"{{"service":"websocket_server","port":{},"id":"x{count}"}}"#, 1000 + count);
         world.receive(&beacon, [10, 0, 0, 66]);
     }
-    assert_eq!(world.known().len(), MAX_SERVERS_PER_ADDRESS);
+    assert!(world.known().len() <= MAX_SERVERS / 4, "{}", world.known().len());
     world.run(SECOND);
     assert!(world.known().contains(&"a"));
 }

@@ -78,7 +78,7 @@ proptest! {
                 }
             }
             while browser.poll_probe(now).is_some() {}
-            checking.extend(std::iter::from_fn(|| browser.poll_check()));
+            checking.extend(std::iter::from_fn(|| browser.poll_check(now)));
             prop_assert!(checking.len() <= MAX_CHECKS);
             apply_changes(&mut browser, &mut known);
             let servers: BTreeMap<String, Server> = browser.servers().map(|server| (server.id.clone(), server.clone())).collect();
@@ -101,10 +101,11 @@ proptest! {
             now = now + Duration::from_millis(500);
             browser.handle_timeout(now);
             while browser.poll_probe(now).is_some() {}
-            checking.extend(std::iter::from_fn(|| browser.poll_check()));
+            checking.extend(std::iter::from_fn(|| browser.poll_check(now)));
             for addr in checking.drain(..) {
                 browser.handle_check_result(addr, CheckResult::NoResponse, now);
             }
+            while browser.poll_probe(now).is_some() {}
             prop_assert!(browser.poll_timeout() > now);
         }
         apply_changes(&mut browser, &mut known);

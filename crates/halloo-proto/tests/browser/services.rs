@@ -52,3 +52,14 @@ fn checks_of_forged_services_are_bounded_and_find_nothing() {
     assert!((MAX_CHECKS..=64).contains(&world.checks.len()), "{} connections", world.checks.len());
     assert!(world.take_changes().is_empty());
 }
+
+#[test]
+fn service_that_another_server_lists_as_its_own_is_found() {
+    let mut world = unreachable_by_udp();
+    let reply =
+        r#"{"service":"websocket_server_reply","nonce":"nonce","port":8765,"id":"evil","addresses":["10.0.0.1"]}"#;
+    world.receive(reply, [10, 0, 0, 66]);
+    world.browser.handle_service(([10, 0, 0, 1], 8765).into());
+    world.run(100 * MILLI);
+    assert_eq!(world.known(), ["evil", "a"]);
+}

@@ -35,6 +35,9 @@ pub(crate) struct Server {
     pub(crate) old: bool,
     /// Its firewall blocks incoming datagrams.
     pub(crate) ignores_probes: bool,
+    pub(crate) tls: bool,
+    /// Addresses that its replies list instead of its own.
+    pub(crate) listed: Option<Vec<Ipv4Addr>>,
     announcer: Announcer,
     responder: Responder,
 }
@@ -55,6 +58,8 @@ impl Server {
             unplugged: false,
             old: false,
             ignores_probes: false,
+            tls: false,
+            listed: None,
             announcer,
             responder: Responder::default(),
         }
@@ -71,7 +76,8 @@ impl Server {
             name: self.name.clone(),
             ip: ip.into(),
             port: self.port,
-            addresses: self.addresses.iter().map(|ip| IpAddr::V4(*ip)).collect(),
+            addresses: self.listed.as_ref().unwrap_or(&self.addresses).iter().map(|ip| IpAddr::V4(*ip)).collect(),
+            tls: self.tls,
             clients: self.clients,
             app: self.app.clone(),
             meta: self.meta.clone(),
@@ -89,7 +95,7 @@ impl Server {
 
 enum Delivery {
     Datagram(Vec<u8>, SocketAddr),
-    ProbeTo(usize, Ipv4Addr),
+    ProbeTo(usize, Ipv4Addr, String),
     CheckResult(SocketAddr, Tcp),
 }
 
@@ -109,6 +115,10 @@ pub(crate) struct World {
     pub(crate) changes: Vec<(Time, Change)>,
     /// When broadcast probes were sent.
     pub(crate) probes: Vec<Time>,
+    /// Where probes to one address were sent.
+    pub(crate) unicast: Vec<(Time, SocketAddr)>,
+    /// Datagrams that the browser received.
+    pub(crate) received: usize,
     /// Addresses checked over TCP.
     pub(crate) checks: Vec<(Time, SocketAddr)>,
     deliveries: BTreeMap<(Time, u64), Delivery>,
@@ -119,12 +129,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, servers: Vec<Server>) -> World {
         World {
-            browser: Browser::new(NONCE, 8766, None, seed),
+            browser: Browser::new(NONCE, 8766, None, seed.into()),
             servers,
             now: Time::ZERO,
             loss: 0,
             changes: Vec::new(),
             probes: Vec::new(),
+            unicast: Vec::new(),
+            received: 0,
             checks: Vec::new(),
             deliveries: BTreeMap::new(),
             sent: 0,
@@ -159,6 +171,7 @@ impl World {
 
     /// Delivers a datagram to the browser now.
     pub(crate) fn receive(&mut self, datagram: &str, from: [u8; 4]) {
+        self.received += 1;
         self.browser.handle_datagram(datagram.as_bytes(), (from, 40000).into(), self.now);
         self.collect_changes();
     }
@@ -190,18 +203,22 @@ impl World {
     fn run_browser(&mut self) {
         while let Some(to) = self.browser.poll_probe(self.now) {
             let to_all = matches!(to, Probe::All | Probe::AllPorts);
+            let nonce = if let Probe::One(_, nonce) = to { nonce.to_string() } else { NONCE.to_owned() };
             if to_all {
                 self.probes.push(self.now);
             }
+            if let Probe::One(addr, _) = to {
+                self.unicast.push((self.now, addr));
+            }
             for index in 0..self.servers.len() {
                 for ip in self.servers[index].addresses.clone() {
-                    if to_all || matches!(to, Probe::One(addr) if addr.ip() == IpAddr::V4(ip)) {
-                        self.send(Delivery::ProbeTo(index, ip), LATENCY);
+                    if to_all || matches!(to, Probe::One(addr, _) if addr.ip() == IpAddr::V4(ip)) {
+                        self.send(Delivery::ProbeTo(index, ip, nonce.clone()), LATENCY);
                     }
                 }
             }
         }
-        while let Some(addr) = self.browser.poll_check() {
+        while let Some(addr) = self.browser.poll_check(self.now) {
             self.checks.push((self.now, addr));
             // TCP retransmits after a second, so two attempts fit into the timeout.
             let arrives = (0..2).any(|_| !self.is_lost() && !self.is_lost());
@@ -241,7 +258,10 @@ impl World {
 
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
-            Delivery::Datagram(bytes, from) => self.browser.handle_datagram(&bytes, from, self.now),
+            Delivery::Datagram(bytes, from) => {
+                self.received += 1;
+                self.browser.handle_datagram(&bytes, from, self.now);
+            }
             Delivery::CheckResult(addr, outcome) => {
                 let result = match &outcome {
                     Tcp::Body(body) => CheckResult::Body(body),
@@ -251,19 +271,19 @@ impl World {
                 };
                 self.browser.handle_check_result(addr, result, self.now);
             }
-            Delivery::ProbeTo(index, ip) => self.reply(index, ip),
+            Delivery::ProbeTo(index, ip, nonce) => self.reply(index, ip, &nonce),
         }
         self.collect_changes();
     }
 
-    fn reply(&mut self, index: usize, ip: Ipv4Addr) {
+    fn reply(&mut self, index: usize, ip: Ipv4Addr, nonce: &str) {
         let (now, server) = (self.now, &mut self.servers[index]);
         if server.old || server.ignores_probes || !server.is_running() {
             return;
         }
         if server.responder.allows(BROWSER.into(), now) {
             server.responder.handle_reply(BROWSER.into(), now);
-            let reply = server.reply(ip, Some(NONCE));
+            let reply = server.reply(ip, Some(nonce));
             self.send(Delivery::Datagram(reply, (ip, 8766).into()), LATENCY);
         }
     }

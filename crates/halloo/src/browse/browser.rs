@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use crate::event_receiver::EventReceiver;
 
 /// A live list of the servers on the local network. Its thread sends probes and receives beacons until it is dropped.
 ///
-/// A server is found within milliseconds, even while it has clients. It is lost immediately when it stops or restarts,
-/// and within ten seconds when it stops responding. At most 256 servers are stored, 64 per address.
+/// A server is found within milliseconds, even while it has clients. It is lost within 100 ms when it stops or restarts,
+/// and within ten seconds when it stops responding. Forged datagrams do not hide, move or change a server that answers.
+/// At most 256 servers are stored; those that answer take the place of those that do not.
 ///
 /// ```
 /// use halloo::{Browser, BrowserConfig, BrowserEvent, Config, Server};
@@ -69,8 +71,8 @@ impl Browser {
         core.servers().map(|server| ServerInfo::new(server.clone(), self.shared.epoch)).collect()
     }
 
-    /// Returns how many datagrams of new servers were ignored because the list was full, most likely due to a flood of
-    /// forged beacons.
+    /// Returns how many datagrams of new servers did not list them at once, because there was no room for servers that
+    /// have not answered yet, most likely due to a flood of forged beacons.
     pub fn ignored_datagrams(&self) -> u64 {
         self.shared.core().ignored_datagrams()
     }
@@ -94,6 +96,17 @@ impl Browser {
     /// [`Browser::events`].
     pub async fn event(&self) -> Option<BrowserEvent> {
         self.receiver.next().await
+    }
+
+    /// Asks for a server at each of `addresses`, besides the search.
+    pub(super) fn check(&self, addresses: &[SocketAddr]) {
+        self.shared.check(addresses);
+    }
+
+    /// Returns what ends the search from another thread, and with it every wait for an event.
+    pub(super) fn stopper(&self) -> impl FnOnce() + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.stop()
     }
 
     /// Waits for the next event until `deadline`; if that is `None`, without a limit.

@@ -54,6 +54,14 @@ impl Shared {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks for a server at each of `addresses`.
+    pub(super) fn check(&self, addresses: &[SocketAddr]) {
+        let mut core = self.core();
+        addresses.iter().for_each(|addr| core.handle_service(*addr));
+        drop(core);
+        self.wake();
+    }
+
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wake();
@@ -110,11 +118,11 @@ impl Driver {
         }
         let poll = Poll::new()?;
         let sockets = Sockets::open(config, poll.registry(), SOCKETS)?;
-        let mut seed = [0; 8];
-        // Without entropy the nonce is constant, which still works: replies go to the socket that sent the probe.
-        let _ = getrandom::fill(&mut seed);
-        let nonce: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-        let core = Core::new(&nonce, config.discovery_port, config.ignore.clone(), u64::from_ne_bytes(seed))
+        let (mut nonce, mut secret) = ([0; 8], [0; 16]);
+        // Without entropy both are constant, which still works: replies go to the socket that sent the probe.
+        let _ = getrandom::fill(&mut nonce).and_then(|()| getrandom::fill(&mut secret));
+        let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+        let core = Core::new(&nonce, config.discovery_port, config.ignore.clone(), u128::from_ne_bytes(secret))
             .with_app(config.app.clone());
         let shared = Arc::new(Shared {
             epoch: Instant::now(),
@@ -204,21 +212,21 @@ impl Driver {
             // A separate statement, because a `while let` would hold the lock while sending.
             let probe = self.shared.core().poll_probe(now);
             let Some(probe) = probe else { break };
-            if !matches!(probe, Probe::One(_))
+            if !matches!(probe, Probe::One(..))
                 && !std::mem::replace(&mut refreshed, true)
                 && self.sockets.refresh(self.poll.registry())
             {
                 self.shared.core().rescan(now);
             }
             #[cfg(feature = "mdns")]
-            if let Some(search) = self.service_search.as_mut().filter(|_| !matches!(probe, Probe::One(_))) {
+            if let Some(search) = self.service_search.as_mut().filter(|_| !matches!(probe, Probe::One(..))) {
                 // What failed for lack of file descriptors is tried again at the next probe.
                 let _ = search.handle_interfaces(self.sockets.interfaces(), now);
             }
             self.sockets.send(probe, &self.nonce, self.poll.registry());
         }
         loop {
-            let addr = self.shared.core().poll_check();
+            let addr = self.shared.core().poll_check(now);
             let Some(addr) = addr else { break };
             match Check::start(addr, self.poll.registry(), CHECKS, Instant::now()) {
                 Ok(check) => self.checks.push(check),
@@ -239,7 +247,9 @@ impl Driver {
             self.backlog.add(browser_event(change, self.shared.epoch));
         }
         if core.ignored_datagrams() > 0 && !std::mem::replace(&mut self.logged_ignored, true) {
-            tracing::warn!("more than {MAX_SERVERS} servers found; ignoring further ones, whose beacons may be forged");
+            tracing::warn!(
+                "many servers are announced that do not reply; others are listed only if they reply (at most {MAX_SERVERS})"
+            );
         }
         drop(core);
         self.backlog.flush(&self.queue);

@@ -1,12 +1,14 @@
 //! Searches with a timeout.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use halloo_proto::setters;
 
 use super::server_info::ServerMatch;
 use super::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
+use crate::cancellable_thread::Cancel;
 
 /// Time to wait for other servers with the same name after the first one: a few round trips on Wi-Fi.
 const NAMESAKE_DELAY: Duration = Duration::from_millis(200);
@@ -104,7 +106,20 @@ impl Search {
     /// # Errors
     /// The same as [`discover`].
     pub fn find_among(&self, name: &str) -> io::Result<FoundServers> {
+        self.find_among_and_at(name, &[], &Cancel::default())
+    }
+
+    /// Searches as [`Search::find_among`] does, and also asks at `addresses`, where the server was before. Ends when it is
+    /// cancelled.
+    pub(crate) fn find_among_and_at(
+        &self,
+        name: &str,
+        addresses: &[SocketAddr],
+        cancel: &Cancel,
+    ) -> io::Result<FoundServers> {
         let browser = Browser::start(self.browser.clone())?;
+        cancel.on_cancel(browser.stopper());
+        browser.check(addresses);
         let mut deadline = Instant::now().checked_add(self.timeout);
         let mut found = false;
         while let Some(event) = browser.next_until(deadline) {

@@ -124,13 +124,17 @@ impl Sockets {
         new
     }
 
-    /// Sends a probe with this nonce. A sender that fails is closed, and opened again for the next probe.
+    /// Sends a probe, by broadcast with this nonce. A sender that fails is closed, and opened again for the next probe.
     pub(super) fn send(&mut self, probe: Probe, nonce: &str, registry: &Registry) {
         let base = self.discovery_port;
-        let (target, ports): (_, Vec<u16>) = match probe {
-            Probe::All => (None, vec![base]),
-            Probe::AllPorts => (None, candidates(base, false).collect()),
-            Probe::One(to) => (Some(to), vec![to.port()]),
+        let own;
+        let (target, ports, nonce): (_, Vec<u16>, _) = match probe {
+            Probe::All => (None, vec![base], nonce),
+            Probe::AllPorts => (None, candidates(base, false).collect(), nonce),
+            Probe::One(to, one) => {
+                own = one.to_string();
+                (Some(to), vec![to.port()], own.as_str())
+            }
         };
         let source = target.and_then(|to| towards(&self.interfaces, to));
         self.senders.retain_mut(|(interface, socket)| {

@@ -34,6 +34,12 @@ setters! {
         /// trusts no other certificate. Default: `None`, for the fingerprint in the fragment of the address if there is one,
         /// and otherwise the certificates that the operating system trusts.
         pub fingerprint(into): Option<Fingerprint>,
+        /// The room to join, by the path `/room/NAME` in place of that of the address; see
+        /// [`Server::join`](crate::Server::join). Default: `None`, for the path of the address.
+        pub room(into): Option<String>,
+        /// The subprotocols to offer, the preferred one first; see [`Config::subprotocols`](crate::Config::subprotocols).
+        /// [`ClientEvent::Connected`](crate::ClientEvent::Connected) says which one the server chose. Default: none.
+        pub subprotocols: Vec<String>,
         /// Whether to retry after a failed attempt and to reconnect after a connection. If `false`, the client makes a single
         /// attempt. Default: `true`.
         pub reconnect: bool,
@@ -65,6 +71,8 @@ impl ClientConfig {
             target: target.into(),
             token: None,
             fingerprint: None,
+            room: None,
+            subprotocols: Vec::new(),
             reconnect: true,
             retry_limit: RetryLimit::default(),
             messages: MessageLimits::default(),

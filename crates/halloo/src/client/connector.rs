@@ -8,6 +8,8 @@ use halloo_proto::credential::Credential;
 use halloo_proto::defaults::NEXT_ADDRESS_DELAY;
 use halloo_proto::handshake::Handshake;
 use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_status};
+use halloo_proto::subprotocols::is_subprotocol;
+use halloo_proto::text::escape;
 use mio::Registry;
 
 use super::authentication::Authentication;
@@ -20,6 +22,7 @@ use super::mask_keys::MaskKeys;
 use super::opening_handshake::{HandshakeResult, OpeningHandshake};
 use super::route::Route;
 use super::shared::Shared;
+use crate::cancellable_thread::CancellableThread;
 use crate::{ConnectError, Search, tls};
 
 /// Connects to the server, again and again while there is no connection.
@@ -30,6 +33,7 @@ pub(super) struct Connector {
     route: Route,
     tls: tls::Connector,
     authentication: Authentication,
+    subprotocols: Vec<String>,
     search: Search,
     backoff: Backoff,
     phase: Phase,
@@ -37,6 +41,8 @@ pub(super) struct Connector {
     /// When the lookup starts although known addresses are still being dialed.
     lookup_at: Time,
     last_token: usize,
+    /// Whether the server of the last connection is certainly the target.
+    is_confirmed: bool,
 }
 
 #[derive(Debug)]
@@ -51,10 +57,13 @@ enum Phase {
 }
 
 /// Whether the current attempt looked the server up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum LookupState {
     NotStarted,
-    Running,
+    /// A lookup is running, and ends when this is dropped.
+    Running {
+        _thread: CancellableThread,
+    },
     Done,
 }
 
@@ -73,7 +82,7 @@ pub(super) struct ConnectTurn<'a> {
 #[derive(Debug)]
 pub(super) enum ConnectOutcome {
     /// The opening handshake is complete. The server sent the bytes `early` right after it.
-    Connected { socket: ConnectedSocket, early: Vec<u8>, url: String },
+    Connected { socket: ConnectedSocket, early: Vec<u8>, url: String, subprotocol: Option<String> },
     /// The attempt failed and the next one follows.
     Failed { reason: String, retry_in: Duration },
     /// There will be no more attempts.
@@ -84,18 +93,23 @@ impl Connector {
     /// Returns a connector whose first attempt is due.
     pub(super) fn new(config: &ClientConfig) -> Result<Connector, ConnectError> {
         let route = Route::new(config)?;
+        if let Some(name) = config.subprotocols.iter().find(|name| !is_subprotocol(name)) {
+            return Err(ConnectError::Subprotocol { name: escape(name, 100) });
+        }
         let token = config.token.as_ref().or(route.token());
         let single_attempt = RetryLimit { max_attempts: Some(1), max_elapsed: None };
         Ok(Connector {
             tls: tls::Connector::new(config.fingerprint.or(route.fingerprint()), config.setting_names),
             authentication: Authentication::new(token.cloned()),
             route,
+            subprotocols: config.subprotocols.clone(),
             search: config.search.clone(),
             backoff: Backoff::new(if config.reconnect { config.retry_limit } else { single_attempt }, Time::ZERO),
             phase: Phase::Idle(Time::ZERO),
             lookup: LookupState::NotStarted,
             lookup_at: Time::ZERO,
             last_token: 0,
+            is_confirmed: false,
         })
     }
 
@@ -172,6 +186,16 @@ impl Connector {
         }
     }
 
+    /// Handles that a connection ended with a code that a client does not reconnect after. Returns whether that is final.
+    /// Another server may have taken the address of the one that is meant, and has nothing to say about it.
+    pub(super) fn handle_final_code(&mut self, now: Time) -> bool {
+        let is_final = self.is_confirmed || self.backoff.is_stable(now);
+        if !is_final {
+            self.route.forget_addresses();
+        }
+        is_final
+    }
+
     /// Starts the pause after the end of a connection and returns its length, or `None` if there is no further attempt.
     pub(super) fn handle_disconnected(&mut self, retry: bool, now: Time, keys: &mut MaskKeys) -> Option<Duration> {
         let retry_in = if retry { self.backoff.handle_failure(now, keys.backoff_jitter()) } else { None };
@@ -180,10 +204,11 @@ impl Connector {
     }
 
     fn start_attempt(&mut self, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
-        if self.lookup == LookupState::Done {
+        if matches!(self.lookup, LookupState::Done) {
             self.lookup = LookupState::NotStarted;
         }
         self.authentication.begin();
+        self.route.begin();
         if self.route.known.is_empty() {
             return self.look_up(Failure::no_address(), turn);
         }
@@ -199,7 +224,7 @@ impl Connector {
         {
             return Some(self.fail(error.into(), turn));
         }
-        if self.lookup != LookupState::Running {
+        if !matches!(self.lookup, LookupState::Running { .. }) {
             return Some(self.fail(failure, turn));
         }
         self.phase = Phase::LookingUp(Some(failure));
@@ -207,16 +232,17 @@ impl Connector {
     }
 
     fn can_look_up(&self) -> bool {
-        self.lookup == LookupState::NotStarted && !matches!(self.route.lookup, Lookup::NotNeeded)
+        matches!(self.lookup, LookupState::NotStarted) && !matches!(self.route.lookup, Lookup::NotNeeded)
     }
 
     fn start_lookup(&mut self, turn: &ConnectTurn<'_>) -> Result<(), String> {
         let shared = Arc::clone(turn.shared);
-        self.route
+        let _thread = self
+            .route
             .lookup
             .spawn(&self.search, move |result| shared.deliver_lookup(result))
             .map_err(|error| format!("cannot start the lookup thread: {error}"))?;
-        self.lookup = LookupState::Running;
+        self.lookup = LookupState::Running { _thread };
         Ok(())
     }
 
@@ -263,6 +289,7 @@ impl Connector {
         let addr = socket.addr;
         let credential = self.authentication.credential(addr, url.is_secure(), self.route.challenge(), nonce);
         let handshake = Handshake::new(key).credential(credential).server(self.route.expected_at(addr));
+        let handshake = handshake.subprotocols(self.subprotocols.clone());
         let mut handshake = Box::new(OpeningHandshake::new(socket, url, handshake, turn.now));
         let result = handshake.handle_ready(turn.buffer);
         self.phase = Phase::Handshaking(handshake, dial);
@@ -275,10 +302,16 @@ impl Connector {
         let is_last = dial.is_exhausted() && self.route.is_fixed();
         let connected = |reason| Failure::new(Progress::Connected, reason);
         let (failure, is_final): (Failure, bool) = match result {
-            HandshakeResult::Accepted(early) => {
-                tracing::debug!(url, "connected");
+            HandshakeResult::Accepted { early, has_named_id, subprotocol } => {
+                tracing::debug!(url, has_named_id, "connected");
+                if has_named_id {
+                    self.route.handle_confirmed();
+                }
+                let is_proven = matches!(handshake.credential(), Some(Credential::Proof(..))) || self.tls.is_pinned();
+                let is_confirmed = || self.route.is_confirmed_at(handshake.socket.addr, None);
+                self.is_confirmed = has_named_id || is_proven || is_confirmed();
                 self.backoff.handle_connected(turn.now);
-                return Some(ConnectOutcome::Connected { socket: handshake.socket, early, url });
+                return Some(ConnectOutcome::Connected { socket: handshake.socket, early, url, subprotocol });
             }
             HandshakeResult::WrongServer(reason) => (
                 Failure::new(Progress::Refused, format!("the server at {url} is not the right one: {reason}")),
@@ -286,6 +319,7 @@ impl Connector {
             ),
             HandshakeResult::Refused(status, mut text, challenge) => {
                 let (addr, credential) = (handshake.socket.addr, handshake.credential());
+                let named_id = challenge.as_ref().map(|(challenge, _)| challenge.id.clone());
                 if status == 401 && challenge.is_none() && matches!(credential, Some(Credential::AwaitChallenge)) {
                     text.push_str("; it does not support proofs of the token, which is only sent by TLS (wss://)");
                 }
@@ -295,6 +329,7 @@ impl Connector {
                     return self.dial(turn);
                 }
                 let is_server = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
+                let is_server = is_server && self.route.is_confirmed_at(addr, named_id.as_deref());
                 let reason = format!("the server at {url} refused ({status}): {text}");
                 (Failure::refused(status, reason), is_server && is_final_status(status))
             }
@@ -302,11 +337,16 @@ impl Connector {
                 (connected(format!("no WebSocket server at {url}: {reason}")), is_last)
             }
             HandshakeResult::TlsFailed(reason) => {
-                // Only a pinned fingerprint tells a server from another one at an address that it had.
-                let is_final = is_last || !self.tls.is_pinned();
-                (connected(format!("cannot connect to {url}: {reason}")), is_final)
+                // A pinned fingerprint tells the server from another one at its address.
+                let is_server = !self.tls.is_pinned() && self.route.is_confirmed_at(handshake.socket.addr, None);
+                (
+                    connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())),
+                    is_last || is_server,
+                )
             }
-            HandshakeResult::Lost(reason) => (connected(format!("cannot connect to {url}: {reason}")), false),
+            HandshakeResult::Lost(reason) => {
+                (connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())), false)
+            }
         };
         self.phase = Phase::Dialing(dial);
         self.reject(failure, is_final, turn)

@@ -248,9 +248,9 @@ impl Driver {
         };
         match step(&mut self.connector, &mut turn) {
             None => Ok(()),
-            Some(ConnectOutcome::Connected { socket, mut early, url }) => {
+            Some(ConnectOutcome::Connected { socket, mut early, url, subprotocol }) => {
                 self.shared.set_connected(Some(url.clone()));
-                self.events.push_back(ClientEvent::Connected { url });
+                self.events.push_back(ClientEvent::Connected { url, subprotocol });
                 self.connection = Some(Box::new(Connection::new(socket, self.now)));
                 self.with_connection(|connection, _, turn| connection.begin(&mut early, turn))
             }
@@ -288,9 +288,9 @@ impl Driver {
         }
         self.shared.set_connected(None);
         let wanted = wanted || (self.closing.is_some() && !self.shared.has_messages());
-        let is_final = is_final_code(code);
         let reconnect = self.config.reconnect;
-        let retry = !wanted && !is_final && reconnect;
+        let is_final = is_final_code(code);
+        let retry = !wanted && reconnect && !(is_final && self.connector.handle_final_code(self.now));
         let retry_in = self.connector.handle_disconnected(retry, self.now, &mut self.mask_keys);
         self.events.push_back(ClientEvent::Disconnected { code, reason, retry_in });
         match retry_in {

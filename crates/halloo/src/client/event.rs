@@ -16,6 +16,9 @@ pub enum ClientEvent {
     Connected {
         /// The URL of the server.
         url: String,
+        /// The subprotocol that the server chose among [`ClientConfig::subprotocols`](crate::ClientConfig::subprotocols);
+        /// `None` if it chose none.
+        subprotocol: Option<String>,
     },
     /// A message was received.
     MessageReceived {
@@ -45,6 +48,10 @@ pub enum ClientEvent {
         messages: u64,
     },
     /// The client gave up. This is the last event.
+    ///
+    /// A refusal, an untrusted certificate or a final close code is a reason only if it comes from the server that is meant.
+    /// For a target that can be searched for, that is the one that has just answered a search; another one may have taken
+    /// its address.
     GaveUp {
         /// Why, escaped for a log.
         reason: String,

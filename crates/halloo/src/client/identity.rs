@@ -15,6 +15,8 @@ pub(super) struct Identity {
     /// machine, the same address can belong to another server.
     sources: Vec<SocketAddr>,
     challenge: Option<Challenge>,
+    /// Whether the server confirmed its id in a handshake, as servers of other programs and older ones do not.
+    confirms: bool,
 }
 
 impl Identity {
@@ -22,7 +24,8 @@ impl Identity {
     pub(super) fn of(server: &ServerInfo) -> Option<Identity> {
         let sources = sources(server).collect();
         let has_id = !server.addresses.iter().any(|addr| server.has_id(&addr.to_string()));
-        has_id.then(|| Identity { id: server.id.clone(), sources, challenge: server.challenge.clone() })
+        let (id, challenge) = (server.id.clone(), server.challenge.clone());
+        has_id.then_some(Identity { id, sources, challenge, confirms: false })
     }
 
     /// Returns the addresses of `server` that are only claims.
@@ -36,16 +39,33 @@ impl Identity {
         self.challenge.as_ref()
     }
 
-    /// Returns what a server at `addr` must confirm in the handshake. At an address that the server sent from, any server
-    /// is accepted that has not another id: it may have restarted.
-    pub(super) fn expected_at(&self, addr: SocketAddr, only_id: bool) -> Option<ExpectedServer> {
+    /// Returns whether `id` is that of the server.
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.id == id
+    }
+
+    /// Keeps what is known of the same server from before.
+    pub(super) fn resume(&mut self, earlier: &Identity) {
+        self.confirms = earlier.confirms && earlier.id == self.id;
+    }
+
+    /// Handles that the server confirmed its id.
+    pub(super) fn handle_confirmed(&mut self) {
+        self.confirms = true;
+    }
+
+    /// Returns what a server at `addr` must confirm in the handshake. An address that the server sent from may belong to
+    /// another server now, or to this one after a restart. If the server can be looked up again (`can_look_up`), one with
+    /// another id is refused, and so is one that does not confirm the id although it did before. Otherwise any is accepted.
+    pub(super) fn expected_at(&self, addr: SocketAddr, can_look_up: bool) -> Option<ExpectedServer> {
         let is_claimed = !self.sources.contains(&addr);
-        (is_claimed || only_id).then(|| ExpectedServer { id: self.id.clone(), must_confirm: is_claimed })
+        let must_confirm = is_claimed || self.confirms;
+        (is_claimed || can_look_up).then(|| ExpectedServer { id: self.id.clone(), must_confirm })
     }
 }
 
 /// Returns the addresses that a server sent from, and that of its URL if an application has changed it.
-fn sources(server: &ServerInfo) -> impl Iterator<Item = SocketAddr> {
+pub(super) fn sources(server: &ServerInfo) -> impl Iterator<Item = SocketAddr> {
     let in_url = server.url.split_once("://").and_then(|(_, addr)| addr.parse().ok());
     let changed = in_url.filter(|addr| !server.addresses.contains(addr));
     server.sources.iter().copied().chain(changed)

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use halloo_proto::text::escape;
 use halloo_proto::token::Token;
 
-use super::identity::Identity;
+use super::identity::{Identity, sources};
 use super::resolve::resolve;
+use crate::cancellable_thread::{Cancel, CancellableThread};
 use crate::discovery::interfaces;
 use crate::{Search, ServerInfo};
 
@@ -34,6 +35,9 @@ pub(super) struct ServerQuery {
     pub(super) name: String,
     /// The id that it had when it was discovered, to prefer it among servers of the same name. It changes with a restart.
     pub(super) id: Option<String>,
+    /// Where it was last. It is asked there as well, so that it is found after a restart also where broadcasts do not
+    /// reach it.
+    pub(super) last_at: Vec<SocketAddr>,
 }
 
 /// Where a server is.
@@ -46,6 +50,15 @@ pub(super) struct Location {
     pub(super) source: Source,
     /// Which server it is, if it was discovered and sends an id.
     pub(super) identity: Option<Identity>,
+    /// The addresses that a server answered a search from.
+    pub(super) answered_at: Vec<SocketAddr>,
+}
+
+impl Location {
+    /// A location that no server has confirmed.
+    pub(super) fn of_host(addresses: Vec<SocketAddr>) -> Location {
+        Location { addresses, tls: false, source: Source::Host, identity: None, answered_at: Vec::new() }
+    }
 }
 
 /// What a location was found by.
@@ -63,37 +76,36 @@ pub(super) enum Source {
 pub(super) type LookupResult = Result<Location, String>;
 
 impl Lookup {
-    /// Looks the target up on a thread of its own, which passes the result to `deliver`.
-    pub(super) fn spawn(&self, search: &Search, deliver: impl FnOnce(LookupResult) + Send + 'static) -> io::Result<()> {
+    /// Looks the target up on a thread of its own, which passes the result to `deliver`. Dropping the handle cancels it.
+    pub(super) fn spawn(
+        &self,
+        search: &Search,
+        deliver: impl FnOnce(LookupResult) + Send + 'static,
+    ) -> io::Result<CancellableThread> {
         let (lookup, search) = (self.clone(), search.clone());
-        let thread = std::thread::Builder::new().name("halloo-lookup".into());
-        thread.spawn(move || deliver(lookup.run(&search))).map(drop)
+        CancellableThread::spawn("halloo-lookup", move |cancel| deliver(lookup.run(&search, cancel)))
     }
 
-    /// Looks the target up and blocks until there is a result.
-    pub(super) fn run(&self, search: &Search) -> LookupResult {
+    /// Looks the target up and blocks until there is a result, or until it is cancelled.
+    pub(super) fn run(&self, search: &Search, cancel: &Cancel) -> LookupResult {
         match self {
-            Lookup::NotNeeded => {
-                Ok(Location { addresses: Vec::new(), tls: false, source: Source::Host, identity: None })
-            }
-            Lookup::Resolve(host, port) => resolved(resolve(host, *port, search)),
-            Lookup::ResolveOrSearch(host, port, query) => resolved(resolve(host, *port, search))
-                .or_else(|unresolved| query.run(search).map_err(|error| format!("{unresolved}; {error}"))),
-            Lookup::Search(query) => query.run(search),
+            Lookup::NotNeeded => Ok(Location::of_host(Vec::new())),
+            Lookup::Resolve(host, port) => resolve(host, *port, search, cancel).map(Location::of_host),
+            Lookup::ResolveOrSearch(host, port, query) => resolve(host, *port, search, cancel)
+                .map(Location::of_host)
+                .or_else(|unresolved| query.run(search, cancel).map_err(|error| format!("{unresolved}; {error}"))),
+            Lookup::Search(query) => query.run(search, cancel),
         }
     }
 }
 
-fn resolved(addresses: Result<Vec<SocketAddr>, String>) -> LookupResult {
-    addresses.map(|addresses| Location { addresses, tls: false, source: Source::Host, identity: None })
-}
-
 impl ServerQuery {
-    fn run(&self, search: &Search) -> LookupResult {
+    fn run(&self, search: &Search, cancel: &Cancel) -> LookupResult {
         let mut search = search.clone();
         // A server of this name may not be the one with this id.
         search.first &= self.id.is_none();
-        let found = search.find_among(&self.name).map_err(|error| format!("cannot search for servers: {error}"))?;
+        let found = search.find_among_and_at(&self.name, &self.last_at, cancel);
+        let found = found.map_err(|error| format!("cannot search for servers: {error}"))?;
         let has_id = |server: &&ServerInfo| self.id.as_ref() == Some(&server.id);
         let server = match (found.matching.iter().chain(&found.others).find(has_id), &found.matching[..]) {
             (Some(server), _) | (None, [server]) => server,
@@ -124,7 +136,8 @@ impl From<&ServerInfo> for Location {
                 addresses.retain(|addr| !claimed.contains(addr) || !is_own(addr));
             }
         }
-        Location { addresses, tls: server.tls, source: Source::Name, identity }
+        let answered_at = sources(server).collect();
+        Location { addresses, tls: server.tls, source: Source::Name, identity, answered_at }
     }
 }
 

@@ -33,8 +33,15 @@ pub(super) struct OpeningHandshake {
 /// The result of an opening handshake.
 #[derive(Debug)]
 pub(super) enum HandshakeResult {
-    /// The server accepted; these bytes followed its response.
-    Accepted(Vec<u8>),
+    /// The server accepted.
+    Accepted {
+        /// The bytes that followed its response.
+        early: Vec<u8>,
+        /// Whether it named its id, as it was asked to.
+        has_named_id: bool,
+        /// The subprotocol that it chose, if any.
+        subprotocol: Option<String>,
+    },
     /// The server refused with this HTTP status and reason, and a challenge if it requires a token.
     Refused(u16, String, Option<(Challenge, bool)>),
     /// The peer is not the server that is meant.
@@ -108,8 +115,9 @@ impl OpeningHandshake {
                 Err(error) => return Err(error),
             };
             match self.handshake.read_response(&self.response, ended) {
-                Response::Accepted { head } => {
-                    return Ok(Some(HandshakeResult::Accepted(self.response.split_off(head))));
+                Response::Accepted { head, confirmed, subprotocol } => {
+                    let (early, has_named_id) = (self.response.split_off(head), confirmed);
+                    return Ok(Some(HandshakeResult::Accepted { early, has_named_id, subprotocol }));
                 }
                 Response::Refused { status, text, challenge } => {
                     return Ok(Some(HandshakeResult::Refused(status, text, challenge)));
@@ -123,5 +131,65 @@ impl OpeningHandshake {
                 Response::Incomplete => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use mio::Token;
+
+    use super::*;
+    use crate::stream::Stream;
+
+    /// Starts a handshake with a server, which is the second.
+    fn start(scheme: &str, secure: impl FnOnce(&mut Stream)) -> (OpeningHandshake, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let client = TcpStream::connect(addr).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let mut stream = Stream::plain(mio::net::TcpStream::from_std(client));
+        secure(&mut stream);
+        let socket = ConnectedSocket { token: Token(0), stream, addr };
+        let url = format!("{scheme}://{addr}").parse().unwrap();
+        let handshake = OpeningHandshake::new(socket, url, Handshake::new([1; 16]), Time::ZERO);
+        (handshake, listener.accept().unwrap().0)
+    }
+
+    /// Lets the server send the bytes one by one, each before the deadline, and expects that the handshake ends at the
+    /// deadline.
+    fn check_deadline((mut handshake, mut server): (OpeningHandshake, TcpStream), bytes: impl Iterator<Item = u8>) {
+        let mut buffer = vec![0; 4096];
+        for (byte, number) in bytes.zip(0..50) {
+            let now = Time::ZERO + HANDSHAKE_TIMEOUT.mul_f64(f64::from(number) / 50.0);
+            server.write_all(&[byte]).unwrap();
+            assert!(handshake.handle_timeout(now).is_none());
+            assert!(handshake.handle_ready(&mut buffer).is_none());
+        }
+        assert!(handshake.handle_timeout(Time::ZERO + (HANDSHAKE_TIMEOUT - Duration::from_millis(1))).is_none());
+        let result = handshake.handle_timeout(Time::ZERO + HANDSHAKE_TIMEOUT);
+        assert!(matches!(result, Some(HandshakeResult::Lost(reason)) if reason.contains("timed out")));
+    }
+
+    #[test]
+    fn server_that_sends_a_byte_at_a_time_is_given_up_at_the_deadline() {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nX: ".bytes().chain(std::iter::repeat(b'x'));
+        check_deadline(start("ws", |_| {}), head);
+        let refusal = "HTTP/1.1 403 X\r\nContent-Type: text/plain\r\n\r\n".bytes().chain(std::iter::repeat(b'x'));
+        check_deadline(start("ws", |_| {}), refusal);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_server_that_sends_a_byte_at_a_time_is_given_up_at_the_deadline() {
+        let names = halloo_proto::setting_names::SettingNames::default();
+        let mut connector = crate::tls::Connector::new(Some([7; 32].into()), names);
+        let host = halloo_proto::url::Host::Ip([127, 0, 0, 1].into());
+        // The head of a handshake record of 16 KiB.
+        let record = [22, 3, 3, 0x40, 0].into_iter().chain(std::iter::repeat(2));
+        check_deadline(start("wss", |stream| stream.secure(connector.connect(&host).unwrap())), record);
     }
 }

@@ -1,65 +1,103 @@
 //! Resolving the name of a host: by the system, and names under `.local` by multicast DNS as well.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
+#[cfg(feature = "mdns")]
+use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
+use super::system_resolver::{Addresses, Resolution};
 use crate::Search;
+use crate::cancellable_thread::Cancel;
+#[cfg(feature = "mdns")]
+use crate::cancellable_thread::CancellableThread;
 
-/// The addresses of a host, or why there are none.
-type Addresses = Result<Vec<SocketAddr>, String>;
+/// The time to resolve a name, unless a search may take longer: two attempts of a usual resolver.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of addresses of a host that are tried.
+const MAX_ADDRESSES: usize = 16;
 
-/// Resolves a host name, or an IPv6 address with a zone. Blocks until there is a result.
+/// Resolves a host name, or an IPv6 address with a zone. Blocks until there is a result, or until it is cancelled.
 ///
 /// A system without multicast DNS does not know `.local` (RFC 6762 section 3), so that the search for servers asks the
 /// network itself at the same time. The first result is used.
-pub(super) fn resolve(host: &str, port: u16, search: &Search) -> Addresses {
-    by_system_and_network(host, port, search).unwrap_or_else(|| by_system(host, port))
+pub(super) fn resolve(host: &str, port: u16, search: &Search, cancel: &Cancel) -> Addresses {
+    let timeout = RESOLVE_TIMEOUT.max(search.timeout);
+    let (answer, answers) = channel();
+    let _by_system = Resolution::start(host, port, answer.clone());
+    #[cfg(feature = "mdns")]
+    let by_network = by_network(host, port, search, answer.clone());
+    #[cfg(not(feature = "mdns"))]
+    let by_network = None::<()>;
+    let pending = 1 + usize::from(by_network.is_some());
+    cancel.on_cancel(move || drop(answer.send(Err("the client was stopped".into()))));
+    first_addresses(&answers, pending, timeout, cancel)
+        .map_err(|error| error.unwrap_or_else(|| format!("cannot resolve host name {host} within {timeout:?}")))
 }
 
-fn by_system(host: &str, port: u16) -> Addresses {
-    let addresses = (host, port).to_socket_addrs();
-    addresses.map(Iterator::collect).map_err(|error| match host.split_once('%') {
-        Some((ip, zone)) => {
-            format!("cannot use {ip} with the zone {zone} ({error}); choose an interface of this machine")
+/// Returns the addresses of the first answer that has some; otherwise the last error, or `None` if an answer is missing
+/// after `timeout`.
+fn first_addresses(
+    answers: &Receiver<Addresses>,
+    mut pending: usize,
+    timeout: Duration,
+    cancel: &Cancel,
+) -> Result<Vec<SocketAddr>, Option<String>> {
+    let start = Instant::now();
+    let mut failure = None;
+    while pending > 0 && !cancel.is_cancelled() {
+        match answers.recv_timeout(timeout.saturating_sub(start.elapsed())) {
+            Ok(Ok(mut addresses)) if !addresses.is_empty() => {
+                addresses.truncate(MAX_ADDRESSES);
+                return Ok(addresses);
+            }
+            Ok(Ok(_)) => failure = Some("the host name has no address".into()),
+            Ok(Err(error)) => failure = Some(error),
+            Err(_) => return Err(None),
         }
-        None => format!("cannot resolve host name {host}: {error}"),
-    })
+        pending -= 1;
+    }
+    Err(failure)
 }
 
-/// Resolves a name under `.local` in both ways; `None` for another name, and if there is no search by multicast DNS.
+/// Looks up a name under `.local` by multicast DNS; `None` for another name, and if there is no search by multicast DNS.
 #[cfg(feature = "mdns")]
-fn by_system_and_network(host: &str, port: u16, search: &Search) -> Option<Addresses> {
+fn by_network(host: &str, port: u16, search: &Search, answer: Sender<Addresses>) -> Option<CancellableThread> {
     let name = host.strip_suffix('.').unwrap_or(host).to_owned();
     if !name.ends_with(".local") || search.browser.local || !search.browser.mdns {
         return None;
     }
-    let (by_network, results) = std::sync::mpsc::channel();
-    let by_resolver = by_network.clone();
-    let (host, timeout) = (host.to_owned(), search.timeout);
-    let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-        std::thread::Builder::new().name(name.into()).spawn(run).map_err(|error| tracing::debug!("no thread: {error}"))
+    let timeout = search.timeout;
+    let ask = move |cancel: &Cancel| {
+        let found = crate::mdns::resolve_host(&name, timeout, cancel).map_err(|error| error.to_string());
+        let at_port = |ip| SocketAddr::new(ip, port);
+        // The receiver has left if the system was faster.
+        let _ = answer.send(found.map(|found| found.into_iter().map(at_port).collect()));
     };
-    // A thread whose result comes too late is left to itself, since a lookup by the system cannot be interrupted.
-    let ask_network = move || {
-        let found = crate::mdns::resolve_host(&name, timeout).map_err(|error| error.to_string());
-        let addresses = found.map(|found| found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect());
-        let _ = by_network.send(addresses);
-    };
-    let ask_system = move || drop(by_resolver.send(by_system(&host, port)));
-    // A thread that is not started drops its sender, so that the other result is the last.
-    let _ = spawn("halloo-resolve-mdns", Box::new(ask_network));
-    let _ = spawn("halloo-resolve", Box::new(ask_system));
-    let mut failure = String::from("cannot start a thread to resolve the host name");
-    for result in results {
-        match result {
-            Ok(addresses) if !addresses.is_empty() => return Some(Ok(addresses)),
-            Ok(_) => {}
-            Err(error) => failure = error,
-        }
-    }
-    Some(Err(failure))
+    CancellableThread::spawn("halloo-resolve-mdns", ask)
+        .map_err(|error| tracing::debug!(%error, "cannot start a thread for multicast DNS"))
+        .ok()
 }
 
-#[cfg(not(feature = "mdns"))]
-fn by_system_and_network(_: &str, _: u16, _: &Search) -> Option<Addresses> {
-    None
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_answer_with_addresses_is_used_and_their_number_is_bounded() {
+        let (answer, answers) = channel();
+        answer.send(Ok(Vec::new())).unwrap();
+        answer.send(Ok(vec![([10, 0, 0, 1], 1).into(); 100])).unwrap();
+        let addresses = first_addresses(&answers, 2, Duration::MAX, &Cancel::default());
+        assert_eq!(addresses.unwrap().len(), MAX_ADDRESSES);
+    }
+
+    #[test]
+    fn answer_that_is_missing_after_the_timeout_is_an_error_whatever_came_before() {
+        let (answer, answers) = channel();
+        answer.send(Err("no such host".into())).unwrap();
+        assert_eq!(first_addresses(&answers, 2, Duration::ZERO, &Cancel::default()), Err(None));
+        answer.send(Err("no such host".into())).unwrap();
+        assert_eq!(first_addresses(&answers, 1, Duration::MAX, &Cancel::default()), Err(Some("no such host".into())));
+    }
 }

@@ -6,6 +6,7 @@ use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::handshake::ExpectedServer;
 use halloo_proto::name::is_blank;
 use halloo_proto::proof::Challenge;
+use halloo_proto::room;
 use halloo_proto::token::Token;
 use halloo_proto::url::{Host, Url};
 
@@ -25,19 +26,29 @@ pub(super) struct Route {
     url: Option<Url>,
     /// Whether the text that was given as an address turned out to be a name.
     is_name: bool,
-    /// Whether to use TLS with a target that was not given as an address.
+    /// Whether to use TLS with a target that was not given as an address: its certificate is pinned, or the server
+    /// announced TLS once. Anyone can send a later reply that denies it.
     secure: bool,
     /// The server that was found last.
     identity: Option<Identity>,
-    /// Whether the target is an id, which never leads to another server.
-    is_id: bool,
-    /// Whether to use TLS even if the server does not announce it.
-    pinned: bool,
+    /// The addresses that it answered from when it was looked up in the current attempt.
+    answered_at: Vec<SocketAddr>,
+    /// Whether the server was announced without TLS, although an earlier reply or the application said otherwise.
+    tls_denied: bool,
+    /// The room to join instead of what the path of the URL says.
+    room: Option<String>,
 }
 
 impl Route {
     /// Returns the route to the target of `config`. If its certificate is pinned, the route uses TLS in any case.
     pub(super) fn new(config: &ClientConfig) -> Result<Route, ConnectError> {
+        if let Some(room) = &config.room {
+            room::to_path(room)?;
+        }
+        Ok(Route { room: config.room.clone(), ..Route::to_target(config)? })
+    }
+
+    fn to_target(config: &ClientConfig) -> Result<Route, ConnectError> {
         let pinned = config.fingerprint.is_some();
         if pinned && !cfg!(feature = "tls") {
             return Err(ConnectError::NoTls);
@@ -46,8 +57,9 @@ impl Route {
             TargetKind::Text(text) => text,
             TargetKind::Name(name) => return Ok(Route::to_name(name, pinned)),
             TargetKind::Server(server) => {
-                let query = ServerQuery { name: server.name.clone(), id: Some(server.id.clone()) };
-                return Ok(Route::to_server(query, Location::from(&**server), pinned));
+                let location = Location::from(&**server);
+                let (name, id, last_at) = (server.name.clone(), Some(server.id.clone()), location.answered_at.clone());
+                return Ok(Route::to_server(ServerQuery { name, id, last_at }, location, pinned));
             }
         };
         match Reading::of(text) {
@@ -70,24 +82,35 @@ impl Route {
             (Host::Ip(ip), None, _) => (vec![SocketAddr::new(*ip, url.port())], Lookup::NotNeeded),
             (Host::Name(host), _, None) => (Vec::new(), Lookup::Resolve(host.clone(), url.port())),
             (Host::Name(host), _, Some(name)) => {
-                let query = ServerQuery { name: name.clone(), id: None };
+                let query = ServerQuery { name: name.clone(), id: None, last_at: Vec::new() };
                 (Vec::new(), Lookup::ResolveOrSearch(host.clone(), url.port(), query))
             }
         };
-        let (identity, is_id) = (None, false);
-        Ok(Route { known, lookup, url: Some(url), is_name: false, secure: false, identity, is_id, pinned })
+        let (identity, answered_at) = (None, Vec::new());
+        Ok(Route {
+            known,
+            lookup,
+            url: Some(url),
+            is_name: false,
+            secure: pinned,
+            identity,
+            answered_at,
+            tls_denied: false,
+            room: None,
+        })
     }
 
     fn to_name(name: &str, pinned: bool) -> Route {
-        let unknown = Location { addresses: Vec::new(), tls: false, source: Source::Name, identity: None };
-        Route::to_server(ServerQuery { name: name.trim().to_owned(), id: None }, unknown, pinned)
+        let unknown = Location { source: Source::Name, ..Location::of_host(Vec::new()) };
+        Route::to_server(ServerQuery { name: name.trim().to_owned(), id: None, last_at: Vec::new() }, unknown, pinned)
     }
 
     fn to_server(query: ServerQuery, location: Location, pinned: bool) -> Route {
         // Without a name the server cannot be recognised after a restart.
         let lookup = if is_blank(&query.name) { Lookup::NotNeeded } else { Lookup::Search(query) };
         let Location { addresses: known, tls, identity, .. } = location;
-        Route { known, lookup, url: None, is_name: true, secure: tls || pinned, identity, is_id: false, pinned }
+        let (secure, answered_at) = (tls || pinned, Vec::new());
+        Route { known, lookup, url: None, is_name: true, secure, identity, answered_at, tls_denied: false, room: None }
     }
 
     /// Returns the fingerprint of the certificate in the URL.
@@ -103,12 +126,55 @@ impl Route {
     /// Returns the URL for a handshake with `addr`.
     pub(super) fn url(&self, addr: SocketAddr) -> Url {
         let of_address = self.url.clone().filter(|_| !self.is_name);
-        of_address.unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()))
+        let url = of_address.unwrap_or_else(|| Url::new(self.secure, Host::Ip(addr.ip()), addr.port()));
+        match &self.room {
+            // It was checked in the beginning.
+            Some(room) => url.clone().in_room(room).unwrap_or(url),
+            None => url,
+        }
     }
 
     /// Returns the server that must be at `addr`; `None` if any may be.
     pub(super) fn expected_at(&self, addr: SocketAddr) -> Option<ExpectedServer> {
-        self.identity.as_ref()?.expected_at(addr, self.is_id)
+        self.identity.as_ref()?.expected_at(addr, !matches!(self.lookup, Lookup::NotNeeded))
+    }
+
+    /// Starts a new attempt to connect.
+    pub(super) fn begin(&mut self) {
+        self.answered_at.clear();
+    }
+
+    /// Returns whether the server at `addr` is certainly the target, so that its answer is final: the target is an address,
+    /// or the server has just answered a search from there. `named_id` is the id in its answer, which shows the same at
+    /// another address of the server that was found.
+    pub(super) fn is_confirmed_at(&self, addr: SocketAddr, named_id: Option<&str>) -> bool {
+        let is_named = self.identity.as_ref().zip(named_id).map(|(server, id)| server.has_id(id));
+        self.is_fixed() || is_named.map_or(self.answered_at.contains(&addr), |is_it| is_it && self.was_looked_up())
+    }
+
+    fn was_looked_up(&self) -> bool {
+        !self.answered_at.is_empty()
+    }
+
+    /// Handles that the server confirmed its id in the handshake.
+    pub(super) fn handle_confirmed(&mut self) {
+        self.identity.iter_mut().for_each(Identity::handle_confirmed);
+    }
+
+    /// Forgets the addresses if others can be looked up, since another server may have them.
+    pub(super) fn forget_addresses(&mut self) {
+        if !matches!(self.lookup, Lookup::NotNeeded) {
+            self.known.clear();
+        }
+    }
+
+    /// Returns what to add to a failure of TLS if the server was known with TLS and is announced without it now.
+    pub(super) fn tls_advice(&self) -> &'static str {
+        if !self.tls_denied {
+            return "";
+        }
+        "; this server was known with TLS and is announced without it now: if you have turned TLS off, search for the \
+         server again and start a new client without a fingerprint; otherwise another device answers for it"
     }
 
     /// Returns the challenge that the server sent when it was found.
@@ -129,10 +195,17 @@ impl Route {
     /// server may get the address.
     pub(super) fn learn(&mut self, location: &Location) {
         self.is_name = location.source != Source::Host;
-        self.is_id = location.source == Source::Id;
-        self.identity = location.identity.clone();
+        let earlier = std::mem::replace(&mut self.identity, location.identity.clone());
+        if let (Some(identity), Some(earlier)) = (&mut self.identity, &earlier) {
+            identity.resume(earlier);
+        }
+        self.answered_at.clone_from(&location.answered_at);
+        if let Lookup::Search(query) | Lookup::ResolveOrSearch(_, _, query) = &mut self.lookup {
+            query.last_at.clone_from(&location.answered_at);
+        }
         if self.is_name {
-            self.secure = location.tls || self.pinned;
+            self.tls_denied = self.secure && !location.tls;
+            self.secure |= location.tls;
             self.known = match (&self.lookup, location.source) {
                 (Lookup::Search(_), Source::Name) => location.addresses.clone(),
                 _ => Vec::new(),
@@ -169,8 +242,7 @@ mod tests {
 
     #[test]
     fn an_address_is_not_kept_for_an_id() {
-        let location =
-            |source| Location { addresses: vec![([10, 0, 0, 1], 1).into()], tls: true, source, identity: None };
+        let location = |source| Location { tls: true, source, ..Location::of_host(vec![([10, 0, 0, 1], 1).into()]) };
         let mut route = route("5f0c9a3be1d24477").unwrap();
         route.learn(&location(Source::Id));
         assert!(route.known.is_empty() && route.secure);

@@ -17,6 +17,7 @@ use super::dial::unreachable;
 use super::failure::{Failure, Progress};
 use super::route::Route;
 use super::timed_socket::{RequestTimeouts, TimedSocket};
+use crate::cancellable_thread::Cancel;
 use crate::tls::Connector;
 use crate::{Status, StatusError};
 
@@ -52,7 +53,7 @@ fn status_within(config: &ClientConfig, timeouts: RequestTimeouts) -> Result<Sta
     let mut route = Route::new(config)?;
     let mut addresses = route.known.clone();
     if addresses.is_empty() {
-        let found = route.lookup.run(&config.search).map_err(StatusError::Unreachable)?;
+        let found = route.lookup.run(&config.search, &Cancel::default()).map_err(StatusError::Unreachable)?;
         route.learn(&found);
         addresses = found.addresses;
     }
@@ -63,7 +64,7 @@ fn status_within(config: &ClientConfig, timeouts: RequestTimeouts) -> Result<Sta
         match ask(config, &route, &mut authentication, addr, timeouts) {
             Ok(status) => return Ok(status),
             Err(error) => {
-                let is_final = error.status.is_some_and(is_final_status);
+                let is_final = error.status.is_some_and(is_final_status) && route.is_confirmed_at(addr, None);
                 failure = Some(match failure.take() {
                     Some(earlier) => Failure::or_further(earlier, Some(error)),
                     None => error,

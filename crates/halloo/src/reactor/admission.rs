@@ -137,17 +137,21 @@ impl Admission {
         }
     }
 
-    /// Returns why one more client from `ip` is refused; `None` if it is admitted.
-    pub(super) fn refuse_client(&self, ip: IpAddr, connections: &Connections) -> Option<String> {
+    /// Returns why one more client from `ip`, which joins this `room`, is refused; `None` if it is admitted.
+    pub(super) fn refuse_client(&self, ip: IpAddr, room: Option<&str>, connections: &Connections) -> Option<String> {
         let (most, per_address) = (self.max_clients, self.max_clients_per_address);
         if connections.shared().clients() >= most {
             let setting = self.names.name("max_clients");
             return Some(format!("the server is full: {most} clients; increase {setting}, or disconnect one"));
         }
-        let is_exceeded = connections.egress.membership.clients_of(ip) >= per_address;
-        is_exceeded.then(|| {
+        if connections.egress.membership.clients_of(ip) >= per_address {
             let setting = self.names.name("max_clients_per_address");
-            format!("{ip} has {per_address} clients already; close one of them, or increase {setting}")
+            return Some(format!("{ip} has {per_address} clients already; close one of them, or increase {setting}"));
+        }
+        let rooms = &connections.egress.rooms;
+        room.filter(|room| rooms.is_full() && rooms.find(room).is_none()).map(|_| {
+            let (most, setting) = (rooms.len(), self.names.name("max_rooms"));
+            format!("there are {most} rooms, which is the most; join one of them, or increase {setting}")
         })
     }
 }

@@ -1,5 +1,5 @@
-//! Messages to all clients: encoded once, buffered for the turn, and written to each client or shared by those whose
-//! sockets do not accept them at once.
+//! Messages to all clients or to those in a room: encoded once, buffered for the turn, and written to each client or shared
+//! by those whose sockets do not accept them at once.
 
 use std::io;
 use std::sync::Arc;
@@ -12,10 +12,11 @@ use halloo_proto::outbox::{Frames, Pushed};
 use super::broadcast_buffer::BroadcastBuffer;
 use super::connection::Connection;
 use super::outboxes::{CORK, Outboxes};
+use super::rooms::{RoomKey, Rooms};
 
 /// Broadcast bytes that are copied behind what is corked for one client, to be written together. More than that is
 /// written separately and shared, or a thousand clients with a ping due would get a thousand copies.
-const MAX_COPIED: usize = 4 * 1024;
+pub(super) const MAX_COPIED: usize = 4 * 1024;
 
 /// The broadcasts of this turn, in the forms in which clients receive them.
 #[derive(Debug, Default)]
@@ -23,6 +24,19 @@ pub(super) struct Broadcast {
     plain: BroadcastBuffer,
     /// Only where messages may be compressed.
     compression: Option<Box<Compression>>,
+    /// Whom everything in the buffers is for.
+    audience: Audience,
+}
+
+/// Whom a broadcast is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Audience {
+    #[default]
+    All,
+    /// The members of a room when the message is sent.
+    Room(RoomKey),
+    /// The clients in these slots, in ascending order.
+    Clients(Vec<u32>),
 }
 
 /// The compressed form of all clients that agreed to it: no message depends on another, so it is made once.
@@ -58,11 +72,42 @@ pub(super) struct Delivery {
     plain: BroadcastBuffer,
     compressed: BroadcastBuffer,
     frames: SharedFrames,
+    audience: Audience,
 }
 
 impl Broadcast {
     pub(super) fn new(compression: bool) -> Broadcast {
-        Broadcast { plain: BroadcastBuffer::default(), compression: compression.then(Box::default) }
+        Broadcast {
+            plain: BroadcastBuffer::default(),
+            compression: compression.then(Box::default),
+            audience: Audience::All,
+        }
+    }
+
+    /// Returns whether a message to `audience` can be added, because nothing in the buffers is for another one.
+    #[inline]
+    pub(super) fn may_add_for(&self, audience: &Audience) -> bool {
+        self.is_empty() || self.audience == *audience
+    }
+
+    /// Sets whom the messages are for that are added from now on. [`Broadcast::may_add_for`] must have allowed it.
+    #[inline]
+    pub(super) fn set_audience(&mut self, audience: Audience) {
+        self.audience = audience;
+    }
+
+    /// Returns whether what is in the buffers is for the client in `slot`.
+    pub(super) fn is_for(&self, slot: u32, rooms: &Rooms) -> bool {
+        match &self.audience {
+            Audience::All => true,
+            Audience::Room(room) => rooms.contains(*room, slot),
+            Audience::Clients(slots) => slots.binary_search(&slot).is_ok(),
+        }
+    }
+
+    /// Lets a client have everything in the buffers without sending it.
+    pub(super) fn skip(&mut self, connection: &mut Connection) {
+        connection.offset = self.buffer_of(connection).end();
     }
 
     /// Adds a message. Returns whether the buffer is so full that it is to be delivered now.
@@ -95,7 +140,7 @@ impl Broadcast {
 
     /// Counts a new client. It does not receive what was broadcast earlier in this turn.
     pub(super) fn join(&mut self, connection: &mut Connection) {
-        connection.offset = self.buffer_of(connection).end();
+        self.skip(connection);
         if let Some(compression) = self.compression.as_mut().filter(|_| connection.compressed) {
             compression.clients += 1;
         }
@@ -140,6 +185,7 @@ impl Broadcast {
             plain: std::mem::take(&mut self.plain),
             compressed: compressed.unwrap_or_default(),
             frames: SharedFrames::default(),
+            audience: std::mem::take(&mut self.audience),
         }
     }
 
@@ -155,6 +201,16 @@ impl Broadcast {
 }
 
 impl Delivery {
+    /// Returns the slots of the clients that the broadcasts are for; `None` for all clients.
+    pub(super) fn recipients(&mut self, rooms: &Rooms) -> Option<Vec<u32>> {
+        match std::mem::take(&mut self.audience) {
+            Audience::All => None,
+            // Copied, because clients that are cut off leave the room meanwhile.
+            Audience::Room(room) => Some(rooms.members(room).to_vec()),
+            Audience::Clients(slots) => Some(slots),
+        }
+    }
+
     /// Returns whether an open `connection` lacks some of the broadcasts.
     #[inline]
     pub(super) fn lacks(&self, connection: &Connection) -> bool {
@@ -169,11 +225,12 @@ impl Delivery {
         buffer.bytes.len() - buffer.missing_from(connection.offset) <= MAX_COPIED
     }
 
-    /// Delivers the broadcasts to `connection`, which lacks some.
+    /// Delivers the broadcasts to `connection`, which lacks some. Short ones are only `corked` if that is wanted.
     pub(super) fn deliver(
         &mut self,
         connection: &mut Connection,
         outboxes: &mut Outboxes,
+        corked: bool,
         now: Time,
     ) -> io::Result<Delivered> {
         let (buffer, frames) = match connection.compressed {
@@ -186,7 +243,7 @@ impl Delivery {
             let frames = Arc::clone(frames.get_or_insert_with(|| outboxes.share(&buffer.bytes)));
             return Ok(Delivered::Pushed(outboxes.push_frames(connection, &frames, start)));
         }
-        if !connection.is_flushed() {
+        if !connection.is_flushed() || (corked && missing.len() <= MAX_COPIED) {
             outboxes.cork(connection).extend_from_slice(missing);
             return Ok(Delivered::Written);
         }

@@ -7,9 +7,9 @@ use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
 
 use super::drain_waiters::DrainWaiter;
-use crate::{ClientId, Status};
+use crate::{ClientId, RoomError, Status};
 
-/// Places reserved for [`Command::Discovery`] and [`Command::Status`], so that a flood of messages does not block them.
+/// Places reserved for commands that are not messages, such as [`Command::Status`], so that a flood of messages does not block them.
 const RESERVED_COMMANDS: usize = 1024;
 
 /// A command to the reactor.
@@ -19,6 +19,9 @@ pub(crate) enum Command {
     Send(ClientId, Vec<u8>),
     /// Sends an encoded frame to every client.
     SendToAll(Vec<u8>),
+    /// Sends an encoded frame to every client in a room.
+    SendToRoom(String, Vec<u8>),
+    Room(RoomCommand, SyncSender<Result<(), RoomError>>),
     Disconnect(ClientId, CloseCode, String),
     Discovery(DiscoveryCommand),
     Status(SyncSender<Status>),
@@ -26,6 +29,13 @@ pub(crate) enum Command {
     /// Resumes reading, because the application has taken events.
     Resume,
     Stop,
+}
+
+/// A command about the rooms of a client.
+#[derive(Debug)]
+pub(crate) enum RoomCommand {
+    Join(ClientId, String),
+    Leave(ClientId, String),
 }
 
 /// A command for discovery.
@@ -60,8 +70,12 @@ struct QueuedCommands {
 impl QueuedCommands {
     fn has_room_for(&self, command: &Command) -> bool {
         let most = match command {
-            Command::Send(..) | Command::SendToAll(_) | Command::Disconnect(..) => COMMAND_QUEUE,
-            Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) => COMMAND_QUEUE + RESERVED_COMMANDS,
+            Command::Send(..) | Command::SendToAll(_) | Command::SendToRoom(..) | Command::Disconnect(..) => {
+                COMMAND_QUEUE
+            }
+            Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) | Command::Room(..) => {
+                COMMAND_QUEUE + RESERVED_COMMANDS
+            }
             // At most one of each waits, and they must never be refused.
             Command::Resume | Command::Stop => return true,
         };
@@ -73,6 +87,9 @@ impl QueuedCommands {
 fn payload_bytes(command: &Command) -> usize {
     match command {
         Command::Send(_, frame) | Command::SendToAll(frame) => frame.len(),
+        Command::SendToRoom(room, frame) => room.len() + frame.len(),
+        // At most 64 bytes each, and few of them.
+        Command::Room(..) => 0,
         Command::Disconnect(_, _, text) => text.len(),
         Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) | Command::Resume | Command::Stop => 0,
     }

@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use halloo_proto::Time;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::frame::{self, Opcode};
+use halloo_proto::room;
 
+use super::broadcast::{Audience, Delivery as BroadcastDelivery};
 use super::budgets::Budgets;
 use super::connection::{Connection, State};
 use super::connection_table::ConnectionTable;
@@ -15,7 +17,7 @@ use super::keyed_connections::Waits;
 use super::membership::Membership;
 use super::timers::Timers;
 use crate::shared::Shared;
-use crate::{ClientId, ClientStatus, Config, Delivery, LeaveReason};
+use crate::{ClientId, ClientStatus, Config, Delivery, LeaveReason, RoomError};
 
 /// The table of connections and everything that acts on them.
 #[derive(Debug)]
@@ -112,21 +114,103 @@ impl Connections {
 
     /// Sends one message to every client: encoded once, written at the end of the turn.
     pub(crate) fn send_to_all(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.begin_broadcast(Audience::All);
         let is_full = self.egress.broadcast.add(opcode, payload);
-        self.handle_broadcast(is_full);
+        self.handle_broadcast(self.shared().clients(), is_full);
     }
 
     /// Does the same with a frame that another thread encoded.
     pub(super) fn send_encoded_to_all(&mut self, bytes: &[u8]) {
+        self.begin_broadcast(Audience::All);
         let is_full = self.egress.broadcast.add_encoded(bytes);
-        self.handle_broadcast(is_full);
+        self.handle_broadcast(self.shared().clients(), is_full);
     }
 
-    fn handle_broadcast(&mut self, is_full: bool) {
-        self.sent += self.shared().clients() as u64;
+    /// Sends one message to every client in a room, in the same way.
+    pub(crate) fn send_to_room(&mut self, room: &str, opcode: Opcode, payload: &[u8]) {
+        let Some(room) = self.egress.rooms.find(room) else { return };
+        self.begin_broadcast(Audience::Room(room));
+        let is_full = self.egress.broadcast.add(opcode, payload);
+        self.handle_broadcast(self.egress.rooms.members(room).len(), is_full);
+    }
+
+    /// Does the same with a frame that another thread encoded.
+    pub(super) fn send_encoded_to_room(&mut self, room: &str, bytes: &[u8]) {
+        let Some(room) = self.egress.rooms.find(room) else { return };
+        self.begin_broadcast(Audience::Room(room));
+        let is_full = self.egress.broadcast.add_encoded(bytes);
+        self.handle_broadcast(self.egress.rooms.members(room).len(), is_full);
+    }
+
+    /// Passes a message of the client in `slot` on to the others in its rooms, or to all others if it is in none.
+    pub(super) fn relay(&mut self, slot: usize, opcode: Opcode, payload: &[u8]) {
+        let (audience, recipients) = self.relay_audience(slot as u32);
+        self.begin_broadcast(audience.clone());
+        // What came before this message is sent to its sender, which then lacks only this one.
+        self.sync_broadcasts(slot);
+        // The buffers may have been delivered meanwhile.
+        self.begin_broadcast(audience);
+        let is_full = self.egress.broadcast.add(opcode, payload);
+        self.with(slot, |egress, connection| egress.broadcast.skip(connection));
+        self.handle_broadcast(recipients.saturating_sub(1), is_full);
+    }
+
+    /// Returns whom a message of the client in `slot` is for, itself included, and their number.
+    fn relay_audience(&self, slot: u32) -> (Audience, usize) {
+        let rooms = &self.egress.rooms;
+        let mut keys = rooms.keys_of(slot);
+        match (keys.next(), keys.next()) {
+            (None, _) => (Audience::All, self.shared().clients()),
+            (Some(room), None) => (Audience::Room(room), rooms.members(room).len()),
+            _ => {
+                // A client that is in several of them receives it once.
+                let mut slots: Vec<u32> = rooms.keys_of(slot).flat_map(|room| rooms.members(room)).copied().collect();
+                slots.sort_unstable();
+                slots.dedup();
+                let recipients = slots.len();
+                (Audience::Clients(slots), recipients)
+            }
+        }
+    }
+
+    /// Before a message to `audience` is added: delivers the broadcasts to others, which come first.
+    #[inline]
+    fn begin_broadcast(&mut self, audience: Audience) {
+        if !self.egress.broadcast.may_add_for(&audience) {
+            self.deliver_broadcasts(true);
+        }
+        self.egress.broadcast.set_audience(audience);
+    }
+
+    fn handle_broadcast(&mut self, recipients: usize, is_full: bool) {
+        self.sent += recipients as u64;
         if is_full {
             self.flush_broadcasts();
         }
+    }
+
+    /// Adds a client to a room. It receives what is sent to the room from now on.
+    pub(crate) fn join_room(&mut self, client: ClientId, room: &str) -> Result<(), RoomError> {
+        room::check(room)?;
+        let slot = self.egress.membership.slot_of(client).ok_or(RoomError::NotConnected)?;
+        let Some(key) = self.egress.rooms.join(slot as u32, room)? else { return Ok(()) };
+        self.with(slot, |egress, connection| {
+            if egress.broadcast.may_add_for(&Audience::Room(key)) {
+                egress.broadcast.skip(connection);
+            }
+        });
+        Ok(())
+    }
+
+    /// Removes a client from a room. What was sent to the room before is still delivered to it.
+    pub(crate) fn leave_room(&mut self, client: ClientId, room: &str) -> Result<(), RoomError> {
+        room::check(room)?;
+        let slot = self.egress.membership.slot_of(client).ok_or(RoomError::NotConnected)?;
+        self.sync_broadcasts(slot);
+        if let Some(key) = self.egress.rooms.find(room) {
+            self.egress.rooms.leave(slot as u32, key);
+        }
+        Ok(())
     }
 
     /// Begins the close handshake with a client. Returns whether it is connected.
@@ -269,18 +353,28 @@ impl Connections {
 
     /// Writes the turn's broadcasts to every client that lacks them.
     fn flush_broadcasts(&mut self) {
+        self.deliver_broadcasts(false);
+    }
+
+    /// Does the same, or corks short ones if more may follow in this turn.
+    fn deliver_broadcasts(&mut self, corked: bool) {
         if self.egress.broadcast.is_empty() {
             return;
         }
         let mut delivery = self.egress.broadcast.begin();
-        let slots = self.table.end();
-        for slot in 0..slots {
-            if let Some(connection) = self.table.get_mut(slot) {
-                self.egress.deliver_broadcasts(connection, &mut delivery);
-                self.enforce_outbox_budget();
-            }
+        match delivery.recipients(&self.egress.rooms) {
+            None => (0..self.table.end()).for_each(|slot| self.deliver_to(slot, &mut delivery, corked)),
+            Some(slots) => slots.iter().for_each(|&slot| self.deliver_to(slot as usize, &mut delivery, corked)),
         }
         self.egress.broadcast.finish(delivery);
+    }
+
+    #[inline]
+    fn deliver_to(&mut self, slot: usize, delivery: &mut BroadcastDelivery, corked: bool) {
+        if let Some(connection) = self.table.get_mut(slot) {
+            self.egress.deliver_broadcasts(connection, delivery, corked);
+            self.enforce_outbox_budget();
+        }
     }
 
     /// Returns whether nothing waits for `client`; `None` if there is no such client.
@@ -332,17 +426,27 @@ impl Connections {
 
     /// Returns the status of each client.
     pub(super) fn statuses(&mut self) -> Vec<ClientStatus> {
+        let Egress { membership, rooms, .. } = &self.egress;
         let open = self.table.iter_mut().filter(|connection| connection.is_open());
-        let status = |connection: &mut Connection| ClientStatus {
-            client: connection.client,
-            addr: connection.peer,
-            latency_ms: connection
-                .websocket()
-                .map(|websocket| websocket.latency_micros())
-                .filter(|&micros| micros > 0)
-                .map(|micros| f64::from(micros) / 1000.0),
-            waiting: connection.outbox.as_ref().map_or(0, |outbox| outbox.messages()),
-            dropped: connection.drops.as_ref().map_or(0, |drops| drops.messages),
+        let status = |connection: &mut Connection| {
+            let request = membership.request(connection.slot);
+            ClientStatus {
+                client: connection.client,
+                addr: connection.peer,
+                latency_ms: connection
+                    .websocket()
+                    .map(|websocket| websocket.latency_micros())
+                    .filter(|&micros| micros > 0)
+                    .map(|micros| f64::from(micros) / 1000.0),
+                waiting: connection.outbox.as_ref().map_or(0, |outbox| outbox.messages()),
+                dropped: connection.drops.as_ref().map_or(0, |drops| drops.messages),
+                path: request.target().to_owned(),
+                subprotocols: request.subprotocols().map(str::to_owned).collect(),
+                subprotocol: request.subprotocol().map(str::to_owned),
+                origin: request.origin().map(str::to_owned),
+                user_agent: request.user_agent().map(str::to_owned),
+                rooms: rooms.names_of(connection.slot),
+            }
         };
         open.map(status).collect()
     }

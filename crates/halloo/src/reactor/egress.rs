@@ -5,18 +5,20 @@
 use std::io;
 use std::sync::Arc;
 
+use halloo_proto::client_request::ClientRequest;
 use halloo_proto::close::{CloseCode, Violation};
 use halloo_proto::connection::{Action, Connection as WebSocket, ConnectionConfig, DropReason, End};
 use halloo_proto::frame::{self, Opcode, Role};
 use halloo_proto::outbox::Pushed;
 use halloo_proto::read_pauses::ReadPauses;
 
-use super::broadcast::{Broadcast, Delivered, Delivery as BroadcastDelivery};
+use super::broadcast::{Broadcast, Delivered, Delivery as BroadcastDelivery, MAX_COPIED};
 use super::budgets::Budgets;
 use super::connection::{Connection, State};
 use super::keyed_connections::KeyedConnections;
 use super::membership::Membership;
 use super::outboxes::{CORK, Flushed, Outboxes};
+use super::rooms::Rooms;
 use super::timers::Timers;
 use crate::{Config, Delivery, LeaveReason};
 
@@ -27,6 +29,7 @@ pub(super) struct Egress {
     pub(super) pauses: ReadPauses,
     pub(super) membership: Membership,
     pub(super) outboxes: Outboxes,
+    pub(super) rooms: Rooms,
     pub(super) broadcast: Broadcast,
     pub(super) budgets: Budgets,
     pub(super) timers: Timers,
@@ -51,6 +54,7 @@ impl Egress {
             pauses: ReadPauses::default(),
             membership,
             outboxes: Outboxes::new(config.outbox, Arc::clone(&memory)),
+            rooms: Rooms::new(config),
             broadcast: Broadcast::new(config.compression),
             budgets: Budgets::new(config, memory),
             timers: Timers::default(),
@@ -60,16 +64,21 @@ impl Egress {
         }
     }
 
-    /// Sends the response to a WebSocket handshake and makes the connection a client. With `deflate`, the client may
-    /// send compressed messages.
-    pub(super) fn join(&mut self, connection: &mut Connection, deflate: bool, response: &[u8]) {
+    /// Sends the response to a WebSocket handshake and makes the connection a client, which said `request`. With `deflate`,
+    /// the client may send compressed messages.
+    pub(super) fn join(&mut self, connection: &mut Connection, deflate: bool, response: &[u8], request: ClientRequest) {
         if let Err(error) = self.outboxes.write_response(connection, response, self.pauses.now()) {
             return self.handle_io_error(connection, &error);
         }
         self.budgets.release(connection);
         connection.state = State::WebSocket(WebSocket::open(deflate, self.pauses.now()));
         self.broadcast.join(connection);
-        self.membership.join(connection);
+        if let Some(room) = request.room() {
+            // Admission has checked the limits, so that there is no error.
+            let _ = self.rooms.join(connection.slot, room);
+        }
+        let rooms = self.rooms.names_of(connection.slot);
+        self.membership.join(connection, request, rooms);
         self.schedule(connection);
     }
 
@@ -82,6 +91,9 @@ impl Egress {
     }
 
     fn send_missing_broadcasts(&mut self, connection: &mut Connection) -> bool {
+        if !self.broadcast.is_for(connection.slot, &self.rooms) {
+            return true;
+        }
         let Some(missing) = self.broadcast.take_missing(connection) else { return false };
         if missing.is_empty() {
         } else if connection.is_blocked() {
@@ -146,8 +158,13 @@ impl Egress {
         self.membership.shared.count_dropped(messages);
     }
 
-    /// Delivers the broadcasts of the turn to one connection.
-    pub(super) fn deliver_broadcasts(&mut self, connection: &mut Connection, delivery: &mut BroadcastDelivery) {
+    /// Delivers the broadcasts of the turn to one connection. If more may follow in this turn, they are `corked`.
+    pub(super) fn deliver_broadcasts(
+        &mut self,
+        connection: &mut Connection,
+        delivery: &mut BroadcastDelivery,
+        corked: bool,
+    ) {
         if !connection.is_open() || !delivery.lacks(connection) {
             return;
         }
@@ -157,7 +174,9 @@ impl Egress {
                 return;
             }
         }
-        match delivery.deliver(connection, &mut self.outboxes, self.pauses.now()) {
+        match delivery.deliver(connection, &mut self.outboxes, corked, self.pauses.now()) {
+            // Corked for a thousand clients at once, more would take much memory.
+            Ok(Delivered::Written) if corked && is_corked_full(connection) => self.flush(connection),
             Ok(Delivered::Written) => {}
             Ok(Delivered::Blocked) => self.handle_blocked(connection),
             Ok(Delivered::Pushed(pushed)) => {
@@ -245,7 +264,8 @@ impl Egress {
     fn leave(&mut self, connection: &mut Connection, code: CloseCode, reason: LeaveReason) {
         self.broadcast.leave(connection);
         self.keyed.close(connection.slot as usize);
-        self.membership.leave(connection, code, reason);
+        let rooms = self.rooms.leave_all(connection.slot);
+        self.membership.leave(connection, code, reason, rooms);
     }
 
     /// Closes the socket at the end of the turn. If it is a client, it leaves for this `reason`.
@@ -364,4 +384,9 @@ impl Egress {
             self.outboxes.send_control(connection, opcode, payload);
         }
     }
+}
+
+/// Returns whether enough broadcasts are corked for `connection` to write them before the end of the turn.
+fn is_corked_full(connection: &Connection) -> bool {
+    connection.outbox.as_ref().is_some_and(|outbox| outbox.bytes() >= 4 * MAX_COPIED)
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use halloo_proto::text::escape;
+
 use crate::event_queue::{Batch, EventQueue, PackedEvents};
 use crate::{ClientId, Event, EventQueueLimits, Message};
 
@@ -138,8 +140,9 @@ impl EventSink {
 /// Logs an event as the contract requires. Events whose log line needs more than the event are logged where they happen.
 fn log(event: &Event<'_>) {
     match event {
-        Event::ClientJoined { client, addr, clients } => {
-            tracing::info!("client {client} joined from {addr}; {clients} connected");
+        Event::ClientJoined { client, addr, rooms, clients, .. } => {
+            let room = rooms.first().map_or_else(String::new, |room| format!(" in room \"{}\"", escape(room, 200)));
+            tracing::info!("client {client} joined from {addr}{room}; {clients} connected");
         }
         Event::MessagesDropped { client, messages } => {
             tracing::warn!("client {client} is too slow; messages dropped: {messages}");

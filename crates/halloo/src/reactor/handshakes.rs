@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use halloo_proto::Time;
 use halloo_proto::access::{AccessRules, Denied, is_host_setting, is_origin_setting};
 use halloo_proto::authenticator::{Authenticator, Challenger};
+use halloo_proto::client_request::ClientRequest;
 use halloo_proto::connection_key::ConnectionKey;
 use halloo_proto::extensions::DeflateOffer;
 use halloo_proto::http::respond;
@@ -16,6 +17,7 @@ use halloo_proto::upgrade::{Decision, Refusal, RequestContext, read_head};
 use super::connection::Connection;
 use super::http_request::HttpRequest;
 use super::local_names::LocalNames;
+use super::unmet_subprotocols::UnmetSubprotocols;
 use crate::tls::Acceptor;
 use crate::{Config, Fingerprint};
 
@@ -38,6 +40,8 @@ pub(super) struct Handshakes {
     requires_tls: bool,
     authenticator: Authenticator,
     pub(super) local_names: LocalNames,
+    subprotocols: Vec<String>,
+    unmet_subprotocols: UnmetSubprotocols,
 }
 
 /// What a request head leads to.
@@ -47,7 +51,13 @@ pub(super) enum HeadOutcome {
     /// The connection uses TLS from now on.
     Tls(io::Result<()>),
     /// A WebSocket: send `response`; frames follow `head` bytes into the input.
-    Accept { head: usize, response: Vec<u8>, deflate: Option<DeflateOffer>, key: Option<ConnectionKey> },
+    Accept {
+        head: usize,
+        response: Vec<u8>,
+        deflate: Option<DeflateOffer>,
+        key: Option<ConnectionKey>,
+        request: Box<ClientRequest>,
+    },
     /// An HTTP request that passed the access rules, and takes `head` bytes of the input.
     Http { head: usize, request: HttpRequest },
     /// Send this response and close.
@@ -68,6 +78,8 @@ impl Handshakes {
             requires_tls: config.requires_tls(),
             tls: Acceptor::from_config(config),
             authenticator: Authenticator::new(challenger),
+            subprotocols: config.subprotocols.clone(),
+            unmet_subprotocols: UnmetSubprotocols::new(config.access.setting_names),
         }
     }
 
@@ -106,7 +118,8 @@ impl Handshakes {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
         let lacks_tls = self.requires_tls && is_plain;
-        let context = RequestContext { ip: peer.ip(), now, has_files: self.has_files };
+        let context =
+            RequestContext { ip: peer.ip(), now, has_files: self.has_files, subprotocols: &self.subprotocols };
         // Where TLS is missing, a right token is not let in, so that a wrong one does not count either.
         let without_token = lacks_tls.then(|| {
             let mut access = self.access.clone();
@@ -134,8 +147,9 @@ impl Handshakes {
                 let request = HttpRequest { route, head_only, origin, proof, query, waits: None, file, after };
                 HeadOutcome::Http { head, request }
             }
-            Decision::Accept { head, response, deflate, key } => {
-                HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression), key }
+            Decision::Accept { head, response, deflate, key, request } => {
+                self.unmet_subprotocols.handle_request(&request, peer);
+                HeadOutcome::Accept { head, response, deflate: deflate.filter(|_| self.compression), key, request }
             }
         }
     }

@@ -10,7 +10,7 @@ use halloo_proto::connection_key::ConnectionQuery;
 use halloo_proto::defaults::{TURN_FILE_SLICES, TURN_RESPONSES};
 use halloo_proto::http::{After, respond, respond_and};
 use halloo_proto::proof::PROOF_HEADER;
-use halloo_proto::routes::Resource;
+use halloo_proto::routes::{PAD, Resource};
 use halloo_proto::upgrade::cross_origin;
 
 use super::command_queue::CommandQueue;
@@ -24,10 +24,11 @@ use super::transfer::Transfer;
 use crate::assets;
 use crate::discovery::Discovery;
 use crate::files::{Answer, Files};
+use crate::pad::PadPages;
 use crate::page::page;
 use crate::{Config, LeaveReason, Status};
 
-/// The connections that wait for an HTTP response, or for more of one.
+/// The connections that wait for an HTTP response, or for more of one, and the pages that follow from the settings.
 #[derive(Debug)]
 pub(super) struct Http {
     files: Option<Files>,
@@ -45,6 +46,7 @@ pub(super) struct Http {
     handshake_timeout: Duration,
     /// Connections that are to be read again.
     finished: Vec<usize>,
+    pad: PadPages,
 }
 
 impl Http {
@@ -63,6 +65,7 @@ impl Http {
             last_ticket: 0,
             handshake_timeout: config.handshakes.timeout,
             finished: Vec::new(),
+            pad: PadPages::new(config),
         })
     }
 
@@ -133,7 +136,7 @@ impl Http {
         if request.file.is_some() {
             return self.start_file(slot, request, connections);
         }
-        let response = render(&request, connections, discovery);
+        let response = render(&request, &self.pad, connections, discovery);
         match request.after {
             After::Close => self.close(slot, &response, connections),
             After::KeepAlive => {
@@ -283,13 +286,17 @@ pub(super) fn status(connections: &mut Connections) -> Status {
     connections.publish_counts();
     let mut status = connections.shared().status();
     status.extras.clients = connections.statuses();
+    status.extras.rooms = connections.egress.rooms.statuses();
     status
 }
 
-fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
+fn render(request: &HttpRequest, pad: &PadPages, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
     let HttpRequest { route, head_only, origin, proof, query, after, .. } = request;
+    let root = pad.root().filter(|_| route.path == "/");
+    let mut headers = root.map_or(route.headers, |_| PAD.headers).to_vec();
     let (status, body) = match route.resource {
-        Resource::Page => (200, page(route.path).into()),
+        Resource::Page => (200, root.map_or_else(|| page(route.path).into(), Into::into)),
+        Resource::Pad => (200, pad.page().into()),
         Resource::Asset => (200, assets::find(route.path).into()),
         Resource::Connection => {
             let key = query.as_ref().and_then(|query| query.key.as_ref());
@@ -307,7 +314,6 @@ fn render(request: &HttpRequest, connections: &mut Connections, discovery: &Disc
             (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec())
         }
     };
-    let mut headers = route.headers.to_vec();
     if let Some(origin) = origin.as_deref().filter(|_| route.is_readable_across_origins()) {
         // Only an origin that passed the access rules may read the response.
         headers.extend(cross_origin(origin));

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use halloo_proto::Time;
 use halloo_proto::authenticator::Challenger;
+use halloo_proto::client_request::ClientRequest;
 use halloo_proto::connection::Received;
 use halloo_proto::defaults::{TURN_BYTES, TURN_TLS_HANDSHAKES};
 use halloo_proto::deflate::Inflater;
@@ -52,6 +53,8 @@ pub(super) struct Ingress {
     tls_queue: TlsQueue,
     /// Clients that are not read for now.
     holds: Holds,
+    /// Whether messages are passed on to other clients.
+    relay: bool,
 }
 
 impl Ingress {
@@ -67,6 +70,7 @@ impl Ingress {
             share: TURN_BYTES,
             tls_queue: TlsQueue::default(),
             holds: Holds::default(),
+            relay: config.relay,
         }
     }
 
@@ -330,8 +334,8 @@ impl Ingress {
                 self.http.push(slot, request, &bytes[head..], connections);
                 connections.track_pending(slot);
             }
-            HeadOutcome::Accept { head, response, deflate, key } => {
-                if self.open(slot, response, deflate, connections) {
+            HeadOutcome::Accept { head, response, deflate, key, request } => {
+                if self.open(slot, response, deflate, *request, connections) {
                     connections.egress.keyed.open(slot, key);
                     sink.emit_all(connections);
                     self.handle_frames(slot, &mut bytes[head..], connections, sink);
@@ -346,11 +350,12 @@ impl Ingress {
         slot: usize,
         mut response: Vec<u8>,
         deflate: Option<DeflateOffer>,
+        request: ClientRequest,
         connections: &mut Connections,
     ) -> bool {
         let Some(connection) = connections.table.get(slot) else { return false };
         let peer = connection.peer;
-        if let Some(reason) = self.admission.refuse_client(peer.ip(), connections) {
+        if let Some(reason) = self.admission.refuse_client(peer.ip(), request.room(), connections) {
             tracing::warn!("{peer} was refused: {reason}");
             count_refused(connections);
             let response = respond(503, TEXT, &[], format!("{reason}\n").as_bytes(), false);
@@ -362,7 +367,7 @@ impl Ingress {
                 offer.accept_in(&mut response);
                 connection.compressed = offer.takes_compressed();
             }
-            egress.join(connection, deflate.is_some(), &response);
+            egress.join(connection, deflate.is_some(), &response, request);
         });
         connections.table.get(slot).is_some_and(Connection::is_open)
     }
@@ -455,6 +460,9 @@ impl Ingress {
             if let Some(message) = message {
                 connections.received += 1;
                 connections.egress.keyed.count_message(slot);
+                if self.relay {
+                    relay(slot, &message, connections);
+                }
                 sink.emit_message(client, message, connections);
                 sink.emit_all(connections);
             }
@@ -479,6 +487,13 @@ fn to_message(incoming: Incoming<'_>) -> Option<Message<'_>> {
         Incoming::Binary(bytes) => Some(Message::Binary(bytes)),
         _ => None,
     }
+}
+
+/// Kept out of the loop over the messages, which is faster without it.
+#[cold]
+#[inline(never)]
+fn relay(slot: usize, message: &Message<'_>, connections: &mut Connections) {
+    connections.relay(slot, message.opcode(), message.bytes());
 }
 
 /// Closes a connection to make room for another. It counts as refused if it was pending, unless it had its response.

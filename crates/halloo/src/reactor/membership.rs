@@ -1,9 +1,10 @@
 //! The registered clients, and the events about joining and leaving.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use halloo_proto::client_request::ClientRequest;
 use halloo_proto::close::CloseCode;
 use halloo_proto::text::escape;
 
@@ -17,13 +18,23 @@ use crate::{ClientId, Event, LeaveReason};
 pub(super) struct Membership {
     pub(super) shared: Arc<Shared>,
     addresses: AddressCounts,
+    /// What the clients said that said anything, by their slots.
+    requests: HashMap<u32, Arc<ClientRequest>>,
+    /// What all others said.
+    plain_request: Arc<ClientRequest>,
     /// Events that are not emitted yet.
     events: VecDeque<Event<'static>>,
 }
 
 impl Membership {
     pub(super) fn new(shared: Arc<Shared>) -> Membership {
-        Membership { shared, addresses: AddressCounts::default(), events: VecDeque::new() }
+        Membership {
+            shared,
+            addresses: AddressCounts::default(),
+            requests: HashMap::new(),
+            plain_request: Arc::default(),
+            events: VecDeque::new(),
+        }
     }
 
     /// Adds an accepted socket and returns how many sockets of its address are not clients.
@@ -36,24 +47,44 @@ impl Membership {
         self.addresses.clients(ip)
     }
 
-    /// Makes `connection` a client.
-    pub(super) fn join(&mut self, connection: &mut Connection) {
+    /// Makes `connection` a client, which said `request` and is in these rooms.
+    pub(super) fn join(&mut self, connection: &mut Connection, request: ClientRequest, rooms: Vec<String>) {
         connection.client = self.shared.register(connection.slot as usize);
         self.addresses.join(connection.ip());
         let (client, addr, clients) = (connection.client, connection.peer, self.shared.clients());
-        self.events.push_back(Event::ClientJoined { client, addr, clients });
+        let request = match request.is_plain() {
+            true => Arc::clone(&self.plain_request),
+            false => {
+                let request = Arc::new(request);
+                self.requests.insert(connection.slot, Arc::clone(&request));
+                request
+            }
+        };
+        self.events.push_back(Event::ClientJoined { client, addr, request, rooms, clients });
     }
 
-    /// Unregisters the client that `connection` was, and reports its dropped messages first.
-    pub(super) fn leave(&mut self, connection: &mut Connection, code: CloseCode, reason: LeaveReason) {
+    /// Returns what the client in `slot` said.
+    pub(super) fn request(&self, slot: u32) -> &Arc<ClientRequest> {
+        self.requests.get(&slot).unwrap_or(&self.plain_request)
+    }
+
+    /// Unregisters the client that `connection` was, which was in these rooms, and reports its dropped messages first.
+    pub(super) fn leave(
+        &mut self,
+        connection: &mut Connection,
+        code: CloseCode,
+        reason: LeaveReason,
+        rooms: Vec<String>,
+    ) {
         self.report_drops(connection);
+        self.requests.remove(&connection.slot);
         let (client, peer) = (connection.client, connection.peer);
         let clients = self.shared.unregister(client);
         self.addresses.leave(peer.ip());
         let detail = Some(escape(&reason.to_string(), 200)).filter(|detail| !detail.is_empty());
         let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
         tracing::info!("client {client} at {peer} left{detail} ({code}); {clients} connected");
-        self.events.push_back(Event::ClientLeft { client, code, reason, clients });
+        self.events.push_back(Event::ClientLeft { client, code, reason, rooms, clients });
     }
 
     /// Removes a socket that is not a client.

@@ -64,7 +64,7 @@ fn large_broadcast_is_not_copied_for_each_client_with_a_ping_due() {
         let stream = mio::net::TcpStream::from_std(stream);
         let slot = connections.table.next_slot();
         connections.add(Connection::new(stream, addr, slot, 1, Time::ZERO + HANDSHAKE_TIMEOUT));
-        connections.with(slot, |egress, connection| egress.join(connection, false, b""));
+        connections.with(slot, |egress, connection| egress.join(connection, false, b"", Default::default()));
         (slot, peer)
     };
     let clients: Vec<_> = (0..3).map(|_| join(&mut connections)).collect();

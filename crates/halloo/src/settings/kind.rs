@@ -7,6 +7,7 @@ use halloo_proto::access::{is_host_setting, is_origin_setting};
 use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::meta::{MAX_KEY_CHARS, MAX_PAIRS, MAX_VALUE_BYTES, Meta};
 use halloo_proto::name::is_blank;
+use halloo_proto::subprotocols::{MAX_SUBPROTOCOL_BYTES, is_subprotocol};
 
 use super::{SettingError, Value};
 
@@ -54,6 +55,8 @@ pub enum Kind {
     Origins,
     /// A list of host names.
     Hosts,
+    /// A list of names of WebSocket subprotocols.
+    Subprotocols,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -96,6 +99,7 @@ impl Kind {
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
             (Kind::Hosts, Value::List(list)) => list.iter().all(|host| is_host_setting(host)),
+            (Kind::Subprotocols, Value::List(list)) => list.iter().all(|name| is_subprotocol(name)),
             _ => false,
         };
         if is_valid { Ok(value) } else { Err(SettingError { given: value.to_string(), allowed: self.allowed() }) }
@@ -118,6 +122,7 @@ impl Kind {
             Kind::Interfaces => "list of interfaces".into(),
             Kind::Origins => "list of origins".into(),
             Kind::Hosts => "list of host names".into(),
+            Kind::Subprotocols => "list of subprotocols".into(),
             Kind::Choice(words) => words.join(", "),
         }
     }
@@ -148,6 +153,10 @@ impl Kind {
                     .into()
             }
             Kind::Hosts => "host names, like game.example.org, without a scheme or a port".into(),
+            Kind::Subprotocols => format!(
+                "names of subprotocols, like json or v2.chat, of 1 to {MAX_SUBPROTOCOL_BYTES} letters, digits and characters \
+                 like . - _, which do not begin with halloo."
+            ),
             Kind::Choice(_) => range,
         }
     }

@@ -38,14 +38,16 @@ pub(super) fn now() -> SystemTime {
     certificate::now().max(EARLIEST.to_system_time())
 }
 
-/// Returns the names under which browsers open the page of a server on this machine: its host names and its addresses.
+/// Returns the names under which browsers open the page of a server on this machine: its host names and its addresses. Without
+/// the addresses if they cannot be read now: a certificate that has them needs no renewal then.
 pub(super) fn names() -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
     let host = gethostname::gethostname().into_string().unwrap_or_default();
     let label = host.split('.').next().unwrap_or_default();
     // The second is the name that this machine may have in multicast DNS, the third the one that halloo publishes.
     names.extend([host.clone(), format!("{label}.local"), format!("{label}-halloo.local")]);
-    let addresses = interfaces::list().into_iter().map(|interface| interface.addr);
+    let interfaces = interfaces::list().unwrap_or_default();
+    let addresses = interfaces.into_iter().map(|interface| interface.addr);
     let mut addresses: Vec<IpAddr> = addresses.filter(|ip| !ip.is_unspecified() && !is_link_local(*ip)).collect();
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     addresses.sort_unstable();

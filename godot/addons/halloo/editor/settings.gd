@@ -21,6 +21,7 @@ static var server_basic: Array[Array] = [
 	["name", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the name of the project"],
 	["app", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the name of the project"],
 	["discovery", true, PROPERTY_HINT_NONE, ""],
+	["relay", false, PROPERTY_HINT_NONE, ""],
 	["allowed_origins", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 ]
 static var server_advanced: Array[Array] = [
@@ -33,11 +34,14 @@ static var server_advanced: Array[Array] = [
 	["discovery_port", 8766, PROPERTY_HINT_RANGE, "1,65535"],
 	["discovery_interval", 2.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
 	["strict_beacon", false, PROPERTY_HINT_NONE, ""],
+	["subprotocols", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["allowed_hosts", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["allow_public", false, PROPERTY_HINT_NONE, ""],
 	["token_proof_only", false, PROPERTY_HINT_NONE, ""],
 	["max_clients", 0, PROPERTY_HINT_RANGE, "0,1000,1,or_greater"],
 	["max_clients_per_address", 64, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
+	["max_rooms", 10000, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
+	["max_rooms_per_client", 64, PROPERTY_HINT_RANGE, "1,1000,1,or_greater"],
 	["handshake_timeout", 5.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
 	["handshake_max_head_bytes", 16384, PROPERTY_HINT_RANGE, "256,65536,1,suffix:B"],
 	["handshake_max_headers", 64, PROPERTY_HINT_RANGE, "8,1000,1,or_greater"],

@@ -1,0 +1,31 @@
+
+const COLORS = { Red: "#e5484d", Orange: "#f08c1a", Yellow: "#e6c229", Green: "#46a758", Teal: "#12a5a5", Blue: "#3b82f6", Violet: "#8e4ec6", Pink: "#e54fa0" };
+
+// Who plays: kept by the browser, so that a phone that reloads the page is the same player. `?player=2` is another one,
+// for several players in one browser.
+class Player {
+  #key = "halloo pad " + (new URLSearchParams(location.search).get("player") ?? "");
+
+  constructor() {
+    let kept = {};
+    try {
+      kept = JSON.parse(localStorage.getItem(this.#key)) ?? {};
+    } catch {
+      // Storage may be switched off, or contain something else.
+    }
+    const random = crypto.getRandomValues(new Uint8Array(16)), colors = Object.values(COLORS);
+    this.seat = /^[0-9a-f]{32}$/.test(kept.seat) ? kept.seat : [...random].map(byte => byte.toString(16).padStart(2, "0")).join("");
+    this.name = isText(kept.name, 24) ? kept.name : "Player " + (10 + random[0] % 90);
+    this.color = COLOR.test(kept.color) ? kept.color : colors[random[1] % colors.length];
+    this.leftHanded = kept.leftHanded === true;
+    this.save();
+  }
+
+  save() {
+    try {
+      localStorage.setItem(this.#key, JSON.stringify(this));
+    } catch {
+      // Then the player lasts as long as the page.
+    }
+  }
+}
