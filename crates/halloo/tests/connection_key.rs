@@ -107,6 +107,8 @@ fn request_about_a_silent_connection_ends_a_kept_connection_as_soon_as_a_new_one
     let mut kept = connect_tcp(loopback(&server));
     kept.write_all(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert!(read_head(&mut kept).contains("Connection: keep-alive\r\n"));
+    // When the server gives up this one, the first timer of `kept` has passed, too.
+    assert_eq!(exchange(loopback(&server), "GET"), "");
     let start = Instant::now();
     let request = format!("GET /_halloo/connection?key={KEY} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     kept.write_all(request.as_bytes()).unwrap();
