@@ -49,7 +49,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn read(bytes: &[u8]) -> Decision {
     let mut authenticator = Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]));
-    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO, subprotocols: &[] };
+    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO, has_files: false, subprotocols: &[] };
     read_head(bytes, context, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator)
 }
 

@@ -63,7 +63,8 @@ fn handshakes(count: usize, token: Option<Token>) -> Result<()> {
     let request = Handshake::new([2; 16]).credential(credential).request(&"ws://127.0.0.1:8765".parse()?);
     let mut rules = AccessRules::default();
     rules.token = token;
-    let context = RequestContext { ip: IpAddr::from([127, 0, 0, 1]), now: Time::ZERO, subprotocols: &[] };
+    let context =
+        RequestContext { ip: IpAddr::from([127, 0, 0, 1]), now: Time::ZERO, has_files: false, subprotocols: &[] };
     for _ in 0..count {
         let mut authenticator = Authenticator::new(challenger.clone());
         let decision = read_head(&request, context, &rules, &HandshakeLimits::default(), &mut authenticator);

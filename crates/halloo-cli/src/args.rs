@@ -14,6 +14,7 @@ use crate::address_typo;
 use crate::hidden_tokens;
 use crate::not_found;
 use crate::output;
+use crate::own_pages::{OwnPages, PageHeader};
 use crate::pad_file;
 use crate::secret::{self, Secret};
 use crate::setting_args::{self, SettingArgs};
@@ -25,6 +26,7 @@ use crate::value_parsers::{parse_room, parse_subprotocol, parse_text};
 const EXAMPLES: &str = "Examples:
   halloo                              serve, and announce the server until a client connects
   halloo serve --name \"Living room\"   serve under this name
+  halloo serve --www dist             serve the files in the directory dist, too
   halloo serve --relay                pass messages on between the clients in a room, /room/NAME
   halloo serve --json                 JSON on standard input and output, for other programs
   halloo serve --bind 127.0.0.1       serve this machine only
@@ -37,7 +39,7 @@ Node.js.";
 const COMMANDS: [&str; 8] = ["serve", "discover", "connect", "status", "doctor", "bench", "completions", "man"];
 
 /// The options of `serve` in its short help.
-const SHORT_HELP: [&str; 6] = ["port", "bind", "name", "token", "tls", "json"];
+const SHORT_HELP: [&str; 7] = ["port", "bind", "name", "token", "tls", "www", "json"];
 const SHORT_HELP_END: &str = "`halloo --help` lists all options, `halloo COMMAND --help` those of another command.";
 
 const DISCOVER_EXAMPLES: &str = "Examples:
@@ -157,6 +159,12 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate in PEM format.
     #[arg(long, env = "HALLOO_KEY", value_name = "FILE", requires = "cert", help_heading = "Access")]
     pub(crate) key: Option<PathBuf>,
+    /// Serve the files in this directory, whose index.html becomes the page; they are public, also with a token.
+    #[arg(long, env = "HALLOO_WWW", value_name = "DIR", value_parser = OwnPages::parse, help_heading = "Pages")]
+    pub(crate) www: Option<OwnPages>,
+    /// Send this header with all files, such as 'Cross-Origin-Opener-Policy: same-origin'; repeat it for several.
+    #[arg(long, value_name = "HEADER", requires = "www", value_parser = PageHeader::parse, help_heading = "Pages")]
+    pub(crate) www_header: Vec<PageHeader>,
     /// Make the page a game controller for phones, with the controls of this layout, which docs/pad.md describes.
     #[arg(
         long,
@@ -439,6 +447,7 @@ impl ServeArgs {
         };
         config.tls = self.identity()?;
         config.tls_optional = self.tls == TlsMode::Both;
+        config.www = self.www.as_ref().map(|pages| pages.files(&self.www_header)).transpose()?;
         config.pad = self.pad.clone();
         Ok(config)
     }

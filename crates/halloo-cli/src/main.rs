@@ -3,6 +3,7 @@
 mod address_typo;
 mod args;
 mod hidden_tokens;
+mod own_pages;
 mod pad_file;
 mod secret;
 mod setting_args;

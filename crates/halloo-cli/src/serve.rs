@@ -55,7 +55,9 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     let server = Arc::new(Server::start(config?)?);
     let _ = running.set(Arc::clone(&server));
     if with_banner {
-        output.show_banner(&banner_text(&server, &arguments.settings.config.name, to_terminal));
+        output.show_banner(&banner_text(&server, arguments, to_terminal));
+    } else if let Some(notice) = notice(arguments) {
+        tracing::info!("{notice}");
     }
     let (input_server, input_output, with_stdin) = (Arc::clone(&server), Arc::clone(output), arguments.exit_with_stdin);
     // Never joined: a read of standard input cannot be interrupted, and the process ends without it.
@@ -90,26 +92,36 @@ pub(crate) fn hidden_events(arguments: &ServeArgs, output: &Output) -> &'static 
 }
 
 /// Returns the banner, with hints if standard input is a terminal.
-fn banner_text(server: &Server, name: &str, to_terminal: bool) -> String {
+fn banner_text(server: &Server, arguments: &ServeArgs, to_terminal: bool) -> String {
     let colours = if to_terminal { colours_on_stdout() } else { colours_on_stderr() };
     // The size of standard error is not known.
     let size = terminal_size().unwrap_or(Size { columns: 80, rows: 24 });
-    let hints: &[&str] = match io::stdin().is_terminal() {
-        true => &["Lines you type go to all clients.", "Press Ctrl-C to stop the server."],
-        false => &[],
-    };
+    let notice = notice(arguments);
+    let mut hints: Vec<&str> = notice.as_deref().into_iter().collect();
+    if io::stdin().is_terminal() {
+        hints.extend(["Lines you type go to all clients.", "Press Ctrl-C to stop the server."]);
+    }
     let secure_invitation = server.secure_invitation();
     let banner = Banner {
-        name,
+        name: &arguments.settings.config.name,
         urls: &server.urls(),
         invitation: &server.invitation(),
         secure_invitation: secure_invitation.as_deref(),
-        hints,
+        hints: &hints,
     };
     banner.render(size, colours)
 }
 
+/// Returns who can read the files that are published, if there are any.
+fn notice(arguments: &ServeArgs) -> Option<String> {
+    let has_token = arguments.token.is_some() || arguments.token_file.is_some();
+    arguments.www.as_ref().map(|pages| pages.notice(has_token))
+}
+
 fn warn_about_settings(arguments: &ServeArgs) {
+    if let Some(pages) = &arguments.www {
+        pages.warn();
+    }
     for origin in &arguments.settings.config.access.allowed_origins {
         let is_any_host = origin.contains("://*") && !origin.contains("://*.");
         if origin == "*" {

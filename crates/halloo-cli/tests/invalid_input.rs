@@ -40,6 +40,10 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["connect", "http:/den/#token=16-characters-or-more"], "write `http://den/#…`"),
         (&["status", "http//den:8765"], "write `http://den:8765`"),
         (&["connect", "--token"], "invitation link"),
+        (&["--www", "nowhere"], "`nowhere` is not a directory; give one with an index.html"),
+        (&["--www", ".", "--www-header", "ETag: 1"], "the server sets the header ETag itself"),
+        (&["--www", ".", "--www-header", "ETag"], "`Name: value`"),
+        (&["--www-header", "A: b"], "--www <DIR>"),
         (&["--pad", "nowhere.json"], "use `--pad` without a value for the default layout"),
         (
             &["--pad", "tests/invalid_layout.json"],

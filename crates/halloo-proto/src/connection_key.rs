@@ -67,7 +67,7 @@ mod tests {
         for wrong in ["", &key[1..], &format!("{key}A"), &key.replace('_', "="), "äaaaaaaaaaaaaaaaaaaaa"] {
             assert_eq!(ConnectionKey::parse(wrong), None, "{wrong}");
         }
-        let query = |path, query: &str| ConnectionQuery::parse(find(path), query);
+        let query = |path, query: &str| ConnectionQuery::parse(find(path, true), query);
         let path = "/_halloo/connection";
         let (whole, ending) = (query(path, &format!("key={key}")), query(path, &format!("end=1&key={key}")));
         assert_eq!(whole, Some(ConnectionQuery { key: parsed.clone(), ends: false }));

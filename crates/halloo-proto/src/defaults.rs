@@ -111,6 +111,18 @@ pub const MAX_ENDED_CONNECTIONS: usize = 1024;
 
 /// HTTP responses sent in a turn: the status of many clients is long, and the other connections wait meanwhile.
 pub const TURN_RESPONSES: usize = 4;
+/// Bytes of a file that are read, and written to one connection, at a time: as many as are read from one.
+pub const FILE_SLICE_BYTES: usize = 64 * 1024;
+/// Slices of files written in a turn, to all connections together: some 0.1 ms of work.
+pub const TURN_FILE_SLICES: usize = 2;
+/// Reads of files that wait for the disk: as many as there are pending connections by default.
+pub const MAX_FILE_JOBS: usize = 1024;
+/// Time for the disk to open a file or to read a slice: one that sleeps takes up to ten seconds to start.
+pub const FILE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that a connection stays open after an HTTP response, for further requests: a page has loaded by then.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// HTTP requests on one connection, so that one that never rests is not kept for ever.
+pub const MAX_KEEP_ALIVE_REQUESTS: u32 = 1000;
 
 /// Bytes that a `Client` queues while it is not connected: sixteen messages of the maximum size. That is more than for
 /// one client of a server, because a program has few clients, and a server has thousands.

@@ -11,7 +11,7 @@
 //! - The opening handshake: [`upgrade`] is the server's side, with the rules of [`access`] and [`token`], which
 //!   [`authenticator`] checks, also by [`proof`], the offers of [`extensions`] and [`subprotocols`], and the HTTP [`routes`]
 //!   of the same port. [`client_request`] is what a client says about itself, [`room`] the path that joins a room.
-//!   [`pad_layout`] is what the pad for browsers shows.
+//!   [`pad_layout`] is what the pad for browsers shows, and [`files`] decides about requests for own files.
 //!   [`handshake`] is the client's side, with [`credential`], [`url`] and [`fingerprint`]; [`reconnect`] decides when to connect again.
 //! - Discovery: [`announcement`] has the datagrams. [`announcer`] schedules the beacons of a server, and [`responder`]
 //!   limits its replies; [`browser`] finds servers. [`name`] and [`meta`] are what a server says about itself,
@@ -62,6 +62,7 @@ pub mod proof;
 pub mod token;
 
 pub mod connection_key;
+pub mod files;
 mod headers;
 mod percent;
 

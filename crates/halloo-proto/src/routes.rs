@@ -1,5 +1,7 @@
 //! The HTTP routes on the WebSocket port, in one table. Every route accepts `GET`, `HEAD` and `OPTIONS`.
 
+use crate::files::BUILT_IN_PAGE;
+
 /// What an HTTP response contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
@@ -15,6 +17,8 @@ pub enum Resource {
     Status,
     /// The reply to a probe.
     Discovery,
+    /// A file of the application, or nothing.
+    File,
     /// Nothing.
     NotFound,
 }
@@ -70,7 +74,7 @@ const PAD_HEADERS: &[(&str, &str)] = &[(
 /// public.
 pub const ROUTES: &[Route] = &[
     Route { path: "/", ..PAGE },
-    Route { path: "/_halloo/", ..PAGE },
+    Route { path: BUILT_IN_PAGE, ..PAGE },
     Route { path: "/_halloo/client.js", content_type: JAVASCRIPT, ..ASSET },
     Route { path: "/_halloo/page.js", content_type: JAVASCRIPT, ..ASSET },
     Route { path: "/_halloo/access.js", content_type: JAVASCRIPT, ..ASSET },
@@ -139,9 +143,26 @@ const NOT_FOUND: Route = Route {
 
 static UNKNOWN: Route = NOT_FOUND;
 
-/// Returns the route of `path`, which must not contain a query.
-pub fn find(path: &str) -> &'static Route {
-    ROUTES.iter().find(|route| route.path == path).unwrap_or(&UNKNOWN)
+/// The route of every path that a file can have, if the application publishes files. They need no token, because a browser
+/// sends none when it loads a page.
+static FILE: Route = Route { resource: Resource::File, needs_token: false, ..NOT_FOUND };
+
+/// Returns the route of `path`, which must not contain a query, on a server that `has_files` or not.
+///
+/// ```
+/// use halloo_proto::routes::{Resource, find};
+///
+/// assert_eq!((find("/", false).resource, find("/", true).resource), (Resource::Page, Resource::File));
+/// ```
+pub fn find(path: &str, has_files: bool) -> &'static Route {
+    let found = ROUTES.iter().find(|route| route.path == path).unwrap_or(&UNKNOWN);
+    if has_files && !is_reserved(path) { &FILE } else { found }
+}
+
+/// Returns whether no file can take the place of `path`.
+pub fn is_reserved(path: &str) -> bool {
+    let is_replaceable = |route: &Route| route.path == "/" || route.resource == Resource::NotFound;
+    path.starts_with(BUILT_IN_PAGE) || ROUTES.iter().any(|route| route.path == path && !is_replaceable(route))
 }
 
 #[cfg(test)]
@@ -151,13 +172,34 @@ mod tests {
     #[test]
     fn paths_are_distinct_and_unknown_ones_need_the_token_and_tls() {
         for (index, route) in ROUTES.iter().enumerate() {
-            assert_eq!(find(route.path), route);
+            assert_eq!(find(route.path, false), route);
             assert!(ROUTES[..index].iter().all(|other| other.path != route.path), "{}", route.path);
         }
         for path in ["", "/STATUS", "/status/", "//", "/nothing"] {
-            let route = find(path);
+            let route = find(path, false);
             assert_eq!((route.resource, route.needs_token), (Resource::NotFound, true), "{path}");
             assert!(!route.allowed_without_tls);
         }
+    }
+
+    #[test]
+    fn files_take_the_place_of_the_page_and_of_nothing_else() {
+        for (path, resource) in [
+            ("/", Resource::File),
+            ("/favicon.ico", Resource::File),
+            ("/nothing", Resource::File),
+            ("/status/", Resource::File),
+            ("/_halloo", Resource::File),
+            ("/status", Resource::Status),
+            ("/discovery.json", Resource::Discovery),
+            ("/_halloo/", Resource::Page),
+            ("/_halloo/client.js", Resource::Asset),
+            ("/_halloo/connection", Resource::Connection),
+            ("/_halloo/nothing", Resource::NotFound),
+        ] {
+            assert_eq!(find(path, true).resource, resource, "{path}");
+        }
+        assert!(!find("/nothing", true).needs_token && find("/status", true).needs_token);
+        assert!(!find("/nothing", true).allowed_without_tls);
     }
 }

@@ -14,13 +14,14 @@ use crate::authenticator::{Authenticator, Credentials};
 use crate::client_request::ClientRequest;
 use crate::connection_key::{ConnectionKey, ConnectionQuery};
 use crate::extensions::DeflateOffer;
+use crate::files::FileRequest;
 use crate::headers;
-use crate::http::respond;
+use crate::http::{After, respond};
 use crate::http_fault::HttpFault;
 use crate::limits::HandshakeLimits;
 use crate::proof::{ClientProof, ID_HEADER, PROOF_HEADER};
 use crate::room::{self, RoomNameError};
-use crate::routes::{self, Route};
+use crate::routes::{self, Resource, Route};
 use crate::setting_names::SettingNames;
 use crate::subprotocols::{self, OWN_PREFIX};
 use crate::target::Target;
@@ -44,6 +45,8 @@ pub struct RequestContext<'s> {
     pub ip: IpAddr,
     /// When the request was received.
     pub now: Time,
+    /// Whether the application publishes files.
+    pub has_files: bool,
     /// The subprotocols of the application, in the order in which they are preferred.
     pub subprotocols: &'s [String],
 }
@@ -66,8 +69,10 @@ pub enum Decision {
         /// What the client said.
         request: Box<ClientRequest>,
     },
-    /// A `GET` or `HEAD` request that passed the access rules: send the response of `route` and close.
+    /// A `GET` or `HEAD` request that passed the access rules: send the response of `route`.
     Respond {
+        /// Bytes of the request head.
+        head: usize,
         /// The requested route.
         route: &'static Route,
         /// Whether to send the head of the response only (`HEAD`).
@@ -78,6 +83,10 @@ pub enum Decision {
         proof: Option<String>,
         /// What is asked about a connection, if the route is about one.
         query: Option<ConnectionQuery>,
+        /// What is requested of a file, if `route` leads to one.
+        file: Option<Box<FileRequest>>,
+        /// Whether the connection stays open for further requests.
+        after: After,
     },
     /// An `OPTIONS` request that passed the access rules, such as a CORS preflight: send `response` and close.
     Options {
@@ -256,7 +265,7 @@ fn decide(
     let origin = request.check_page(context, rules)?.map(str::to_owned);
     let get = request.inner.method == Some("GET");
     if !request.has_token("upgrade", "websocket")? {
-        let route = routes::find(request.target.path);
+        let route = routes::find(request.target.path, context.has_files);
         if request.inner.method == Some("OPTIONS") {
             return Ok(Decision::Options { route, response: request.respond_to_options(route, origin.as_deref())? });
         }
@@ -277,7 +286,12 @@ fn decide(
             proof = checked.map_err(|reason| Refused { reason, origin: readable })?;
         }
         let query = ConnectionQuery::parse(route, request.target.query);
-        return Ok(Decision::Respond { route, head_only: !get, origin, proof, query });
+        let file = (route.resource == Resource::File).then(|| {
+            FileRequest::new(request.target.path, request.target.query, request.inner.headers, !get).map(Box::new)
+        });
+        let file = file.transpose()?;
+        let after = if context.has_files { request.after()? } else { After::Close };
+        return Ok(Decision::Respond { head, route, head_only: !get, origin, proof, query, file, after });
     }
     let invalid = |what| Err(Refusal::InvalidHandshake(what).into());
     if !get {
@@ -370,6 +384,15 @@ impl<'b> Request<'_, '_, 'b> {
             _ => {}
         }
         Ok(rules.check_page(&hosts, &origins, context.ip)?)
+    }
+
+    /// Returns whether the connection can be used for another request (RFC 9112 section 9.3): not after a request with
+    /// content, which is not read.
+    fn after(&self) -> Result<After, HttpFault> {
+        let lengths = self.all("content-length")?;
+        let has_content = lengths.iter().any(|&length| length != "0") || !self.all("transfer-encoding")?.is_empty();
+        let is_last = self.inner.version != Some(1) || self.has_token("connection", "close")?;
+        Ok(if has_content || is_last { After::Close } else { After::KeepAlive })
     }
 
     /// Returns the response to `OPTIONS`, which allows pages of `origin` to send a token if it is a CORS preflight.

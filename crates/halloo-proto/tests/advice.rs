@@ -68,7 +68,7 @@ fn origin() -> impl Strategy<Value = String> {
 fn refusal(rules: &AccessRules, host: &str, origins: &[String], peer: IpAddr) -> Option<Refusal> {
     let origins: String = origins.iter().map(|origin| format!("Origin: {origin}\r\n")).collect();
     let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n{origins}\r\n");
-    let context = RequestContext { ip: peer, now: Time::ZERO, subprotocols: &[] };
+    let context = RequestContext { ip: peer, now: Time::ZERO, has_files: false, subprotocols: &[] };
     match read_head(head.as_bytes(), context, rules, &HandshakeLimits::default(), &mut authenticator()) {
         Decision::Respond { .. } => None,
         Decision::Refuse { reason, .. } => Some(reason),

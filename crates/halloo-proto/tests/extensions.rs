@@ -20,7 +20,8 @@ fn negotiate(headers: &[&str]) -> (Option<DeflateOffer>, String) {
         "GET / HTTP/1.1\r\nHost: 127.0.0.1:8765\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offers}\r\n"
     );
-    let context = RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO, subprotocols: &[] };
+    let context =
+        RequestContext { ip: Ipv4Addr::LOCALHOST.into(), now: Time::ZERO, has_files: false, subprotocols: &[] };
     let decision = read_head(
         request.as_bytes(),
         context,

@@ -18,7 +18,7 @@ const NONCE: [u8; 16] = *b"the sample nonce";
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 const CONTEXT: RequestContext<'_> =
-    RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO, subprotocols: &[] };
+    RequestContext { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), now: Time::ZERO, has_files: false, subprotocols: &[] };
 
 fn read(text: &str) -> Response {
     Handshake::new(NONCE).read_response(text.as_bytes(), false)

@@ -42,7 +42,7 @@ impl Server {
     }
 
     fn decide(&mut self, request: &[u8]) -> Decision {
-        let context = RequestContext { ip: PEER, now: self.now, subprotocols: &[] };
+        let context = RequestContext { ip: PEER, now: self.now, has_files: false, subprotocols: &[] };
         read_head(request, context, &self.rules, &HandshakeLimits::default(), &mut self.authenticator)
     }
 

@@ -11,8 +11,12 @@ use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
-const CONTEXT: RequestContext<'_> =
-    RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 2)), now: Time::ZERO, subprotocols: &[] };
+const CONTEXT: RequestContext<'_> = RequestContext {
+    ip: IpAddr::V4(Ipv4Addr::new(192, 168, 77, 2)),
+    now: Time::ZERO,
+    has_files: false,
+    subprotocols: &[],
+};
 const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13";
 const TOKEN: &str = "tilde~token-of-22-bytes";

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use halloo_proto::Time;
 use halloo_proto::access::AccessRules;
 use halloo_proto::authenticator::{Authenticator, Challenger};
+use halloo_proto::http::After;
 use halloo_proto::limits::HandshakeLimits;
 use halloo_proto::token::Token;
 use halloo_proto::upgrade::{Decision, RequestContext, accept_key, read_head};
@@ -13,8 +14,12 @@ const GOOD: &str = "GET /play?room=1 HTTP/1.1\r\nHost: 192.168.1.5:8765\r\nUpgra
     Origin: http://192.168.1.5:8765\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
 
-const LAN_PEER: RequestContext<'_> =
-    RequestContext { ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)), now: Time::ZERO, subprotocols: &[] };
+const LAN_PEER: RequestContext<'_> = RequestContext {
+    ip: IpAddr::V4(Ipv4Addr::new(192, 168, 1, 9)),
+    now: Time::ZERO,
+    has_files: false,
+    subprotocols: &[],
+};
 
 fn read(bytes: impl AsRef<[u8]>) -> Decision {
     read_head(bytes.as_ref(), LAN_PEER, &AccessRules::default(), &HandshakeLimits::default(), &mut authenticator())
@@ -197,9 +202,11 @@ fn http_requests_are_subject_to_the_access_rules() {
     ] {
         assert_eq!(respond(format!("{line} HTTP/1.1\r\n{headers}\r\n\r\n")).0, expected, "{line}, {headers}");
     }
-    let route = halloo_proto::routes::find("/status");
-    let decision = read("HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_eq!(decision, Decision::Respond { route, head_only: true, origin: None, proof: None, query: None });
+    let route = halloo_proto::routes::find("/status", false);
+    let text = "HEAD /status?a#b HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let (head, after) = (text.len(), After::Close);
+    let (origin, proof, query, file) = (None, None, None, None);
+    assert_eq!(read(text), Decision::Respond { head, route, head_only: true, origin, proof, query, file, after });
     assert!(respond("PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n").1.contains("\r\nAllow: GET, HEAD, OPTIONS\r\n"));
 }
 

@@ -12,6 +12,7 @@ use halloo_proto::meta::Meta;
 use halloo_proto::options;
 use halloo_proto::pad_layout::PadLayout;
 
+use crate::Files;
 use crate::host_name::default_name;
 
 options! {
@@ -85,8 +86,11 @@ options! {
         /// browsers warn about a self-signed certificate. Default: `false`.
         [cfg(feature = "tls")]
         pub tls_optional: bool = false,
-        /// The pad, a game controller for browsers: its layout, with which it is the page at `/`. With `None`, the pad is
-        /// only at `/_halloo/pad`, with the default layout. Default: `None`.
+        /// The files to publish on the same port; `None` for the server's own page at `/`. Everyone who reaches the server
+        /// can read them, also without the token. Default: `None`.
+        pub www(into): Option<Files> = None,
+        /// The pad, a game controller for browsers: its layout, with which it is the page at `/`, unless `www` has files.
+        /// With `None`, the pad is only at `/_halloo/pad`, with the default layout. Default: `None`.
         pub pad(into): Option<PadLayout> = None,
         /// The subprotocols of the application, the preferred one first (RFC 6455 section 1.9), each of 1 to 64 characters of
         /// a token, such as `json`. The first that a client offers is accepted; a browser that offers some hangs up if none

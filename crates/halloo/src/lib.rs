@@ -54,6 +54,7 @@
 
 mod config;
 mod event;
+mod files;
 mod security;
 mod server;
 mod server_addresses;
@@ -91,10 +92,12 @@ pub use discovery::{has_network, local_ip};
 pub use doctor::{Diagnosis, Finding, Severity, diagnose};
 pub use error::{ConnectError, RoomError, StartError, StatusError, Stopped};
 pub use event::{ClientId, Delivery, Event, LeaveReason, Message};
+pub use files::{Files, FilesError};
 pub use halloo_proto::access::AccessRules;
 pub use halloo_proto::advertised_address::{AdvertisedAddress, AdvertisedAddressError};
 pub use halloo_proto::client_request::ClientRequest;
 pub use halloo_proto::close::CloseCode;
+pub use halloo_proto::files::HeaderError;
 pub use halloo_proto::fingerprint::{Fingerprint, FingerprintError};
 pub use halloo_proto::limits::SlowClient;
 pub use halloo_proto::limits::{EventQueueLimits, HandshakeLimits, MessageLimits, OutboxLimits};
@@ -120,4 +123,7 @@ mod documents {
 
     #[doc = include_str!("../../../docs/rust.md")]
     struct Rust;
+
+    #[doc = include_str!("../../../docs/own-pages.md")]
+    struct OwnPages;
 }

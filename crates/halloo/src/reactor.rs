@@ -7,6 +7,7 @@ mod event_sink;
 mod hub;
 
 mod admission;
+mod file_reader;
 mod handshakes;
 mod holds;
 mod http;
@@ -23,6 +24,8 @@ mod connection;
 mod connection_table;
 mod connections;
 mod http_request;
+mod pending;
+mod transfer;
 
 mod address_counts;
 mod broadcast;
@@ -59,6 +62,7 @@ pub use hub::Hub;
 
 use drain_waiters::DrainWaiters;
 use event_sink::EventSink;
+use http::Http;
 use ingress::Ingress;
 use listener::Listener;
 
@@ -123,7 +127,9 @@ impl Reactor {
         }
         let port = listener.port().map_err(StartError::system("read the port of the listening socket"))?;
         let challenger = new_challenger().map_err(StartError::system("get random numbers"))?;
-        let ingress = Ingress::new(&config, challenger.clone());
+        let commands = Arc::new(CommandQueue::new(waker));
+        let http = Http::start(&config, &commands).map_err(StartError::system("start the thread that reads files"))?;
+        let ingress = Ingress::new(&config, challenger.clone(), http);
         let security = Security {
             token: config.access.token.clone(),
             requires_tls: ingress.handshakes.requires_tls(),
@@ -132,7 +138,6 @@ impl Reactor {
         };
         let local_name = Arc::clone(&ingress.handshakes.local_names.published);
         let shared = Arc::new(Shared::new(&config, port, security, challenger, local_name, first_client));
-        let commands = Arc::new(CommandQueue::new(waker));
         let registry = || poll.registry().try_clone().map_err(StartError::system("share the poll with discovery"));
         let registries = [registry()?, registry()?];
         let discovery = Discovery::new(&config, &shared, registries, [DISCOVERY, NETWORK, MDNS]);
@@ -270,8 +275,8 @@ impl Reactor {
         let has_more = self.ingress.is_ready()
             || self.connections.egress.outboxes.is_dropping()
             || (self.listener.may_accept() && self.stopping.is_none());
-        let is_busy =
-            self.probes_ready || self.mdns_ready || self.ingress.is_responding() || (has_more && !self.is_paused());
+        let is_responding = self.ingress.is_responding() || !self.connections.egress.drained.is_empty();
+        let is_busy = self.probes_ready || self.mdns_ready || is_responding || (has_more && !self.is_paused());
         if is_busy || !self.commands.may_sleep() {
             return Some(Duration::ZERO);
         }

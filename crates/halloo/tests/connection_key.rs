@@ -4,8 +4,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
-use halloo::{Config, Event, Server};
+use halloo::{Config, Event, Files, Server};
 use halloo_proto::frame::Opcode;
 use halloo_test_support::{ExpectEvent, connect_tcp, exchange, http_get, loopback, masked_frame, read_head};
 
@@ -51,7 +52,7 @@ fn answer_waits_for_the_pong_and_counts_the_messages_before_it() {
 #[test]
 fn connection_that_does_not_answer_gets_no_response() {
     let mut config = Config::local();
-    config.handshakes.timeout = std::time::Duration::from_millis(300);
+    config.handshakes.timeout = Duration::from_millis(300);
     let server = Server::start(config).unwrap();
     let _silent = open_with_key(&server);
     let request = format!("GET /_halloo/connection?key={KEY} HTTP/1.1\r\nHost: {}\r\n\r\n", loopback(&server));
@@ -71,4 +72,48 @@ fn page_can_end_its_connection_and_learns_how_many_messages_arrived() {
     for query in ["", "key=", "key=AZaz09-_AAAAAAAAAAAAAB", "key=short&end=1"] {
         assert!(ask(&server, query).starts_with("HTTP/1.1 404"), "{query}");
     }
+}
+
+#[test]
+fn request_that_waits_keeps_its_place_on_a_kept_connection() {
+    let files = Files::memory([("index.html", "home")]).unwrap();
+    let server = Server::start(Config::local().www(files)).unwrap();
+    let mut stream = open_with_key(&server);
+    let get = |path: &str, header: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
+    let ask = get(&format!("/_halloo/connection?key={KEY}"), "");
+    let requests = [get("/", ""), ask.clone(), get("/", ""), ask, get("/", "Connection: close\r\n")].concat();
+    let responses = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| exchange(loopback(&server), requests));
+        for _ in 0..2 {
+            let mut ping = [0; 2];
+            stream.read_exact(&mut ping).unwrap();
+            stream.write_all(&masked_frame(Opcode::Pong, b"")).unwrap();
+        }
+        asking.join().unwrap()
+    });
+    let bodies: Vec<&str> =
+        responses.split("HTTP/1.1 200").filter_map(|response| response.split("\r\n\r\n").nth(1)).collect();
+    let is_answer: Vec<bool> = bodies.iter().map(|body| body.contains(r#""open":true"#)).collect();
+    assert_eq!(is_answer, [false, true, false, true, false], "{responses}");
+    assert_eq!([bodies[0], bodies[2], bodies[4]], ["home"; 3]);
+}
+
+#[test]
+fn request_about_a_silent_connection_ends_a_kept_connection_as_soon_as_a_new_one() {
+    let mut config = Config::local().www(Files::memory([("index.html", "home")]).unwrap());
+    config.handshakes.timeout = Duration::from_millis(300);
+    let server = Server::start(config).unwrap();
+    let _silent = open_with_key(&server);
+    let mut kept = connect_tcp(loopback(&server));
+    kept.write_all(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert!(read_head(&mut kept).contains("Connection: keep-alive\r\n"));
+    // When the server gives up this one, the first timer of `kept` has passed, too.
+    assert_eq!(exchange(loopback(&server), "GET"), "");
+    let start = Instant::now();
+    let request = format!("GET /_halloo/connection?key={KEY} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    kept.write_all(request.as_bytes()).unwrap();
+    let mut rest = String::new();
+    assert!(kept.read_to_string(&mut rest).is_err() || rest.is_empty(), "{rest}");
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "the timeout of an idle connection was used: {took:?}");
 }

@@ -6,10 +6,10 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 
-use halloo::{Client, ClientConfig, ClientEvent, Config, Delivery, Identity, Server};
+use halloo::{Client, ClientConfig, ClientEvent, Config, Delivery, Files, Identity, Server};
 use halloo_test_support::{
-    ExpectEvent, TEST_TIMEOUT, TempDir, announced_config, connect_tcp, echo_server, expect_gave_up, http_get,
-    local_search, loopback, unused_discovery_port,
+    ExpectEvent, TEST_TIMEOUT, TempDir, UPGRADE_REQUEST, announced_config, connect_tcp, echo_server, expect_gave_up,
+    http_get, local_search, loopback, read_head, unused_discovery_port,
 };
 
 /// The settings of a server with a certificate of its own in `directory`.
@@ -243,6 +243,27 @@ fn optional_tls_serves_both_kinds_of_clients_on_one_port() {
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     let reply = http_get(loopback(&server), "/discovery.json", "");
     assert!(reply.contains(r#""tls":false,"secure":true"#), "{reply}");
+}
+
+#[test]
+fn connection_without_optional_tls_is_kept_for_more_requests() {
+    let directory = temp_dir();
+    let mut config = secure_config(&directory).www(Files::memory([("index.html", "home")]).unwrap());
+    config.tls_optional = true;
+    let server = echo_server(config);
+    let mut stream = connect_tcp(loopback(&server));
+    let head = "HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // One alone, two together, and one in pieces.
+    for parts in [&[head][..], &[&head.repeat(2)], &[&head[..2], &head[2..30], &head[30..]]] {
+        for part in parts {
+            stream.write_all(part.as_bytes()).unwrap();
+        }
+        for _ in 0..parts.concat().matches("HEAD").count() {
+            assert!(read_head(&mut stream).contains("Connection: keep-alive\r\n"));
+        }
+    }
+    stream.write_all(UPGRADE_REQUEST.as_bytes()).unwrap();
+    assert!(read_head(&mut stream).starts_with("HTTP/1.1 101 "));
 }
 
 #[test]

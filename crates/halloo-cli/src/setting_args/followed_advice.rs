@@ -20,7 +20,7 @@ fn refusal(rules: &AccessRules, host: &str, origin: Option<&str>) -> Option<Stri
     rules.setting_names = SettingNames::CommandLine;
     let origin = origin.map_or_else(String::new, |origin| format!("Origin: {origin}\r\n"));
     let head = format!("GET /status HTTP/1.1\r\nHost: {host}\r\n{origin}\r\n");
-    let context = RequestContext { ip: LAN_PEER, now: Time::ZERO, subprotocols: &[] };
+    let context = RequestContext { ip: LAN_PEER, now: Time::ZERO, has_files: false, subprotocols: &[] };
     let mut authenticator = Authenticator::new(Challenger::new("5f0c9a3be1d24477", [7; 32]));
     match read_head(head.as_bytes(), context, &rules, &HandshakeLimits::default(), &mut authenticator) {
         Decision::Refuse { response, .. } => Some(String::from_utf8(response).unwrap()),

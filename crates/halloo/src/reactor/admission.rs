@@ -121,6 +121,9 @@ impl Admission {
         let now = connections.now();
         let others = connections.table.iter().filter(|connection| !connection.is_open() && !connection.is_closed());
         let ages = others.map(|connection| {
+            if connection.is_idle() {
+                return (connection.slot as usize, Duration::MAX);
+            }
             let timeout = match connection.state {
                 State::Pending(_) => self.handshakes.timeout,
                 _ => self.close_timeout,
@@ -166,11 +169,12 @@ fn max_clients(config: &Config) -> usize {
 /// Returns the slot of the oldest connection that is not a client. Refused connections that are still open count.
 fn oldest_pending(connections: &Connections, among: impl Fn(&Connection) -> bool) -> Option<usize> {
     let others = connections.table.iter().filter(|connection| !connection.is_open() && !connection.is_closed());
-    // A client whose close handshake is not complete comes last, because it still waits for our answer.
+    // A kept connection that waits for a request comes first, because its peer opens another one when it needs it. A client
+    // whose close handshake is not complete comes last, because it still waits for our answer.
     let age = |connection: &Connection| match &connection.state {
-        State::Pending(pending) => (false, pending.deadline, pending.arrival),
-        State::WebSocket(websocket) => (websocket.is_closing(), websocket.close_deadline(), 0),
-        State::Closed => (true, connection.deadline(), 0),
+        State::Pending(pending) => (if pending.is_idle { 0 } else { 1 }, pending.deadline, pending.arrival),
+        State::WebSocket(websocket) => (if websocket.is_closing() { 2 } else { 1 }, websocket.close_deadline(), 0),
+        State::Closed => (2, connection.deadline(), 0),
     };
     others.filter(|connection| among(connection)).min_by_key(|connection| age(connection)).map(|c| c.slot as usize)
 }

@@ -1,6 +1,5 @@
 //! The queue of commands from other threads to the reactor.
 
-use std::io;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, PoisonError};
 
@@ -125,10 +124,17 @@ impl CommandQueue {
         let wake = std::mem::take(&mut waiting.asleep);
         waiting.commands.push(command);
         drop(waiting);
-        if wake && let Err(error) = self.wake() {
-            tracing::error!("cannot wake the reactor: {error}");
+        if wake {
+            self.wake();
         }
         Submitted::Queued
+    }
+
+    /// Wakes the reactor, for something that is no command.
+    pub(super) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!("cannot wake the reactor: {error}");
+        }
     }
 
     /// Moves all commands into the empty `batch`.
@@ -151,10 +157,6 @@ impl CommandQueue {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.closed = true;
         waiting.commands.clear();
-    }
-
-    fn wake(&self) -> io::Result<()> {
-        self.waker.wake()
     }
 }
 

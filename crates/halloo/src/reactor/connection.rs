@@ -10,7 +10,7 @@ use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
 
 use super::deadline_queue::Tick;
-use super::http_request::HttpRequest;
+use super::pending::Pending;
 use crate::ClientId;
 use crate::stream::Stream;
 use crate::writing::{MIN_RECORDED_WRITE, write_backlog};
@@ -21,26 +21,12 @@ const MAX_FINAL_BYTES: usize = 1024 * 1024;
 /// The phase of a connection.
 #[derive(Debug)]
 pub(super) enum State {
-    /// The request head is arriving.
+    /// A request head is arriving, or its HTTP response is being sent.
     Pending(Box<Pending>),
     /// A WebSocket, or a socket whose last bytes are being sent.
     WebSocket(WebSocket),
     /// The socket is to be closed at the end of the turn.
     Closed,
-}
-
-/// What is kept of a connection only until its handshake is complete.
-#[derive(Debug)]
-pub(super) struct Pending {
-    /// The received part of the request head.
-    pub(super) head: Vec<u8>,
-    /// The ordinal of this socket. It orders sockets that were accepted at the same time, because slots are reused.
-    pub(super) arrival: u64,
-    /// The HTTP request that waits for its response, once the head is complete and unless it is a WebSocket handshake.
-    pub(super) request: Option<HttpRequest>,
-    pub(super) deadline: Time,
-    /// Whether its TLS handshake waits for its turn.
-    pub(super) awaits_tls: bool,
 }
 
 /// The rest of a read, from `start` on, that did not fit into the read budget of the turn.
@@ -93,13 +79,7 @@ impl Connection {
         Connection {
             stream: Stream::plain(socket),
             peer,
-            state: State::Pending(Box::new(Pending {
-                head: Vec::new(),
-                arrival,
-                request: None,
-                deadline,
-                awaits_tls: false,
-            })),
+            state: State::Pending(Box::new(Pending::new(arrival, deadline))),
             client: ClientId(0),
             // A slot is an index of open sockets, far below 2^32.
             slot: slot as u32,
@@ -146,6 +126,12 @@ impl Connection {
         matches!(&self.state, State::Pending(pending) if !pending.head.is_empty())
     }
 
+    /// Removes and returns what has arrived of a request together with an earlier one, to which it is the time to respond.
+    pub(super) fn take_pipelined(&mut self) -> Option<Vec<u8>> {
+        let pending = self.pending()?;
+        std::mem::take(&mut pending.has_pipelined).then(|| std::mem::take(&mut pending.head))
+    }
+
     #[inline]
     pub(super) fn websocket(&mut self) -> Option<&mut WebSocket> {
         match &mut self.state {
@@ -158,10 +144,20 @@ impl Connection {
     /// sending after its last frame.
     pub(super) fn wants_read(&self) -> bool {
         match &self.state {
-            State::Pending(pending) => pending.request.is_none(),
+            State::Pending(pending) => pending.awaits_request(),
             State::WebSocket(websocket) => websocket.wants_read(),
             State::Closed => false,
         }
+    }
+
+    /// Returns whether it is a kept connection that waits for another HTTP request.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(&self.state, State::Pending(pending) if pending.is_idle)
+    }
+
+    /// Returns whether its first request is expected, or one that has begun to arrive.
+    pub(super) fn wants_handshake(&self) -> bool {
+        matches!(&self.state, State::Pending(pending) if !pending.is_idle)
     }
 
     /// Returns when the handshake or the close handshake must be complete; [`Time::NEVER`] for a client.

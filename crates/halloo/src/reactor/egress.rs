@@ -36,6 +36,8 @@ pub(super) struct Egress {
     pub(super) keyed: KeyedConnections,
     /// Closed connections, to be reaped at the end of the turn.
     pub(super) closed: Vec<u32>,
+    /// Connections that have accepted what was read of an HTTP response.
+    pub(super) drained: Vec<u32>,
 }
 
 impl Egress {
@@ -58,6 +60,7 @@ impl Egress {
             timers: Timers::default(),
             keyed: KeyedConnections::default(),
             closed: Vec::new(),
+            drained: Vec::new(),
         }
     }
 
@@ -241,6 +244,15 @@ impl Egress {
         }
     }
 
+    /// Sends the next bytes of an HTTP response to a connection whose outbox is empty.
+    pub(super) fn send_response(&mut self, connection: &mut Connection, bytes: &[u8]) {
+        match self.outboxes.write_response(connection, bytes, self.pauses.now()) {
+            Ok(Flushed::All) => {}
+            Ok(Flushed::Blocked) => self.schedule(connection),
+            Err(error) => self.handle_io_error(connection, &error),
+        }
+    }
+
     /// After the last frame: discards what was received, and shuts down the socket once everything is written.
     fn drain_and_close(&mut self, connection: &mut Connection) {
         connection.unread = None;
@@ -308,6 +320,7 @@ impl Egress {
             return;
         }
         match self.outboxes.write_backlog(connection, self.pauses.now()) {
+            Ok(Flushed::All) if connection.pending().is_some() => self.drained.push(connection.slot),
             Ok(Flushed::All) => self.shut_down_if_drained(connection),
             Ok(Flushed::Blocked) => {}
             Err(error) => self.handle_io_error(connection, &error),
@@ -327,7 +340,7 @@ impl Egress {
     pub(super) fn schedule(&mut self, connection: &mut Connection) {
         let blocked_since = connection.blocked_since();
         let due = match &connection.state {
-            State::Pending(pending) => pending.deadline,
+            State::Pending(pending) => pending.poll_timeout(blocked_since, self.config.write_timeout),
             State::WebSocket(websocket) => {
                 websocket.poll_timeout(&self.config, &self.pauses_of(connection), blocked_since)
             }
@@ -348,10 +361,10 @@ impl Egress {
         loop {
             let (blocked_since, pauses) = (connection.blocked_since(), self.pauses_of(connection));
             let action = match &mut connection.state {
-                State::Pending(pending) if self.pauses.now() >= pending.deadline => {
-                    Some(Action::Drop(DropReason::CloseTimeout))
+                State::Pending(pending) => {
+                    let due = pending.poll_timeout(blocked_since, self.config.write_timeout);
+                    (self.pauses.now() >= due).then_some(Action::Drop(DropReason::CloseTimeout))
                 }
-                State::Pending(_) => None,
                 State::WebSocket(websocket) => websocket.handle_timeout(&self.config, &pauses, blocked_since),
                 State::Closed => return,
             };

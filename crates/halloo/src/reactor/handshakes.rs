@@ -34,6 +34,7 @@ pub(super) struct Handshakes {
     pub(super) access: AccessRules,
     limits: HandshakeLimits,
     compression: bool,
+    has_files: bool,
     /// Present when TLS is possible.
     tls: Option<Acceptor>,
     requires_tls: bool,
@@ -57,8 +58,8 @@ pub(super) enum HeadOutcome {
         key: Option<ConnectionKey>,
         request: Box<ClientRequest>,
     },
-    /// An HTTP request that passed the access rules.
-    Http(HttpRequest),
+    /// An HTTP request that passed the access rules, and takes `head` bytes of the input.
+    Http { head: usize, request: HttpRequest },
     /// Send this response and close.
     Reply(Vec<u8>),
 }
@@ -73,6 +74,7 @@ impl Handshakes {
             local_names,
             limits: config.handshakes,
             compression: config.compression,
+            has_files: config.www.is_some(),
             requires_tls: config.requires_tls(),
             tls: Acceptor::from_config(config),
             authenticator: Authenticator::new(challenger),
@@ -116,7 +118,8 @@ impl Handshakes {
             return HeadOutcome::Tls(begin_tls(tls, connection, bytes));
         }
         let lacks_tls = self.requires_tls && is_plain;
-        let context = RequestContext { ip: peer.ip(), now, subprotocols: &self.subprotocols };
+        let context =
+            RequestContext { ip: peer.ip(), now, has_files: self.has_files, subprotocols: &self.subprotocols };
         // Where TLS is missing, a right token is not let in, so that a wrong one does not count either.
         let without_token = lacks_tls.then(|| {
             let mut access = self.access.clone();
@@ -140,8 +143,9 @@ impl Handshakes {
                 HeadOutcome::Reply(response)
             }
             Decision::Options { response, .. } => HeadOutcome::Reply(response),
-            Decision::Respond { route, head_only, origin, proof, query } => {
-                HeadOutcome::Http(HttpRequest { route, head_only, origin, proof, query, waits: None })
+            Decision::Respond { head, route, head_only, origin, proof, query, file, after } => {
+                let request = HttpRequest { route, head_only, origin, proof, query, waits: None, file, after };
+                HeadOutcome::Http { head, request }
             }
             Decision::Accept { head, response, deflate, key, request } => {
                 self.unmet_subprotocols.handle_request(&request, peer);

@@ -1,48 +1,85 @@
-//! HTTP responses: a few in each turn, in the order of their requests, so that a flood of requests does not delay the
-//! clients.
+//! HTTP responses: a few in each turn, in the order of their requests, and files in slices, so that neither a flood of
+//! requests nor a long download delays the clients.
 
 use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use halloo_proto::connection_key::ConnectionQuery;
-use halloo_proto::defaults::TURN_RESPONSES;
-use halloo_proto::http::respond;
+use halloo_proto::defaults::{TURN_FILE_SLICES, TURN_RESPONSES};
+use halloo_proto::http::{After, respond, respond_and};
 use halloo_proto::proof::PROOF_HEADER;
 use halloo_proto::routes::{PAD, Resource};
 use halloo_proto::upgrade::cross_origin;
 
+use super::command_queue::CommandQueue;
+use super::connection::Connection;
 use super::connections::Connections;
+use super::egress::Egress;
+use super::file_reader::{FileReader, Job, JobResult, Work};
+use super::handshakes::TEXT;
 use super::http_request::HttpRequest;
+use super::transfer::Transfer;
 use crate::assets;
 use crate::discovery::Discovery;
+use crate::files::{Answer, Files};
 use crate::pad::PadPages;
 use crate::page::page;
 use crate::{Config, LeaveReason, Status};
 
-/// The connections that wait for an HTTP response, and the pages that follow from the settings.
+/// The connections that wait for an HTTP response, or for more of one, and the pages that follow from the settings.
 #[derive(Debug)]
 pub(super) struct Http {
-    waiting: VecDeque<usize>,
-    /// Those that wait for a sign of life of another connection.
+    files: Option<Files>,
+    /// Present when files are read from a disk.
+    reader: Option<FileReader>,
+    /// Connections with a request.
+    requests: VecDeque<usize>,
+    /// Connections with a request that waits for a sign of life of another connection.
     probing: Vec<usize>,
+    /// Connections whose socket has accepted all that was read of their response.
+    drained: VecDeque<usize>,
+    /// Whether the disk may have read more than was sent.
+    has_results: bool,
+    last_ticket: u64,
+    handshake_timeout: Duration,
+    /// Connections that are to be read again.
+    finished: Vec<usize>,
     pad: PadPages,
 }
 
 impl Http {
-    pub(super) fn new(config: &Config) -> Http {
-        Http { waiting: VecDeque::new(), probing: Vec::new(), pad: PadPages::new(config) }
+    /// Starts the thread that reads files, if there are any; it wakes the reactor through `commands`.
+    pub(super) fn start(config: &Config, commands: &Arc<CommandQueue>) -> io::Result<Http> {
+        let files = config.www.clone();
+        let on_disk = files.as_ref().filter(|files| files.may_block());
+        let reader = on_disk.map(|files| FileReader::start(files.clone(), Arc::clone(commands))).transpose()?;
+        Ok(Http {
+            files,
+            reader,
+            requests: VecDeque::new(),
+            probing: Vec::new(),
+            drained: VecDeque::new(),
+            has_results: false,
+            last_ticket: 0,
+            handshake_timeout: config.handshakes.timeout,
+            finished: Vec::new(),
+            pad: PadPages::new(config),
+        })
     }
 
-    /// Queues the request of the pending connection in `slot`.
-    pub(super) fn push(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections) {
+    /// Queues the request of the pending connection in `slot`. The bytes `behind` it belong to the next one.
+    pub(super) fn push(&mut self, slot: usize, request: HttpRequest, behind: &[u8], connections: &mut Connections) {
         if let Some(pending) = connections.table.get_mut(slot).and_then(|connection| connection.pending()) {
-            pending.request = Some(request);
-            self.waiting.push_back(slot);
+            pending.accept(request, behind);
+            self.requests.push_back(slot);
         }
     }
 
     /// Moves the requests on that have waited long enough.
     fn resume_probing(&mut self, connections: &mut Connections) {
-        let (waiting, keyed) = (&mut self.waiting, &connections.egress.keyed);
+        let (requests, keyed) = (&mut self.requests, &connections.egress.keyed);
         self.probing.retain(|&slot| {
             let pending = connections.table.get_mut(slot).and_then(|connection| connection.pending());
             // The peer may be gone and its slot in use again.
@@ -50,40 +87,182 @@ impl Http {
             let Some(waits) = request.and_then(|request| request.waits.as_ref()) else { return false };
             let waits = keyed.is_waiting(waits);
             if !waits {
-                waiting.push_back(slot);
+                requests.push_back(slot);
             }
             waits
         });
     }
 
-    /// Returns whether requests wait for their response.
+    /// Returns whether responses can be sent or continued.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.requests.is_empty() || !self.drained.is_empty() || self.has_results
     }
 
-    /// Sends the responses whose turn it is, and returns the slots that got one.
+    /// Sends the responses, and the slices of files, whose turn it is. Returns the slots that are to be read again, because
+    /// their response is complete.
     pub(super) fn respond_to_some(&mut self, connections: &mut Connections, discovery: &Discovery) -> Vec<usize> {
-        let mut responded = Vec::new();
         self.resume_probing(connections);
-        while responded.len() < TURN_RESPONSES
-            && let Some(slot) = self.waiting.pop_front()
+        let mut responded = 0;
+        while responded < TURN_RESPONSES
+            && let Some(slot) = self.requests.pop_front()
         {
             // The peer may be gone and its slot in use again, which costs nothing.
             let pending = connections.table.get_mut(slot).and_then(|connection| connection.pending());
             let Some(mut request) = pending.and_then(|pending| pending.request.take()) else { continue };
             if must_wait(&mut request, connections) {
-                self.probing.push(slot);
-                connections.with(slot, |_, connection| {
-                    connection.pending().map(|pending| pending.request.insert(request));
-                });
+                self.wait(slot, request, connections);
                 continue;
             }
-            let response = render(&request, &self.pad, connections, discovery);
-            connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
-            responded.push(slot);
+            self.respond(slot, request, connections, discovery);
+            responded += 1;
         }
-        responded
+        self.send_slices(connections);
+        std::mem::take(&mut self.finished)
     }
+
+    /// Keeps a request that waits for a sign of life. Those behind it on the same connection wait, too.
+    fn wait(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections) {
+        self.probing.push(slot);
+        connections.with(slot, |egress, connection| {
+            if let Some(pending) = connection.pending() {
+                pending.request = Some(request);
+            }
+            // On a kept connection, the timer may still be that of the wait for this request.
+            egress.schedule(connection);
+        });
+    }
+
+    fn respond(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections, discovery: &Discovery) {
+        if request.file.is_some() {
+            return self.start_file(slot, request, connections);
+        }
+        let response = render(&request, &self.pad, connections, discovery);
+        match request.after {
+            After::Close => self.close(slot, &response, connections),
+            After::KeepAlive => {
+                self.start_transfer(slot, request.after, connections);
+                self.send(slot, &response, connections);
+            }
+        }
+    }
+
+    fn start_file(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections) {
+        self.start_transfer(slot, request.after, connections);
+        self.execute(slot, Work::Open(request), connections);
+    }
+
+    fn start_transfer(&mut self, slot: usize, after: After, connections: &mut Connections) {
+        self.last_ticket += 1;
+        if let Some(pending) = connections.table.get_mut(slot).and_then(|connection| connection.pending()) {
+            pending.transfer = Some(Transfer::new(self.last_ticket, after));
+        }
+    }
+
+    /// Reads the next bytes of a response: those in memory at once.
+    fn execute(&mut self, slot: usize, work: Work, connections: &mut Connections) {
+        let now = connections.now();
+        let Some(transfer) = transfer(slot, connections) else { return };
+        let Some(reader) = &self.reader else {
+            let Some(files) = &self.files else { return };
+            let outcome = work.execute(files);
+            return self.handle_read(slot, outcome, connections);
+        };
+        transfer.await_disk(now);
+        let (ticket, is_first) = (transfer.ticket, matches!(work, Work::Open(_)));
+        if reader.submit(Job { slot, ticket, work }) {
+            connections.with(slot, Egress::schedule);
+        } else if is_first {
+            let text = b"too many files are being read; try again in a few seconds\n";
+            self.close(slot, &respond(503, TEXT, &[("Retry-After", "5")], text, false), connections);
+        } else {
+            drop_with_warning(slot, "too many files are being read", connections);
+        }
+    }
+
+    /// Sends what the disk has read, and reads more for the sockets that have accepted all of it.
+    fn send_slices(&mut self, connections: &mut Connections) {
+        let mut results = 0;
+        while results < TURN_FILE_SLICES
+            && let Some(JobResult { slot, ticket, outcome }) = self.reader.as_ref().and_then(FileReader::poll)
+        {
+            results += 1;
+            // The peer may be gone and its slot in use again.
+            if transfer(slot, connections).is_some_and(|transfer| transfer.ticket == ticket) {
+                self.handle_read(slot, outcome, connections);
+            }
+        }
+        self.has_results = results == TURN_FILE_SLICES;
+        self.drained.extend(connections.egress.drained.drain(..).map(|slot| slot as usize));
+        // Those that are added meanwhile have to wait for the next turn.
+        for _ in 0..self.drained.len().min(TURN_FILE_SLICES) {
+            if let Some(slot) = self.drained.pop_front() {
+                self.advance(slot, connections);
+            }
+        }
+    }
+
+    fn handle_read(&mut self, slot: usize, outcome: io::Result<Answer>, connections: &mut Connections) {
+        let Some(transfer) = transfer(slot, connections) else { return };
+        match outcome {
+            Ok(answer) => {
+                transfer.handle_read(answer.rest);
+                self.send(slot, &answer.bytes, connections);
+            }
+            Err(error) => drop_with_warning(slot, &error.to_string(), connections),
+        }
+    }
+
+    /// Sends the next bytes of a response whose earlier ones were accepted.
+    fn send(&mut self, slot: usize, bytes: &[u8], connections: &mut Connections) {
+        connections.with(slot, |egress, connection| egress.send_response(connection, bytes));
+        let Some(transfer) = transfer(slot, connections) else { return };
+        if transfer.rest.is_none() {
+            return self.advance(slot, connections);
+        }
+        self.drained.push_back(slot);
+    }
+
+    /// Continues a response, unless the disk or the socket has to go first.
+    fn advance(&mut self, slot: usize, connections: &mut Connections) {
+        if connections.table.get(slot).is_none_or(Connection::is_blocked) {
+            return;
+        }
+        let Some(transfer) = transfer(slot, connections).filter(|transfer| !transfer.awaits_disk()) else { return };
+        let after = transfer.after;
+        match transfer.rest.take() {
+            Some(rest) => self.execute(slot, Work::Read(rest), connections),
+            None if after == After::Close => self.close(slot, &[], connections),
+            None => {
+                let now = connections.now();
+                connections.with(slot, |egress, connection| {
+                    if let Some(pending) = connection.pending() {
+                        pending.await_next(now, now + self.handshake_timeout);
+                    }
+                    egress.schedule(connection);
+                });
+                self.finished.push(slot);
+            }
+        }
+    }
+
+    /// Sends the last bytes of a response and closes.
+    fn close(&mut self, slot: usize, bytes: &[u8], connections: &mut Connections) {
+        connections.with(slot, |egress, connection| egress.respond_and_close(connection, bytes));
+        self.finished.push(slot);
+    }
+}
+
+/// Returns the response that is being sent to the connection in `slot`.
+fn transfer(slot: usize, connections: &mut Connections) -> Option<&mut Transfer> {
+    connections.table.get_mut(slot)?.pending()?.transfer.as_mut()
+}
+
+/// Closes the connection in `slot`, which is the only way to say that a response is not complete.
+fn drop_with_warning(slot: usize, reason: &str, connections: &mut Connections) {
+    connections.with(slot, |egress, connection| {
+        tracing::warn!("a file for {} was not sent completely: {reason}", connection.peer);
+        egress.drop(connection, LeaveReason::Lost(reason.to_owned()));
+    });
 }
 
 /// Returns whether the response must wait for a sign of life of the connection it is about. Asks for one if it does.
@@ -112,7 +291,7 @@ pub(super) fn status(connections: &mut Connections) -> Status {
 }
 
 fn render(request: &HttpRequest, pad: &PadPages, connections: &mut Connections, discovery: &Discovery) -> Vec<u8> {
-    let HttpRequest { route, head_only, origin, proof, query, .. } = request;
+    let HttpRequest { route, head_only, origin, proof, query, after, .. } = request;
     let root = pad.root().filter(|_| route.path == "/");
     let mut headers = root.map_or(route.headers, |_| PAD.headers).to_vec();
     let (status, body) = match route.resource {
@@ -131,7 +310,9 @@ fn render(request: &HttpRequest, pad: &PadPages, connections: &mut Connections, 
             let reply = discovery.reply(connections.shared().clients(), connections.now());
             (200, serde_json::to_vec(&reply).unwrap_or_default())
         }
-        Resource::NotFound => (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec()),
+        Resource::File | Resource::NotFound => {
+            (404, b"not found; try /, /status or /discovery.json, or connect with ws://\n".to_vec())
+        }
     };
     if let Some(origin) = origin.as_deref().filter(|_| route.is_readable_across_origins()) {
         // Only an origin that passed the access rules may read the response.
@@ -140,5 +321,5 @@ fn render(request: &HttpRequest, pad: &PadPages, connections: &mut Connections, 
     }
     headers.extend(proof.as_deref().map(|proof| (PROOF_HEADER, proof)));
     headers.push(("Cache-Control", route.cache_control));
-    respond(status, route.content_type, &headers, &body, *head_only)
+    respond_and(*after, status, route.content_type, &headers, &body, *head_only)
 }

@@ -21,6 +21,7 @@ use mio::{Interest, Registry, Token};
 use super::admission::{Admission, Eviction};
 use super::connection::{Connection, State, Unread};
 use super::connections::Connections;
+use super::egress::Egress;
 use super::event_sink::EventSink;
 use super::handshakes::{Handshakes, HeadOutcome, TEXT};
 use super::holds::{Holds, Until};
@@ -57,11 +58,11 @@ pub(super) struct Ingress {
 }
 
 impl Ingress {
-    pub(super) fn new(config: &Config, challenger: Challenger) -> Ingress {
+    pub(super) fn new(config: &Config, challenger: Challenger, http: Http) -> Ingress {
         Ingress {
             handshakes: Handshakes::new(config, challenger),
             admission: Admission::new(config),
-            http: Http::new(config),
+            http,
             buffer: vec![0; TURN_BYTES + MAX_HEADER + MAX_CONTROL],
             inflater: config.compression.then(Box::default),
             inflate_limits: InflateLimits::new(config.messages.max_message_bytes),
@@ -111,9 +112,8 @@ impl Ingress {
 
     /// Sends some of the HTTP responses that are due.
     pub(super) fn respond_to_some(&mut self, connections: &mut Connections, discovery: &Discovery) {
-        for slot in self.http.respond_to_some(connections, discovery) {
-            self.mark_end(slot, connections);
-        }
+        // The poll does not wake again for what arrived meanwhile.
+        self.ready.extend(self.http.respond_to_some(connections, discovery));
     }
 
     /// Accepts the sockets that wait, as many as a turn allows.
@@ -138,10 +138,7 @@ impl Ingress {
                             listener.refuse_waiting();
                             refused += 1;
                         }
-                        Eviction::Slot(slot) => {
-                            evict(slot, connections);
-                            count_refused(connections);
-                        }
+                        Eviction::Slot(slot) => evict(slot, connections),
                         Eviction::Later => {
                             return listener.retry_later(connections.table.len(), connections.now());
                         }
@@ -177,10 +174,6 @@ impl Ingress {
         let connection = Connection::new(stream, peer, slot, self.admission.next_arrival(), deadline);
         let others = connections.add(connection);
         for slot in self.admission.evict_for(peer.ip(), others, connections) {
-            let is_pending = connections.table.get(slot).is_some_and(|c| matches!(c.state, State::Pending(_)));
-            if is_pending {
-                count_refused(connections);
-            }
             evict(slot, connections);
         }
     }
@@ -242,6 +235,11 @@ impl Ingress {
     fn read(&mut self, slot: usize, connections: &mut Connections, sink: &mut EventSink) {
         let now = connections.now();
         let Some(connection) = connections.table.get_mut(slot) else { return };
+        if let Some(mut head) = connection.take_pipelined() {
+            self.handle_head(slot, &mut head, connections, sink);
+            self.ready.push(slot);
+            return connections.flush(slot);
+        }
         if let Some(unread) = connection.unread.take() {
             self.handle_unread(slot, unread, connections, sink);
             return connections.flush(slot);
@@ -302,9 +300,11 @@ impl Ingress {
 
     fn handle_bytes(&mut self, slot: usize, length: usize, connections: &mut Connections, sink: &mut EventSink) {
         let mut buffer = std::mem::take(&mut self.buffer);
+        let deadline = self.admission.handshake_deadline(connections.now());
         match connections.table.get_mut(slot).map(|connection| &mut connection.state) {
             Some(State::WebSocket(_)) => self.handle_frames(slot, &mut buffer[..length], connections, sink),
             Some(State::Pending(pending)) if pending.head.is_empty() => {
+                pending.handle_bytes(deadline);
                 self.handle_head(slot, &mut buffer[..length], connections, sink);
             }
             Some(State::Pending(pending)) => {
@@ -321,13 +321,19 @@ impl Ingress {
         let now = connections.now();
         let Some(connection) = connections.table.get_mut(slot) else { return };
         match self.handshakes.handle_head(connection, bytes, now) {
-            HeadOutcome::Incomplete | HeadOutcome::Tls(Ok(())) => connections.track_pending(slot),
+            HeadOutcome::Incomplete | HeadOutcome::Tls(Ok(())) => {
+                connections.with(slot, Egress::schedule);
+                connections.track_pending(slot);
+            }
             HeadOutcome::Tls(Err(error)) => connections.egress.handle_io_error(connection, &error),
             HeadOutcome::Reply(response) => {
                 count_refused(connections);
                 connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             }
-            HeadOutcome::Http(request) => self.http.push(slot, request, connections),
+            HeadOutcome::Http { head, request } => {
+                self.http.push(slot, request, &bytes[head..], connections);
+                connections.track_pending(slot);
+            }
             HeadOutcome::Accept { head, response, deflate, key, request } => {
                 if self.open(slot, response, deflate, *request, connections) {
                     connections.egress.keyed.open(slot, key);
@@ -490,7 +496,11 @@ fn relay(slot: usize, message: &Message<'_>, connections: &mut Connections) {
     connections.relay(slot, message.opcode(), message.bytes());
 }
 
+/// Closes a connection to make room for another. It counts as refused if it was pending, unless it had its response.
 fn evict(slot: usize, connections: &mut Connections) {
+    if connections.table.get(slot).is_some_and(|connection| connection.wants_handshake()) {
+        count_refused(connections);
+    }
     connections.with(slot, |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
     // No caller holds a connection now, and the descriptor is needed.
     connections.reap();

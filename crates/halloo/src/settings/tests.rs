@@ -3,8 +3,16 @@ use std::time::Duration;
 use super::*;
 
 /// Fields of [`Config`] without a row: they have no simple value, and programs read them in their own way.
-const WITHOUT_ROW: [&str; 7] =
-    ["access.token", "access.own_host", "access.local_names", "access.setting_names", "tls", "tls_optional", "pad"];
+const WITHOUT_ROW: [&str; 8] = [
+    "access.token",
+    "access.own_host",
+    "access.local_names",
+    "access.setting_names",
+    "tls",
+    "tls_optional",
+    "www",
+    "pad",
+];
 
 #[test]
 fn every_field_has_a_row_and_every_row_a_field() {
