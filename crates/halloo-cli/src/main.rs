@@ -6,6 +6,7 @@ mod hidden_tokens;
 mod own_pages;
 mod pad_file;
 mod secret;
+mod serve_args;
 mod setting_args;
 mod tls_mode;
 mod token_file;

@@ -11,7 +11,6 @@ use anyhow::bail;
 use halloo::{Delivery, Event, Identity, Server};
 use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
-use crate::args::ServeArgs;
 use crate::banner::Banner;
 use crate::hangup::wait_for_stdout_hangup;
 use crate::input::{self, Line, next_line};
@@ -20,6 +19,7 @@ use crate::message_line::escape_message;
 use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size};
 use crate::pad_log::PadLog;
 use crate::screen::Size;
+use crate::serve_args::ServeArgs;
 use crate::signals::{self, Signal};
 use crate::status_line::StatusLine;
 

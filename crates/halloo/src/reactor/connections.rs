@@ -17,7 +17,7 @@ use super::keyed_connections::Waits;
 use super::membership::Membership;
 use super::timers::Timers;
 use crate::shared::Shared;
-use crate::{ClientId, ClientStatus, Config, Delivery, LeaveReason, RoomError};
+use crate::{ClientId, ClientStatus, Config, Delivery, LeaveReason, Message, RoomError};
 
 /// The table of connections and everything that acts on them.
 #[derive(Debug)]
@@ -142,15 +142,23 @@ impl Connections {
         self.handle_broadcast(self.egress.rooms.members(room).len(), is_full);
     }
 
+    /// Counts a peer that was refused.
+    pub(super) fn count_refused(&self) {
+        self.shared().refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Passes a message of the client in `slot` on to the others in its rooms, or to all others if it is in none.
-    pub(super) fn relay(&mut self, slot: usize, opcode: Opcode, payload: &[u8]) {
+    // Kept out of the loop over the messages, which is faster without it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn relay(&mut self, slot: usize, message: &Message<'_>) {
         let (audience, recipients) = self.relay_audience(slot as u32);
         self.begin_broadcast(audience.clone());
         // What came before this message is sent to its sender, which then lacks only this one.
         self.sync_broadcasts(slot);
         // The buffers may have been delivered meanwhile.
         self.begin_broadcast(audience);
-        let is_full = self.egress.broadcast.add(opcode, payload);
+        let is_full = self.egress.broadcast.add(message.opcode(), message.bytes());
         self.with(slot, |egress, connection| egress.broadcast.skip(connection));
         self.handle_broadcast(recipients.saturating_sub(1), is_full);
     }

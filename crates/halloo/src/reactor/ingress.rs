@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
 
 use halloo_proto::Time;
 use halloo_proto::authenticator::Challenger;
@@ -134,7 +133,7 @@ impl Ingress {
                     }
                     match self.admission.evict_for_descriptor(connections) {
                         Eviction::Impossible => {
-                            count_refused(connections);
+                            connections.count_refused();
                             listener.refuse_waiting();
                             refused += 1;
                         }
@@ -166,7 +165,7 @@ impl Ingress {
         };
         if let Some(reason) = refusal {
             tracing::info!("{peer} was refused: {reason}");
-            return count_refused(connections);
+            return connections.count_refused();
         }
         // Otherwise small messages wait up to 200 ms for an acknowledgement. It fails on a dead socket only.
         let _ = stream.set_nodelay(true);
@@ -327,7 +326,7 @@ impl Ingress {
             }
             HeadOutcome::Tls(Err(error)) => connections.egress.handle_io_error(connection, &error),
             HeadOutcome::Reply(response) => {
-                count_refused(connections);
+                connections.count_refused();
                 connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             }
             HeadOutcome::Http { head, request } => {
@@ -357,7 +356,7 @@ impl Ingress {
         let peer = connection.peer;
         if let Some(reason) = self.admission.refuse_client(peer.ip(), request.room(), connections) {
             tracing::warn!("{peer} was refused: {reason}");
-            count_refused(connections);
+            connections.count_refused();
             let response = respond(503, TEXT, &[], format!("{reason}\n").as_bytes(), false);
             connections.with(slot, |egress, connection| egress.respond_and_close(connection, &response));
             return false;
@@ -461,7 +460,7 @@ impl Ingress {
                 connections.received += 1;
                 connections.egress.keyed.count_message(slot);
                 if self.relay {
-                    relay(slot, &message, connections);
+                    connections.relay(slot, &message);
                 }
                 sink.emit_message(client, message, connections);
                 sink.emit_all(connections);
@@ -489,23 +488,11 @@ fn to_message(incoming: Incoming<'_>) -> Option<Message<'_>> {
     }
 }
 
-/// Kept out of the loop over the messages, which is faster without it.
-#[cold]
-#[inline(never)]
-fn relay(slot: usize, message: &Message<'_>, connections: &mut Connections) {
-    connections.relay(slot, message.opcode(), message.bytes());
-}
-
-/// Closes a connection to make room for another. It counts as refused if it was pending, unless it had its response.
 fn evict(slot: usize, connections: &mut Connections) {
     if connections.table.get(slot).is_some_and(|connection| connection.wants_handshake()) {
-        count_refused(connections);
+        connections.count_refused();
     }
     connections.with(slot, |egress, connection| egress.drop(connection, LeaveReason::TimedOut));
     // No caller holds a connection now, and the descriptor is needed.
     connections.reap();
-}
-
-fn count_refused(connections: &Connections) {
-    connections.shared().refused.fetch_add(1, Ordering::Relaxed);
 }
