@@ -1,16 +1,16 @@
 //! A server that answers beside arbitrary datagrams, services and responses: it stays listed at its address with what it
 //! has proven, and what the browser stores and sends is bounded.
 
-#![no_main]
+#![cfg_attr(feature = "engine", no_main)]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use halloo_fuzz::fuzz_target;
 use halloo_proto::Time;
 use halloo_proto::announcement::{PROBE_SIZE, Reply};
 use halloo_proto::browser::{Browser, CheckResult, MAX_CHECKS, MAX_SERVERS, Probe};
 use halloo_proto::responder::Responder;
-use libfuzzer_sys::fuzz_target;
 
 const NONCE: &str = "0123456789abcdef";
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
