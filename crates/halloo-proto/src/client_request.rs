@@ -112,8 +112,14 @@ impl ClientRequest {
     /// Returns the decoded value of the first pair in the query with this key. A `+` is a space, as in forms of browsers.
     /// What is not UTF-8 is replaced by U+FFFD.
     pub fn query_value(&self, key: &str) -> Option<String> {
-        let mut pairs = self.query().split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        pairs.find(|(name, _)| decoded(name) == key).map(|(_, value)| decoded(value))
+        self.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// Returns the keys and values in the query in their order, decoded as by [`ClientRequest::query_value`]. A part without
+    /// `=` is a key with an empty value.
+    pub fn query_pairs(&self) -> impl Iterator<Item = (String, String)> {
+        let parts = self.query().split('&').filter(|part| !part.is_empty());
+        parts.map(|part| part.split_once('=').unwrap_or((part, ""))).map(|(key, value)| (decoded(key), decoded(value)))
     }
 
     /// Returns the room that the path joins, decoded.
@@ -253,5 +259,9 @@ mod tests {
         assert_eq!(value("a").as_deref(), Some("1 2"));
         assert_eq!(value("b").as_deref(), Some("ü"));
         assert_eq!((value("c").as_deref(), value("d").as_deref(), value("e")), (Some(""), Some("4"), None));
+        let pairs: Vec<_> = request.query_pairs().collect();
+        let expected = [("a", "1 2"), ("b", "ü"), ("a", "3"), ("c", ""), ("d", "4")];
+        assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(ClientRequest::new("/?").query_pairs().next(), None);
     }
 }
