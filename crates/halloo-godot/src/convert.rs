@@ -4,7 +4,7 @@ use std::io;
 
 use godot::global::Error;
 use godot::prelude::*;
-use halloo::{ClientStatus, Delivery, Meta, StartError, Status, Stopped};
+use halloo::{ClientRequest, ClientStatus, Delivery, Meta, RoomError, RoomStatus, StartError, Status, Stopped};
 
 /// Converts a text message to a string of the engine.
 ///
@@ -77,6 +77,36 @@ pub(crate) fn client(client: &ClientStatus) -> VarDictionary {
     }
 }
 
+/// Returns what a client said when it connected, and its rooms. What it did not say is empty.
+pub(crate) fn client_request(client: &ClientStatus) -> VarDictionary {
+    let request = ClientRequest::new(&client.path);
+    let mut query = VarDictionary::new();
+    for (key, value) in request.query_pairs() {
+        // The first of several values counts, as in `ClientRequest::query_value`.
+        query.get_or_insert(&string(&key).to_variant(), &string(&value).to_variant());
+    }
+    vdict! {
+        "id" => client.client.0 as i64,
+        "address" => &GString::from(&client.addr.to_string()),
+        "path" => &string(request.path()),
+        "query" => &query,
+        "subprotocols" => &strings(&client.subprotocols),
+        "subprotocol" => &string(client.subprotocol.as_deref().unwrap_or_default()),
+        "origin" => &string(client.origin.as_deref().unwrap_or_default()),
+        "user_agent" => &string(client.user_agent.as_deref().unwrap_or_default()),
+        "rooms" => &strings(&client.rooms),
+    }
+}
+
+fn strings(texts: &[String]) -> PackedStringArray {
+    texts.iter().map(|text| string(text)).collect()
+}
+
+/// Returns the number of clients in each room by its name.
+pub(crate) fn rooms(rooms: &[RoomStatus]) -> VarDictionary {
+    rooms.iter().map(|room| (string(&room.room).to_variant(), (room.clients as i64).to_variant())).collect()
+}
+
 /// Returns properties as a dictionary of strings.
 pub(crate) fn meta(meta: &Meta) -> VarDictionary {
     meta.iter().map(|(key, value)| (GString::from(key).to_variant(), GString::from(value).to_variant())).collect()
@@ -100,6 +130,29 @@ pub(crate) fn delivery(delivery: Result<Delivery, Stopped>) -> Error {
         Ok(Delivery::Backpressure) => Error::ERR_BUSY,
         Ok(Delivery::NotConnected) => Error::ERR_DOES_NOT_EXIST,
         Err(Stopped) => Error::ERR_UNCONFIGURED,
+    }
+}
+
+/// Returns an error code of the engine and a sentence that gives advice in terms of the project settings; no sentence for
+/// what happens in a game without a mistake.
+pub(crate) fn room_error(error: &RoomError) -> (Error, Option<String>) {
+    match error {
+        RoomError::Name(_) => (Error::ERR_INVALID_PARAMETER, Some(error.to_string())),
+        RoomError::NotConnected => (Error::ERR_DOES_NOT_EXIST, None),
+        RoomError::TooManyRoomsOfClient { most } => (
+            Error::ERR_CANT_ACQUIRE_RESOURCE,
+            Some(format!(
+                "the client is in {most} rooms, which is the most; let it leave one first, or raise \
+                 halloo/max_rooms_per_client"
+            )),
+        ),
+        RoomError::TooManyRooms { most } => (
+            Error::ERR_CANT_ACQUIRE_RESOURCE,
+            Some(format!("there are {most} rooms, which is the most; use one of them, or raise halloo/max_rooms")),
+        ),
+        RoomError::Busy => (Error::ERR_BUSY, None),
+        RoomError::Stopped(_) => (Error::ERR_UNCONFIGURED, None),
+        _ => (Error::FAILED, Some(error.to_string())),
     }
 }
 

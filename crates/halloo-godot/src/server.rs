@@ -8,7 +8,7 @@ use godot::classes::{Engine, INode, Node, Object};
 use godot::global::Error;
 use godot::prelude::*;
 use godot::signal::ConnectHandle;
-use halloo::{ClientId, Delivery, Event, Message, Meta, Server, Stopped};
+use halloo::{ClientId, Delivery, Event, Message, Meta, RoomError, Server, Stopped};
 
 use crate::emitter::{Emitter, Names};
 use crate::options::{FRAME_BUDGET_MS, Options};
@@ -187,6 +187,41 @@ impl HallooServer {
         self.deliver(|server| server.send_to_all(Message::from(bytes.as_slice())))
     }
 
+    /// Sends a text message to all clients in a room. Returns OK, also if there are none, ERR_INVALID_PARAMETER if no room can
+    /// have this name, ERR_BUSY if too much waits for the server, or ERR_UNCONFIGURED if the server is not running.
+    #[func]
+    fn send_to_room(&self, room: GString, text: GString) -> Error {
+        let (room, text) = (convert::text(&room), convert::text(&text));
+        self.log_sent(&format_args!("room {room:?}"), &text, text.len());
+        self.in_rooms(|server| server.send_to_room(&room, text))
+    }
+
+    /// Sends a binary message to all clients in a room. Returns the same errors as `send_to_room`.
+    #[func]
+    fn send_binary_to_room(&self, room: GString, bytes: PackedByteArray) -> Error {
+        let room = convert::text(&room);
+        self.log_sent(&format_args!("room {room:?}"), "(binary)", bytes.len());
+        self.in_rooms(|server| server.send_to_room(&room, bytes.as_slice()))
+    }
+
+    /// Adds a client to a room, whose name has 1 to 64 bytes in UTF-8. A client that is in the room already stays in it. Waits
+    /// for the server's thread, for one turn at most.
+    ///
+    /// Returns OK, ERR_INVALID_PARAMETER if no room can have this name, ERR_DOES_NOT_EXIST if the client has left,
+    /// ERR_CANT_ACQUIRE_RESOURCE if `max_rooms` or `max_rooms_per_client` is reached, ERR_BUSY if too much waits for the server,
+    /// or ERR_UNCONFIGURED if the server is not running.
+    #[func]
+    fn join_room(&self, id: i64, room: GString) -> Error {
+        self.in_rooms(|server| server.join(client(id), &convert::text(&room)).map(|()| Delivery::Queued))
+    }
+
+    /// Removes a client from a room, also from the one that its path joined; has no effect if it is not in the room. Waits
+    /// like `join_room` and returns the same errors, apart from ERR_CANT_ACQUIRE_RESOURCE.
+    #[func]
+    fn leave_room(&self, id: i64, room: GString) -> Error {
+        self.in_rooms(|server| server.leave(client(id), &convert::text(&room)).map(|()| Delivery::Queued))
+    }
+
     /// Closes the connection of a client. `code` is 1000, or 3000 to 4999 for codes of the application; `reason` is at most 123
     /// bytes long in UTF-8.
     ///
@@ -257,6 +292,21 @@ impl HallooServer {
     fn get_clients(&self) -> Array<VarDictionary> {
         let status = self.running().map(Server::status);
         status.iter().flat_map(|status| &status.extras.clients).map(convert::client).collect()
+    }
+
+    /// Returns what a client said when it connected: `id`, `address`, `path`, `query` (decoded), `subprotocols` that it offered,
+    /// `subprotocol` that was chosen, `origin` and `user_agent`; and `rooms` that it is in. Empty if the client has left.
+    #[func]
+    fn get_client(&self, id: i64) -> VarDictionary {
+        let status = self.running().map(Server::status);
+        let mut clients = status.iter().flat_map(|status| &status.extras.clients);
+        clients.find(|status| status.client == client(id)).map(convert::client_request).unwrap_or_default()
+    }
+
+    /// Returns the number of clients in each room by its name, ordered by name. A room exists while a client is in it.
+    #[func]
+    fn get_rooms(&self) -> VarDictionary {
+        self.running().map(|server| convert::rooms(&server.rooms())).unwrap_or_default()
     }
 
     /// Returns the `ws://` URLs of the server: first the loopback address, then the others, the best one for other machines
@@ -385,6 +435,18 @@ impl HallooServer {
         delivery
     }
 
+    fn in_rooms(&self, act: impl FnOnce(&Server) -> Result<Delivery, RoomError>) -> Error {
+        let (code, advice) = match self.server.as_ref().map_or(Err(Stopped.into()), act) {
+            Ok(delivery) => (convert::delivery(Ok(delivery)), None),
+            Err(error) => convert::room_error(&error),
+        };
+        if code == Error::ERR_UNCONFIGURED {
+            self.report_stopped();
+        }
+        advice.iter().for_each(|advice| log::error(advice));
+        code
+    }
+
     fn request(&self, request: impl FnOnce(&Server)) -> Error {
         let Some(server) = self.running() else {
             self.report_stopped();
@@ -398,7 +460,7 @@ impl HallooServer {
     /// Prints an error once per stop, because a game may send in every frame.
     fn report_stopped(&self) {
         if !self.is_stop_reported.replace(true) {
-            log::error("the server is not running, so nothing is sent; start it with start_server()");
+            log::error("the server is not running; start it with start_server()");
         }
     }
 

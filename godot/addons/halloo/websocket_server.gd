@@ -159,6 +159,43 @@ static func send_binary_to_all(bytes: PackedByteArray) -> Error:
 	return ERR_UNAVAILABLE if server == null else server.send_binary_to_all(bytes)
 
 
+## Sends a text message to all clients in a room. Returns [constant OK] also if there are none. Requires the native library.
+##
+## Returns [constant ERR_INVALID_PARAMETER] if no room can have this name (1 to 64 bytes in UTF-8), [constant ERR_BUSY] if too
+## much waits for the server, or [constant ERR_UNCONFIGURED] if the server is not running.
+static func send_to_room(room: String, text: String) -> Error:
+	var server := _native_server("send_to_room")
+	return ERR_UNAVAILABLE if server == null else server.send_to_room(room, text)
+
+
+## Sends a binary message to all clients in a room. Returns the same errors as [method send_to_room]. Requires the native
+## library.
+static func send_binary_to_room(room: String, bytes: PackedByteArray) -> Error:
+	var server := _native_server("send_binary_to_room")
+	return ERR_UNAVAILABLE if server == null else server.send_binary_to_room(room, bytes)
+
+
+## Adds a client to a room, which exists as long as a client is in it. A client also joins a room by connecting to the path
+## [code]/room/NAME[/code], unless the name begins with [code]_[/code]: such a room is only joined by this function. A client
+## that is in the room already stays in it. Waits for the server's thread, for one turn at most. Requires the native library.
+##
+## Returns [constant ERR_INVALID_PARAMETER] if no room can have this name (1 to 64 bytes in UTF-8),
+## [constant ERR_DOES_NOT_EXIST] if the client has left, [constant ERR_CANT_ACQUIRE_RESOURCE] if it is in
+## [code]max_rooms_per_client[/code] rooms or there are [code]max_rooms[/code], [constant ERR_BUSY] if too much waits for the
+## server, or [constant ERR_UNCONFIGURED] if the server is not running.
+static func join_room(id: int, room: String) -> Error:
+	var server := _native_server("join_room")
+	return ERR_UNAVAILABLE if server == null else server.join_room(id, room)
+
+
+## Removes a client from a room, also from the one that its path joined; has no effect if it is not in the room. Waits like
+## [method join_room] and returns the same errors, apart from [constant ERR_CANT_ACQUIRE_RESOURCE]. Requires the native
+## library.
+static func leave_room(id: int, room: String) -> Error:
+	var server := _native_server("leave_room")
+	return ERR_UNAVAILABLE if server == null else server.leave_room(id, room)
+
+
 ## Closes the connection of a client. [param code] is 1000, or 3000 to 4999 for codes of the application; [param reason] is at
 ## most 123 bytes long in UTF-8 (RFC 6455, sections 5.5 and 7.4.2). Requires the native library.
 ##
@@ -234,6 +271,36 @@ static func get_clients() -> Array[Dictionary]:
 	var server := _native_server("get_clients")
 	var none: Array[Dictionary] = []
 	return none if server == null else server.get_clients()
+
+
+## Returns what a client said when it connected, and its rooms; empty if the client has left. Check what the client said
+## before you rely on it. Waits for the server's thread, like [method get_clients]. Requires the native library.
+## [br]- [code]id[/code], and [code]address[/code] with the port
+## [br]- [code]path[/code] of the URL, such as [code]/room/red[/code], percent-encoded as the client sent it
+## [br]- [code]query[/code]: a [Dictionary] of strings, decoded: [code]{"name": "Jürgen"}[/code] for
+## [code]?name=J%C3%BCrgen[/code]. Of several values for a key, the first. The token is left out.
+## [br]- [code]subprotocols[/code] that it offered, a [PackedStringArray]
+## [br]- [code]subprotocol[/code] that was chosen by the setting [code]halloo/subprotocols[/code]; empty if none
+## [br]- [code]origin[/code] of the web page that connected; empty for other programs
+## [br]- [code]user_agent[/code]: what the client calls itself; empty if it does not say
+## [br]- [code]rooms[/code] that it is in, a [PackedStringArray]
+## [codeblock]
+## func _on_client_joined(id: int):
+##     var client := WebSocketServer.get_client(id)
+##     var team: String = client.get("query", {}).get("team", "")
+##     if team in ["red", "blue"]:
+##         WebSocketServer.join_room(id, team)
+## [/codeblock]
+static func get_client(id: int) -> Dictionary:
+	var server := _native_server("get_client")
+	return {} if server == null else server.get_client(id)
+
+
+## Returns the number of clients in each room by its name, such as [code]{"blue": 2, "red": 1}[/code], ordered by name. Waits
+## for the server's thread, like [method get_clients]. Requires the native library.
+static func get_rooms() -> Dictionary:
+	var server := _native_server("get_rooms")
+	return {} if server == null else server.get_rooms()
 
 
 ## Returns the URLs of the server, such as [code]ws://192.168.1.5:8765[/code]: first the loopback address, then the others,
