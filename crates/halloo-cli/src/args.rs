@@ -35,7 +35,7 @@ Node.js.";
 const COMMANDS: [&str; 8] = ["serve", "discover", "connect", "status", "doctor", "bench", "completions", "man"];
 
 /// The options of `serve` in its short help.
-const SHORT_HELP: [&str; 7] = ["port", "bind", "name", "token", "tls", "www", "json"];
+const SHORT_HELP: [&str; 6] = ["port", "bind", "name", "token", "tls", "json"];
 const SHORT_HELP_END: &str = "`halloo --help` lists all options, `halloo COMMAND --help` those of another command.";
 
 const DISCOVER_EXAMPLES: &str = "Examples:
