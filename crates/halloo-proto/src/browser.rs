@@ -24,7 +24,7 @@ mod source;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::Time;
@@ -385,7 +385,12 @@ impl Browser {
         if addr.ip().is_loopback() || entry.server.sources.iter().any(|own| lists(seen, own.ip())) {
             return Place::Ignored;
         }
-        if entry.is_surely_there(now) { Place::Another } else { Place::Undecided }
+        if !entry.is_surely_there(now) {
+            return Place::Undecided;
+        }
+        // An interface may have several link-local addresses, which no reply lists.
+        let is_link_local = matches!(addr.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+        if is_link_local { Place::Ignored } else { Place::Another }
     }
 
     /// Removes `addr` from all servers other than `id`: two servers cannot share an address and port.

@@ -11,10 +11,11 @@ mod services;
 mod shares;
 mod world;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::browser::{Browser, Change};
+use halloo_proto::browser::{Browser, Change, Probe};
 use world::{Server, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -183,6 +184,31 @@ fn several_addresses_make_one_entry_with_loopback_last() {
     let addresses = &world.browser.servers().next().unwrap().addresses;
     assert_eq!(addresses.len(), 3);
     assert!(!addresses[0].ip().is_loopback() && addresses[2].ip().is_loopback(), "{addresses:?}");
+}
+
+/// Its replies list neither of them: web browsers accept no zone.
+#[test]
+fn server_with_two_link_local_addresses_is_one() {
+    let ports: [SocketAddr; 2] =
+        ["[fe80::2%2]:8766", "[fe80::205a:56ff:feb2:cb41%2]:8766"].map(|addr| addr.parse().unwrap());
+    let reply = |nonce: &str| {
+        format!(r#"{{"service":"websocket_server_reply","v":2,"nonce":"{nonce}","id":"a","port":8765,"addresses":[]}}"#)
+    };
+    let (mut browser, mut now) = (Browser::new("nonce", 8766, None, 1), Time::ZERO);
+    for turn in 0..200 {
+        while let Some(probe) = browser.poll_probe(now) {
+            // The system chooses the source of a reply to all; one to an address comes from there.
+            let (nonce, from) = match &probe {
+                Probe::One(to, nonce) => (nonce.to_string(), *to),
+                _ => ("nonce".to_owned(), ports[turn % 2]),
+            };
+            browser.handle_datagram(reply(&nonce).as_bytes(), from, now);
+        }
+        browser.handle_timeout(now);
+        now = now + 50 * MILLI;
+    }
+    let servers: Vec<_> = browser.servers().map(|server| (server.id.as_str(), server.sources.len())).collect();
+    assert_eq!(servers, [("a", 1)]);
 }
 
 #[test]
