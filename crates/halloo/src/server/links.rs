@@ -38,9 +38,10 @@ impl Server {
         self.page_url() + &self.shared.security.fragment(self.shared.security.requires_tls)
     }
 
-    /// Returns the link to the page with TLS, if TLS is optional ([`Config::tls_optional`]): on a page without TLS, browsers
-    /// provide neither the motion sensors nor the wake lock of a phone. A browser warns about a self-signed certificate once.
-    /// It grants access, so keep it out of logs.
+    /// Returns the link to the page with TLS, if TLS is optional, by
+    /// [`Config::tls_optional`](crate::Config::tls_optional): on a page without TLS, browsers provide neither the motion
+    /// sensors nor the wake lock of a phone. A browser warns about a self-signed certificate once. It grants access, so keep
+    /// it out of logs.
     pub fn secure_invitation(&self) -> Option<String> {
         let security = &self.shared.security;
         let is_optional = security.offers_tls && !security.requires_tls;
@@ -52,8 +53,9 @@ impl Server {
     }
 
     /// Returns every URL for programs: loopback first, then one for each network, the best first. With
-    /// [`Config::bind`], only those that reach the server; with [`Config::advertise`], that address instead of those of
-    /// the networks. The networks are read at each call, because they change.
+    /// [`Config::bind`](crate::Config::bind), only those that reach the server; with
+    /// [`Config::advertise`](crate::Config::advertise), that address instead of those of the networks. The networks are
+    /// read at each call, because they change.
     ///
     /// ```
     /// let server = halloo::Server::start(halloo::Config::local())?;
