@@ -8,14 +8,15 @@ use crate::Time;
 
 /// Maximum number of replies in any second to all sources.
 const MAX_REPLIES: usize = 200;
-/// Maximum number of replies in any second to one source.
-const MAX_REPLIES_TO_ONE: usize = 5;
+/// Maximum number of replies in any second to one source: for ten programs of one machine that search at once, since each
+/// sends a probe to all and one to the address that it is to prove.
+const MAX_REPLIES_TO_ONE: usize = 20;
 const SECOND: Duration = Duration::from_secs(1);
 /// After more than [`MAX_REPLIES`] probes in a second, only sources that had no reply for this time get one: long
 /// enough for a thousand browsers to get a reply each.
 const CROWD_MEMORY: Duration = Duration::from_secs(6);
 
-/// Decides which probes get a reply: in any second 5 for each source (loopback exempt), and 200 in total.
+/// Decides which probes get a reply: in any second 20 for each source (loopback exempt), and 200 in total.
 #[derive(Debug, Default)]
 pub struct Responder {
     /// The replies of the last second, oldest first: at most [`MAX_REPLIES`].
@@ -77,9 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn one_source_gets_five_replies_a_second() {
+    fn replies_to_one_source_are_limited() {
         let mut responder = Responder::default();
-        assert_eq!((0..100).filter(|_| probe(&mut responder, [10, 0, 0, 1], at(7000))).count(), 5);
+        assert_eq!((0..100).filter(|_| probe(&mut responder, [10, 0, 0, 1], at(7000))).count(), MAX_REPLIES_TO_ONE);
         assert!(!probe(&mut responder, [10, 0, 0, 1], at(7999)));
         assert!(probe(&mut responder, [10, 0, 0, 1], at(8000)));
     }

@@ -6,7 +6,7 @@ use crate::Time;
 
 /// Delays after the first probes. A lost datagram costs 100 ms, then 300 ms, and so on: with a third of all datagrams
 /// lost in either direction, eight probes find a silent server in 99 of 100 cases, within 4 seconds. There are
-/// never more than four probes a second, because a server sends each source at most five replies a second. The short
+/// never more than four probes a second, because a server sends each source at most 20 replies a second, and a machine may run several browsers. The short
 /// delays last as long as a server takes to reply to a thousand browsers that all probe at once.
 const START: [Duration; 9] = [
     Duration::from_millis(100),
