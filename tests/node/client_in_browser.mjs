@@ -159,7 +159,7 @@ const cases = {
     return { outcome, withinSixSeconds: delivered < 6000, texts, left };
   },
 
-  async "a visible page notices it by itself when it sends"(tab) {
+  async "a visible page notices it when it sends"(tab) {
     const server = await Server.start(), proxy = await lossyProxy(server.port);
     await openLink(tab, proxy.port);
     await tab.until(isProven);

@@ -19,7 +19,7 @@ fn pages_stay_connected_and_lose_no_message_silently() {
         "a connection that swallows everything is replaced, and its messages arrive once": {
             "outcome": "sent", "withinSixSeconds": true, "texts": ["into nothing"], "left": 1,
         },
-        "a visible page notices it by itself when it sends": { "withinTenSeconds": true },
+        "a visible page notices it when it sends": { "withinTenSeconds": true },
         "a connection that works is not replaced": { "joined": 1, "texts": [], "seen": ["open"] },
         "it is back within a second of the server's return, and reports what it cannot know": {
             "withinASecond": true, "unconfirmed": ["perhaps lost"], "texts": ["queued"],

@@ -10,7 +10,7 @@ const PREFIX: &str = "/room/";
 /// What the name of a room begins with that only the server can let clients join.
 const RESERVED: char = '_';
 
-/// Why a text is not the name of a room, or not of one that a client can join by itself.
+/// Why a text is not the name of a room, or not of one that a client can join without the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoomNameError {

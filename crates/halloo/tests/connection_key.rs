@@ -12,7 +12,7 @@ use halloo_test_support::{ExpectEvent, connect_tcp, exchange, http_get, loopback
 
 const KEY: &str = "AZaz09-_AAAAAAAAAAAAAA";
 
-/// Opens a WebSocket with [`KEY`] that answers no ping by itself.
+/// Opens a WebSocket with [`KEY`] that does not reply to pings.
 fn open_with_key(server: &Server) -> TcpStream {
     let mut stream = connect_tcp(loopback(server));
     let head = format!(

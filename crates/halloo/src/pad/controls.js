@@ -29,7 +29,7 @@ class Stick {
   down(x, y) {
     const { offsetWidth: width, offsetHeight: height } = this.element, radius = this.radius = this.base.offsetWidth / 2;
     const clamp = (value, size) => Math.max(Math.min(0, radius - size / 2), Math.min(Math.max(0, size / 2 - radius), value));
-    // The middle moves to a finger beside the stick, because nobody looks at a phone while playing.
+    // The middle moves to a finger beside the stick, because players look at the game and not at their phone.
     this.origin = Math.hypot(x, y) <= radius ? [0, 0] : [clamp(x, width), clamp(y, height)];
     this.base.style.translate = `${this.origin[0]}px ${this.origin[1]}px`;
     this.base.classList.add("on");
