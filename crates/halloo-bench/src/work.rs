@@ -19,6 +19,8 @@ use crate::load::{Protocol, Target, connect};
 
 /// Messages per read.
 const PIPELINED: usize = 16;
+/// Batches that [`Part::Sink`] sends before the server handles them: 45 KB, which the buffers of a socket hold.
+const ROUND: usize = 40;
 /// A masking key that changes nothing: the receiver unmasks in place, and the same bytes are received again.
 const KEY: [u8; 4] = [0; 4];
 
@@ -41,7 +43,7 @@ pub(crate) enum Part {
     Proof,
 }
 
-/// Processes `messages`, rounded up to whole batches.
+/// Processes `messages`, rounded up to whole batches, or rounds of [`Part::Sink`].
 pub(crate) fn work(part: Part, messages: usize) -> Result<()> {
     let batches = messages.div_ceil(PIPELINED);
     match part {
@@ -114,22 +116,33 @@ fn turns(batches: usize) -> Result<()> {
     Ok(())
 }
 
+/// The messages of a round are all in the socket before the server handles the second one. Otherwise the number of reads, and
+/// with it the count, would depend on how the system alternates between the threads.
 fn sink(batches: usize) -> Result<()> {
+    let (written, all_written) = std::sync::mpsc::channel();
     let (done, all_received) = std::sync::mpsc::channel();
     let mut received = 0;
     let server = Server::start_with(Config::local(), move |event, _| {
         if let Event::MessageReceived { .. } = event {
+            // The other ends wait below, and fail when this thread has ended.
+            if received == 0 {
+                let _ = all_written.recv();
+            }
             received += 1;
-            if received == batches * PIPELINED {
-                // The receiver waits below.
+            if received == ROUND * PIPELINED {
+                received = 0;
                 let _ = done.send(());
             }
         }
     })?;
     let mut client = client(&server)?;
     let messages = batch(64);
-    (0..batches).try_for_each(|_| client.write_all(&messages))?;
-    all_received.recv().context("the server ended before it had received all messages")
+    for _ in 0..batches.div_ceil(ROUND) {
+        (0..ROUND).try_for_each(|_| client.write_all(&messages))?;
+        written.send(()).context("the server ended before it had received a message")?;
+        all_received.recv().context("the server ended before it had received all messages")?;
+    }
+    Ok(())
 }
 
 fn events(batches: usize) -> Result<()> {
