@@ -28,6 +28,9 @@ mod product {
     pub(crate) mod event_queue;
 }
 
+#[path = "../../crates/halloo/src/sync.rs"]
+mod sync;
+
 #[path = "../../crates/halloo/src/reactor/event_shares.rs"]
 mod event_shares;
 

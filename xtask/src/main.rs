@@ -18,6 +18,8 @@ mod dist;
 mod fuzz;
 mod generate;
 mod godot;
+mod loom;
+mod miri;
 mod netlab;
 mod node;
 mod peers;
@@ -64,6 +66,10 @@ enum Task {
     },
     /// Fuzz everything that reads from the network with cargo-fuzz
     Fuzz(fuzz::Options),
+    /// Run the queues between threads in every order of their locks, with loom
+    Loom,
+    /// Run the tests of the queues between threads in Miri, which needs the nightly channel
+    Miri,
     /// Run the adversarial tests against the release build; see `adversary --help` for the options
     #[command(disable_help_flag = true)]
     Adversary {
@@ -115,6 +121,8 @@ fn main() -> ExitCode {
         Task::Netlab { arguments } => netlab::run(&root, &arguments),
         Task::Autobahn { cases } => autobahn::run(&root, &cases),
         Task::Fuzz(options) => fuzz::run(&root, &options),
+        Task::Loom => loom::run(&root),
+        Task::Miri => miri::run(&root),
         Task::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
         Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
         Task::Avahi => avahi::run(&root),

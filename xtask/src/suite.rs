@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
-use crate::{adversary, avahi, cargo_test, chromium, counts, fuzz, godot, node, python, tidy};
+use crate::{adversary, avahi, cargo_test, chromium, counts, fuzz, godot, loom, node, python, tidy};
 
 /// The Python interpreter for the integration tests; unset if there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -33,6 +33,9 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         check(&mut cargo(root, "clippy --workspace --all-targets --locked -- -D warnings"))
     })?;
     report.step("fuzz targets", "an input that fails is printed; add it to fuzz/corpus", || fuzz::replay(root))?;
+    report.step("queues between threads", "`cargo xtask loom` runs this step alone", || {
+        loom::run(root).map(|()| Tally::PASSED)
+    })?;
     report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || tidy::check(root))?;
 
     let mut interpreter = None;

@@ -7,8 +7,6 @@ mod packed;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -16,6 +14,7 @@ pub(crate) use batch::{Batch, PayloadSize};
 pub(crate) use packed::PackedEvents;
 
 use crate::EventQueueLimits;
+use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// Maximum empty batches kept for reuse.
 const MAX_SPARE_BATCHES: usize = 4;

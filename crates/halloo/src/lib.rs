@@ -69,6 +69,7 @@ mod event_queue;
 mod event_receiver;
 mod shared;
 mod stream;
+mod sync;
 mod tls;
 mod writing;
 

@@ -1,12 +1,12 @@
 //! The queue of commands from other threads to the reactor.
 
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, PoisonError};
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
 
 use super::drain_waiters::DrainWaiter;
+use crate::sync::{Mutex, PoisonError};
 use crate::{ClientId, RoomError, Status};
 
 /// Places reserved for commands that are not messages, such as [`Command::Status`], so that a flood of messages does not block them.
