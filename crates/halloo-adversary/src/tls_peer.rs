@@ -1,7 +1,6 @@
 //! A TLS client of an attacker, which makes its own records after a proper handshake (RFC 8446 section 5.2).
 
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -14,18 +13,20 @@ use rustls::{
     SignatureScheme,
 };
 
+/// The content type of application data (RFC 8446 section 5.1).
+const APPLICATION_DATA: u8 = 23;
+
 /// A connection whose handshake is complete.
-pub(crate) struct TlsPeer {
-    pub(crate) stream: TcpStream,
+pub(crate) struct TlsPeer<S> {
+    pub(crate) stream: S,
     key: LessSafeKey,
     iv: [u8; 12],
     sequence: u64,
 }
 
-impl TlsPeer {
-    pub(crate) fn connect(port: u16) -> Result<TlsPeer> {
+impl<S: Read + Write> TlsPeer<S> {
+    pub(crate) fn connect(mut stream: S) -> Result<TlsPeer<S>> {
         let mut tls = client()?;
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         while tls.is_handshaking() || tls.wants_write() {
             tls.complete_io(&mut stream)?;
         }
@@ -36,12 +37,17 @@ impl TlsPeer {
         Ok(TlsPeer { stream, key: LessSafeKey::new(key), iv, sequence })
     }
 
-    /// Appends a record with `content` and `padding` zeros.
+    /// Appends a record of application data with `content` and `padding` zeros.
     pub(crate) fn record(&mut self, out: &mut Vec<u8>, content: &[u8], padding: usize) -> Result<()> {
-        // The type of the content follows it: application data.
-        let mut body = [content, &[23]].concat();
+        self.record_of(APPLICATION_DATA, out, content, padding)
+    }
+
+    /// Appends a record with content of any type.
+    pub(crate) fn record_of(&mut self, kind: u8, out: &mut Vec<u8>, content: &[u8], padding: usize) -> Result<()> {
+        let mut body = [content, &[kind]].concat();
         body.resize(body.len() + padding, 0);
-        let header = [&[23, 3, 3][..], &u16::try_from(body.len() + AES_128_GCM.tag_len())?.to_be_bytes()].concat();
+        let header =
+            [&[APPLICATION_DATA, 3, 3][..], &u16::try_from(body.len() + AES_128_GCM.tag_len())?.to_be_bytes()].concat();
         let mut nonce = self.iv;
         nonce[4..].iter_mut().zip(self.sequence.to_be_bytes()).for_each(|(byte, number)| *byte ^= number);
         self.sequence += 1;
