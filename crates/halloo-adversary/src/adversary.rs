@@ -115,7 +115,7 @@ fn run_one(scenario: &Scenario, context: &Context, baseline: bool) -> Result<Fin
 fn run_together(context: &Context) -> Result<Finding> {
     let mut server = context.server(&[])?;
     let load = BaselineLoad::start(&mut server)?;
-    let (target, before) = (Target::new(&server, context), server.usage()?);
+    let (target, before) = (Target::new(&server, context).beside_others(), server.usage()?);
     let watch = target.watch_memory();
     let attackers = scenarios::ALL.iter().filter_map(|scenario| match scenario.run {
         Run::Shared(attack) => Some((scenario.name, attack, target.clone())),
@@ -131,7 +131,6 @@ fn run_together(context: &Context) -> Result<Finding> {
     let attackers: Vec<_> = attackers.collect();
     let count = attackers.len();
     for (name, attacker) in attackers {
-        // The attacks count each other's clients, so that only errors of an attack itself are reported.
         if let Ok(Err(error)) = attacker.join() {
             eprintln!("{name}, beside the others: {error:#}");
         }

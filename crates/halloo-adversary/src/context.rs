@@ -27,6 +27,8 @@ pub(crate) struct Target {
     pub(crate) pid: u32,
     pub(crate) quick: bool,
     pub(crate) timed: bool,
+    /// Whether it has no other clients than those of the scenario.
+    pub(crate) alone: bool,
 }
 
 impl Context {
@@ -53,7 +55,12 @@ impl Context {
 
 impl Target {
     pub(crate) fn new(server: &Server, context: &Context) -> Target {
-        Target { port: server.port, pid: server.pid(), quick: context.quick, timed: context.timed }
+        Target { port: server.port, pid: server.pid(), quick: context.quick, timed: context.timed, alone: true }
+    }
+
+    /// Tells a scenario that the server has other clients too.
+    pub(crate) fn beside_others(self) -> Target {
+        Target { alone: false, ..self }
     }
 
     /// Returns whether `time` is at most `limit`, or times are not judged.

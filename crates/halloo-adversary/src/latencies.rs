@@ -139,14 +139,18 @@ fn plain(context: &Context, stage: &Stage, own: &[Attack], shared: &[SharedAttac
     std::thread::sleep(Duration::from_secs(2));
     let before = server.usage()?;
     let begin = Instant::now();
-    let target = Target::new(&server, context);
+    let target = Target::new(&server, context).beside_others();
     let mut attackers = start_attacks(stage, &target, own);
     attackers.extend(shared.iter().map(|&(name, attack)| {
         let target = target.clone();
+        let time = stage.time;
         let run = move || {
             cores::lower_priority();
-            // Whether it keeps its own promise is judged elsewhere.
-            attack(&target).map(drop)
+            // Some take a moment only. Whether they keep their own promise is judged elsewhere.
+            while begin.elapsed() < time {
+                attack(&target)?;
+            }
+            Ok(())
         };
         (name, std::thread::spawn(run))
     }));

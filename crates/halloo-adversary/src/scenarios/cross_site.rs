@@ -183,7 +183,7 @@ fn judge(target: &Target, cases: &[(String, bool)]) -> Result<Finding> {
         }
     }
     let joined = counted(target)? - before;
-    ensure!(joined == accepted, "{accepted} requests were accepted, but {joined} clients counted");
+    ensure!(joined == accepted || !target.alone, "{accepted} requests were accepted, but {joined} clients counted");
     let measured = format!("{} requests, {} wrong{}", cases.len(), wrong.len(), listed(&wrong));
     Ok(Finding { measured, held: wrong.is_empty() })
 }
