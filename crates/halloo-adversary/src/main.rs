@@ -97,6 +97,7 @@ fn in_namespace(halloo: &Path, scenario: &str, size: &str) -> anyhow::Result<()>
     }
     let finding = match scenario {
         "dead-links" => scenarios::dead_links(halloo, size)?,
+        "descriptor-limit-addresses" => scenarios::change_addresses(halloo, size)?,
         "multicast-dns-flood" => scenarios::multicast_dns_flood(halloo, size)?,
         "small-probes" => scenarios::small_probes(halloo, size)?,
         "forged-goodbyes" => scenarios::forge_goodbyes(halloo, size)?,

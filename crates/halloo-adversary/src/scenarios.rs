@@ -26,6 +26,7 @@ mod application_failure;
 mod stalled_application;
 
 pub(crate) use dead_links::cut as dead_links;
+pub(crate) use descriptor_limit::change_addresses;
 pub(crate) use forged_discovery::{forge_goodbyes, make_up_servers};
 pub(crate) use multicast_dns::flood as multicast_dns_flood;
 pub(crate) use small_probes::flood as small_probes;
@@ -33,7 +34,7 @@ pub(crate) use small_probes::flood as small_probes;
 use crate::scenario::Scenario;
 
 /// Every attack.
-pub(crate) const ALL: [Scenario; 33] = [
+pub(crate) const ALL: [Scenario; 34] = [
     cross_site::ORIGINS,
     cross_site::HOSTS,
     token_guesses::GUESSES,
@@ -55,6 +56,7 @@ pub(crate) const ALL: [Scenario; 33] = [
     tls::UNFINISHED,
     dead_links::DEAD_LINKS,
     descriptor_limit::DESCRIPTORS,
+    descriptor_limit::ADDRESSES,
     connect_flood::CONNECTS,
     datagrams::RANDOM,
     datagrams::FORGED,

@@ -93,6 +93,14 @@ impl Server {
         status(self.port)
     }
 
+    /// Returns what the server announces, as text, with its addresses.
+    pub(crate) fn announced_addresses(&self) -> Result<String> {
+        let mut peer = Peer::open(self.port)?;
+        peer.write(format!("GET /discovery.json HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", self.port).as_bytes())?;
+        peer.response().context("no response to GET /discovery.json")?;
+        Ok(String::from_utf8_lossy(&peer.read_to_end()).into_owned())
+    }
+
     /// Waits until the server counts `expected` clients.
     pub(crate) fn wait_for_clients(&self, expected: u64, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;

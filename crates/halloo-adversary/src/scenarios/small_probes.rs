@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::flooder::Sent;
 use crate::latency::millis;
 use crate::namespaces::{Device, run_in_namespace, shell, time_until};
-use crate::peer::{Peer, TIMEOUT};
+use crate::peer::TIMEOUT;
 use crate::scenario::{Finding, Run, Scenario};
 use crate::server::Server;
 
@@ -59,7 +59,7 @@ pub(crate) fn flood(halloo: &Path, seconds: &str) -> Result<Finding> {
         let output = device.start_helper(&arguments.collect::<Vec<_>>())?;
         if found.is_none() {
             shell(&format!("ip addr add {NEW_ADDRESS}/24 dev first"))?;
-            found = time_until(TIMEOUT, || Ok(addresses_of(&server)?.contains(NEW_ADDRESS)))?;
+            found = time_until(TIMEOUT, || Ok(server.announced_addresses()?.contains(NEW_ADDRESS)))?;
         }
         let time = Duration::from_secs(seconds.parse()?);
         sent.push(Sent::from_line(&output.line(time + TIMEOUT).context("the flooder did not finish")?)?);
@@ -79,12 +79,4 @@ pub(crate) fn flood(halloo: &Path, seconds: &str) -> Result<Finding> {
         millis(announced)
     );
     Ok(Finding { measured, held: report.lost == 0 && !late })
-}
-
-/// Returns what the server says about itself, with its addresses.
-fn addresses_of(server: &Server) -> Result<String> {
-    let mut peer = Peer::open(server.port)?;
-    peer.write(format!("GET /discovery.json HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port).as_bytes())?;
-    peer.response().context("no response to GET /discovery.json")?;
-    Ok(String::from_utf8_lossy(&peer.read_to_end()).into_owned())
 }
