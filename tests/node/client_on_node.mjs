@@ -9,6 +9,12 @@ const happens = (link, type) => new Promise(resolve => link.addEventListener(typ
 const stranger = connect(`ws://127.0.0.1:${port}`);
 const refused = (await happens(stranger, "gaveup")).reason;
 
+// Closed as soon as it is open, while the server is asked about it.
+const brief = connect(`http://127.0.0.1:${port}/room/red?seat=3&token=${token}`), seen = [];
+for (const type of ["open", "close", "retry"]) brief.addEventListener(type, () => seen.push(type));
+brief.addEventListener("open", () => brief.close());
+await happens(brief, "close");
+
 const link = connect(`http://127.0.0.1:${port}/#token=${token}`);
 const outcome = link.send("one"), replies = [];
 for await (const message of link) {
@@ -18,6 +24,12 @@ for await (const message of link) {
 }
 while (link.pending.unconfirmed) await happens(link, "pending");
 const proven = link.rtt > 0;
+let mistake;
+try {
+  link.send({ x: 1 });
+} catch ({ name, message }) {
+  mistake = `${name}: ${message}`;
+}
 link.send("dismiss");
 const ended = (await happens(link, "gaveup")).reason;
-console.log("report " + JSON.stringify({ outcome, replies, proven, refused, ended }));
+console.log("report " + JSON.stringify({ outcome, replies, proven, refused, ended, brief: [brief.url, ...seen], mistake }));

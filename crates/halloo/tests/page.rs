@@ -72,6 +72,8 @@ fn client_js_on_node_proves_the_token_and_delivers_what_was_queued() {
         "outcome": "queued", "replies": ["one", "two"], "proven": true,
         "refused": "This server requires a token: enter it, or open the invitation link.",
         "ended": "the game is over",
+        "brief": [format!("ws://127.0.0.1:{}/room/red?seat=3", server.port()), "open", "close"],
+        "mistake": "TypeError: send text or bytes",
     });
     assert_eq!(report, expected);
 }
