@@ -11,8 +11,9 @@ export class Pad {
 
   constructor(host, { link, layout, name } = {}) {
     // Nothing but the newest state may wait, and that waits here.
-    this.#link = link ?? connect(undefined, { queue: { messages: 1, bytes: 0 } });
-    this.#root = host.attachShadow({ mode: "open" });
+    this.#link = link ?? connect(undefined, { queue: { messages: 0, bytes: 0 } });
+    if (!link) this.#off.push(() => this.#link.close());
+    this.#root = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     this.#draw(name ?? "");
     this.#tilt = new Tilt(value => this.#sender.set("tilt", value));
     this.#sender = new Sender(this.#link, () => ({ name: this.#player.name, color: this.#player.color, seat: this.#player.seat }));
@@ -117,14 +118,14 @@ export class Pad {
     this.#on(window, "keydown", event => this.#key(event, true));
     this.#on(window, "keyup", event => this.#key(event, false));
     this.#on(this.#link, "message", ({ data }) => this.#receive(data));
-    this.#on(this.#link, "open", () => this.#showState());
+    this.#on(this.#link, "open", () => { this.#sender.introduce(); this.#showState(); });
     this.#on(this.#link, "retry", () => this.#showState());
     this.#on(this.#link, "close", () => { this.#releaseAll(); this.#showState(); });
     this.#on(this.#link, "gaveup", ({ reason }) => this.#showEnd(reason));
     const resized = new ResizeObserver(() => this.#arrange());
     resized.observe(host);
     const clock = setInterval(() => this.#showLatency(), 1000);
-    this.#off.push(() => resized.disconnect(), () => clearInterval(clock));
+    this.#off.push(() => resized.disconnect(), () => clearInterval(clock), () => this.#lock.release());
   }
 
   // Turns the pad where the phone is not held as the game wants it, and gives each place its unit.
@@ -266,6 +267,7 @@ export class Pad {
       const base = new URL("..", import.meta.url), known = await fetch(new URL("discovery.json", base)).then(answer => answer.json(), () => ({}));
       const target = new URL(location.href);
       target.protocol = "https:";
+      target.searchParams.delete("token");
       target.hash = accessFragment;
       offer.replaceChildren(known.secure ? element("a", { href: target.href }, SECURE) : "Tilt needs a page with https.");
       offer.hidden = false;
@@ -357,14 +359,14 @@ const isInterface = event => event.composedPath().some(part => part.classList?.c
 
 // The token of the link, which the secure page also needs: `connect` takes it out of the address.
 const accessFragment = (() => {
-  const own = location.hash;
-  if (own.includes("token=")) return own;
+  const [own, inQuery] = [location.hash, location.search].map(part => new URLSearchParams(part.slice(1)).get("token"));
+  let token = own ?? inQuery;
   try {
-    const kept = sessionStorage.getItem("token " + new URL("..", import.meta.url).pathname);
-    return kept ? "#token=" + encodeURIComponent(kept) : "";
+    token ??= sessionStorage.getItem("token " + new URL("..", import.meta.url));
   } catch {
-    return "";
+    // Storage may be switched off.
   }
+  return token ? "#token=" + encodeURIComponent(token) : "";
 })();
 
 // The page of the server has the layout in itself; other pages make a Pad on their own.

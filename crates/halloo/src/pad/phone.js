@@ -1,7 +1,7 @@
 
 // Keeps the screen on while the page is visible, from the first touch on.
 class ScreenLock {
-  #lock; #video;
+  #lock; #video; #clock;
 
   async request() {
     if (document.hidden) return;
@@ -10,13 +10,19 @@ class ScreenLock {
     else await (this.#video ??= this.#film())?.play().catch(() => {});
   }
 
+  release() {
+    this.#lock?.release();
+    this.#video?.remove();
+    clearInterval(this.#clock);
+  }
+
   #film() {
     const canvas = element("canvas", { width: 16, height: 16 });
     if (!canvas.captureStream) return null;
     const draw = () => canvas.getContext("2d").fillRect(0, 0, 16, 16);
     draw();
-    setInterval(draw, 1000);
-    const video = this.element = element("video", { class: "film", muted: true, playsinline: true, tabindex: -1, "aria-hidden": "true" });
+    this.#clock = setInterval(draw, 1000);
+    const video = element("video", { class: "film", muted: true, playsinline: true, tabindex: -1, "aria-hidden": "true" });
     video.muted = true;
     video.srcObject = canvas.captureStream(1);
     document.body.append(video);

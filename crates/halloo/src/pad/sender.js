@@ -9,7 +9,6 @@ class Sender {
   constructor(link, join) {
     this.#link = link;
     this.#join = join;
-    link.addEventListener("open", () => this.introduce());
     if (link.state === "connected") this.introduce();
   }
 
