@@ -26,6 +26,9 @@ pub enum RoomNameError {
     /// The name begins with `_`.
     #[error("a room whose name begins with `_` can only be joined by the server; choose another name")]
     Reserved,
+    /// The name is `.` or `..`, which browsers and proxies remove from a path (RFC 3986 section 5.2.4), also percent-encoded.
+    #[error("a room whose name is `.` or `..` can only be joined by the server; choose another name")]
+    Dots,
     /// The name has further parts in the path.
     #[error("the name of the room is one part of the path; write a `/` in it as %2F")]
     Slash,
@@ -61,8 +64,8 @@ pub fn from_path(path: &str) -> Result<Option<String>, RoomNameError> {
         return Err(RoomNameError::Slash);
     }
     let name = String::from_utf8(percent::decode(encoded)).map_err(|_| RoomNameError::NotUtf8)?;
-    check(&name)?;
-    if name.starts_with(RESERVED) { Err(RoomNameError::Reserved) } else { Ok(Some(name)) }
+    check_of_client(&name)?;
+    Ok(Some(name))
 }
 
 /// Returns the path that joins the room called `name`.
@@ -74,11 +77,18 @@ pub fn from_path(path: &str) -> Result<Option<String>, RoomNameError> {
 /// # Errors
 /// [`RoomNameError`] if a client cannot join it.
 pub fn to_path(name: &str) -> Result<String, RoomNameError> {
-    check(name)?;
-    if name.starts_with(RESERVED) {
-        return Err(RoomNameError::Reserved);
-    }
+    check_of_client(name)?;
     Ok(format!("{PREFIX}{}", percent::encode(name)))
+}
+
+/// Checks the name of a room that a client can join without the server.
+fn check_of_client(name: &str) -> Result<(), RoomNameError> {
+    check(name)?;
+    match name {
+        "." | ".." => Err(RoomNameError::Dots),
+        _ if name.starts_with(RESERVED) => Err(RoomNameError::Reserved),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +120,9 @@ mod tests {
             ("/room/%C3", Err(RoomNameError::NotUtf8)),
             ("/room/_staff", Err(RoomNameError::Reserved)),
             ("/room/%5fstaff", Err(RoomNameError::Reserved)),
+            ("/room/.", Err(RoomNameError::Dots)),
+            ("/room/%2e%2E", Err(RoomNameError::Dots)),
+            ("/room/...", Ok(Some("..."))),
             (&format!("/room/{longest}y"), Err(RoomNameError::TooLong)),
         ] {
             assert_eq!(from_path(path), room.map(|room| room.map(str::to_owned)), "{path}");
@@ -125,7 +138,7 @@ mod tests {
                     prop_assert_eq!(from_path(&path), Ok(Some(name)));
                 }
                 Err(error) => prop_assert!(
-                    check(&name) == Err(error) || (error == RoomNameError::Reserved && name.starts_with('_'))
+                    check(&name) == Err(error) || name.starts_with('_') || [".", ".."].contains(&name.as_str())
                 ),
             }
         }
