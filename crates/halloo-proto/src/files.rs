@@ -61,7 +61,7 @@ pub struct FileRequest {
     pub encodings: AcceptedEncodings,
     /// Whether only the head of the response is sent.
     pub head_only: bool,
-    /// The URL of the requested directory, if the path is one.
+    /// The URL of the requested directory, if the path is one, relative to the one that was requested.
     location: String,
     if_none_match: Vec<String>,
     range: Option<String>,
@@ -114,7 +114,8 @@ impl FileRequest {
             path: FilePath::parse(path),
             encodings,
             head_only,
-            location: format!("{path}/{question_mark}{query}"),
+            // Relative (RFC 9110 section 10.2.2), because a proxy may serve the files below a path.
+            location: format!("./{}/{question_mark}{query}", path.rsplit('/').next().unwrap_or_default()),
             if_none_match: all("if-none-match")?.into_iter().map(str::to_owned).collect(),
             range,
             if_range: only("if-range")?,
@@ -158,7 +159,7 @@ impl FileRequest {
     pub fn redirect(&self, context: &ResponseContext<'_>) -> Vec<u8> {
         let mut extra = context.extra();
         extra.extend([("Location", self.location.as_str()), CACHE_CONTROL, VARY]);
-        let body = format!("this is a directory; its address is {}\n", self.location);
+        let body = "this is a directory, whose address ends with a slash\n";
         respond_and(context.after, 301, TEXT, &extra, body.as_bytes(), self.head_only)
     }
 

@@ -164,7 +164,7 @@ fn files_are_public_but_the_rules_for_pages_apply() {
 #[test]
 fn directory_without_slash_is_redirected_below_its_own_path() {
     let context = ResponseContext { after: After::KeepAlive, headers: &[], origin: None };
-    for (path, expected) in [("/a", "/a/"), ("/a?b=c", "/a/?b=c"), ("/a%20b", "/a%20b/")] {
+    for (path, expected) in [("/a", "./a/"), ("/c/a?b=c", "./a/?b=c"), ("/a%20b", "./a%20b/")] {
         let response = String::from_utf8(request(&format!("GET {path}"), "").0.redirect(&context)).unwrap();
         assert!(response.starts_with("HTTP/1.1 301 ") && response.contains(&format!("\r\nLocation: {expected}\r\n")));
     }

@@ -53,7 +53,7 @@ fn pages_of_a_directory_are_served_beside_the_websocket_and_the_own_page() {
     assert!(get("/img/").ends_with("images"));
     assert!(get("/img/cat.svg?v=2").contains("Content-Type: image/svg+xml\r\n"));
     let redirect = get("/img");
-    assert!(redirect.starts_with("HTTP/1.1 301") && redirect.contains("\r\nLocation: /img/\r\n"), "{redirect}");
+    assert!(redirect.starts_with("HTTP/1.1 301") && redirect.contains("\r\nLocation: ./img/\r\n"), "{redirect}");
     assert!(get("/_halloo/").contains("<title>halloo</title>"));
     assert!(get("/_halloo/client.js").starts_with("HTTP/1.1 200"));
     assert!(get("/status").contains("server_running"));
@@ -196,6 +196,24 @@ fn file_that_becomes_shorter_ends_the_connection() {
     let received = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_or_default();
     assert!(received < 50_000_000, "{received}");
     assert!(http_get(loopback(&server), "/large.bin", "Connection: close\r\n").contains("Content-Length: 1000\r\n"));
+}
+
+#[test]
+#[cfg(unix)]
+fn file_that_is_removed_while_it_is_sent_arrives_complete() {
+    let directory = directory();
+    let (path, content) = (directory.path().join("large.bin"), bytes(20_000_000));
+    fs::write(&path, &content).unwrap();
+    let server = serve(&directory);
+    let mut stream = connect_tcp(loopback(&server));
+    request(&mut stream, "GET /large.bin", "");
+    let head = read_head(&mut stream);
+    fs::remove_file(&path).unwrap();
+    let mut body = vec![0; content.len()];
+    stream.read_exact(&mut body).unwrap();
+    assert!(body == content, "{head}");
+    request(&mut stream, "GET /large.bin", "");
+    assert!(response(&mut stream).0.starts_with("HTTP/1.1 404"));
 }
 
 #[test]
