@@ -133,6 +133,27 @@ fn sighup_without_a_terminal_reads_the_certificate_again() {
     assert!(log.contains("new connections use the certificate that is now in"), "{log}");
 }
 
+/// The clock of this machine may be wrong, so that it is no error.
+#[test]
+fn certificate_that_is_not_valid_now_is_reported_with_the_date() {
+    let home = Home::new();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/certificates");
+    let key = home.0.path().join("authority.key");
+    std::fs::copy(directory.join("authority.key"), &key).unwrap();
+    set_mode(&key, 0o600);
+    for (file, expected) in [
+        ("expired.pem", "it expired on 2021-02-03; renew it"),
+        ("future.pem", "it is not valid before 2095-02-03; correct the clock of this machine, or wait until then"),
+    ] {
+        let certificate = directory.join(file);
+        let mut server = home.serve(&["--cert", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()]);
+        server.process.write_line(r#"{"cmd":"stop"}"#);
+        let log = server.process.read_stderr();
+        assert!(log.contains("warning: clients will refuse the certificate in ") && log.contains(file), "{log}");
+        assert!(log.contains(expected), "{log}");
+    }
+}
+
 /// What `openssl req -x509` makes is the certificate of an authority, which no client of TLS accepts from a server, even if
 /// it trusts that authority.
 #[test]

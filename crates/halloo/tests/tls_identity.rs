@@ -46,16 +46,23 @@ fn invalid_certificate_files_are_explained() {
     std::fs::copy(&pem, &key_file).unwrap();
     std::fs::write(&key_file, key).unwrap();
     std::fs::write(&certificate_file, certificate).unwrap();
+    let unsupported = directory.path().join("unsupported.pem");
+    std::fs::copy(&pem, &unsupported).unwrap();
+    std::fs::write(&unsupported, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n").unwrap();
     let identity = Identity::from_pem_files(&certificate_file, &key_file).unwrap();
     assert_eq!(identity.fingerprint(), None, "the certificate may be signed by an authority");
     for (certificate, key, expected) in [
         (&key_file, &key_file, "no certificate"),
         (&certificate_file, &certificate_file, "no private key"),
-        (&certificate_file, &other_pem, "does not match the certificate"),
+        (&certificate_file, &other_pem, "does not belong to the certificate in"),
+        (&certificate_file, &unsupported, "cannot be used"),
         (&directory.path().join("missing"), &key_file, "cannot read"),
     ] {
         let error = Identity::from_pem_files(certificate, key).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+        for path in [certificate, key].into_iter().filter(|_| expected.contains("belong")) {
+            assert!(error.contains(&path.display().to_string()), "{error}");
+        }
     }
 }
 

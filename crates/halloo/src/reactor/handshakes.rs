@@ -69,6 +69,10 @@ impl Handshakes {
         warn_about_entries(&config.access);
         let (mut access, local_names) = (config.access.clone(), LocalNames::new(config));
         access.local_names = local_names.list();
+        let tls = Acceptor::from_config(config);
+        if let Some(tls) = &tls {
+            tls.set_local_names(&access.local_names);
+        }
         Handshakes {
             access,
             local_names,
@@ -76,7 +80,7 @@ impl Handshakes {
             compression: config.compression,
             has_files: config.www.is_some(),
             requires_tls: config.requires_tls(),
-            tls: Acceptor::from_config(config),
+            tls,
             authenticator: Authenticator::new(challenger),
             subprotocols: config.subprotocols.clone(),
             unmet_subprotocols: UnmetSubprotocols::new(config.access.setting_names),
@@ -110,6 +114,9 @@ impl Handshakes {
     /// Decides about the head of the pending `connection`, of which `bytes` arrived.
     pub(super) fn handle_head(&mut self, connection: &mut Connection, bytes: &[u8], now: Time) -> HeadOutcome {
         if let Some(names) = self.local_names.poll_change() {
+            if let Some(tls) = &self.tls {
+                tls.set_local_names(&names);
+            }
             self.access.local_names = names;
         }
         let peer = connection.peer;

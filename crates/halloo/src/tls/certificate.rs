@@ -14,7 +14,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 pub(super) struct Certificate {
     pub(super) fingerprint: Fingerprint,
     not_before: SystemTime,
-    not_after: SystemTime,
+    pub(super) not_after: SystemTime,
     /// Its DNS names and IP addresses, as text (RFC 5280 section 4.2.1.6).
     pub(super) names: Vec<String>,
 }

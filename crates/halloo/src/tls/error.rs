@@ -46,11 +46,25 @@ pub enum IdentityError {
     /// A file contains no private key.
     #[error("{} contains no private key; provide one in PEM format, not encrypted, beginning with -----BEGIN PRIVATE KEY-----", .0.display())]
     NoKey(PathBuf),
-    /// The private key does not match the certificate, or its type is not supported.
+    /// The private key is not that of the certificate.
     #[error(
-        "the private key does not match the certificate, or its type is not supported: {0}; use an ECDSA, Ed25519 or RSA key and its certificate"
+        "the private key in {} does not belong to the certificate in {}; use the key for which this certificate was issued, \
+         or have a certificate issued for this key", .key.display(), .certificate.display()
     )]
-    Mismatch(String),
+    Mismatch {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// The private key or its certificate cannot be used.
+    #[error("the private key in {} cannot be used: {error}; use an ECDSA (P-256 or P-384), Ed25519 or RSA key and its certificate", .path.display())]
+    Unsupported {
+        /// The file of the key.
+        path: PathBuf,
+        /// The reason.
+        error: String,
+    },
     /// A self-signed certificate cannot be generated.
     #[error("cannot generate a certificate: {0}; provide a certificate and its key")]
     Generate(String),

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use halloo_proto::fingerprint::Fingerprint;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, ServerConfig};
 
 use super::certificate::{self, Certificate};
 use super::{IdentityError, key_file, self_signed};
@@ -20,12 +20,14 @@ use super::{IdentityError, key_file, self_signed};
 const MAX_RESUMABLE_SESSIONS: usize = 64;
 /// Minimum time between two looks at the files and the addresses of the machine.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Time after which files that have not changed are read again, because the certificate in them has ended or will soon.
+const END_CHECK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A certificate and its private key, for [`Config::tls`](crate::Config::tls).
 ///
 /// When the files have changed, new connections use the new certificate, and open ones stay open. A self-signed certificate is
-/// renewed in time, and when this machine has got another address. Both are noticed at the first TLS handshake afterwards, at
-/// most every 5 s. A certificate that cannot be used does not replace the one in use; the log says why.
+/// renewed in time, and when this machine has got another address or name. All of that is noticed at the first TLS handshake
+/// afterwards, at most every 5 s. A certificate that cannot be used does not replace the one in use; the log says why.
 ///
 /// ```
 /// use halloo::{Config, Identity, Server};
@@ -86,6 +88,12 @@ impl Identity {
         self.files.is_self_signed.then_some(self.fingerprint)
     }
 
+    /// Adds the names of a server under `.local` to a self-signed certificate, from the next check for changes on.
+    pub(super) fn set_local_names(&self, names: &[String]) {
+        let mut state = self.files.lock();
+        (state.local_names, state.checked) = (names.to_vec(), None);
+    }
+
     /// Returns the configuration for a new session, with the certificate of now.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         self.files.check_for_changes();
@@ -97,7 +105,7 @@ impl Identity {
         let files = Arc::new(files);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(mismatch)?.with_no_client_auth();
+        let builder = builder.map_err(|error| files.unusable(&error))?.with_no_client_auth();
         let mut config = builder.with_cert_resolver(Arc::clone(&files) as Arc<dyn ResolvesServerCert>);
         // One ticket, not zero: it acknowledges the last handshake message of the client. Without it, a client that
         // uses the Nagle algorithm (RFC 896) waits up to 40 ms for a delayed acknowledgement before its request.
@@ -126,9 +134,15 @@ struct State {
     current: Option<Arc<CertifiedKey>>,
     /// The state of the files when they were last read.
     stamps: [Option<Stamp>; 2],
+    /// The names of the server under `.local`.
+    local_names: Vec<String>,
     /// The names that a self-signed certificate was last asked to contain.
     names: Vec<String>,
     checked: Option<Instant>,
+    /// When the files are read again although nothing has changed: to renew the certificate, or to report its end.
+    due: Option<SystemTime>,
+    /// Why the files could not be used when they were last read.
+    failure: Option<String>,
 }
 
 /// What distinguishes two states of a file: the time of its last change and its size.
@@ -137,14 +151,18 @@ type Stamp = (SystemTime, u64);
 impl Files {
     /// Reads the files, and renews a self-signed certificate if necessary. Returns the fingerprint of the key.
     fn reload(&self) -> Result<Fingerprint, IdentityError> {
-        let names = if self.is_self_signed { self_signed::names() } else { Vec::new() };
+        let names = self.names();
         // Read before the files, so that a change during the reading is noticed by the next check.
         let stamps = self.stamps();
         let loaded = if self.is_self_signed { self.read_self_signed(&names) } else { self.read() };
         let mut state = self.lock();
-        // Also after a failure, so that it is reported once.
         (state.names, state.stamps, state.checked) = (names, stamps, Some(Instant::now()));
+        state.failure = loaded.as_ref().err().map(ToString::to_string);
+        let now = certificate::now();
+        state.due = Some(now + END_CHECK_INTERVAL);
         let (key, certificate) = loaded?;
+        let end = if self.is_self_signed { self_signed::renewal_of(&certificate) } else { certificate.not_after };
+        state.due = Some(if end > now { end } else { now + END_CHECK_INTERVAL });
         if state.current.as_ref().is_some_and(|current| current.cert != key.cert) {
             tracing::info!("new connections use the certificate that is now in {}", self.certificates.display());
         }
@@ -152,7 +170,8 @@ impl Files {
         Ok(certificate.fingerprint)
     }
 
-    /// Reads the files again if they, or the addresses of this machine, have changed. At most every [`CHECK_INTERVAL`].
+    /// Reads the files again if they, or the addresses and names of this machine, have changed, if they could not be used, or if
+    /// it is time to. At most every [`CHECK_INTERVAL`].
     fn check_for_changes(&self) {
         {
             let mut state = self.lock();
@@ -160,11 +179,21 @@ impl Files {
                 return;
             }
             state.checked = Some(Instant::now());
-            if self.stamps() == state.stamps && !(self.is_self_signed && state.names != self_signed::names()) {
+        }
+        // Reads the state, too.
+        let names = self.names();
+        let failure = {
+            let state = self.lock();
+            let is_due = state.due.is_some_and(|due| certificate::now() >= due);
+            if self.stamps() == state.stamps && names == state.names && state.failure.is_none() && !is_due {
                 return;
             }
-        }
-        if let Err(error) = self.reload() {
+            state.failure.clone()
+        };
+        // What has been mended may leave no trace in the file, such as access to its directory. It is reported once.
+        if let Err(error) = self.reload()
+            && failure != Some(error.to_string())
+        {
             tracing::warn!("the certificate in use is kept, because the new one cannot be used: {error}");
         }
     }
@@ -204,11 +233,26 @@ impl Files {
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?);
         let key = key.map_err(|_| IdentityError::NoKey(self.key.clone()))?;
         key_file::check(&self.key)?;
+        let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider());
+        let key = key.map_err(|error| self.unusable(&error))?;
         if let Some(reason) = certificate.describe_invalidity(certificate::now()) {
             tracing::warn!("clients will refuse the certificate in {}: it {reason}", self.certificates.display());
         }
-        let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider()).map_err(mismatch)?;
         Ok((key, certificate))
+    }
+
+    fn unusable(&self, error: &rustls::Error) -> IdentityError {
+        match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                IdentityError::Mismatch { certificate: self.certificates.clone(), key: self.key.clone() }
+            }
+            error => IdentityError::Unsupported { path: self.key.clone(), error: error.to_string() },
+        }
+    }
+
+    /// Returns the names for a self-signed certificate.
+    fn names(&self) -> Vec<String> {
+        if self.is_self_signed { self_signed::names(&self.lock().local_names) } else { Vec::new() }
     }
 
     fn stamps(&self) -> [Option<Stamp>; 2] {
@@ -234,10 +278,6 @@ impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Files").field("certificates", &self.certificates).finish_non_exhaustive()
     }
-}
-
-fn mismatch(error: rustls::Error) -> IdentityError {
-    IdentityError::Mismatch(error.to_string())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
@@ -275,7 +315,51 @@ mod tests {
         fs::write(&path, "half a cert").unwrap();
         assert!(Arc::ptr_eq(&check(), &second));
         write_new(&path);
-        assert_ne!(check().cert, second.cert);
+        let third = check();
+        assert_ne!(third.cert, second.cert);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+
+            let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            write_new(&path);
+            set_mode(0o644);
+            assert!(Arc::ptr_eq(&check(), &third), "others can read the key");
+            set_mode(0o600);
+            assert_ne!(check().cert, third.cert, "the advice was followed");
+        }
         fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn self_signed_certificate_is_renewed_in_time_and_for_another_name_while_it_is_in_use() {
+        let directory = std::env::temp_dir().join(format!("halloo-renewal-{}", std::process::id()));
+        let identity = Identity::self_signed_in(&directory).unwrap();
+        let current = || Certificate::parse(&identity.files.lock().current.as_ref().unwrap().cert[0]).unwrap();
+        let check = |due| {
+            let mut state = identity.files.lock();
+            (state.checked, state.due, state.stamps) = (None, due, identity.files.stamps());
+            drop(state);
+            identity.config();
+            current()
+        };
+        let end = current().not_after;
+        assert_eq!(identity.files.lock().due, Some(end - Duration::from_secs(30 * 24 * 60 * 60)));
+        // One that needs renewal. That it was written is not what is noticed.
+        let (key, mut parameters) = (rcgen::KeyPair::generate().unwrap(), rcgen::CertificateParams::new([]).unwrap());
+        parameters.not_after = rcgen::date_time_ymd(9999, 12, 31);
+        let pem = format!("{}{}", key.serialize_pem(), parameters.self_signed(&key).unwrap().pem());
+        self_signed::replace(&directory.join(self_signed::FILE_NAME), &pem).unwrap();
+        assert_eq!(check(Some(certificate::now() + Duration::from_secs(60))).not_after, end);
+        let renewed = check(Some(certificate::now()));
+        assert_eq!(renewed.fingerprint, fingerprint_of(&key));
+        assert!(!renewed.names.is_empty() && !renewed.names.contains(&"den.local".to_owned()));
+        identity.set_local_names(&["den.local".to_owned()]);
+        assert!(check(None).names.contains(&"den.local".to_owned()));
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    fn fingerprint_of(key: &rcgen::KeyPair) -> Fingerprint {
+        certificate::fingerprint_of(&rcgen::PublicKeyData::subject_public_key_info(key))
     }
 }

@@ -1,5 +1,6 @@
 //! The self-signed certificate of this machine, and the file that contains it and its key.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -38,21 +39,24 @@ pub(super) fn now() -> SystemTime {
     certificate::now().max(EARLIEST.to_system_time())
 }
 
-/// Returns the names under which browsers open the page of a server on this machine: its host names and its addresses. Without
-/// the addresses if they cannot be read now: a certificate that has them needs no renewal then.
-pub(super) fn names() -> Vec<String> {
+/// Returns the names under which browsers open the page of a server on this machine: its host names and its addresses, and
+/// `local_names`, which the server has in multicast DNS. Without the addresses if they cannot be read now: a certificate that has
+/// them needs no renewal then.
+pub(super) fn names(local_names: &[String]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
     let host = gethostname::gethostname().into_string().unwrap_or_default();
     let label = host.split('.').next().unwrap_or_default();
     // The second is the name that this machine may have in multicast DNS, the third the one that halloo publishes.
     names.extend([host.clone(), format!("{label}.local"), format!("{label}-halloo.local")]);
+    names.extend(local_names.iter().cloned());
+    let mut known = HashSet::new();
+    names.retain(|name| is_dns_name(name) && known.insert(name.to_ascii_lowercase()));
     let interfaces = interfaces::list().unwrap_or_default();
     let addresses = interfaces.into_iter().map(|interface| interface.addr);
     let mut addresses: Vec<IpAddr> = addresses.filter(|ip| !ip.is_unspecified() && !is_link_local(*ip)).collect();
     addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
     addresses.sort_unstable();
     addresses.dedup();
-    names.retain(|name| is_dns_name(name));
     names.extend(addresses.into_iter().map(|ip| ip.to_string()));
     names.truncate(MAX_NAMES);
     names
@@ -67,6 +71,11 @@ pub(super) fn needs_renewal(certificate: &Certificate, names: &[String]) -> bool
     let has_ipv4 = names.iter().any(|name| name.parse::<Ipv4Addr>().is_ok_and(|ip| !ip.is_loopback()));
     let is_lacking = names.iter().filter(lacks).any(|name| !(has_ipv4 && is_ipv6(name)));
     !certificate.is_valid_for(RENEWAL, MAX_VALIDITY, now()) || is_lacking
+}
+
+/// Returns when a certificate is to be renewed because of its end.
+pub(super) fn renewal_of(certificate: &Certificate) -> SystemTime {
+    certificate.not_after - RENEWAL
 }
 
 /// Generates a private key and a certificate for it, in PEM format.
@@ -194,8 +203,11 @@ mod tests {
 
     #[test]
     fn names_of_this_machine_fit_into_a_certificate() {
-        let own = super::names();
-        assert!(own.contains(&"localhost".to_owned()) && own.contains(&"127.0.0.1".to_owned()), "{own:?}");
+        let own = super::names(&names(&["localhost", "den.local", "a name"]));
+        for name in ["localhost", "127.0.0.1", "den.local"] {
+            assert_eq!(own.iter().filter(|own| *own == name).count(), 1, "{name}: {own:?}");
+        }
+        assert!(!own.contains(&"a name".to_owned()), "{own:?}");
         assert!(!needs_renewal(&parse(&generate(&own).unwrap()), &own));
     }
 }

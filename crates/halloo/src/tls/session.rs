@@ -232,6 +232,10 @@ impl Acceptor {
         self.identity.fingerprint()
     }
 
+    pub(crate) fn set_local_names(&self, names: &[String]) {
+        self.identity.set_local_names(names);
+    }
+
     /// Starts a session. `initial` are the bytes that were already read from the socket.
     pub(crate) fn accept(&self, initial: &[u8]) -> io::Result<Box<Session>> {
         let tls = ServerConnection::new(self.identity.config()).map_err(tls_error)?;
