@@ -36,8 +36,11 @@ impl OwnPages {
         format!("Everyone who reaches the server can read the files in {}{also}.", self.shown_path())
     }
 
-    /// Warns about files that no browser will see, and about a missing index.
-    pub(crate) fn warn(&self) {
+    /// Warns about files that no browser will see, about a missing index, and about a pad that is not the page.
+    pub(crate) fn warn(&self, with_pad: bool) {
+        if with_pad {
+            tracing::warn!("the pad is at /_halloo/pad, because {} is the page", self.shown_path());
+        }
         for path in self.files.shadowed() {
             let name = path.trim_matches('/');
             tracing::warn!("`{name}` in {} is not served, because {path} is a page of the server", self.shown_path());

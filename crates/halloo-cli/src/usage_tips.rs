@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use strsim::damerau_levenshtein;
 
+use crate::tls_mode;
+
 /// The edits, of which a swap of neighbours is one, after which a word is no longer a typing mistake.
 const MAX_EDITS: usize = 2;
 
@@ -37,6 +39,9 @@ fn tip(error: &clap::Error, command: &clap::Command) -> Option<String> {
     if let Some(port) = unexpected.and_then(|text| text.parse::<u16>().ok()) {
         return Some(format!("to serve on port {port}, use `halloo --port {port}`"));
     }
+    if let Some(value) = unexpected.filter(|value| follows_tls(value)) {
+        return Some(format!("use `--tls={value}`, with an equals sign"));
+    }
     let (option, value) = (argument?, context(error, ContextKind::InvalidValue).unwrap_or_default());
     if error.kind() == ErrorKind::InvalidValue && option.starts_with("--token") && value.is_empty() {
         let tip = "the server shows its token and its invitation link when it starts; give the token in HALLOO_TOKEN or as \
@@ -54,6 +59,12 @@ fn tip(error: &clap::Error, command: &clap::Command) -> Option<String> {
     (set == value).then(|| format!("the value is that of the environment variable {variable}"))
 }
 
+/// Returns whether `value` is one of `--tls`, and behind it on the command line.
+fn follows_tls(value: &str) -> bool {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    tls_mode::parse(value).is_ok() && words.windows(2).any(|pair| pair[0] == "--tls" && pair[1] == value)
+}
+
 /// Returns the option that a message calls `option`, its environment variable and the value, if it is from there.
 fn from_environment(command: &clap::Command, option: &str) -> Option<(String, String, OsString)> {
     let commands = std::iter::once(command).chain(command.get_subcommands());
@@ -61,7 +72,7 @@ fn from_environment(command: &clap::Command, option: &str) -> Option<(String, St
     let option = format!("--{name}");
     let arg = commands.flat_map(clap::Command::get_arguments).find(|arg| arg.get_long() == Some(name))?;
     let variable = arg.get_env()?;
-    let is_on_command_line = std::env::args().any(|text| text.split('=').next() == Some(&*option));
+    let is_on_command_line = std::env::args_os().any(|text| text.to_string_lossy().split('=').next() == Some(&*option));
     let set = std::env::var_os(variable).filter(|_| !is_on_command_line)?;
     Some((option, variable.to_string_lossy().into_owned(), set))
 }

@@ -40,7 +40,8 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
         (&["connect", "http:/den/#token=16-characters-or-more"], "write `http://den/#…`"),
         (&["status", "http//den:8765"], "write `http://den:8765`"),
         (&["connect", "--token"], "invitation link"),
-        (&["--www", "nowhere"], "`nowhere` is not a directory; give one with an index.html"),
+        (&["--www", "nowhere"], "`nowhere` does not exist; give a directory with an index.html"),
+        (&["--www", "Cargo.toml"], "`Cargo.toml` is not a directory; give one with an index.html"),
         (&["--www", ".", "--www-header", "ETag: 1"], "the server sets the header ETag itself"),
         (&["--www", ".", "--www-header", "ETag"], "`Name: value`"),
         (&["--www-header", "A: b"], "--www <DIR>"),
@@ -49,6 +50,9 @@ fn invalid_usage_exits_with_2_and_names_the_valid_values() {
             &["--pad", "tests/invalid_layout.json"],
             "line 2 column 16: unknown control `stik`; use stick, dpad, swipe, or",
         ),
+        (&["--pad", "Cargo.toml"], "line 1 column 1: this is not a layout, which is an object in JSON, such as {"),
+        (&["--tls", "both"], "use `--tls=both`, with an equals sign"),
+        (&["serve", "--tls", "only"], "use `--tls=only`, with an equals sign"),
     ] {
         let output = run(arguments);
         let error = stderr(&output);

@@ -39,7 +39,7 @@ fn start_says_who_can_read_the_files_and_which_are_not_served() {
     let directory = directory();
     fs::write(directory.path().join("status"), "").unwrap();
     let mut command = halloo(&LOCAL_SERVER);
-    command.args(["--exit-with-stdin", "--token", "sixteen-characters", "--www"]).arg(directory.path());
+    command.args(["--exit-with-stdin", "--token", "sixteen-characters", "--pad", "--www"]).arg(directory.path());
     let output = command.stdin(Stdio::null()).output().unwrap();
     let log = stderr(&output);
     assert!(log.contains("Everyone who reaches the server can read the files in") && log.contains("without the token"));
@@ -48,4 +48,5 @@ fn start_says_who_can_read_the_files_and_which_are_not_served() {
         "{log}"
     );
     assert!(log.contains("there is no index.html in") && log.contains("own page is at /_halloo/"), "{log}");
+    assert!(log.contains("warning: the pad is at /_halloo/pad, because "), "{log}");
 }

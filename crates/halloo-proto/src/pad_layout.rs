@@ -14,6 +14,9 @@ mod control;
 /// Maximum size of a layout in bytes.
 pub const MAX_LAYOUT_BYTES: usize = 16 * 1024;
 
+/// A layout to begin with.
+const EXAMPLE: &str = r#"{"left": "stick", "right": ["a"]}"#;
+
 /// What is on the pad: a validated layout in JSON, as `docs/pad.md` describes it.
 ///
 /// The default has a stick and the buttons `a` and `b`.
@@ -105,8 +108,7 @@ impl PadLayout {
             return fault_at(name, 0, format!("there is no button `{name}` on this pad; {list}"));
         }
         if known.is_empty() && self.places().next().is_none() && !self.tilt && self.text.is_off() {
-            let fault = "the layout has no control; begin with {\"left\": \"stick\", \"right\": [\"a\"]}";
-            return Err(error_at(text, 0, fault.to_owned()));
+            return Err(error_at(text, 0, format!("the layout has no control; begin with {EXAMPLE}")));
         }
         Ok(())
     }
@@ -137,11 +139,17 @@ impl FromStr for PadLayout {
         if text.len() > MAX_LAYOUT_BYTES {
             return Err(error_at(text, 0, format!("the layout has more than {MAX_LAYOUT_BYTES} bytes; shorten it")));
         }
+        let start = text.len() - text.trim_start().len();
+        if !text[start..].starts_with('{') {
+            let fault = format!("this is not a layout, which is an object in JSON, such as {EXAMPLE}");
+            return Err(error_at(text, start, fault));
+        }
         let layout: PadLayout = serde_json::from_str(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
+            let what = if error.is_data() { "" } else { "this is not JSON: " };
             let fault = error.to_string();
             let fault = fault.trim_end_matches(&format!(" at line {line} column {column}"));
-            PadLayoutError { line, column, fault: escape(fault, 300) }
+            PadLayoutError { line, column, fault: what.to_owned() + &escape(fault, 300) }
         })?;
         layout.check(text)?;
         Ok(layout)
@@ -230,7 +238,10 @@ mod tests {
             ),
             ("{}", "line 1 column 1: the layout has no control; begin with"),
             ("{\"left\":\"\u{1b}[2J\"}", "control character"),
-            ("", "line 1 column 0: EOF"),
+            ("", "line 1 column 1: this is not a layout, which is an object in JSON, such as {\"left\""),
+            ("\n [\"stick\"]", "line 2 column 2: this is not a layout, which is an object in JSON"),
+            ("{\"left\": \"stick\",\n}", "line 2 column 1: this is not JSON: trailing comma"),
+            ("{\"left\": \"stick\"", "line 1 column 16: this is not JSON: EOF while parsing an object"),
         ] {
             let error = error(text);
             assert!(error.contains(expected), "{text}: {error}");

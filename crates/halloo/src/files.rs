@@ -58,7 +58,7 @@ impl Files {
     /// A file `a.js.br` or `a.js.gz` beside `a.js` is sent in its place to browsers that accept this compression.
     ///
     /// # Errors
-    /// [`FilesError::NotADirectory`] or [`FilesError::Unreadable`].
+    /// [`FilesError::Missing`], [`FilesError::NotADirectory`] or [`FilesError::Unreadable`].
     pub fn directory(path: impl AsRef<Path>) -> Result<Files, FilesError> {
         Ok(Files { source: Source::Directory(Directory::new(path.as_ref())?), headers: Vec::new() })
     }

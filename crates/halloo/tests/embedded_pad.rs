@@ -31,7 +31,12 @@ fn example_of_the_documentation_plays_and_leaves_nothing_behind() {
     let Some(mut program) = browser("embedded_pad_in_browser.mjs") else { return };
     let (_, example) = DOCUMENTATION.split_once("```html\n").unwrap();
     // The test needs what the example keeps to itself.
-    let example = example.split("```").next().unwrap().replace("const ", "globalThis.").replace("globalThis.link", "const link = globalThis.link");
+    let example = example
+        .split("```")
+        .next()
+        .unwrap()
+        .replace("const ", "globalThis.")
+        .replace("globalThis.link", "const link = globalThis.link");
     let example = example.replace("globalThis.pad =", "const pad = globalThis.pad =");
     let files = Files::memory([("index.html", format!("<!doctype html>{example}"))]).unwrap();
     let mut config = Config::local().www(files);

@@ -27,10 +27,11 @@ impl Directory {
         let unreadable = |error| FilesError::Unreadable { path: path.to_owned(), error };
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {}
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(unreadable(error));
+            Ok(_) => return Err(FilesError::NotADirectory(path.to_owned())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(FilesError::Missing(path.to_owned()));
             }
-            _ => return Err(FilesError::NotADirectory(path.to_owned())),
+            Err(error) => return Err(unreadable(error)),
         }
         fs::read_dir(path).map_err(unreadable)?;
         Ok(Directory { path: path.canonicalize().map_err(unreadable)? })

@@ -9,7 +9,10 @@ use halloo_proto::files::{HeaderError, INDEX};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FilesError {
-    /// The directory does not exist, or is none.
+    /// There is nothing with this name.
+    #[error("`{}` does not exist; give a directory with an {INDEX}", .0.display())]
+    Missing(PathBuf),
+    /// It is not a directory.
     #[error("`{}` is not a directory; give one with an {INDEX}", .0.display())]
     NotADirectory(PathBuf),
     /// The directory cannot be read.

@@ -136,9 +136,14 @@ fn files_that_the_server_replaces_are_named() {
 #[test]
 fn directory_that_is_missing_or_a_file_is_named_with_what_to_give() {
     let (_temp, root) = directory();
-    for path in [root.join("nowhere"), root.join("index.html"), root.join("index.html/a")] {
+    for (name, expected) in [
+        ("nowhere", "` does not exist; give a directory with an index.html"),
+        ("index.html", "` is not a directory; give one with an index.html"),
+        ("index.html/a", "` does not exist"),
+    ] {
+        let path = root.join(name);
         let error = Files::directory(&path).unwrap_err().to_string();
-        assert!(error.contains(&path.display().to_string()) && error.contains("is not a directory"), "{error}");
+        assert!(error.contains(&format!("{}{expected}", path.display())), "{error}");
     }
     let error = Files::memory([("../a", "b")]).unwrap_err().to_string();
     assert!(error.contains("`../a`"), "{error}");
