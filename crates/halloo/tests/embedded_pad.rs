@@ -74,7 +74,7 @@ fn example_of_the_documentation_plays_and_leaves_nothing_behind() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn way_to_the_secure_page_has_the_token_also_after_a_reload() {
+fn way_to_the_secure_page_has_the_token_and_a_page_that_cannot_connect_says_why() {
     const TOKEN: &str = "the-otters-meet-at-nine";
 
     let Some(mut program) = browser("embedded_pad_in_browser.mjs") else { return };
@@ -89,4 +89,6 @@ fn way_to_the_secure_page_has_the_token_also_after_a_reload() {
     let report: Value = serde_json::from_str(&page.next_line_after("report ")).unwrap();
     let expected = format!("https://game.example:{}/#token={TOKEN}", server.port());
     assert_eq!(report["offers"], json!([expected, expected, expected]));
+    let reason = "This phone may not trust the certificate";
+    assert_eq!(report["distrusted"], json!([reason, reason]));
 }

@@ -3,8 +3,9 @@ import { connect } from "./client.js";
 const $ = id => document.getElementById(id);
 const log = $("log"), text = $("text");
 const MAX_ROWS = 500, MAX_SHOWN = 4000;
+const DISTRUST = "This phone may not trust the certificate: use the plain page, or a certificate of your own (--cert)";
 // `mine` has the rows of the messages that the server has not confirmed, in the order in which they were sent.
-let link, received = 0, pending = [], mine = [], sent = [], recalled = 0, atEnd = true, wasConnected = false;
+let link, received = 0, pending = [], mine = [], sent = [], recalled = 0, atEnd = true, wasConnected = false, failures = 0;
 
 function show(state, word, detail) {
   $("state").className = state;
@@ -118,7 +119,10 @@ function start() {
   link.addEventListener("retry", ({ delay }) => {
     const seconds = plural(Math.max(1, Math.round(delay / 1000)), "second");
     showProgress();
-    show("lost", "Reconnecting", `${wasConnected ? "Connection lost" : "No response"}, next attempt in ${seconds}`);
+    // Some browsers accept a certificate for the page and not for its WebSocket.
+    const isDistrusted = !wasConnected && ++failures >= 3 && location.protocol === "https:";
+    const reason = wasConnected ? "Connection lost" : isDistrusted ? DISTRUST : "No response";
+    show("lost", "Reconnecting", `${reason}, next attempt in ${seconds}`);
   });
   link.addEventListener("gaveup", ({ code, reason }) => {
     if (!code) stop("Refused", reason, true);

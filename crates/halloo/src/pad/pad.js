@@ -1,13 +1,12 @@
 
 const CODES = { start: "Enter", select: "Backspace" };
-const BUTTON_CODES = ["Space", "KeyE", "KeyQ", "KeyR", "KeyF", "KeyC", "KeyX", "KeyZ", "Digit1", "Digit2", "Digit3", "Digit4"];
+const BUTTON_CODES = "Space KeyE KeyQ KeyR KeyF KeyC KeyX KeyZ Digit1 Digit2 Digit3 Digit4".split(" ");
 const ARROWS = { ArrowLeft: [0, -1, 0], ArrowRight: [0, 1, 0], ArrowUp: [0, 0, -1], ArrowDown: [0, 0, 1], KeyA: [0, -1, 0], KeyD: [0, 1, 0], KeyW: [0, 0, -1], KeyS: [0, 0, 1], KeyJ: [1, -1, 0], KeyL: [1, 1, 0], KeyI: [1, 0, -1], KeyK: [1, 0, 1] };
-const SECURE = "Tilt and keeping the screen on need the secure page. Your phone will warn once: continue.";
 
 /** A game controller in `host`, an element with a size. docs/pad.md describes the options. */
 export class Pad {
   #link; #layout; #sender; #player = new Player(); #fingers = new Map(); #keys = new Set(); #codes = {}; #axes = [];
-  #controls = []; #buttons = []; #root; #parts = {}; #turned = false; #lock = new ScreenLock(); #tilt; #off = [];
+  #controls = []; #buttons = []; #root; #parts = {}; #turned = false; #lock = new ScreenLock(); #tilt; #off = []; #failures = 0;
 
   constructor(host, { link, layout, name } = {}) {
     // Nothing but the newest state may wait, and that waits here.
@@ -118,8 +117,12 @@ export class Pad {
     this.#on(window, "keydown", event => this.#key(event, true));
     this.#on(window, "keyup", event => this.#key(event, false));
     this.#on(this.#link, "message", ({ data }) => this.#receive(data));
-    this.#on(this.#link, "open", () => { this.#sender.introduce(); this.#showState(); });
-    this.#on(this.#link, "retry", () => this.#showState());
+    this.#on(this.#link, "open", () => { this.#failures = NaN; this.#sender.introduce(); this.#showState(); });
+    this.#on(this.#link, "retry", () => {
+      this.#showState();
+      // Some browsers accept a certificate for the page and not for its WebSocket.
+      if (++this.#failures === 3 && /^https/.test(location)) this.#say("This phone may not trust the certificate. Use the plain page, or another certificate (--cert).");
+    });
     this.#on(this.#link, "close", () => { this.#releaseAll(); this.#showState(); });
     this.#on(this.#link, "gaveup", ({ reason }) => this.#showEnd(reason));
     const resized = new ResizeObserver(() => this.#arrange());
@@ -268,8 +271,8 @@ export class Pad {
       const target = new URL(location.href);
       target.protocol = "https:";
       target.searchParams.delete("token");
-      target.hash = accessFragment;
-      offer.replaceChildren(known.secure ? element("a", { href: target.href }, SECURE) : "Tilt needs a page with https.");
+      target.hash = fragment;
+      offer.replaceChildren(known.secure ? element("a", { href: target.href }, "Tilt and keeping the screen on need the secure page. Your phone will warn once: continue.") : "Tilt needs a page with https.");
       offer.hidden = false;
       return;
     }
@@ -358,11 +361,10 @@ export class Pad {
 const isInterface = event => event.composedPath().some(part => part.classList?.contains("ui"));
 
 // The token of the link, which the secure page also needs: `connect` takes it out of the address.
-const accessFragment = (() => {
-  const [own, inQuery] = [location.hash, location.search].map(part => new URLSearchParams(part.slice(1)).get("token"));
-  let token = own ?? inQuery;
+const fragment = (() => {
+  let token = [location.hash, location.search].map(part => new URLSearchParams(part.slice(1)).get("token")).find(Boolean);
   try {
-    token ??= sessionStorage.getItem("token " + new URL("..", import.meta.url));
+    token ||= sessionStorage.getItem("token " + new URL("..", import.meta.url));
   } catch {
     // Storage may be switched off.
   }

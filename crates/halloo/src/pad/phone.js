@@ -22,7 +22,7 @@ class ScreenLock {
     const draw = () => canvas.getContext("2d").fillRect(0, 0, 16, 16);
     draw();
     this.#clock = setInterval(draw, 1000);
-    const video = element("video", { class: "film", muted: true, playsinline: true, tabindex: -1, "aria-hidden": "true" });
+    const video = element("video", { muted: true, playsinline: true, tabindex: -1, "aria-hidden": "true" });
     video.muted = true;
     video.srcObject = canvas.captureStream(1);
     document.body.append(video);
@@ -56,7 +56,7 @@ class Tilt {
 function vibrate(pattern, flash) {
   const times = (Array.isArray(pattern) ? pattern : [pattern]).slice(0, 16);
   if (!times.length || !times.every(time => Number.isInteger(time) && time >= 0 && time <= 5000)) {
-    return console.warn("pad: ignored vibrate; use 1 to 16 times of 0 to 5000 milliseconds");
+    return console.warn("pad: ignored vibrate; use 1 to 16 times of 0 to 5000 ms");
   }
   // Safari cannot vibrate, and Chrome only after a touch.
   if (!(navigator.userActivation?.hasBeenActive ?? true) || !navigator.vibrate?.(times)) {
