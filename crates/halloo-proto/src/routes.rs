@@ -56,18 +56,27 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const MANIFEST: &str = "application/manifest+json; charset=utf-8";
 
 /// Prevents the page from loading anything but the scripts of this server, and from being framed.
-const PAGE_HEADERS: &[(&str, &str)] = &[(
-    "Content-Security-Policy",
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-)];
+const PAGE_HEADERS: &[(&str, &str)] = &[
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    NO_REFERRER,
+];
 
 /// Prevents the pad from loading resources of other servers and from being framed.
-const PAD_HEADERS: &[(&str, &str)] = &[(
-    "Content-Security-Policy",
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
-     manifest-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-)];
+const PAD_HEADERS: &[(&str, &str)] = &[
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; \
+         manifest-src 'self'; media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    NO_REFERRER,
+];
+
+/// The address of a page may contain the token, which is in the log of a proxy otherwise.
+const NO_REFERRER: (&str, &str) = ("Referrer-Policy", "no-referrer");
 
 /// All routes. What belongs to the server is below `/_halloo/`, apart from the paths that existing clients use. The page
 /// needs no token, because its script reads the token from the URL's fragment; discovery needs none, because beacons are

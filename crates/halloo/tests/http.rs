@@ -10,7 +10,8 @@ use halloo_test_support::{MockServer, exchange, http_get, loopback, read_head};
 #[test]
 fn the_page_the_status_and_the_discovery_reply_are_served() {
     let server = Server::start(Config::local()).unwrap();
-    assert!(http_get(loopback(&server), "/", "").contains("<title>halloo</title>"));
+    let page = http_get(loopback(&server), "/", "");
+    assert!(page.contains("<title>halloo</title>") && page.contains("\r\nReferrer-Policy: no-referrer\r\n"), "{page}");
     let status = http_get(loopback(&server), "/status", "");
     let body: serde_json::Value = serde_json::from_str(status.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     assert_eq!(body["server_running"], true);
