@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
 
 use halloo::{Client, ClientConfig, ClientEvent, Config, Delivery, Files, Identity, Server};
 use halloo_test_support::{
@@ -243,6 +244,21 @@ fn optional_tls_serves_both_kinds_of_clients_on_one_port() {
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     let reply = http_get(loopback(&server), "/discovery.json", "");
     assert!(reply.contains(r#""tls":false,"secure":true"#), "{reply}");
+}
+
+#[test]
+fn half_a_client_hello_is_disconnected_after_the_time_for_a_handshake() {
+    let directory = temp_dir();
+    let mut config = secure_config(&directory);
+    (config.tls_optional, config.handshakes.timeout) = (true, Duration::from_millis(300));
+    let server = echo_server(config);
+    // A record of TLS that announces 512 bytes, and the beginning of them.
+    for part in [&[0x16][..], &[0x16, 3, 1], &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]] {
+        let mut half = connect_tcp(loopback(&server));
+        half.write_all(part).unwrap();
+        assert_eq!(half.read(&mut [0]).unwrap(), 0, "{part:?}");
+    }
+    assert_eq!(server.status().extras.clients_total, 0);
 }
 
 #[test]
