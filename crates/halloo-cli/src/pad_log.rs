@@ -46,13 +46,13 @@ impl PadLog {
         let name = self.names.get(&client)?;
         for (key, value) in &message {
             match value {
-                Value::Number(number) if number.as_f64() == Some(1.0) && key != "pong" => {
+                Value::Number(number) if number.as_f64() == Some(1.0) && !["pong", "join"].contains(&key.as_str()) => {
                     lines.push(format!("{name} presses {}", escape(key, MAX_NAME_CHARS)));
                 }
                 Value::String(text) if key == "text" => {
                     lines.push(format!("{name} writes: {}", escape(text, MAX_TEXT_BYTES)))
                 }
-                Value::String(direction) => {
+                Value::String(direction) if ["left", "right", "up", "down"].contains(&direction.as_str()) => {
                     lines.push(format!("{name} swipes {}", escape(direction, MAX_NAME_CHARS)));
                 }
                 _ => {}
@@ -95,6 +95,7 @@ mod tests {
         assert_eq!(lines(join).unwrap(), [""; 0]);
         assert_eq!(lines(r#"{"left":[0.5,-1],"a":1,"b":0}"#).unwrap(), ["Ada presses a"]);
         assert_eq!(lines(r#"{"pong":1,"right":"up"}"#).unwrap(), ["Ada swipes up"]);
+        assert_eq!(lines(r#"{"join":1,"right":"away"}"#).unwrap(), [""; 0]);
         assert_eq!(lines(r#"{"text":"hi"}"#).unwrap(), ["Ada writes: hi"]);
         assert_eq!(lines(r#"{"join":{"name":"Bea"}}"#).unwrap(), ["Ada is now Bea"]);
         assert_eq!(lines("hello"), None);
