@@ -39,8 +39,15 @@ if (token) {
     report.distrusted.push((await tab.evaluate(text)).slice(0, 40));
   }
 } else {
+  // As in Safari before 16.4, which phones of 2016 have.
+  await tab.call("Page.enable");
+  await tab.call("Page.addScriptToEvaluateOnNewDocument", {
+    source: `globalThis.CSSStyleSheet = function () { throw TypeError("Illegal constructor"); };`,
+  });
   await tab.navigate(url);
-  await tab.until(`document.getElementById("controller").shadowRoot?.querySelector(".state").textContent === "Connected"`);
+  const pad = `document.getElementById("controller").shadowRoot`;
+  await tab.until(`${pad}?.querySelector(".state").textContent === "Connected"`);
+  report.display = await tab.evaluate(`getComputedStyle(${pad}.querySelector(".play")).display`);
   await step();
   // What is sent now does not arrive, and the server ends the connection.
   await tab.evaluate(`

@@ -69,7 +69,8 @@ fn example_of_the_documentation_plays_and_leaves_nothing_behind() {
     expect_left(&server, fourth);
     page.next_line_after("done");
     page.write_line("");
-    page.next_line_after("report ");
+    let report: Value = serde_json::from_str(&page.next_line_after("report ")).unwrap();
+    assert_eq!(report["display"], json!("grid"));
 }
 
 #[cfg(feature = "tls")]

@@ -73,9 +73,6 @@ export class Pad {
   }
 
   #draw(title) {
-    const style = new CSSStyleSheet();
-    style.replaceSync(CSS);
-    this.#root.adoptedStyleSheets = [style];
     const parts = this.#parts;
     for (const place of PLACES) parts[place] = element("div", { class: "place " + place });
     parts.chip = element("button", { type: "button", class: "chip", onclick: () => this.#openSettings() }, element("i", { class: "dot" }), parts.name = element("span"));
@@ -94,7 +91,8 @@ export class Pad {
     parts.play = element("main", { class: "play" }, parts.top, parts.left, parts.center, parts.right);
     parts.settings = element("dialog", { class: "settings ui", "aria-label": "Player" });
     parts.pad = element("div", { class: "pad" }, parts.bar, parts.play, parts.settings, parts.flash);
-    this.#root.append(parts.pad);
+    // Safari before 16.4 has no sheets of the constructor.
+    this.#root.append(element("style", {}, CSS), parts.pad);
   }
 
   #on(target, type, listener, options) {
