@@ -16,7 +16,7 @@ pub enum FilesError {
     #[error("`{}` is not a directory; give one with an {INDEX}", .0.display())]
     NotADirectory(PathBuf),
     /// The directory cannot be read.
-    #[error("cannot read the directory `{}`: {error}", path.display())]
+    #[error("cannot read the directory `{}`: {error}; let this user read it, or give another one", path.display())]
     Unreadable {
         /// The directory.
         path: PathBuf,
