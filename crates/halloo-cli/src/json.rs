@@ -120,8 +120,10 @@ pub(crate) fn ready(server: &Server) -> Value {
         "urls": server.urls(),
         "page_url": server.page_url(),
         "invitation": server.invitation(),
-        "secure_invitation": server.secure_invitation(),
     });
+    if let Some(invitation) = server.secure_invitation() {
+        ready["secure_invitation"] = invitation.into();
+    }
     if let Some(app) = server.app() {
         ready["app"] = app.into();
     }

@@ -105,6 +105,9 @@ fn both_kinds_of_clients_connect_to_one_port() {
         assert_eq!(server.process.next_of("message")["text"], link);
     }
     server.process.stop();
+    let mut server = home.serve(&["--tls"]);
+    assert_eq!(server.ready.get("secure_invitation"), None, "the other link is secure");
+    server.process.stop();
     let refused = home.run(&["--tls=sometimes"]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(stderr(&refused).contains("use `--tls` for TLS only"), "{refused:?}");
