@@ -87,8 +87,20 @@ fn certificate_that_is_valid_for_too_long_is_renewed_for_the_same_key() {
 fn a_corrupt_certificate_is_not_replaced() {
     let directory = temp_dir();
     Identity::self_signed_in(directory.path()).unwrap();
-    std::fs::write(directory.path().join("halloo.pem"), "corrupt").unwrap();
-    assert!(Identity::self_signed_in(directory.path()).is_err(), "clients may have pinned the old one");
+    let path = directory.path().join("halloo.pem");
+    let pem = std::fs::read_to_string(&path).unwrap();
+    let other = Identity::self_signed_in(directory.path().join("other")).unwrap();
+    let other_pem = std::fs::read_to_string(directory.path().join("other/halloo.pem")).unwrap();
+    let certificate = |pem: &str| pem.find("-----BEGIN CERTIFICATE").unwrap();
+    let foreign = pem[..certificate(&pem)].to_owned() + &other_pem[certificate(&other_pem)..];
+    for damaged in ["", "corrupt", &pem[..certificate(&pem)], &pem[certificate(&pem)..], &foreign] {
+        std::fs::write(&path, damaged).unwrap();
+        let error = Identity::self_signed_in(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("is damaged; delete this file to get another one"), "{damaged}: {error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), damaged, "clients may have pinned the old one");
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert_ne!(Identity::self_signed_in(directory.path()).unwrap().fingerprint(), other.fingerprint());
 }
 
 #[cfg(unix)]

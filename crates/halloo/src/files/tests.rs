@@ -149,7 +149,10 @@ fn directory_that_is_missing_or_a_file_is_named_with_what_to_give() {
     {
         std::os::unix::fs::symlink("loop", root.join("loop")).unwrap();
         let error = Files::directory(root.join("loop")).unwrap_err().to_string();
-        assert!(error.starts_with("cannot read the directory `") && error.contains("; let this user read it"), "{error}");
+        assert!(
+            error.starts_with("cannot read the directory `") && error.contains("; let this user read it"),
+            "{error}"
+        );
     }
     let error = Files::memory([("../a", "b")]).unwrap_err().to_string();
     assert!(error.contains("`../a`"), "{error}");

@@ -65,6 +65,9 @@ pub enum IdentityError {
         /// The reason.
         error: String,
     },
+    /// The stored self-signed certificate and its key cannot be used. It is not replaced, because clients may have pinned it.
+    #[error("the stored certificate {} is damaged; delete this file to get another one, whose fingerprint clients must pin", .0.display())]
+    Damaged(PathBuf),
     /// A self-signed certificate cannot be generated.
     #[error("cannot generate a certificate: {0}; provide a certificate and its key")]
     Generate(String),

@@ -216,7 +216,13 @@ impl Files {
             Err(error) => tracing::debug!("cannot restrict the access to {}: {error}", path.display()),
         }
         // Read in any case, because another server may have created the file first.
-        let found = self.read()?;
+        let found = self.read().map_err(|error| match error {
+            IdentityError::NoCertificate(_)
+            | IdentityError::NoKey(_)
+            | IdentityError::Mismatch { .. }
+            | IdentityError::Unsupported { .. } => IdentityError::Damaged(path.clone()),
+            error => error,
+        })?;
         if !self_signed::needs_renewal(&found.1, names) {
             return Ok(found);
         }
