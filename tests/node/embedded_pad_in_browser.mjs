@@ -1,5 +1,5 @@
-// Uses the pad in a page of its own, in Chromium. Prints `loaded` after each step, and waits for a line of input before the next
-// one; at the end the word `report` and JSON.
+// Uses the pad in a page of the application, in Chromium. Prints `done` after each step, and waits for a line of input before the next
+// one; at the end the word `report` and JSON. With a token, it looks at the page of the server instead.
 //
 // embedded_pad_in_browser.mjs PORT [TOKEN]
 import { createInterface } from "node:readline";
