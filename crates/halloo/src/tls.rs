@@ -1,7 +1,11 @@
 //! TLS with rustls: the certificate of a server, its verification by a client, and sessions on non-blocking sockets.
 
 #[cfg(feature = "tls")]
+mod byte_queue;
+#[cfg(feature = "tls")]
 mod certificate;
+#[cfg(feature = "tls")]
+mod engine;
 #[cfg(feature = "tls")]
 mod error;
 #[cfg(feature = "tls")]

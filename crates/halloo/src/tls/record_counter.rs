@@ -15,6 +15,11 @@ pub(super) struct RecordCounter {
 }
 
 impl RecordCounter {
+    /// Returns how many bytes of the current record are still to come, as far as its header has arrived.
+    pub(super) fn missing(&self) -> usize {
+        self.missing
+    }
+
     /// Returns the number of records whose header ends in `bytes`, which continue those of the last call.
     pub(super) fn count(&mut self, mut bytes: &[u8]) -> usize {
         let mut records = 0;

@@ -8,36 +8,35 @@ use halloo_proto::defaults::MAX_TLS_HANDSHAKE_BYTES;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::read_budget::ReadBudget;
 use mio::net::TcpStream;
-use rustls::{Connection, ServerConnection};
+use rustls::server::UnbufferedServerConnection;
 
 use super::Identity;
+use super::engine::Engine;
 use super::record_counter::RecordCounter;
 
 /// Maximum bytes buffered for the socket: enough for one full write, and small compared to an outbox.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes that are read from the socket at a time, unless the rest of the current record is longer. Few, because they can be
+/// hundreds of records.
+const READ_BYTES: usize = 4 * 1024;
 
 /// The state of TLS on one socket.
 pub(crate) struct Session {
-    tls: Connection,
+    tls: Engine,
     /// The write side of the socket is shut down once all buffered bytes are written.
     shutting_down: bool,
-    received_close_notify: bool,
     records: RecordCounter,
     /// Bytes of the peer's handshake that have arrived; on the client's side, they are not counted.
     handshake_bytes: usize,
 }
 
 impl Session {
-    pub(super) fn new(tls: impl Into<Connection>) -> Box<Session> {
-        let mut tls = tls.into();
-        tls.set_buffer_limit(Some(WRITE_BUFFER_BYTES));
-        Box::new(Session {
-            tls,
-            shutting_down: false,
-            received_close_notify: false,
-            records: RecordCounter::default(),
-            handshake_bytes: 0,
-        })
+    pub(super) fn new(tls: impl Into<Engine>) -> io::Result<Box<Session>> {
+        let records = RecordCounter::default();
+        let mut session = Box::new(Session { tls: tls.into(), shutting_down: false, records, handshake_bytes: 0 });
+        // A client begins.
+        session.process()?;
+        Ok(session)
     }
 
     /// Reads until `buffer` is full, the socket would block, or `budget` allows no further read.
@@ -52,26 +51,18 @@ impl Session {
     ) -> io::Result<usize> {
         let mut filled = 0;
         loop {
-            match self.tls.reader().read(&mut buffer[filled..]) {
-                Ok(0) => return Ok(filled),
-                Ok(count) => {
-                    filled += count;
-                    if filled == buffer.len() {
-                        return Ok(filled);
-                    }
-                    continue;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The peer closed the connection without close_notify. The close frame of WebSocket detects truncation.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(filled),
-                Err(error) => return Err(error),
+            filled += self.tls.read(&mut buffer[filled..]);
+            if filled == buffer.len() || self.received_close_notify() {
+                return Ok(filled);
             }
             if !budget.may_read() {
                 return if filled > 0 { Ok(filled) } else { Err(io::ErrorKind::WouldBlock.into()) };
             }
-            match self.tls.read_tls(&mut Metered { socket, records: &mut self.records, budget }) {
-                Ok(count) => {
-                    let outcome = self.process(count);
+            match self.receive(socket, budget) {
+                // The peer closed the connection without close_notify. The close frame of WebSocket detects truncation.
+                Ok(0) => return Ok(filled),
+                Ok(_) => {
+                    let outcome = self.process();
                     // Also after an error, because it sends an alert to the peer.
                     self.flush(socket)?;
                     outcome?;
@@ -84,9 +75,21 @@ impl Session {
         }
     }
 
+    /// Reads from the socket once.
+    fn receive<S: Read>(&mut self, socket: &mut S, budget: &mut ReadBudget) -> io::Result<usize> {
+        // No more while the handshake is incomplete, whose bytes are limited.
+        let rest = if self.is_handshaking() { 0 } else { self.records.missing() };
+        let bytes = self.tls.receive(READ_BYTES.max(rest), |room| socket.read(room))?;
+        budget.spend_bytes(bytes.len());
+        budget.spend_records(self.records.count(bytes));
+        let count = bytes.len();
+        self.count_handshake(count);
+        Ok(count)
+    }
+
     /// Returns whether the handshake is not complete.
     pub(crate) fn is_handshaking(&self) -> bool {
-        self.tls.is_handshaking()
+        self.tls.state().is_handshaking()
     }
 
     /// Returns the bytes of an incomplete handshake that have arrived, which take memory; 0 once it is complete.
@@ -96,7 +99,7 @@ impl Session {
 
     /// Returns whether the peer has sent close_notify. No further readiness event of the socket reports that.
     pub(crate) fn received_close_notify(&self) -> bool {
-        self.received_close_notify
+        self.tls.has_peer_closed()
     }
 
     /// Writes as much as the TLS buffer accepts, and returns how much that was. Accepts nothing while earlier bytes
@@ -106,25 +109,30 @@ impl Session {
     /// `WouldBlock` when it accepts nothing.
     pub(crate) fn write<S: Read + Write>(&mut self, socket: &mut S, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.flush(socket)?;
-        if self.tls.wants_write() {
+        if !self.tls.outgoing().is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let accepted = self.tls.writer().write_vectored(slices)?;
+        // Until the handshake is complete, they wait unencrypted.
+        let accepted = self.tls.write(slices, WRITE_BUFFER_BYTES);
+        let outcome = self.process();
         self.flush(socket)?;
-        // Until the handshake is complete, written bytes stay in the TLS buffer, which has the same limit.
+        outcome?;
         if accepted == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(accepted) }
     }
 
     /// Writes buffered bytes, and shuts down the write side of the socket if that is pending.
     pub(crate) fn handle_writable(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         self.flush(socket)?;
-        if self.shutting_down && !self.tls.wants_write() { socket.shutdown(Shutdown::Write) } else { Ok(()) }
+        if self.shutting_down && self.tls.outgoing().is_empty() { socket.shutdown(Shutdown::Write) } else { Ok(()) }
     }
 
     /// Sends close_notify (RFC 8446 section 6.1), and shuts down the write side of the socket once that is written.
     pub(crate) fn shutdown(&mut self, socket: &mut TcpStream) -> io::Result<()> {
-        self.tls.send_close_notify();
-        self.shutting_down = true;
+        if !std::mem::replace(&mut self.shutting_down, true) {
+            self.tls.close();
+            // After an error, there is nothing to close.
+            let _ = self.process();
+        }
         self.handle_writable(socket)
     }
 
@@ -149,20 +157,25 @@ impl Session {
     }
 
     /// Processes bytes that were read from the socket before the session existed.
-    fn process_initial(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let count = self.tls.read_tls(&mut bytes)?;
-            self.process(count)?;
-        }
-        Ok(())
+    fn process_initial(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.tls.receive(bytes.len(), |room| {
+            room.copy_from_slice(bytes);
+            Ok(bytes.len())
+        })?;
+        self.records.count(bytes);
+        self.count_handshake(bytes.len());
+        self.process()
     }
 
-    /// Processes `count` bytes that were read.
-    fn process(&mut self, count: usize) -> io::Result<()> {
-        if self.is_handshaking() && matches!(self.tls, Connection::Server(_)) {
+    fn count_handshake(&mut self, count: usize) {
+        if self.is_handshaking() && self.tls.is_server() {
             self.handshake_bytes += count;
         }
-        self.received_close_notify |= self.tls.process_new_packets().map_err(tls_error)?.peer_has_closed();
+    }
+
+    /// Processes what has arrived and what was written.
+    fn process(&mut self) -> io::Result<()> {
+        self.tls.process().map_err(tls_error)?;
         if self.handshake_bytes() > MAX_TLS_HANDSHAKE_BYTES {
             let message = format!("the TLS handshake has more than {} KiB", MAX_TLS_HANDSHAKE_BYTES / 1024);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -171,9 +184,10 @@ impl Session {
     }
 
     fn flush<S: Write>(&mut self, socket: &mut S) -> io::Result<()> {
-        while self.tls.wants_write() {
-            match self.tls.write_tls(socket) {
-                Ok(_) => {}
+        while !self.tls.outgoing().is_empty() {
+            match socket.write(self.tls.outgoing()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.tls.handle_sent(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -183,25 +197,9 @@ impl Session {
     }
 }
 
-/// A socket that counts what a session reads from it.
-struct Metered<'a, S> {
-    socket: &'a mut S,
-    records: &'a mut RecordCounter,
-    budget: &'a mut ReadBudget,
-}
-
-impl<S: Read> Read for Metered<'_, S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.socket.read(buffer)?;
-        self.budget.spend_bytes(count);
-        self.budget.spend_records(self.records.count(&buffer[..count]));
-        Ok(count)
-    }
-}
-
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("version", &self.tls.protocol_version()).finish_non_exhaustive()
+        f.debug_struct("Session").field("version", &self.tls.state().protocol_version()).finish_non_exhaustive()
     }
 }
 
@@ -238,8 +236,8 @@ impl Acceptor {
 
     /// Starts a session. `initial` are the bytes that were already read from the socket.
     pub(crate) fn accept(&self, initial: &[u8]) -> io::Result<Box<Session>> {
-        let tls = ServerConnection::new(self.identity.config()).map_err(tls_error)?;
-        let mut session = Session::new(tls);
+        let tls = UnbufferedServerConnection::new(self.identity.config()).map_err(tls_error)?;
+        let mut session = Session::new(tls)?;
         session.process_initial(initial)?;
         Ok(session)
     }

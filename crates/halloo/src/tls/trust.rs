@@ -6,13 +6,11 @@ use std::sync::Arc;
 use halloo_proto::fingerprint::Fingerprint;
 use halloo_proto::setting_names::SettingNames;
 use halloo_proto::url::Host;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{UnbufferedClientConnection, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::Session;
 use super::certificate::{Certificate, fingerprint_of};
@@ -54,8 +52,8 @@ impl Connector {
                 ServerName::try_from(name.clone()).map_err(|_| format!("{name} is not a valid host name for TLS"))?
             }
         };
-        let tls = ClientConnection::new(config, name).map_err(|error| error.to_string())?;
-        Ok(Session::new(tls))
+        let tls = UnbufferedClientConnection::new(config, name).map_err(|error| error.to_string())?;
+        Session::new(tls).map_err(|error| error.to_string())
     }
 }
 

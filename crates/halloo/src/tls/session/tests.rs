@@ -52,7 +52,7 @@ fn connected() -> (Box<Session>, Pipe, Box<Session>, Pipe) {
         far.incoming.extend(near.outgoing.drain(..));
         let _ = server.read(&mut far, &mut [0; 100], &mut ReadBudget::default());
     }
-    assert!(!client.tls.is_handshaking() && !server.is_handshaking());
+    assert!(!client.is_handshaking() && !server.is_handshaking());
     (client, near, server, far)
 }
 
