@@ -1,11 +1,12 @@
-// A WebSocket server with Bun: `bun bun.mjs ROLE PORT`.
+// A WebSocket server with Bun: `bun bun.mjs ROLE PORT [CERTIFICATE]`, over TLS with a certificate.
 
-const [role, port] = process.argv.slice(2);
+const [role, port, certificate] = process.argv.slice(2);
 let received = 0;
 
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: Number(port),
+  tls: certificate && { cert: Bun.file(certificate), key: Bun.file(certificate) },
   fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("WebSocket only", { status: 400 })),
   websocket: {
     perMessageDeflate: false,

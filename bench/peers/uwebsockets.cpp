@@ -1,4 +1,4 @@
-// A WebSocket server with uWebSockets: `uwebsockets ROLE PORT`.
+// A WebSocket server with uWebSockets: `uwebsockets ROLE PORT [CERTIFICATE]`, over TLS with a certificate.
 
 #include "App.h"
 
@@ -8,11 +8,10 @@
 
 struct PerSocket {};
 
-int main(int, char **argv) {
-    const std::string role = argv[1];
+template <class App>
+void serve(App app, const std::string &role, int port) {
     unsigned long long received = 0;
-    uWS::App app;
-    uWS::App::WebSocketBehavior<PerSocket> behavior;
+    typename App::template WebSocketBehavior<PerSocket> behavior;
     behavior.compression = uWS::DISABLED;
     behavior.maxBackpressure = 64 * 1024 * 1024;
     behavior.open = [](auto *ws) { ws->subscribe("all"); };
@@ -28,11 +27,27 @@ int main(int, char **argv) {
             received += 1;
         }
     };
-    app.ws<PerSocket>("/*", std::move(behavior));
-    app.listen("127.0.0.1", std::atoi(argv[2]), [](auto *listening) {
+    app.template ws<PerSocket>("/*", std::move(behavior));
+    app.listen("127.0.0.1", port, [](auto *listening) {
         if (!listening) {
             std::exit(1);
         }
     });
     app.run();
+}
+
+int main(int count, char **argv) {
+    const std::string role = argv[1];
+    const int port = std::atoi(argv[2]);
+    if (count <= 3) {
+        serve(uWS::App(), role, port);
+        return 0;
+    }
+#ifdef LIBUS_NO_SSL
+    std::exit(1);
+#else
+    uWS::SocketContextOptions options;
+    options.key_file_name = options.cert_file_name = argv[3];
+    serve(uWS::SSLApp(options), role, port);
+#endif
 }

@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) protocol: &'static str,
     pub(crate) command: Vec<PathBuf>,
     pub(crate) env: BTreeMap<&'static str, PathBuf>,
+    /// Whether it has TLS when the path of a certificate follows the port.
+    pub(crate) tls: bool,
 }
 
 /// Prepares a peer, given the root of the workspace and the program `halloo-bench`.
@@ -54,12 +56,13 @@ fn sources(root: &Path) -> PathBuf {
 }
 
 fn peer(version: String, command: Vec<PathBuf>) -> Peer {
-    Peer { name: "", version, protocol: "websocket", command, env: Default::default() }
+    Peer { name: "", version, protocol: "websocket", command, env: Default::default(), tls: false }
 }
 
 fn own(program: &Path, kind: &str) -> Result<Peer> {
     let mut peer =
         peer(format!("halloo {}", env!("CARGO_PKG_VERSION")), vec![program.into(), "serve".into(), kind.into()]);
+    peer.tls = kind != "tcp";
     if kind == "tcp" {
         peer.protocol = "tcp";
         peer.version = "raw TCP on one readiness loop, the upper bound".into();
@@ -92,36 +95,55 @@ fn package_of(root: &Path, name: &str) -> Result<(PathBuf, String)> {
     Ok((manifest.parent().unwrap_or(manifest).to_owned(), text("version")?.to_owned()))
 }
 
-/// Builds uWebSockets, which is written in C++, from the sources in a crate.
+/// Builds uWebSockets, which is written in C++, from the sources in a crate; with TLS if OpenSSL is installed.
 fn uwebsockets(root: &Path) -> Result<Peer> {
     const CARRIER: &str = "libuwebsockets-sys";
     let (carrier, version) = package_of(root, CARRIER)?;
     let (library, target) = (carrier.join("uWebSockets"), directory(root).join("uwebsockets"));
-    let loops = library.join("uSockets").join("src");
     fs::create_dir_all(&target)?;
-    let binary = target.join(executable(&format!("uwebsockets-{version}")));
     let source = sources(root).join("uwebsockets.cpp");
     let modified = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
-    if !binary.is_file() || modified(&source)? > modified(&binary)? {
-        let mut objects = Vec::new();
-        for name in ["bsd.c", "context.c", "loop.c", "socket.c", "udp.c", "eventing/epoll_kqueue.c"] {
-            let object = target.join(name.replace('/', "_")).with_extension("o");
-            let mut command = Command::new("cc");
-            command
-                .args(["-O3", "-DLIBUS_NO_SSL", "-c", "-I"])
-                .arg(&loops)
-                .arg(loops.join(name))
-                .arg("-o")
-                .arg(&object);
-            run(&mut command).context("cannot compile it; is a C compiler installed?")?;
-            objects.push(object);
+    let build = |tls: bool| -> Result<PathBuf> {
+        let kind = if tls { "tls-" } else { "" };
+        let binary = target.join(executable(&format!("uwebsockets-{kind}{version}")));
+        if !binary.is_file() || modified(&source)? > modified(&binary)? {
+            compile_uwebsockets(&library, &source, &target, &binary, tls)?;
         }
-        let mut command = Command::new("c++");
-        command.args(["-std=c++20", "-O3", "-DLIBUS_NO_SSL", "-DUWS_NO_ZLIB", "-I"]).arg(library.join("src"));
-        command.arg("-I").arg(&loops).arg(&source).args(objects).arg("-o").arg(&binary);
-        run(&mut command).context("cannot compile it; is a C++ compiler installed?")?;
+        Ok(binary)
+    };
+    let (binary, tls) = match build(true) {
+        Ok(binary) => (binary, true),
+        Err(error) => {
+            eprintln!("uWebSockets has no TLS; are the headers of OpenSSL installed? {error:#}");
+            (build(false)?, false)
+        }
+    };
+    let mut peer = peer(format!("uWebSockets in C++, the sources in the crate {CARRIER} {version}"), vec![binary]);
+    peer.tls = tls;
+    Ok(peer)
+}
+
+fn compile_uwebsockets(library: &Path, source: &Path, target: &Path, binary: &Path, tls: bool) -> Result<()> {
+    let loops = library.join("uSockets").join("src");
+    let define = if tls { "-DLIBUS_USE_OPENSSL" } else { "-DLIBUS_NO_SSL" };
+    let mut sources = vec!["bsd.c", "context.c", "loop.c", "socket.c", "udp.c", "eventing/epoll_kqueue.c"];
+    if tls {
+        sources.extend(["crypto/openssl.c", "crypto/sni_tree.cpp"]);
     }
-    Ok(peer(format!("uWebSockets in C++, the sources in the crate {CARRIER} {version}"), vec![binary]))
+    let mut objects = Vec::new();
+    for name in sources {
+        let object = target.join(name.replace('/', "_")).with_extension("o");
+        let mut command = if name.ends_with(".c") { Command::new("cc") } else { Command::new("c++") };
+        command.args(name.ends_with(".cpp").then_some("-std=c++20"));
+        command.args(["-O3", define, "-c", "-I"]).arg(&loops).arg(loops.join(name)).arg("-o").arg(&object);
+        run(&mut command).context("cannot compile it; is a C compiler installed?")?;
+        objects.push(object);
+    }
+    let mut command = Command::new("c++");
+    command.args(["-std=c++20", "-O3", define, "-DUWS_NO_ZLIB", "-I"]).arg(library.join("src"));
+    command.arg("-I").arg(&loops).arg(source).args(objects).arg("-o").arg(binary);
+    command.args(tls.then_some(["-lssl", "-lcrypto"]).into_iter().flatten());
+    run(&mut command).context("cannot compile it; is a C++ compiler installed?")
 }
 
 /// Installs the packages from npm and returns their directory.
@@ -134,7 +156,9 @@ fn bun(root: &Path) -> Result<Peer> {
     if !bun.is_file() {
         bail!("the package has no program for this system");
     }
-    Ok(peer(format!("Bun {BUN}"), vec![bun, sources(root).join("bun.mjs")]))
+    let mut peer = peer(format!("Bun {BUN}"), vec![bun, sources(root).join("bun.mjs")]);
+    peer.tls = true;
+    Ok(peer)
 }
 
 fn ws(root: &Path) -> Result<Peer> {
@@ -146,6 +170,7 @@ fn ws(root: &Path) -> Result<Peer> {
         vec!["node".into(), sources(root).join("ws.mjs")],
     );
     peer.env.insert("NODE_MODULES", modules);
+    peer.tls = true;
     Ok(peer)
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
         let takes_part = |peer: &&&Peer| {
             let asked_for = !options.peers.is_empty();
             let quick = QUICK.contains(&peer.name.as_str()) && (peer.name != EVENTS || scenario.through_application);
-            asked_for || quick || (options.full && !scenario.growth)
+            (asked_for || quick || (options.full && !scenario.growth)) && (peer.tls || !scenario.secure)
         };
         let taking_part: Vec<&Peer> = peers.iter().filter(takes_part).copied().collect();
         if start.elapsed() > pace.late_after && pace.rounds > LATE_ROUNDS {

@@ -11,6 +11,7 @@ mod target;
 
 mod client;
 mod connect;
+mod link;
 mod pool;
 
 mod ring;
@@ -21,6 +22,6 @@ mod meter;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connect::connect;
+pub(crate) use connect::{connect, connect_plain};
 pub(crate) use meter::Usage;
 pub(crate) use target::{Protocol, Target};

@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "the program prints its results")]
 
+mod certificate;
 mod compare;
 
 mod scenario;
@@ -21,6 +22,7 @@ mod work;
 mod machine;
 mod report;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +46,8 @@ enum Command {
         role: serve::Role,
         /// The port on 127.0.0.1
         port: u16,
+        /// A file with a certificate and its key, for TLS
+        certificate: Option<PathBuf>,
     },
     /// Measure messages to rooms and the memory of rooms
     Rooms,
@@ -60,7 +64,7 @@ fn main() -> ExitCode {
     machine::raise_open_file_limit();
     let result = match Arguments::parse().command {
         Command::Compare(options) => compare::compare(&options),
-        Command::Serve { kind, role, port } => serve::serve(kind, role, port),
+        Command::Serve { kind, role, port, certificate } => serve::serve(kind, role, port, certificate.as_deref()),
         Command::Rooms => rooms::rooms(),
         Command::Work { part, messages } => work::work(part, messages),
     };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::certificate;
 use crate::load::{self, Protocol, Target};
 
 /// How long a server may take until it accepts connections.
@@ -30,6 +31,9 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) protocol: Protocol,
+    /// Whether it has TLS when the path of a certificate follows the port.
+    #[serde(default)]
+    pub(crate) tls: bool,
     command: Vec<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
@@ -59,16 +63,19 @@ pub(crate) struct Running {
 
 impl Peer {
     /// Starts the server on the core of this thread and waits until it accepts connections.
-    pub(crate) fn start(&self, role: &str) -> Result<Running> {
+    pub(crate) fn start(&self, role: &str, secure: bool) -> Result<Running> {
         let port = free_port()?;
         let mut words = self.command.iter();
         let mut command = Command::new(words.next().context("the command of a peer is empty")?);
         command.args(words).args([role, &port.to_string()]).envs(&self.env);
+        if secure {
+            command.arg(certificate::create(&certificate::directory())?);
+        }
         command.stdin(Stdio::null()).stdout(log(&self.name)?).stderr(log(&self.name)?);
         let start = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let target = Target { addr, protocol: self.protocol, pid: Some(child.id()) };
+        let target = Target { addr, protocol: self.protocol, secure, pid: Some(child.id()) };
         let mut running = Running { child, target, started_in: Duration::ZERO };
         running.wait_until_accepting()?;
         running.started_in = start.elapsed();

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use anyhow::{Context, Result, ensure};
 use halloo::{ClientId, Config, Event, Server};
 
-use crate::load::{Protocol, Target, connect};
+use crate::load::{Protocol, Target, connect_plain};
 
 /// Clients of the room, and of the server.
 const CLIENTS: usize = 1000;
@@ -75,7 +75,7 @@ fn serve(clients: usize) -> Result<(Server, Vec<TcpStream>)> {
     // Without pings among the messages.
     let server = Server::start(Config::local().heartbeat(std::time::Duration::ZERO))?;
     let addr = ([127, 0, 0, 1], server.port()).into();
-    let sockets = connect(&Target { addr, protocol: Protocol::WebSocket, pid: None }, clients)?;
+    let sockets = connect_plain(&Target { addr, protocol: Protocol::WebSocket, secure: false, pid: None }, clients)?;
     let joined = server.events().filter(|event| matches!(event, Event::ClientJoined { .. })).take(clients).count();
     ensure!(joined == clients, "only {joined} clients have joined");
     Ok((server, sockets))

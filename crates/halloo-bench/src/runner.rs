@@ -60,7 +60,7 @@ pub(crate) fn run(scenario: &Scenario, peers: &[&Peer], pace: &Pace) -> Outcome 
     }
     let mut participants = Vec::new();
     for &peer in peers {
-        let server = if scenario.needs_fresh_server() { Ok(None) } else { start_server(peer, scenario.role).map(Some) };
+        let server = if scenario.needs_fresh_server() { Ok(None) } else { start_server(peer, scenario).map(Some) };
         match server {
             Ok(server) => participants.push(Participant { peer, server }),
             Err(error) => outcome.fail(peer, &error),
@@ -121,7 +121,7 @@ fn in_turn(
 fn run_once(scenario: &Scenario, participant: &Participant<'_>, pace: &Pace) -> Result<Figures> {
     match &participant.server {
         Some(server) => measure(scenario, server, pace),
-        None => measure(scenario, &start_server(participant.peer, scenario.role)?, pace),
+        None => measure(scenario, &start_server(participant.peer, scenario)?, pace),
     }
 }
 
@@ -143,9 +143,9 @@ fn all_at_once(scenario: &Scenario, participants: &[Participant<'_>], pace: &Pac
 }
 
 /// Starts a server on the first core. This thread stays on the last one.
-fn start_server(peer: &Peer, role: &str) -> Result<Running> {
+fn start_server(peer: &Peer, scenario: &Scenario) -> Result<Running> {
     machine::pin(0);
-    let server = peer.start(role);
+    let server = peer.start(scenario.role, scenario.secure);
     machine::pin(machine::cores().saturating_sub(1));
     server
 }

@@ -19,6 +19,8 @@ pub(crate) struct Scenario {
     pub(crate) through_application: bool,
     /// Whether it is a point on the growth curves, which only the peers of a quick run have.
     pub(crate) growth: bool,
+    /// Whether it is over TLS, and only for the peers that have it.
+    pub(crate) secure: bool,
 }
 
 /// The kinds of measurement.
@@ -83,15 +85,17 @@ pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     for (name, title, clients, size, in_flight, quick) in ECHOES {
         let measure = Measure::Echo { clients, size, in_flight };
-        all.push(Scenario { name, title, role: "echo", measure, quick, through_application: false, growth: false });
+        all.push(Scenario { name, title, role: "echo", measure, quick, through_application: false, growth: false, secure: false });
     }
-    for (name, title, role, measure, quick) in OTHERS {
-        let through_application = matches!(measure, Measure::FanOut { .. } | Measure::Ingest { .. });
-        all.push(Scenario { name, title, role, measure, quick, through_application, growth: false });
+    for (secure, rows) in [(false, &OTHERS[..]), (true, &SECURE)] {
+        for &(name, title, role, measure, quick) in rows {
+            let through_application = matches!(measure, Measure::FanOut { .. } | Measure::Ingest { .. });
+            all.push(Scenario { name, title, role, measure, quick, through_application, growth: false, secure });
+        }
     }
     for (name, title, measure) in GROWTH {
         let (quick, through_application) = (false, false);
-        all.push(Scenario { name, title, role: "echo", measure, quick, through_application, growth: true });
+        all.push(Scenario { name, title, role: "echo", measure, quick, through_application, growth: true, secure: false });
     }
     all
 }
@@ -129,6 +133,14 @@ const OTHERS: [Row; 15] = [
     ("calls-fanout", "system calls, fan-out to 100, 16 in flight", "fanout", calls(16), false),
 ];
 
+const SECURE: [Row; 5] = [
+    ("wss-echo-1", "echo over TLS, 64 B, 100 clients, 1 in flight", "echo", secure_echo(1), false),
+    ("wss-echo-16", "echo over TLS, 64 B, 100 clients, 16 in flight", "echo", secure_echo(16), true),
+    ("wss-fanout-1", "fan-out over TLS to 1000, 64 B, 1 in flight", "fanout", fan_out(1), false),
+    ("wss-fanout-16", "fan-out over TLS to 1000, 64 B, 16 in flight", "fanout", fan_out(16), true),
+    ("wss-memory-1000", "memory, 1000 idle clients over TLS", "echo", Measure::Memory { clients: 1000 }, true),
+];
+
 const GROWTH: [(&str, &str, Measure); 8] = [
     ("growth-10", "growth, 10 clients", Measure::Growth { clients: 10 }),
     ("growth-100", "growth, 100 clients", Measure::Growth { clients: 100 }),
@@ -142,6 +154,10 @@ const GROWTH: [(&str, &str, Measure); 8] = [
 
 const fn fan_out(in_flight: usize) -> Measure {
     Measure::FanOut { clients: 1000, in_flight }
+}
+
+const fn secure_echo(in_flight: usize) -> Measure {
+    Measure::Echo { clients: 100, size: 64, in_flight }
 }
 
 const fn round_trip(beside: Beside) -> Measure {

@@ -5,7 +5,9 @@ mod tcp;
 
 mod role;
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, bail};
 
 pub(crate) use role::Role;
 
@@ -20,11 +22,12 @@ pub(crate) enum Kind {
     HallooEvents,
 }
 
-/// Serves until the process is killed.
-pub(crate) fn serve(kind: Kind, role: Role, port: u16) -> Result<()> {
+/// Serves until the process is killed, over TLS if there is a certificate.
+pub(crate) fn serve(kind: Kind, role: Role, port: u16, certificate: Option<&Path>) -> Result<()> {
     match kind {
+        Kind::Tcp if certificate.is_some() => bail!("raw TCP has no TLS"),
         Kind::Tcp => tcp::serve(role, port),
-        Kind::Halloo => halloo::serve_by_handler(role, port),
-        Kind::HallooEvents => halloo::serve_by_events(role, port),
+        Kind::Halloo => halloo::serve_by_handler(role, halloo::config(port, certificate)?),
+        Kind::HallooEvents => halloo::serve_by_events(role, halloo::config(port, certificate)?),
     }
 }

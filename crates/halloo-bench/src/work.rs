@@ -15,7 +15,8 @@ use halloo_proto::message::{Incoming, Receiver};
 use halloo_proto::proof::Exchange;
 use halloo_proto::upgrade::{Decision, RequestContext, read_head};
 
-use crate::load::{Protocol, Target, connect};
+use crate::certificate;
+use crate::load::{Protocol, Target, connect_plain};
 
 /// Messages per read.
 const PIPELINED: usize = 16;
@@ -33,6 +34,8 @@ pub(crate) enum Part {
     Large,
     /// The whole server returns text of 64 bytes from its handler, sixteen messages per turn
     Turn,
+    /// The same on a port that also has TLS, which the client does not use
+    TurnBesideTls,
     /// The whole server passes text of 64 bytes to its handler, which drops it
     Sink,
     /// The whole server passes text of 64 bytes to the application as events
@@ -49,7 +52,8 @@ pub(crate) fn work(part: Part, messages: usize) -> Result<()> {
     match part {
         Part::Small => codec(64, batches),
         Part::Large => codec(1024, batches),
-        Part::Turn => turns(batches),
+        Part::Turn => turns(batches, Config::local()),
+        Part::TurnBesideTls => turns(batches, config_with_tls()?),
         Part::Sink => sink(batches),
         Part::Events => events(batches),
         Part::Handshake => handshakes(messages, None),
@@ -100,8 +104,15 @@ fn codec(size: usize, batches: usize) -> Result<()> {
     Ok(())
 }
 
-fn turns(batches: usize) -> Result<()> {
-    let server = Server::start_with(Config::local(), |event, hub| {
+fn config_with_tls() -> Result<Config> {
+    let mut config = Config::local();
+    certificate::use_in(&mut config, &certificate::create(&certificate::directory())?)?;
+    config.tls_optional = true;
+    Ok(config)
+}
+
+fn turns(batches: usize, config: Config) -> Result<()> {
+    let server = Server::start_with(config, |event, hub| {
         if let Event::MessageReceived { client, message } = event {
             hub.send(client, message).ok();
         }
@@ -160,6 +171,6 @@ fn events(batches: usize) -> Result<()> {
 
 fn client(server: &Server) -> Result<TcpStream> {
     let addr = ([127, 0, 0, 1], server.port()).into();
-    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
-    connect(&target, 1)?.pop().context("no connection")
+    let target = Target { addr, protocol: Protocol::WebSocket, secure: false, pid: None };
+    connect_plain(&target, 1)?.pop().context("no connection")
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use anyhow::{Context, Result, bail};
 use mio::net::TcpStream;
 
+use super::link::Link;
 use super::ring::Ring;
 use super::target::Protocol;
 use super::wire;
@@ -12,7 +13,7 @@ use super::wire;
 /// Sends requests from a ring, and compares the replies with what the ring expects.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Link<TcpStream>,
     /// The position in the ring of requests at which writing continues.
     write_at: usize,
     /// Bytes of requests that the socket has not accepted yet.
@@ -31,7 +32,7 @@ pub(super) struct Client {
 
 impl Client {
     /// Creates a connected client that begins with message `first` of the ring.
-    pub(super) fn new(stream: TcpStream, ring: &Ring, first: usize) -> Client {
+    pub(super) fn new(stream: Link<TcpStream>, ring: &Ring, first: usize) -> Client {
         let first = first % ring.messages;
         Client {
             stream,
@@ -59,6 +60,7 @@ impl Client {
 
     /// Writes until nothing is unsent or the socket accepts no more. Also called when the socket is writable again.
     pub(super) fn write(&mut self, ring: &Ring) -> Result<()> {
+        self.stream.flush().context("cannot send to the server")?;
         while self.unsent > 0 {
             match self.stream.write(ring.requests(self.write_at, self.unsent)) {
                 Ok(count) => {
@@ -86,7 +88,7 @@ impl Client {
                 Ok(count) => {
                     self.compare(ring, &buffer[..count])?;
                     // A short read has drained the socket; the next edge reports more.
-                    if count < buffer.len() && cfg!(target_os = "linux") {
+                    if self.stream.is_drained() && cfg!(target_os = "linux") {
                         break;
                     }
                 }

@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use socket2::SockRef;
 
+use super::link::Link;
 use super::target::{Protocol, Target};
 use super::wire;
 
@@ -15,8 +16,14 @@ const AT_ONCE: usize = 100;
 /// How long a server may take to connect or respond.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Opens `count` connections without TLS and completes their handshakes. The sockets are in blocking mode.
+pub(crate) fn connect_plain(target: &Target, count: usize) -> Result<Vec<TcpStream>> {
+    ensure!(!target.secure, "this load has no TLS");
+    Ok(connect(target, count)?.into_iter().map(Link::into_socket).collect())
+}
+
 /// Opens `count` connections and completes their handshakes. The sockets are in blocking mode.
-pub(crate) fn connect(target: &Target, count: usize) -> Result<Vec<TcpStream>> {
+pub(crate) fn connect(target: &Target, count: usize) -> Result<Vec<Link<TcpStream>>> {
     let mut streams = Vec::with_capacity(count);
     while streams.len() < count {
         let at_once = AT_ONCE.min(count - streams.len());
@@ -35,16 +42,16 @@ pub(crate) fn connect(target: &Target, count: usize) -> Result<Vec<TcpStream>> {
     Ok(streams)
 }
 
-fn open(target: &Target) -> Result<TcpStream> {
+fn open(target: &Target) -> Result<Link<TcpStream>> {
     let stream = TcpStream::connect_timeout(&target.addr, TIMEOUT).context("cannot connect")?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     // Closing resets the connection, so that thousands of ports do not stay in TIME_WAIT between runs.
     SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-    Ok(stream)
+    Ok(Link::new(stream, target)?)
 }
 
-fn read_response(stream: &mut TcpStream) -> Result<()> {
+fn read_response(stream: &mut Link<TcpStream>) -> Result<()> {
     let mut response = Vec::new();
     let mut buffer = [0; 1024];
     loop {

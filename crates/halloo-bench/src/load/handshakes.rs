@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::connect::connect;
+use super::connect::connect_plain;
 use super::meter::{Meter, Usage};
 use super::target::{Protocol, Target};
 use super::wire;
@@ -26,7 +26,7 @@ pub(crate) fn handshakes(target: &Target, time: Duration) -> Result<Usage> {
 }
 
 fn connect_group(target: &Target) -> Result<u64> {
-    let mut streams = connect(target, GROUP)?;
+    let mut streams = connect_plain(target, GROUP)?;
     if target.protocol == Protocol::Tcp {
         // As many bytes and turns as a handshake: the server returns the request.
         let request = wire::request(target.addr.port());

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use mio::{Events, Interest, Poll, Token};
 use socket2::SockRef;
 
-use super::connect::connect;
+use super::connect::connect_plain;
 use super::meter::{Meter, Usage};
 use super::ring::Ring;
 use super::target::{Protocol, Target};
@@ -37,9 +37,9 @@ pub(crate) struct Ingest {
 pub(crate) fn ingest(target: &Target, load: &Ingest) -> Result<Usage> {
     let messages = (WRITE / load.size).max(2);
     let ring = Ring::new(target.protocol, load.size, messages);
-    let mut senders = connect(target, load.clients)?.into_iter().map(Sender::new).collect::<Result<Vec<_>>>()?;
+    let mut senders = connect_plain(target, load.clients)?.into_iter().map(Sender::new).collect::<Result<Vec<_>>>()?;
     let before = match target.protocol {
-        Protocol::WebSocket => request_count(&mut connect(target, 1)?[0])?,
+        Protocol::WebSocket => request_count(&mut connect_plain(target, 1)?[0])?,
         Protocol::Tcp => 0,
     };
     let meter = Meter::start(target.pid);

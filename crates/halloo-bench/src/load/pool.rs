@@ -28,9 +28,8 @@ impl ClientPool {
         let poll = Poll::new().context("cannot create a poll")?;
         let mut clients = Vec::with_capacity(count);
         for (number, stream) in connect(target, count)?.into_iter().enumerate() {
-            stream.set_nonblocking(true)?;
-            let mut stream = mio::net::TcpStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(number), Interest::READABLE | Interest::WRITABLE)?;
+            let mut stream = stream.into_nonblocking()?;
+            poll.registry().register(stream.socket_mut(), Token(number), Interest::READABLE | Interest::WRITABLE)?;
             clients.push(Client::new(stream, ring, first(number)));
         }
         Ok(ClientPool { clients, poll, events: Events::with_capacity(1024), buffer: vec![0; READ_BUFFER] })

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
-use super::connect::connect;
+use super::connect::connect_plain;
 use super::fanout::Rounds;
 use super::pool::{ClientPool, TIMEOUT};
 use super::ring::Ring;
@@ -86,7 +86,7 @@ struct Timed {
 
 impl Timed {
     fn connect(target: &Target) -> Result<Timed> {
-        let Some(stream) = connect(target, 1)?.pop() else { bail!("no connection") };
+        let Some(stream) = connect_plain(target, 1)?.pop() else { bail!("no connection") };
         stream.set_nonblocking(true)?;
         let ring = Ring::with_opcode(target.protocol, SIZE, 64, wire::TEXT);
         let stream = TcpStream::from_std(stream);

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 pub(crate) struct Target {
     pub(crate) addr: SocketAddr,
     pub(crate) protocol: Protocol,
+    /// Whether the protocol is within TLS.
+    pub(crate) secure: bool,
     /// The process whose CPU time is measured; `None` for a thread of this process.
     pub(crate) pid: Option<u32>,
 }

@@ -69,7 +69,7 @@ where
             std::thread::spawn(move || handle(stream).is_ok());
         }
     });
-    Target { addr, protocol, pid: None }
+    Target { addr, protocol, secure: false, pid: None }
 }
 
 fn load(in_flight: usize) -> Echo {
@@ -136,6 +136,31 @@ fn pings_between_replies_are_not_wrong_replies() {
     assert!(echo(&target, &load(4)).unwrap().messages > 0);
 }
 
+#[cfg(feature = "tls")]
+#[test]
+fn loads_over_tls_work_with_halloo() {
+    use crate::certificate;
+    let directory = std::env::temp_dir().join(format!("halloo-bench-{}", std::process::id()));
+    let mut config = Config::local();
+    certificate::use_in(&mut config, &certificate::create(&directory).unwrap()).unwrap();
+    let server = Server::start_with(config, |event, hub| match event {
+        Event::MessageReceived { client, message } if client.0 <= 3 => drop(hub.send(client, message)),
+        Event::MessageReceived { message, .. } => drop(hub.send_to_all(message)),
+        _ => {}
+    })
+    .unwrap();
+    let addr = ([127, 0, 0, 1], server.port()).into();
+    let target = Target { addr, protocol: Protocol::WebSocket, secure: true, pid: None };
+    // The first three clients get their own messages back. A message takes more than one record.
+    let echoed = echo(&target, &Echo { size: 40_000, ..load(4) }).unwrap();
+    let load = FanOut { clients: 20, size: SIZE, in_flight: 4, warm_up: TIME, time: TIME };
+    let (fanned_out, latencies) = fan_out(&target, &load).unwrap();
+    assert!(echoed.messages > 0 && fanned_out.messages > 0 && !latencies.is_empty());
+    let plain = Target { secure: false, ..target };
+    assert!(echo(&plain, &self::load(1)).is_err(), "the server answers without TLS");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
 #[test]
 fn every_load_works_with_halloo() {
     let mut received = 0_u64;
@@ -152,7 +177,7 @@ fn every_load_works_with_halloo() {
     })
     .unwrap();
     let addr = ([127, 0, 0, 1], server.port()).into();
-    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
+    let target = Target { addr, protocol: Protocol::WebSocket, secure: false, pid: None };
     let load = FanOut { clients: 20, size: SIZE, in_flight: 4, warm_up: TIME, time: TIME };
     let (usage, latencies) = fan_out(&target, &load).unwrap();
     assert!(usage.messages > 0 && !latencies.is_empty());
@@ -179,7 +204,7 @@ fn a_lost_message_is_noticed_by_its_count() {
     })
     .unwrap();
     let addr = ([127, 0, 0, 1], server.port()).into();
-    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
+    let target = Target { addr, protocol: Protocol::WebSocket, secure: false, pid: None };
     let load = Ingest { clients: 3, size: SIZE, time: TIME };
     assert!(ingest(&target, &load).unwrap().messages > 0);
     let error = ingest(&target, &load).unwrap_err().to_string();

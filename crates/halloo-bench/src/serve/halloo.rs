@@ -1,16 +1,18 @@
 //! halloo as an application uses it, with default limits, access rules and heartbeat.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use anyhow::Result;
 use halloo::{Config, Event, Message, Server};
 
 use super::role::Role;
+use crate::certificate;
 
 /// Serves with a handler, which is called on the reactor thread.
-pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
+pub(super) fn serve_by_handler(role: Role, config: Config) -> Result<()> {
     let mut received = 0_u64;
-    let server = Server::start_with(config(port), move |event, hub| {
+    let server = Server::start_with(config, move |event, hub| {
         let Event::MessageReceived { client, message } = event else { return };
         match (role, &message) {
             (Role::Echo, _) | (Role::Mixed, Message::Text(_)) => {
@@ -30,8 +32,8 @@ pub(super) fn serve_by_handler(role: Role, port: u16) -> Result<()> {
 }
 
 /// Serves with events, which are received on this thread; each reply is a call.
-pub(super) fn serve_by_events(role: Role, port: u16) -> Result<()> {
-    let server = Server::start(config(port))?;
+pub(super) fn serve_by_events(role: Role, config: Config) -> Result<()> {
+    let server = Server::start(config)?;
     let mut received = 0_u64;
     for event in server.events() {
         let Event::MessageReceived { client, message } = event else { continue };
@@ -51,11 +53,15 @@ pub(super) fn serve_by_events(role: Role, port: u16) -> Result<()> {
     Ok(())
 }
 
-fn config(port: u16) -> Config {
+/// Returns the configuration for a port on loopback.
+pub(super) fn config(port: u16, certificate: Option<&Path>) -> Result<Config> {
     let mut config = Config::default();
     config.port = port;
     config.strict_port = true;
     // Nothing must reach the network, including announcements.
     config.bind = Some(Ipv4Addr::LOCALHOST.into());
-    config
+    if let Some(certificate) = certificate {
+        certificate::use_in(&mut config, certificate)?;
+    }
+    Ok(config)
 }
