@@ -16,6 +16,10 @@ const PARTS: [(&str, u64); 4] = [("small", 185), ("large", 818), ("turn", 526), 
 /// Allowance for another compiler or C library, in percent.
 const TOLERANCE: u64 = 25;
 
+/// What TLS may add to a turn of a client that does not use it, in percent: a few instructions for each of the two system
+/// calls of a turn, to see that the connection has none.
+const TLS_PERCENT: u64 = 2;
+
 /// Messages of the first run. A second run has twice as many; the difference leaves out startup and shutdown.
 const MESSAGES: u64 = 16_000;
 
@@ -44,19 +48,28 @@ pub(crate) fn run(root: &Path) -> Result<Tally> {
         return Ok(Tally::SKIPPED);
     }
     let Some(valgrind) = prepare(root)? else { return Ok(Tally::SKIPPED) };
-    run_command(&mut cargo(root, "build --release --locked -p halloo-bench"))?;
     let program = root.join("target/release/halloo-bench");
     let mut tally = Tally::default();
+    run_command(&mut cargo(root, "build --release --locked -p halloo-bench --no-default-features"))?;
+    let mut turn_without_tls = 0;
     for (part, expected) in PARTS {
-        let once = count(&valgrind, &program, part, MESSAGES)?;
-        let twice = count(&valgrind, &program, part, 2 * MESSAGES)?;
-        let each = twice.saturating_sub(once) / MESSAGES;
+        let each = count_each(&valgrind, &program, part)?;
+        if part == "turn" {
+            turn_without_tls = each;
+        }
         let figure = format!("{part}: {each} instructions per message; {expected} expected");
         println!("{figure}");
         let most = expected + expected * TOLERANCE / 100;
         // Far fewer would mean that the work was not done.
         tally.add(if (expected / 2..=most).contains(&each) { Tally::PASSED } else { Tally::failure(figure) });
     }
+    // The same server with TLS on its port, which the client does not use.
+    run_command(&mut cargo(root, "build --release --locked -p halloo-bench"))?;
+    let each = count_each(&valgrind, &program, "turn-beside-tls")?;
+    let figure = format!("turn without TLS on a port that has it: {each} instructions per message; {turn_without_tls} without");
+    println!("{figure}");
+    let most = turn_without_tls + turn_without_tls * TLS_PERCENT / 100;
+    tally.add(if each <= most { Tally::PASSED } else { Tally::failure(figure) });
     Ok(tally)
 }
 
@@ -82,6 +95,13 @@ fn callgrind(valgrind: &Path) -> Command {
     let mut command = Command::new(valgrind);
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     command
+}
+
+/// Returns the instructions per message.
+fn count_each(valgrind: &Path, program: &Path, part: &str) -> Result<u64> {
+    let once = count(valgrind, program, part, MESSAGES)?;
+    let twice = count(valgrind, program, part, 2 * MESSAGES)?;
+    Ok(twice.saturating_sub(once) / MESSAGES)
 }
 
 fn count(valgrind: &Path, program: &Path, part: &str, messages: u64) -> Result<u64> {
