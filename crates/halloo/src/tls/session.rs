@@ -49,10 +49,10 @@ impl Session {
         buffer: &mut [u8],
         budget: &mut ReadBudget,
     ) -> io::Result<usize> {
-        let mut filled = 0;
+        let (mut filled, mut is_drained) = (0, false);
         loop {
             filled += self.tls.read(&mut buffer[filled..]);
-            if filled == buffer.len() || self.received_close_notify() {
+            if filled == buffer.len() || self.received_close_notify() || (is_drained && filled > 0) {
                 return Ok(filled);
             }
             if !budget.may_read() {
@@ -61,7 +61,9 @@ impl Session {
             match self.receive(socket, budget) {
                 // The peer closed the connection without close_notify. The close frame of WebSocket detects truncation.
                 Ok(0) => return Ok(filled),
-                Ok(_) => {
+                Ok(count) => {
+                    // With epoll, a short read has drained the socket (epoll(7)).
+                    is_drained = cfg!(any(target_os = "linux", target_os = "android")) && count < READ_BYTES;
                     let outcome = self.process();
                     // Also after an error, because it sends an alert to the peer.
                     self.flush(socket)?;

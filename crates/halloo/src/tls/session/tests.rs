@@ -12,6 +12,7 @@ use crate::tls::Connector;
 struct Pipe {
     incoming: VecDeque<u8>,
     outgoing: Vec<u8>,
+    is_blocked: bool,
 }
 
 impl Read for Pipe {
@@ -22,7 +23,7 @@ impl Read for Pipe {
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outgoing.write(bytes)
+        if self.is_blocked { Err(io::ErrorKind::WouldBlock.into()) } else { self.outgoing.write(bytes) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -129,4 +130,53 @@ fn an_unfinished_handshake_is_refused_beyond_its_limit_however_it_arrives() {
     let outcome = server.read(&mut socket, &mut [0; 100], &mut ReadBudget::default());
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::WouldBlock);
     assert_eq!(server.handshake_bytes(), MAX_TLS_HANDSHAKE_BYTES);
+}
+
+#[test]
+fn an_error_sends_its_alert_once_and_ends_the_session() {
+    let (mut client, mut near, mut server, mut far) = connected();
+    far.incoming.extend([&[23, 3, 3, 0, 40][..], &[7; 40]].concat());
+    let mut read = |far: &mut Pipe| server.read(far, &mut [0; 100], &mut ReadBudget::default()).unwrap_err();
+    let first = read(&mut far);
+    assert_eq!(first.kind(), io::ErrorKind::InvalidData);
+    near.incoming.extend(far.outgoing.drain(..));
+    far.incoming.extend([23, 3, 3, 0, 1, 7]);
+    assert_eq!(read(&mut far).to_string(), first.to_string());
+    assert!(far.outgoing.is_empty());
+    let alert = client.read(&mut near, &mut [0; 100], &mut ReadBudget::default()).unwrap_err();
+    assert!(alert.to_string().contains("BadRecordMac"), "{alert}");
+}
+
+#[test]
+fn close_notify_ends_the_stream_behind_all_data() {
+    let (mut client, mut near, mut server, mut far) = connected();
+    assert_eq!(client.write(&mut near, &[IoSlice::new(b"last"), IoSlice::new(b" words")]).unwrap(), 10);
+    client.tls.close();
+    client.process().unwrap();
+    assert_eq!(client.write(&mut near, &[IoSlice::new(b"too late")]).unwrap(), 8);
+    far.incoming.extend(near.outgoing.drain(..));
+    let (mut buffer, mut received) = ([0; 3], Vec::new());
+    loop {
+        match server.read(&mut far, &mut buffer, &mut ReadBudget::default()).unwrap() {
+            0 => break,
+            count => received.extend_from_slice(&buffer[..count]),
+        }
+    }
+    assert_eq!((&received[..], server.received_close_notify()), (&b"last words"[..], true));
+}
+
+#[test]
+fn a_write_accepts_what_fits_and_nothing_while_that_waits() {
+    let (mut client, mut near, mut server, mut far) = connected();
+    let messages = vec![[7; 1000]; 1000];
+    let slices: Vec<IoSlice<'_>> = messages.iter().map(|message| IoSlice::new(message)).collect();
+    near.is_blocked = true;
+    assert_eq!(client.write(&mut near, &slices).unwrap(), WRITE_BUFFER_BYTES);
+    assert_eq!(client.write(&mut near, &slices).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    near.is_blocked = false;
+    client.flush(&mut near).unwrap();
+    far.incoming.extend(near.outgoing.drain(..));
+    let mut buffer = vec![0; 2 * WRITE_BUFFER_BYTES];
+    let count = server.read(&mut far, &mut buffer, &mut ReadBudget::with_bytes(usize::MAX)).unwrap();
+    assert!(buffer[..count].iter().all(|&byte| byte == 7) && count == WRITE_BUFFER_BYTES, "{count} bytes");
 }
