@@ -66,7 +66,8 @@ pub(crate) fn run(root: &Path) -> Result<Tally> {
     // The same server with TLS on its port, which the client does not use.
     run_command(&mut cargo(root, "build --release --locked -p halloo-bench"))?;
     let each = count_each(&valgrind, &program, "turn-beside-tls")?;
-    let figure = format!("turn without TLS on a port that has it: {each} instructions per message; {turn_without_tls} without");
+    let figure =
+        format!("turn without TLS on a port that has it: {each} instructions per message; {turn_without_tls} without");
     println!("{figure}");
     let most = turn_without_tls + turn_without_tls * TLS_PERCENT / 100;
     tally.add(if each <= most { Tally::PASSED } else { Tally::failure(figure) });

@@ -85,7 +85,16 @@ pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     for (name, title, clients, size, in_flight, quick) in ECHOES {
         let measure = Measure::Echo { clients, size, in_flight };
-        all.push(Scenario { name, title, role: "echo", measure, quick, through_application: false, growth: false, secure: false });
+        all.push(Scenario {
+            name,
+            title,
+            role: "echo",
+            measure,
+            quick,
+            through_application: false,
+            growth: false,
+            secure: false,
+        });
     }
     for (secure, rows) in [(false, &OTHERS[..]), (true, &SECURE)] {
         for &(name, title, role, measure, quick) in rows {
@@ -95,7 +104,16 @@ pub(crate) fn all() -> Vec<Scenario> {
     }
     for (name, title, measure) in GROWTH {
         let (quick, through_application) = (false, false);
-        all.push(Scenario { name, title, role: "echo", measure, quick, through_application, growth: true, secure: false });
+        all.push(Scenario {
+            name,
+            title,
+            role: "echo",
+            measure,
+            quick,
+            through_application,
+            growth: true,
+            secure: false,
+        });
     }
     all
 }

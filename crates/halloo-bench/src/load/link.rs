@@ -127,8 +127,7 @@ fn config() -> io::Result<Arc<ClientConfig>> {
 }
 
 fn create_config() -> Result<Arc<ClientConfig>, Error> {
-    let provider =
-        CryptoProvider { cipher_suites: vec![cipher_suite::TLS13_AES_128_GCM_SHA256], ..default_provider() };
+    let provider = CryptoProvider { cipher_suites: vec![cipher_suite::TLS13_AES_128_GCM_SHA256], ..default_provider() };
     let builder = ClientConfig::builder_with_provider(Arc::new(provider));
     let builder = builder.with_protocol_versions(&[&rustls::version::TLS13])?.dangerous();
     let mut config = builder.with_custom_certificate_verifier(Arc::new(AnyCertificate)).with_no_client_auth();
