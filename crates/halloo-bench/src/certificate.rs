@@ -17,10 +17,11 @@ pub(crate) fn create(directory: &Path) -> Result<PathBuf> {
     Ok(directory.join("halloo.pem"))
 }
 
-/// Lets a server use the certificate in `file`.
+/// Lets a server use the certificate in `file`. With `optional`, clients without TLS may connect as well.
 #[cfg(feature = "tls")]
-pub(crate) fn use_in(config: &mut Config, file: &Path) -> Result<()> {
+pub(crate) fn use_in(config: &mut Config, file: &Path, optional: bool) -> Result<()> {
     config.tls = Some(halloo::Identity::from_pem_files(file, file)?);
+    config.tls_optional = optional;
     Ok(())
 }
 
@@ -30,6 +31,6 @@ pub(crate) fn create(_: &Path) -> Result<PathBuf> {
 }
 
 #[cfg(not(feature = "tls"))]
-pub(crate) fn use_in(_: &mut Config, _: &Path) -> Result<()> {
+pub(crate) fn use_in(_: &mut Config, _: &Path, _: bool) -> Result<()> {
     anyhow::bail!("this program was built without TLS; build it with the feature `tls`")
 }

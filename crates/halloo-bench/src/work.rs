@@ -106,8 +106,7 @@ fn codec(size: usize, batches: usize) -> Result<()> {
 
 fn config_with_tls() -> Result<Config> {
     let mut config = Config::local();
-    certificate::use_in(&mut config, &certificate::create(&certificate::directory())?)?;
-    config.tls_optional = true;
+    certificate::use_in(&mut config, &certificate::create(&certificate::directory())?, true)?;
     Ok(config)
 }
 

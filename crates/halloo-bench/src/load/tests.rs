@@ -142,7 +142,7 @@ fn loads_over_tls_work_with_halloo() {
     use crate::certificate;
     let directory = std::env::temp_dir().join(format!("halloo-bench-{}", std::process::id()));
     let mut config = Config::local();
-    certificate::use_in(&mut config, &certificate::create(&directory).unwrap()).unwrap();
+    certificate::use_in(&mut config, &certificate::create(&directory).unwrap(), false).unwrap();
     let server = Server::start_with(config, |event, hub| match event {
         Event::MessageReceived { client, message } if client.0 <= 3 => drop(hub.send(client, message)),
         Event::MessageReceived { message, .. } => drop(hub.send_to_all(message)),

@@ -61,7 +61,7 @@ pub(super) fn config(port: u16, certificate: Option<&Path>) -> Result<Config> {
     // Nothing must reach the network, including announcements.
     config.bind = Some(Ipv4Addr::LOCALHOST.into());
     if let Some(certificate) = certificate {
-        certificate::use_in(&mut config, certificate)?;
+        certificate::use_in(&mut config, certificate, false)?;
     }
     Ok(config)
 }
