@@ -28,7 +28,7 @@ enum Side {
 
 #[derive(Default)]
 struct Buffers {
-    /// Decrypted bytes that nobody has read.
+    /// Decrypted bytes that have not been read.
     decrypted: ByteQueue,
     /// Bytes to encrypt: until the handshake is complete, they wait here.
     unencrypted: Vec<u8>,
