@@ -4,10 +4,10 @@
 
 use std::fmt::{self, Write as _};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use chrono::Timelike;
@@ -19,6 +19,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::log_budget::{LINES_PER_SECOND, LogBudget};
 use crate::output::{self, Output};
 
 /// Bytes of the longest log line; longer ones are truncated.
@@ -28,6 +29,39 @@ const MAX_LINE_BYTES: usize = 2000;
 const MAX_QUEUED_LINES: usize = 1024;
 /// How long the program waits for the last lines before it exits.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Maximum time until the log says how many lines are missing.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Lines that are not in the log, since the last report.
+#[derive(Debug, Default)]
+struct Missing {
+    /// The queue was full.
+    dropped: AtomicU64,
+    /// There were too many at once.
+    left_out: AtomicU64,
+}
+
+impl Missing {
+    fn report(&self, output: &Output) {
+        match self.dropped.swap(0, Ordering::Relaxed) {
+            0 => {}
+            count => {
+                output.log(format!("warning: {count} log lines were dropped because the queue was full\n").as_bytes())
+            }
+        }
+        match self.left_out.swap(0, Ordering::Relaxed) {
+            0 => {}
+            count => output.log(
+                format!(
+                    "warning: {count} log lines were left out, because there were more than {LINES_PER_SECOND} a \
+                     second; -v writes all of them\n"
+                )
+                .as_bytes(),
+            ),
+        }
+    }
+}
 
 /// A job of the writer thread.
 enum Job {
@@ -58,25 +92,34 @@ pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, hidden: &'st
         (_, 1) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let format = LineFormat { colours: output::colours_on_stderr(), hidden };
-    let ((jobs, queue), dropped) = (sync_channel(MAX_QUEUED_LINES), Arc::new(AtomicU64::new(0)));
-    let writer = QueueWriter { jobs: jobs.clone(), dropped: Arc::clone(&dropped) };
+    let (jobs, queue) = sync_channel(MAX_QUEUED_LINES);
+    let missing = Arc::new(Missing::default());
+    // Who asks for more wants every line.
+    let budget = (level == LevelFilter::INFO).then(Mutex::default);
+    let format = LineFormat { colours: output::colours_on_stderr(), hidden, budget, missing: Arc::clone(&missing) };
+    let writer = QueueWriter { jobs: jobs.clone(), missing: Arc::clone(&missing) };
     let output = Arc::clone(output);
-    std::thread::spawn(move || write_lines(&output, &queue, &dropped));
+    std::thread::spawn(move || write_lines(&output, &queue, &missing));
     tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(format).init();
     Log(jobs)
 }
 
-fn write_lines(output: &Output, jobs: &Receiver<Job>, dropped: &AtomicU64) {
-    for job in jobs {
-        match job {
-            Job::Write(line) => output.log(&line),
-            // The receiver may have timed out.
-            Job::Acknowledge(done) => _ = done.send(()),
+fn write_lines(output: &Output, jobs: &Receiver<Job>, missing: &Missing) {
+    let mut reported = Instant::now();
+    loop {
+        match jobs.recv_timeout(REPORT_INTERVAL) {
+            Ok(Job::Write(line)) => output.log(&line),
+            Ok(Job::Acknowledge(done)) => {
+                missing.report(output);
+                // The receiver may have timed out.
+                let _ = done.send(());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
-        let count = dropped.swap(0, Ordering::Relaxed);
-        if count > 0 {
-            output.log(format!("warning: {count} log lines were dropped because the queue was full\n").as_bytes());
+        if reported.elapsed() >= REPORT_INTERVAL {
+            reported = Instant::now();
+            missing.report(output);
         }
     }
 }
@@ -85,6 +128,16 @@ fn write_lines(output: &Output, jobs: &Receiver<Job>, dropped: &AtomicU64) {
 struct LineFormat {
     colours: bool,
     hidden: &'static [&'static str],
+    /// Limits the lines, except errors.
+    budget: Option<Mutex<LogBudget>>,
+    missing: Arc<Missing>,
+}
+
+impl LineFormat {
+    fn may_write(&self, level: Level) -> bool {
+        let Some(budget) = &self.budget else { return true };
+        level == Level::ERROR || budget.lock().unwrap_or_else(PoisonError::into_inner).spend(Instant::now())
+    }
 }
 
 impl<S, N> FormatEvent<S, N> for LineFormat
@@ -94,6 +147,10 @@ where
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         if self.hidden.contains(&event.metadata().name()) {
+            return Ok(());
+        }
+        if !self.may_write(*event.metadata().level()) {
+            self.missing.left_out.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         let (level, style) = level(*event.metadata().level());
@@ -138,7 +195,7 @@ impl Visit for Text {
 /// Queues lines for the writer thread.
 struct QueueWriter {
     jobs: SyncSender<Job>,
-    dropped: Arc<AtomicU64>,
+    missing: Arc<Missing>,
 }
 
 impl<'a> MakeWriter<'a> for QueueWriter {
@@ -153,10 +210,10 @@ impl<'a> MakeWriter<'a> for QueueWriter {
 struct LineWriter<'a>(&'a QueueWriter);
 
 impl io::Write for LineWriter<'_> {
-    /// Called once for each event with the whole line, which is empty for a hidden event.
+    /// Called once for each event with the whole line, which is empty for one that is not written.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if !line.is_empty() && self.0.jobs.try_send(Job::Write(line.to_vec())).is_err() {
-            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            self.0.missing.dropped.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }

@@ -47,6 +47,7 @@ mod output;
 mod screen;
 
 mod log;
+mod log_budget;
 
 mod advice;
 

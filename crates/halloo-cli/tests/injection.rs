@@ -51,6 +51,50 @@ fn log_has_no_control_characters_or_forged_lines_from_the_network() {
     assert!(!log.lines().any(|line| line.starts_with("12:00:00 error")), "{log}");
 }
 
+#[test]
+fn log_of_a_flood_of_requests_is_short_and_says_what_is_missing() {
+    const REQUESTS: usize = 1500;
+    let start = std::time::Instant::now();
+    let mut server = JsonServer::start_local(&[]);
+    for _ in 0..REQUESTS {
+        let refused = exchange(("127.0.0.1", server.port), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+        assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    }
+    server.process.write_line(r#"{"cmd":"stop"}"#);
+    let log = server.process.read_stderr();
+    assert!(server.process.wait().success());
+    let written = log.lines().filter(|line| line.contains("was refused")).count();
+    // At once, and then per second.
+    let most = 1000 + 20 * (start.elapsed().as_secs() as usize + 1);
+    assert!(written <= most, "{written} lines, at most {most}");
+    let left_out = missing_lines(&log, "left out");
+    assert!(left_out > 0, "{written} lines in {:?}", start.elapsed());
+    let others = log.lines().filter(|line| line.contains("server started") || line.contains("server stopped")).count();
+    assert_eq!(
+        written + left_out + missing_lines(&log, "dropped") + others,
+        REQUESTS + 2,
+        "{}",
+        log.lines().last().unwrap_or_default()
+    );
+
+    let mut server = JsonServer::start_local(&["-v"]);
+    for _ in 0..REQUESTS {
+        exchange(("127.0.0.1", server.port), "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    }
+    server.process.write_line(r#"{"cmd":"stop"}"#);
+    let log = server.process.read_stderr();
+    assert!(server.process.wait().success());
+    let written = log.lines().filter(|line| line.contains("was refused")).count();
+    assert_eq!(missing_lines(&log, "left out"), 0, "-v writes all of them");
+    assert_eq!(written + missing_lines(&log, "dropped"), REQUESTS);
+}
+
+/// Returns the number of lines that are missing for a reason, as the log says.
+fn missing_lines(log: &str, reason: &str) -> usize {
+    let reports = log.lines().filter_map(|line| line.strip_prefix("warning: ")?.split_once(" log lines were "));
+    reports.filter(|(_, rest)| rest.starts_with(reason)).map(|(count, _)| count.parse::<usize>().unwrap()).sum()
+}
+
 #[track_caller]
 fn expect_harmless(command: &[&str], output: &Output) {
     for bytes in [&output.stdout, &output.stderr] {
