@@ -2,77 +2,12 @@
 // that is left, behind a proxy, from another origin. Prints the word `report` and JSON with what each case observed.
 //
 // client_in_browser.mjs HALLOO
-import { spawn } from "node:child_process";
 import http from "node:http";
 import net from "node:net";
 import { Tab } from "./browser.mjs";
+import { Server, lossyProxy, pause } from "./server.mjs";
 
-const halloo = process.argv[2], TOKEN = "the-otters-meet-at-nine";
-const pause = delay => new Promise(resolve => setTimeout(resolve, delay));
-
-class Server {
-  // Starts a server and waits until it listens.
-  static async start(port = 0, ...options) {
-    const server = new Server();
-    server.events = [];
-    server.process = spawn(halloo, ["serve", "--json", "--bind", "127.0.0.1", "--no-discovery", "-p", port, ...options], {
-      stdio: ["pipe", "pipe", "ignore"],
-    });
-    let unread = "";
-    server.process.stdout.setEncoding("utf8").on("data", data => {
-      const lines = (unread + data).split("\n");
-      unread = lines.pop();
-      server.events.push(...lines.map(line => JSON.parse(line)));
-    });
-    server.port = (await server.event(event => event.event === "ready")).port;
-    return server;
-  }
-
-  async event(matches) {
-    for (;;) {
-      const event = this.events.find(matches);
-      if (event) return event;
-      await pause(5);
-    }
-  }
-
-  get texts() { return this.events.filter(event => event.event === "message").map(event => event.text); }
-  get joined() { return this.events.filter(event => event.event === "client_joined").length; }
-  command(command) { this.process.stdin.write(JSON.stringify(command) + "\n"); }
-
-  async kill() {
-    const ended = new Promise(resolve => this.process.on("exit", resolve));
-    this.process.kill("SIGKILL");
-    await ended;
-  }
-}
-
-// A way through which bytes stop passing, without an end, on the connections of the moment only: as after a change of the
-// Wi-Fi, or of a router that has forgotten them.
-async function lossyProxy(port) {
-  const pairs = new Set();
-  const proxy = net.createServer(socket => {
-    const upstream = net.connect(port, "127.0.0.1");
-    const pair = [socket, upstream];
-    pairs.add(pair);
-    socket.pipe(upstream).pipe(socket);
-    for (const end of pair) end.on("error", () => {}).on("close", () => pair.frozen || pair.forEach(other => other.destroy()));
-  });
-  await new Promise(resolve => proxy.listen(0, "127.0.0.1", resolve));
-  return {
-    port: proxy.address().port,
-    freeze() {
-      for (const pair of pairs) {
-        pair.frozen = true;
-        for (const end of pair) end.unpipe().on("data", () => {});
-      }
-    },
-    close() {
-      proxy.close();
-      for (const pair of pairs) pair.forEach(end => end.destroy());
-    },
-  };
-}
+const TOKEN = "the-otters-meet-at-nine";
 
 // A proxy that serves the server below a path. `hostOf` returns what it sends as `Host`.
 async function pathProxy(port, prefix, hostOf) {
@@ -113,21 +48,17 @@ async function openLink(tab, port, options = "undefined", target = "undefined") 
 }
 const isConnected = `link.state === "connected"`, isProven = `${isConnected} && link.rtt > 0`;
 
-// A headless tab is always visible, so its visibility is feigned.
-const setHidden = (tab, hidden) => tab.evaluate(`Object.defineProperty(document, "hidden", { configurable: true, value: ${hidden} }),
-  document.dispatchEvent(new Event("visibilitychange")), 0`);
-
 const cases = {
   async "a stopped server is noticed after the page becomes visible, and no message is lost or doubled"(tab) {
     const server = await Server.start();
     await openLink(tab, server.port);
     await tab.until(isProven);
-    await setHidden(tab, true);
+    await tab.setHidden(true);
     server.process.kill("SIGSTOP");
     const outcome = await tab.evaluate(`link.send("while stopped")`);
     await pause(1000);
     const start = Date.now();
-    await setHidden(tab, false);
+    await tab.setHidden(false);
     await tab.until(`!(${isConnected})`);
     const noticed = Date.now() - start;
     const waiting = await tab.evaluate(`[link.send("while away"), link.pending.queued]`);
@@ -143,11 +74,11 @@ const cases = {
     const server = await Server.start(), proxy = await lossyProxy(server.port);
     await openLink(tab, proxy.port);
     await tab.until(isProven);
-    await setHidden(tab, true);
+    await tab.setHidden(true);
     proxy.freeze();
     const outcome = await tab.evaluate(`link.send("into nothing")`);
     const start = Date.now();
-    await setHidden(tab, false);
+    await tab.setHidden(false);
     await server.event(event => event.text === "into nothing");
     const delivered = Date.now() - start;
     await tab.until(`link.pending.unconfirmed === 0`);
@@ -178,8 +109,8 @@ const cases = {
     await openLink(tab, server.port);
     await tab.until(isProven);
     for (let round = 0; round < 5; round++) {
-      await setHidden(tab, true);
-      await setHidden(tab, false);
+      await tab.setHidden(true);
+      await tab.setHidden(false);
       await tab.evaluate(`dispatchEvent(new Event("online"))`);
     }
     await pause(500);
@@ -227,14 +158,11 @@ const cases = {
     const server = await Server.start();
     await openLink(tab, server.port);
     await tab.until(isProven);
-    const network = offline => tab.call("Network.emulateNetworkConditions", {
-      offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1,
-    });
-    await tab.call("Network.enable");
-    await network(true);
+    await tab.setOffline(true);
     await tab.evaluate(`link.send("offline")`);
-    await pause(1000);
-    await network(false);
+    // Its proof fails, so the connection is given up, although the server still has it.
+    await tab.until(`!(${isConnected})`);
+    await tab.setOffline(false);
     await server.event(event => event.text === "offline");
     await tab.until(`${isConnected} && link.pending.unconfirmed === 0`);
     const { texts } = server;

@@ -1,6 +1,6 @@
-// Plays with the pad in Chromium, by touch. Prints `restart` when the server shall restart, and at the end the word `report`
-// with JSON: what the page sent in each step, what it loaded, and what axe-core found in it. With SCREENSHOTS, a directory,
-// pictures are stored there.
+// Plays with the pad in Chromium, by touch. Prints what it does, `restart` when the server shall restart, and at the end the
+// word `report` with JSON: what the page sent in each step, what it loaded, and what axe-core found in it. With SCREENSHOTS,
+// a directory, pictures are stored there.
 //
 // pad_in_browser.mjs PORT
 import { writeFileSync } from "node:fs";
@@ -24,11 +24,10 @@ await tab.call("Page.addScriptToEvaluateOnNewDocument", { source: `
   };
   Object.defineProperty(WebSocket.prototype, "bufferedAmount", { get: () => blocked ? 1 : 0 });
 ` });
-await tab.call("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 5 });
-await tab.show(390, 844, "light");
+await tab.bePhone();
 
 const connected = () => tab.until(`${shadow}?.querySelector(".state").textContent === "Connected" && sent.some(([, { join }]) => join)`);
-const touch = (type, ...points) => tab.call("Input.dispatchTouchEvent", { type, touchPoints: points.map(([id, x, y]) => ({ id, x, y })) });
+const touch = (...event) => tab.touch(...event);
 const middle = selector => tab.evaluate(`(() => { const { x, y, width, height } = ${shadow}.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()`);
 // Returns what the server has been told since the last call, as one state.
 async function told() {
@@ -43,6 +42,7 @@ const loaded = await tab.evaluate(`performance.getEntriesByType("resource").filt
 const { join } = await told();
 const [stick, a, b] = [await middle(".base"), await middle("[data-name=a]"), await middle("[data-name=b]")];
 
+console.log("connected");
 // Each of two fingers has its own control.
 await touch("touchStart", [1, ...stick]);
 await touch("touchStart", [1, ...stick], [2, ...a]);
@@ -65,6 +65,7 @@ steps["blurred"] = await told();
 await touch("touchEnd");
 await told();
 
+console.log("played");
 // At most 60 messages a second, however fast the finger moves.
 await touch("touchStart", [1, ...stick]);
 for (const end = Date.now() + 1000; Date.now() < end;) await touch("touchMove", [1, stick[0] + 30 + Date.now() % 17, stick[1] - 30]);
@@ -100,14 +101,9 @@ await tab.call("DeviceOrientation.setDeviceOrientationOverride", { alpha: 10, be
 await tab.until(`sent.some(([, { tilt }]) => tilt)`);
 steps["tilt"] = (await told()).tilt;
 
-for (const [width, height] of [[320, 568], [390, 844], [844, 390], [1280, 800]]) {
-  for (const scheme of ["light", "dark"]) {
-    await tab.show(width, height, scheme);
-    await pause(50);
-    for (const finding of await tab.findings()) findings.add(`${width} ${scheme}: ${finding}`);
-    if (process.env.SCREENSHOTS) writeFileSync(`${process.env.SCREENSHOTS}/pad-${width}-${scheme}.png`, await tab.screenshot());
-  }
-}
+await tab.examine((finding, size) => findings.add(`${size}: ${finding}`), async (width, height, scheme) => {
+  if (process.env.SCREENSHOTS) writeFileSync(`${process.env.SCREENSHOTS}/pad-${width}-${scheme}.png`, await tab.screenshot());
+});
 await tab.show(390, 844, "light");
 await tab.evaluate(`${shadow}.querySelector(".chip").click()`);
 for (const finding of await tab.findings()) findings.add(`settings: ${finding}`);

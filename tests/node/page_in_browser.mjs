@@ -18,16 +18,12 @@ async function look(step) {
     state: $("state").textContent, detail: $("detail").textContent,
     asks: !$("access").hidden && !$("token").hidden, focus: document.activeElement.id,
   })`);
-  for (const [width, height] of [[320, 568], [390, 844], [844, 390], [1280, 800]]) {
-    for (const scheme of ["light", "dark"]) {
-      await tab.show(width, height, scheme);
-      for (const finding of await tab.findings()) findings.add(`${step}: ${finding}`);
-      const fits = await tab.evaluate(`document.documentElement.scrollWidth <= innerWidth && $("send").getBoundingClientRect().bottom <= innerHeight
-        && $("log").clientHeight >= 80`);
-      if (!fits) findings.add(`${step}: does not fit into ${width}x${height}`);
-      if (process.env.SCREENSHOTS) writeFileSync(`${process.env.SCREENSHOTS}/${step}-${width}-${scheme}.png`, await tab.screenshot());
-    }
-  }
+  await tab.examine(finding => findings.add(`${step}: ${finding}`), async (width, height, scheme) => {
+    const fits = await tab.evaluate(`document.documentElement.scrollWidth <= innerWidth && $("send").getBoundingClientRect().bottom <= innerHeight
+      && $("log").clientHeight >= 80`);
+    if (!fits) findings.add(`${step}: does not fit into ${width}x${height}`);
+    if (process.env.SCREENSHOTS) writeFileSync(`${process.env.SCREENSHOTS}/${step}-${width}-${scheme}.png`, await tab.screenshot());
+  });
 }
 
 const enter = text => tab.evaluate(`$("token").value = ${JSON.stringify(text)}, $("again").click()`);
