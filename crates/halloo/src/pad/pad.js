@@ -269,8 +269,12 @@ export class Pad {
       const target = new URL(location.href);
       target.protocol = "https:";
       target.searchParams.delete("token");
-      target.hash = fragment;
-      offer.replaceChildren(known.secure ? element("a", { href: target.href }, "Tilt and keeping the screen on need the secure page. Your phone will warn once: continue.") : "Tilt needs a page with https.");
+      const handOver = ({ target }) => {
+        const parts = new URLSearchParams(fragment.slice(1));
+        parts.set(HANDED_OVER, JSON.stringify(this.#player));
+        target.hash = parts;
+      };
+      offer.replaceChildren(known.secure ? element("a", { href: target.href, onclick: handOver }, SECURE) : "Tilt needs a page with https.");
       offer.hidden = false;
       return;
     }
