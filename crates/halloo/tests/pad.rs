@@ -60,6 +60,38 @@ fn a_phone_plays_and_stays_the_same_player() {
 }
 
 #[test]
+fn a_game_changes_the_pad_and_hears_from_all_of_its_controls() {
+    let Some(mut program) = browser("pad_and_game_in_browser.mjs") else { return };
+    let server = Server::start(Config::local().pad(PadLayout::default())).unwrap();
+    let mut page = ChildProcess::start(program.arg(server.port().to_string()));
+    let report: Value = loop {
+        let line = page.next_line();
+        if let Some(text) = line.strip_prefix("game ") {
+            let _ = server.send_to_all(text);
+        } else if let Some(report) = line.strip_prefix("report ") {
+            break serde_json::from_str(report).unwrap();
+        }
+    };
+    let steps = json!({
+        "another layout": [{ "b": 0 }, { "a": 0, "l": 0, "r": 0 }],
+        "swipe": [{ "left": "right" }],
+        "swipe on, then up": [{ "left": "up" }],
+        "text": [{ "text": "42 ü" }, "Sent"],
+        "color": "#123456",
+        "vibrate": [[[30, 10, 30]], 0],
+        "ping": [{ "pong": 7 }],
+        "turned": [{ "left": [1, 0] }],
+        "cancelled": [{ "left": [0, 0] }],
+        "left-handed": true,
+    });
+    assert_eq!(report["steps"], steps, "{report:#}");
+    let nothing = json!([]);
+    assert_eq!((&report["exceptions"], &report["findings"]), (&nothing, &nothing), "{report:#}");
+    let warnings = report["warnings"].as_array().unwrap();
+    assert!(warnings.len() == 2 && warnings[1].as_str().unwrap().contains("wheel"), "{report:#}");
+}
+
+#[test]
 fn the_pad_is_the_page_only_on_request_and_loads_nothing_from_elsewhere() {
     let server = Server::start(Config::local()).unwrap();
     assert!(http_get(loopback(&server), "/", "").contains("<title>halloo</title>"));
