@@ -90,6 +90,8 @@ enum Task {
     Node,
     /// Find or fetch Chromium for the tests of the page and print its path
     Chromium,
+    /// Install Vite for the test of a page that it builds, and print its directory
+    Vite,
     /// Compare the speed with raw TCP and with other servers, print a table and write a report
     Bench(bench::Options),
     /// Count the instructions per message and compare them with the expected counts
@@ -129,6 +131,7 @@ fn main() -> ExitCode {
         Task::Python => python::run(&root),
         Task::Node => node::run(&root),
         Task::Chromium => chromium::run(&root),
+        Task::Vite => node::run_vite(&root),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),

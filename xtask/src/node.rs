@@ -16,6 +16,10 @@ pub(crate) const WS_VERSION: &str = "8.23.0";
 /// The version of `axe-core`, which examines the page for barriers, pinned for the same reason.
 const AXE_VERSION: &str = "4.14.1";
 
+/// The version of Vite, which builds a page for a test. It brings programs for this machine, so it is installed apart: where
+/// there are none, only that test is skipped.
+const VITE_VERSION: &str = "8.3.8";
+
 /// `cargo xtask node`: prepares the packages and prints their directory.
 pub(crate) fn run(root: &Path) -> Result<()> {
     if let Some(modules) = prepare(root)? {
@@ -28,6 +32,24 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
     let modules = create(&root.join("target").join("node"));
     or_skip(modules, |error| format!("no Node.js with `ws`, so tests against it were not run: {error:#}"))
+}
+
+/// `cargo xtask vite`: prepares Vite and prints its directory.
+pub(crate) fn run_vite(root: &Path) -> Result<()> {
+    if let Some(modules) = prepare_vite(root)? {
+        println!("{}", modules.display());
+    }
+    Ok(())
+}
+
+/// Returns the directory with Vite; `None` if it cannot be installed or does not run, which is an error in a CI service.
+pub(crate) fn prepare_vite(root: &Path) -> Result<Option<PathBuf>> {
+    let modules = install(&root.join("target").join("vite"), &[("vite", VITE_VERSION)]).and_then(|modules| {
+        let mut program = Command::new("node");
+        let works = succeeds(program.arg(modules.join("vite/bin/vite.js")).arg("--version"));
+        if works { Ok(modules) } else { bail!("it does not run; it needs Node.js 20.19, 22.12 or newer") }
+    });
+    or_skip(modules, |error| format!("no Vite, so a page that it builds was not tested: {error:#}"))
 }
 
 fn create(project: &Path) -> Result<PathBuf> {

@@ -16,6 +16,8 @@ const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
 const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
 /// The Chromium in which the page is tested; unset if there is none.
 const CHROMIUM_VARIABLE: &str = "HALLOO_TEST_CHROMIUM";
+/// The directory with Vite; unset if there is none.
+const VITE_VARIABLE: &str = "HALLOO_TEST_VITE";
 /// The variable that tells the tests where the program is that starts those of Avahi.
 const AVAHI_VARIABLE: &str = "HALLOO_TEST_AVAHI";
 
@@ -53,6 +55,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         chromium = chromium::prepare(root)?;
         Ok(chromium.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let mut vite = None;
+    report.step("Vite", "check the network connection, or delete target/vite and try again", || {
+        vite = node::prepare_vite(root)?;
+        Ok(vite.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     let mut avahi = None;
     report.step(
         "Avahi",
@@ -69,6 +76,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             (PYTHON_VARIABLE, &interpreter),
             (NODE_VARIABLE, &modules),
             (CHROMIUM_VARIABLE, &chromium),
+            (VITE_VARIABLE, &vite),
             (AVAHI_VARIABLE, &avahi),
         ];
         for (variable, path) in environments {

@@ -29,6 +29,14 @@ pub fn browser(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Returns a command as [`browser`], for a script that also builds a page with Vite, or `None` with a note if that is missing.
+pub fn vite(script: &str) -> Option<Command> {
+    let vite = prepared("HALLOO_TEST_VITE")?;
+    let mut command = browser(script)?;
+    command.env("VITE", vite);
+    Some(command)
+}
+
 /// Starts Avahi on `host` and then one of its programs, such as `avahi-browse`. The daemon ends with the program. `None` with
 /// a note if Avahi was not fetched.
 pub fn avahi(host: &RemoteHost, reflects: bool, arguments: &[&str]) -> Option<ChildProcess> {
