@@ -22,6 +22,7 @@ mod loom;
 mod miri;
 mod netlab;
 mod node;
+mod pages;
 mod peers;
 mod python;
 
@@ -92,6 +93,10 @@ enum Task {
     Chromium,
     /// Install Vite for the test of a page that it builds, and print its directory
     Vite,
+    /// Take the pictures of the pad and of the page in `docs`
+    Pictures,
+    /// Measure what the pad takes from its address to its first message: requests, bytes, milliseconds
+    PadStart,
     /// Compare the speed with raw TCP and with other servers, print a table and write a report
     Bench(bench::Options),
     /// Count the instructions per message and compare them with the expected counts
@@ -132,6 +137,8 @@ fn main() -> ExitCode {
         Task::Node => node::run(&root),
         Task::Chromium => chromium::run(&root),
         Task::Vite => node::run_vite(&root),
+        Task::Pictures => pages::take_pictures(&root),
+        Task::PadStart => pages::measure_pad_start(&root),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),

@@ -274,7 +274,7 @@ export class Pad {
         parts.set(HANDED_OVER, JSON.stringify(this.#player));
         target.hash = parts;
       };
-      offer.replaceChildren(known.secure ? element("a", { href: target.href, onclick: handOver }, SECURE) : "Tilt needs a page with https.");
+      offer.replaceChildren(known.secure ? element("a", { href: target.href, onclick: handOver }, "Tilt and keeping the screen on need the secure page. Your phone will warn once: continue.") : "Tilt needs a page with https.");
       offer.hidden = false;
       return;
     }
