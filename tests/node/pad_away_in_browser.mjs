@@ -3,18 +3,9 @@
 //
 // pad_away_in_browser.mjs HALLOO
 import { Tab } from "./browser.mjs";
-import { Server, lossyProxy, pause } from "./server.mjs";
+import { Server, joins, lossyProxy } from "./server.mjs";
 
 const shadow = "document.body.shadowRoot", showsState = text => `${shadow}?.querySelector(".state").textContent === "${text}"`;
-
-// Returns the messages with a `join` that the server got, of which there shall be at least `count`.
-async function joins(server, count) {
-  for (;;) {
-    const messages = server.texts.map(text => JSON.parse(text)).filter(({ join }) => join);
-    if (messages.length >= count) return messages;
-    await pause(5);
-  }
-}
 
 async function openPad(tab, port) {
   await tab.navigate(`http://127.0.0.1:${port}/`);

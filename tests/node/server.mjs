@@ -41,6 +41,15 @@ export class Server {
   }
 }
 
+// Returns the messages with a `join` that the server got, of which there shall be at least `count`.
+export async function joins(server, count) {
+  for (;;) {
+    const messages = server.texts.filter(text => text.startsWith(`{"join"`)).map(text => JSON.parse(text));
+    if (messages.length >= count) return messages;
+    await pause(5);
+  }
+}
+
 // A way through which bytes stop passing, without an end, on the connections of the moment only: as after a change of the
 // Wi-Fi, or of a router that has forgotten them.
 export async function lossyProxy(port) {

@@ -10,6 +10,7 @@ use crate::debian::{self, Package};
 
 const PACKAGE: Package = Package {
     name: "avahi-utils",
+    with: &[],
     size: "20 MiB",
     not_needed: &["libc-gconv", "systemd", "libsystemd-shared", "perl", "adduser", "passwd"],
     launcher: LAUNCHER,

@@ -30,6 +30,7 @@ exec "$libraries"/ld-linux*.so.* --library-path "$libraries:$libraries/pulseaudi
 
 const PACKAGE: Package = Package {
     name: "chromium",
+    with: &[],
     size: "150 MiB",
     not_needed: &NOT_NEEDED,
     launcher: LAUNCHER,

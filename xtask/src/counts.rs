@@ -23,8 +23,14 @@ const TLS_PERCENT: u64 = 3;
 /// Messages of the first run. A second run has twice as many; the difference leaves out startup and shutdown.
 const MESSAGES: u64 = 16_000;
 
-const PACKAGE: Package =
-    Package { name: "valgrind", size: "30 MiB", not_needed: &["libc6-dbg", "libc-gconv"], launcher: LAUNCHER, check };
+const PACKAGE: Package = Package {
+    name: "valgrind",
+    with: &[],
+    size: "30 MiB",
+    not_needed: &["libc6-dbg", "libc-gconv"],
+    launcher: LAUNCHER,
+    check,
+};
 
 /// Starts Valgrind with the C library from its packages. The program under test uses that of the system.
 const LAUNCHER: &str = r#"#!/bin/sh

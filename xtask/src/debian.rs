@@ -19,6 +19,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub(crate) struct Package {
     /// The name of the package and of its program.
     pub(crate) name: &'static str,
+    /// Packages that it needs here and does not depend on.
+    pub(crate) with: &'static [&'static str],
     /// The size of the download, for the message.
     pub(crate) size: &'static str,
     /// Dependencies that are left out, by the start of their names.
@@ -54,7 +56,8 @@ fn fill(directory: &Path, package: &Package) -> Result<()> {
     ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing; this works on Debian only");
     let apt = Apt::new(&directory.join("apt"))?;
     apt.run("apt-get", &["--quiet", "--quiet", "update"])?;
-    let packages = needed(&apt.run("apt-get", &["--simulate", "install", name])?, package.not_needed);
+    let install = [&["--simulate", "install", name], package.with].concat();
+    let packages = needed(&apt.run("apt-get", &install)?, package.not_needed);
     ensure!(packages.iter().any(|package| package == name), "{SUITE} has no package {name} for this machine");
 
     let archives = apt.directory.join("cache/archives");

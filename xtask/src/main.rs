@@ -25,6 +25,7 @@ mod node;
 mod pages;
 mod peers;
 mod python;
+mod webkit;
 
 mod ci;
 mod command;
@@ -93,6 +94,8 @@ enum Task {
     Chromium,
     /// Install Vite for the test of a page that it builds, and print its directory
     Vite,
+    /// Fetch WebKit for the tests of the pad and print the program that starts its driver
+    Webkit,
     /// Take the pictures of the pad and of the page in `docs`
     Pictures,
     /// Measure what the pad takes from its address to its first message: requests, bytes, milliseconds
@@ -137,6 +140,7 @@ fn main() -> ExitCode {
         Task::Node => node::run(&root),
         Task::Chromium => chromium::run(&root),
         Task::Vite => node::run_vite(&root),
+        Task::Webkit => webkit::run(&root),
         Task::Pictures => pages::take_pictures(&root),
         Task::PadStart => pages::measure_pad_start(&root),
         Task::Bench(options) => bench::run(&root, &options),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
-use crate::{adversary, avahi, cargo_test, chromium, counts, fuzz, godot, loom, node, python, tidy};
+use crate::{adversary, avahi, cargo_test, chromium, counts, fuzz, godot, loom, node, python, tidy, webkit};
 
 /// The Python interpreter for the integration tests; unset if there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
@@ -18,6 +18,8 @@ const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
 const CHROMIUM_VARIABLE: &str = "HALLOO_TEST_CHROMIUM";
 /// The directory with Vite; unset if there is none.
 const VITE_VARIABLE: &str = "HALLOO_TEST_VITE";
+/// The program that starts the driver of WebKit; unset if there is none.
+const WEBKIT_VARIABLE: &str = "HALLOO_TEST_WEBKIT";
 /// The variable that tells the tests where the program is that starts those of Avahi.
 const AVAHI_VARIABLE: &str = "HALLOO_TEST_AVAHI";
 
@@ -60,6 +62,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         vite = node::prepare_vite(root)?;
         Ok(vite.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let mut webkit = None;
+    report.step("WebKit", "check the network connection; elsewhere than on Debian, WebKit is not fetched", || {
+        webkit = webkit::prepare(root)?;
+        Ok(webkit.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     let mut avahi = None;
     report.step(
         "Avahi",
@@ -77,6 +84,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             (NODE_VARIABLE, &modules),
             (CHROMIUM_VARIABLE, &chromium),
             (VITE_VARIABLE, &vite),
+            (WEBKIT_VARIABLE, &webkit),
             (AVAHI_VARIABLE, &avahi),
         ];
         for (variable, path) in environments {

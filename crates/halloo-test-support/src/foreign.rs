@@ -37,6 +37,14 @@ pub fn vite(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Returns a command as [`node`], for a script that uses pages in WebKit, or `None` with a note if that is missing too.
+pub fn webkit(script: &str) -> Option<Command> {
+    let webkit = prepared("HALLOO_TEST_WEBKIT")?;
+    let mut command = node(script)?;
+    command.env("WEBKIT", webkit);
+    Some(command)
+}
+
 /// Starts Avahi on `host` and then one of its programs, such as `avahi-browse`. The daemon ends with the program. `None` with
 /// a note if Avahi was not fetched.
 pub fn avahi(host: &RemoteHost, reflects: bool, arguments: &[&str]) -> Option<ChildProcess> {

@@ -38,6 +38,7 @@ exec "$libraries"/ld-linux*.so.* --library-path "$libraries:$libraries/pulseaudi
 
 const PACKAGE: Package = Package {
     name: "godot",
+    with: &[],
     size: "100 MiB",
     not_needed: &NOT_NEEDED,
     launcher: LAUNCHER,
