@@ -5,6 +5,7 @@ mod directory;
 mod error;
 mod memory;
 mod node;
+mod open_file;
 mod verified_open;
 
 #[cfg(target_os = "linux")]

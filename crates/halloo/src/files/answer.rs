@@ -1,11 +1,12 @@
 //! A response with a file, and what is left of it to send.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use halloo_proto::defaults::FILE_SLICE_BYTES;
+
+use super::open_file::OpenFile;
 
 /// The next bytes of a response, and the rest of the file.
 #[derive(Debug)]
@@ -24,8 +25,7 @@ pub(crate) struct Rest {
 
 #[derive(Debug)]
 enum Source {
-    /// Positioned at the next byte.
-    File(File),
+    File(OpenFile),
     Memory(Arc<[u8]>, usize),
 }
 
@@ -36,10 +36,8 @@ impl Answer {
     }
 
     /// Returns the response that begins with `head`, followed by `range` of `file`.
-    pub(super) fn with_file(head: Vec<u8>, mut file: File, range: Range<u64>) -> io::Result<Answer> {
-        if range.start > 0 {
-            file.seek(SeekFrom::Start(range.start))?;
-        }
+    pub(super) fn with_file(head: Vec<u8>, mut file: OpenFile, range: Range<u64>) -> io::Result<Answer> {
+        file.skip_to(range.start)?;
         Answer::start(head, Source::File(file), range.end - range.start)
     }
 
@@ -61,7 +59,7 @@ impl Rest {
     /// Reads the next slice.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] if the file became shorter, or that of the system.
+    /// Those of [`OpenFile::read`].
     pub(crate) fn read(self) -> io::Result<Answer> {
         self.read_behind(Vec::new())
     }
@@ -70,13 +68,7 @@ impl Rest {
         let slice = self.remaining.min(FILE_SLICE_BYTES as u64) as usize;
         bytes.reserve_exact(slice);
         match &mut self.source {
-            Source::File(file) => {
-                let length = bytes.len();
-                file.take(slice as u64).read_to_end(&mut bytes)?;
-                if bytes.len() - length < slice {
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was sent"));
-                }
-            }
+            Source::File(file) => file.read(slice, &mut bytes)?,
             Source::Memory(memory, position) => {
                 bytes.extend_from_slice(&memory[*position..*position + slice]);
                 *position += slice;

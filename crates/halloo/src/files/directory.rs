@@ -11,6 +11,7 @@ use halloo_proto::text::escape;
 use super::answer::Answer;
 use super::error::FilesError;
 use super::node::Node;
+use super::open_file::OpenFile;
 use super::verified_open::open_verified;
 
 /// Maximum length of a logged name in bytes.
@@ -67,7 +68,7 @@ impl Directory {
             version: version(&metadata),
         };
         let (head, range) = request.respond(&representation, context);
-        Answer::with_file(head, file, range)
+        Answer::with_file(head, OpenFile::new(file, &metadata), range)
     }
 }
 
