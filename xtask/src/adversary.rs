@@ -23,16 +23,22 @@ pub(crate) fn is_possible() -> bool {
     network && Path::new("/proc/self/status").exists()
 }
 
-/// Runs all attacks and faults at a reduced size against the debug build, without judging times. Each run is one check.
+/// Runs all attacks and faults at a reduced size against the debug build, without judging times, and the soak of published
+/// files for 20 seconds. Each run is one check.
 pub(crate) fn run_reduced(root: &Path) -> Result<Tally> {
     run_command(&mut cargo(root, "build --locked -p halloo-cli -p halloo-adversary"))?;
     let debug = root.join("target").join("debug");
     let mut tally = Tally::default();
-    for options in [&["--quick", "--untimed"][..], &["--quick", "--untimed", "--faults"]] {
+    let runs: [&[&str]; 3] = [
+        &["adversary", "--quick", "--untimed"],
+        &["adversary", "--quick", "--untimed", "--faults"],
+        &["soak", "--pages", "--quick"],
+    ];
+    for arguments in runs {
         let mut command = Command::new(debug.join(executable("halloo-adversary")));
         command.current_dir(root).arg("--halloo").arg(debug.join(executable("halloo")));
         let mut broken = Vec::new();
-        let status = run_lines(command.arg("adversary").args(options), |line| broken.extend(broken_promise(line)))?;
+        let status = run_lines(command.args(arguments), |line| broken.extend(broken_promise(line)))?;
         tally.add(match status.success() {
             true => Tally::PASSED,
             false if broken.is_empty() => Tally::failure(format!("halloo-adversary ended with {status}")),

@@ -26,6 +26,7 @@ mod namespaces;
 mod probe_client;
 mod process;
 mod server;
+mod site;
 mod tls_peer;
 mod tls_server;
 

@@ -65,7 +65,13 @@ impl Peer {
     }
 
     pub(crate) fn join_at(addr: SocketAddr) -> Result<Peer> {
-        Peer::open_at(addr).context("cannot connect")?.handshake(addr)
+        Peer::open_at(addr).context("cannot connect")?.handshake("/", addr)
+    }
+
+    /// Opens a connection and completes the handshake for `path`.
+    pub(crate) fn join_path(port: u16, path: &str) -> Result<Peer> {
+        let addr = (Ipv4Addr::LOCALHOST, port).into();
+        Peer::open_at(addr).context("cannot connect")?.handshake(path, addr)
     }
 
     /// Connects from a given address of this machine and completes the handshake.
@@ -73,12 +79,12 @@ impl Peer {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
         socket.connect_timeout(&addr.into(), TIMEOUT).context("cannot connect")?;
-        Peer::on(socket.into())?.handshake(addr)
+        Peer::on(socket.into())?.handshake("/", addr)
     }
 
-    fn handshake(mut self, addr: SocketAddr) -> Result<Peer> {
+    fn handshake(mut self, path: &str, addr: SocketAddr) -> Result<Peer> {
         let peer = &mut self;
-        peer.stream.write_all(request("/", &addr.to_string(), "").as_bytes())?;
+        peer.stream.write_all(request(path, &addr.to_string(), "").as_bytes())?;
         let head = peer.response()?;
         if !head.starts_with("HTTP/1.1 101") {
             bail!("the handshake was refused: {}", head.lines().next().unwrap_or_default());
@@ -100,6 +106,17 @@ impl Peer {
                 count => self.received.extend_from_slice(&piece[..count]),
             }
         }
+    }
+
+    /// Reads some bytes: first those that arrived with the head of a response.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.received.is_empty() {
+            return self.stream.read(buffer);
+        }
+        let count = self.received.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.received[..count]);
+        self.received.drain(..count);
+        Ok(count)
     }
 
     /// Reads until the connection is closed.

@@ -1,5 +1,6 @@
 //! Resource usage of a process, and signals to it.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -39,6 +40,15 @@ pub(crate) fn usage(pid: u32) -> Result<Usage> {
         descriptors: std::fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64,
         cpu: Duration::from_millis((ticks(11) + ticks(12)) * 1000 / TICKS),
     })
+}
+
+/// Returns a command that runs a program whose memory is compared over time.
+pub(crate) fn with_fixed_thresholds(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // glibc raises these thresholds with every large block that is freed, keeps the memory below them, and so takes half
+    // an hour to its high-water mark. With fixed thresholds, it returns large blocks at once, and what grows is a leak.
+    command.env("MALLOC_MMAP_THRESHOLD_", "65536").env("MALLOC_TRIM_THRESHOLD_", "65536");
+    command
 }
 
 /// Samples the memory of a process on a thread and keeps the maximum.

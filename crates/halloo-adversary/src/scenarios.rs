@@ -5,6 +5,7 @@ mod handshakes;
 mod idle_connections;
 mod token_guesses;
 
+mod downloads;
 mod frames;
 mod mutated_frames;
 mod slow_readers;
@@ -49,6 +50,7 @@ pub(crate) const ALL: [Scenario; 34] = [
     mutated_frames::MUTATED,
     slow_readers::STALLED,
     slow_readers::STATUS_REQUESTS,
+    downloads::DOWNLOADS,
     shares::FLOOD,
     shares::BOMBS,
     tls::RECORDS,

@@ -2,12 +2,14 @@
 //! the descriptors and the list of clients of the server are checked every few seconds.
 
 mod client;
+mod pages;
+
 mod trend;
+mod visitor;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use anyhow::{Context, Result, bail};
 
 use self::client::{Counters, SoakClient};
 use self::trend::slope;
+use crate::process::with_fixed_thresholds;
 use crate::random::Random;
 use crate::server::{Server, status};
 
@@ -31,8 +34,16 @@ pub(crate) struct Options {
     /// Seed of the random numbers; another seed makes another run
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Request published files in every way that a browser does instead
+    #[arg(long)]
+    pages: bool,
+    /// Take 20 seconds
+    #[arg(long, requires = "pages", conflicts_with = "minutes")]
+    quick: bool,
 }
 
+/// The time of a short run.
+const QUICK: Duration = Duration::from_secs(20);
 /// How long clients cause trouble before they pause until the counts must agree.
 const TROUBLE: Duration = Duration::from_secs(8);
 /// When the counts must agree: a client that vanished is noticed after 15 s of silence; 1 s more for a busy machine.
@@ -54,18 +65,18 @@ struct Sample {
 
 /// Runs the soak, prints a line for each round, and a summary. Returns an error if a bound is exceeded.
 pub(crate) fn run(halloo: &Path, options: &Options) -> Result<()> {
-    let mut command = Command::new(halloo);
-    // glibc raises these thresholds with every large block that is freed, keeps the memory below them, and so takes half
-    // an hour to its high-water mark. With fixed thresholds, it returns large blocks at once, and what grows is a leak.
-    command.env("MALLOC_MMAP_THRESHOLD_", "65536").env("MALLOC_TRIM_THRESHOLD_", "65536");
-    let mut server = Server::start_with(command, &[])?;
+    let time = Duration::from_secs(options.minutes * 60);
+    if options.pages {
+        return pages::run(halloo, if options.quick { QUICK } else { time }, options.seed);
+    }
+    let mut server = Server::start_with(with_fixed_thresholds(halloo), &[])?;
     server.drain_output()?;
     let before = server.usage()?;
     let (calm, counters) = (Arc::new(AtomicBool::new(false)), Arc::new(Counters::default()));
     let clients: Vec<SoakClient> = (0..options.clients)
         .map(|number| SoakClient::start(server.port, Random::new(options.seed << 32 | number as u64), &calm, &counters))
         .collect();
-    let (start, time) = (Instant::now(), Duration::from_secs(options.minutes * 60));
+    let start = Instant::now();
     let (mut samples, mut mismatches, mut rounds, mut most) = (Vec::new(), Vec::new(), 0, 0);
     let mut random = Random::new(options.seed);
     while start.elapsed() < time {
