@@ -13,6 +13,9 @@ use crate::peers::{self, Peer};
 /// What to measure.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
+    /// Measure only this part of halloo, without other servers
+    #[arg(conflicts_with_all = ["full", "only", "peers"])]
+    part: Option<Part>,
     /// Run every scenario, more often and longer, and write docs/benchmarks.*; up to 20 minutes instead of 2
     #[arg(long)]
     full: bool,
@@ -22,6 +25,25 @@ pub(crate) struct Options {
     /// Compare only these peers, separated by commas, such as tcp,halloo,bun
     #[arg(long)]
     peers: Option<String>,
+}
+
+/// A part of halloo that no other server is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// A message to a room beside one to all clients, and the memory of rooms
+    Rooms,
+    /// Messages beside downloads, the start with many files, and the memory of slow readers
+    Files,
+}
+
+impl Part {
+    /// Returns the command of `halloo-bench`.
+    fn command(self) -> &'static str {
+        match self {
+            Part::Rooms => "rooms",
+            Part::Files => "files",
+        }
+    }
 }
 
 /// The file that `halloo-bench compare` reads.
@@ -43,6 +65,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     run_command(&mut cargo(root, "build --release --locked -p halloo-bench -p halloo-cli"))?;
     let release = root.join("target").join("release");
     let program = release.join(executable("halloo-bench"));
+    if let Some(part) = options.part {
+        return run_command(std::process::Command::new(&program).current_dir(root).arg(part.command()));
+    }
     let mut prepared = Prepared::default();
     prepared.files.insert("the program halloo", release.join(executable("halloo")));
     for (name, prepare) in peers::ALL {

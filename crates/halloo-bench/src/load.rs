@@ -7,6 +7,9 @@ pub(crate) mod idle;
 pub(crate) mod ingest;
 pub(crate) mod roundtrip;
 
+mod download;
+mod steady;
+
 mod target;
 
 mod client;
@@ -23,5 +26,7 @@ mod meter;
 mod tests;
 
 pub(crate) use connect::{connect, connect_plain};
+pub(crate) use download::{Download, Pace};
 pub(crate) use meter::Usage;
+pub(crate) use steady::{Steady, SteadyClients};
 pub(crate) use target::{Protocol, Target};

@@ -20,6 +20,13 @@ pub(crate) fn pin(core: usize) -> bool {
     core_ids().get(core).is_some_and(|&core| core_affinity::set_for_current(core))
 }
 
+/// Lowers the priority of this thread.
+pub(crate) fn lower_priority() {
+    // On Linux, each thread has a priority of its own.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(10);
+}
+
 /// Returns how many cores this process may use.
 pub(crate) fn cores() -> usize {
     core_ids().len()

@@ -13,6 +13,7 @@ mod runner;
 mod measure;
 mod strace;
 
+mod files;
 mod load;
 mod peer;
 mod rooms;
@@ -40,6 +41,9 @@ enum Command {
     Compare(compare::Options),
     /// Run one of the servers to compare until it is killed
     Serve {
+        /// A directory to publish on the port; only for halloo
+        #[arg(long, value_name = "DIRECTORY")]
+        www: Option<PathBuf>,
         /// The server to run
         kind: serve::Kind,
         /// What it does with a message
@@ -51,6 +55,11 @@ enum Command {
     },
     /// Measure messages to rooms and the memory of rooms
     Rooms,
+    /// Serve the clients of `rooms` whose memory is measured
+    #[command(hide = true)]
+    RoomServer,
+    /// Measure published files: the start, messages beside downloads, and the memory of slow readers
+    Files(files::Options),
     /// Process a known number of messages, so that instructions per message can be counted
     Work {
         /// The part of the server that works
@@ -64,8 +73,12 @@ fn main() -> ExitCode {
     machine::raise_open_file_limit();
     let result = match Arguments::parse().command {
         Command::Compare(options) => compare::compare(&options),
-        Command::Serve { kind, role, port, certificate } => serve::serve(kind, role, port, certificate.as_deref()),
+        Command::Serve { www, kind, role, port, certificate } => {
+            serve::serve(kind, role, port, certificate.as_deref(), www.as_deref())
+        }
         Command::Rooms => rooms::rooms(),
+        Command::RoomServer => rooms::room_server(),
+        Command::Files(options) => files::files(&options),
         Command::Work { part, messages } => work::work(part, messages),
     };
     match result {

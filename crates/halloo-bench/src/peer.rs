@@ -62,6 +62,12 @@ pub(crate) struct Running {
 }
 
 impl Peer {
+    /// Returns a server of this program, which `command` starts.
+    pub(crate) fn new(name: &str, command: Vec<String>) -> Peer {
+        let (version, env) = Default::default();
+        Peer { name: name.to_owned(), version, protocol: Protocol::WebSocket, command, env }
+    }
+
     /// Starts the server on the core of this thread and waits until it accepts connections.
     pub(crate) fn start(&self, role: &str, secure: bool) -> Result<Running> {
         let port = free_port()?;

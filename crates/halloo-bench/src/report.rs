@@ -12,5 +12,5 @@ mod svg;
 pub(crate) use curves::curves;
 pub(crate) use document::document;
 pub(crate) use plot::plot;
-pub(crate) use summary::Report;
+pub(crate) use summary::{Report, Summary};
 pub(crate) use table::table;

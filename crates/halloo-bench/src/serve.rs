@@ -22,12 +22,18 @@ pub(crate) enum Kind {
     HallooEvents,
 }
 
-/// Serves until the process is killed, over TLS if there is a certificate.
-pub(crate) fn serve(kind: Kind, role: Role, port: u16, certificate: Option<&Path>) -> Result<()> {
+/// Serves until the process is killed, over TLS if there is a certificate. halloo also publishes the directory `www`.
+pub(crate) fn serve(
+    kind: Kind,
+    role: Role,
+    port: u16,
+    certificate: Option<&Path>,
+    www: Option<&Path>,
+) -> Result<()> {
     match kind {
         Kind::Tcp if certificate.is_some() => bail!("raw TCP has no TLS"),
         Kind::Tcp => tcp::serve(role, port),
-        Kind::Halloo => halloo::serve_by_handler(role, halloo::config(port, certificate)?),
-        Kind::HallooEvents => halloo::serve_by_events(role, halloo::config(port, certificate)?),
+        Kind::Halloo => halloo::serve_by_handler(role, halloo::config(port, certificate, www)?),
+        Kind::HallooEvents => halloo::serve_by_events(role, halloo::config(port, certificate, www)?),
     }
 }

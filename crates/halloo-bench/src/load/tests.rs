@@ -5,12 +5,13 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::Result;
-use halloo::{Config, Event, Server};
+use halloo::{Config, Event, Files, Hub, Server};
 
 use super::echo::{Echo, echo};
 use super::fanout::{FanOut, fan_out};
 use super::ingest::{Ingest, ingest};
 use super::roundtrip::{Beside, round_trips};
+use super::{Download, Pace, Steady, SteadyClients};
 use super::{Protocol, Target, handshakes, idle, wire};
 
 const TIME: Duration = Duration::from_millis(20);
@@ -186,6 +187,44 @@ fn every_load_works_with_halloo() {
     }
     assert!(handshakes::handshakes(&target, TIME).unwrap().messages > 0);
     assert!(idle::memory(&target, 1).is_err(), "a thread has no resident size of its own");
+}
+
+#[test]
+fn messages_are_measured_beside_every_kind_of_download() {
+    let echo = |event: Event<'_>, hub: &mut Hub<'_>| {
+        if let Event::MessageReceived { client, message } = event {
+            hub.send(client, message).ok();
+        }
+    };
+    let files = Files::memory([("large.bin", vec![7; 1_000_000])]).unwrap();
+    let server = Server::start_with(Config::local().www(files), echo).unwrap();
+    let addr = ([127, 0, 0, 1], server.port()).into();
+    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
+    for pace in [Pace::Full, Pace::Rate(10_000_000), Pace::Ranges(1000), Pace::Slow(3)] {
+        for rate in [None, Some(1000)] {
+            let download = Download::start(addr, "/large.bin", 1_000_000, pace);
+            let mut clients = SteadyClients::connect(&target, Steady { clients: 3, rate }).unwrap();
+            while download.bytes() == 0 {
+                assert!(!clients.run(TIME).unwrap().is_empty(), "{pace:?}");
+            }
+            download.stop().unwrap();
+        }
+    }
+    let error = Download::start(addr, "/nothing", 1, Pace::Full).stop().unwrap_err().to_string();
+    assert!(error.contains("404"), "{error}");
+}
+
+#[test]
+fn a_wrong_reply_to_steady_clients_is_noticed() {
+    let wrong = raw_server(|number, mut message| {
+        message[69] ^= u8::from(number == 5);
+        message
+    });
+    for rate in [None, Some(1000)] {
+        let mut clients = SteadyClients::connect(&wrong, Steady { clients: 1, rate }).unwrap();
+        let error = clients.run(TIME).unwrap_err().to_string();
+        assert!(error.starts_with("reply 6 is wrong"), "{error}");
+    }
 }
 
 #[test]

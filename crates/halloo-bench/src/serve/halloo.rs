@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::Result;
-use halloo::{Config, Event, Message, Server};
+use halloo::{Config, Event, Files, Message, Server};
 
 use super::role::Role;
 use crate::certificate;
@@ -54,7 +54,7 @@ pub(super) fn serve_by_events(role: Role, config: Config) -> Result<()> {
 }
 
 /// Returns the configuration for a port on loopback.
-pub(super) fn config(port: u16, certificate: Option<&Path>) -> Result<Config> {
+pub(super) fn config(port: u16, certificate: Option<&Path>, www: Option<&Path>) -> Result<Config> {
     let mut config = Config::default();
     config.port = port;
     config.strict_port = true;
@@ -63,5 +63,6 @@ pub(super) fn config(port: u16, certificate: Option<&Path>) -> Result<Config> {
     if let Some(certificate) = certificate {
         certificate::use_in(&mut config, certificate, false)?;
     }
+    config.www = www.map(Files::directory).transpose()?;
     Ok(config)
 }
