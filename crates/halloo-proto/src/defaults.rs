@@ -111,10 +111,11 @@ pub const MAX_ENDED_CONNECTIONS: usize = 1024;
 
 /// HTTP responses sent in a turn: the status of many clients is long, and the other connections wait meanwhile.
 pub const TURN_RESPONSES: usize = 4;
-/// Bytes of a file that are read, and written to one connection, at a time: as many as are read from one.
-pub const FILE_SLICE_BYTES: usize = 64 * 1024;
-/// Slices of files written in a turn, to all connections together: some 0.1 ms of work.
-pub const TURN_FILE_SLICES: usize = 2;
+/// Bytes of a file that are read, and written to one connection, at a time: a TLS record, and some 10 µs of work, by which
+/// messages may be delayed. Larger slices make downloads faster than any local network, and delay messages by more.
+pub const FILE_SLICE_BYTES: usize = 16 * 1024;
+/// Slices of files written in a turn, to all connections together. Several would delay messages as one large slice does.
+pub const TURN_FILE_SLICES: usize = 1;
 /// Reads of files that wait for the disk: as many as there are pending connections by default.
 pub const MAX_FILE_JOBS: usize = 1024;
 /// Time for the disk to open a file or to read a slice: one that sleeps takes up to ten seconds to start.
