@@ -135,7 +135,8 @@ fn compile_uwebsockets(library: &Path, source: &Path, target: &Path, binary: &Pa
         let object = target.join(name.replace('/', "_")).with_extension("o");
         let mut command = if name.ends_with(".c") { Command::new("cc") } else { Command::new("c++") };
         command.args(name.ends_with(".cpp").then_some("-std=c++20"));
-        command.args(["-O3", define, "-c", "-I"]).arg(&loops).arg(loops.join(name)).arg("-o").arg(&object);
+        command.args(["-O3", "-Wno-deprecated-declarations", define, "-c", "-I"]).arg(&loops);
+        command.arg(loops.join(name)).arg("-o").arg(&object);
         run(&mut command).context("cannot compile it; is a C compiler installed?")?;
         objects.push(object);
     }
