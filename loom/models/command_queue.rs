@@ -27,6 +27,10 @@ mod drain_waiters {
 #[derive(Debug)]
 struct ClientId;
 #[derive(Debug)]
+struct ClientStatus;
+#[derive(Debug)]
+struct Files;
+#[derive(Debug)]
 struct RoomError;
 #[derive(Debug)]
 struct Status;

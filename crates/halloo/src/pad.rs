@@ -1,5 +1,7 @@
 //! The pad, a game controller for browsers: a document with the layout in it, and a module that other pages can use, too.
 
+use halloo_proto::pad_layout::PadLayout;
+
 use crate::Config;
 
 /// The module. Its style is a template literal.
@@ -18,19 +20,28 @@ pub(crate) const SCRIPT: &str = concat!(
 /// The documents of a server.
 #[derive(Debug)]
 pub(crate) struct PadPages {
+    /// The name of the server.
+    name: String,
     root: Option<String>,
     page: String,
 }
 
 impl PadPages {
     pub(crate) fn new(config: &Config) -> PadPages {
-        let layout = config.pad.clone().unwrap_or_default();
+        let mut pages = PadPages { name: config.name.clone(), root: None, page: String::new() };
+        pages.set_layout(config.pad.as_ref());
+        pages
+    }
+
+    /// Makes the pad with this layout the document for `/`; with `None`, it is only at its own path.
+    pub(crate) fn set_layout(&mut self, layout: Option<&PadLayout>) {
+        let shown = layout.cloned().unwrap_or_default();
         // A proxy may serve both below a path, so they name the files relative to their own address.
         let render = |base: &str| {
-            let data = format!(r#"{{"name":{},"layout":{layout}}}"#, serde_json::json!(config.name));
+            let data = format!(r#"{{"name":{},"layout":{shown}}}"#, serde_json::json!(self.name));
             include_str!("pad/pad.html").replace("BASE", base).replace("DATA", &data.replace('<', "\\u003c"))
         };
-        PadPages { root: config.pad.as_ref().map(|_| render("_halloo/")), page: render("") }
+        (self.root, self.page) = (layout.map(|_| render("_halloo/")), render(""));
     }
 
     /// Returns the document for `/`, if it is the pad.
@@ -61,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_leave_the_data_of_the_document() {
-        let config = Config::default().name("</script><b>\"x\"").pad(halloo_proto::pad_layout::PadLayout::default());
+        let config = Config::default().name("</script><b>\"x\"").pad(PadLayout::default());
         let pages = PadPages::new(&config);
         let root = pages.root().unwrap();
         assert!(root.contains(r#""name":"\u003c/script>\u003cb>\"x\"","layout":{"left":"stick""#), "{root}");

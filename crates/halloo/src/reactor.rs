@@ -54,7 +54,7 @@ use halloo_proto::subprotocols::is_subprotocol;
 use halloo_proto::text::escape;
 use mio::{Events, Poll, Token};
 
-pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, RoomCommand, Submitted};
+pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, PagesCommand, RoomCommand, Submitted};
 use connections::Connections;
 pub(crate) use drain_waiters::DrainWaiter;
 pub(crate) use event_sink::{EventTarget, Handler};
@@ -348,6 +348,13 @@ impl Reactor {
                 // The caller may have gone, which is no error.
                 let _ = reply.send(http::status(&mut self.connections));
             }
+            Command::ClientStatus(client, reply) => {
+                let _ = reply.send(self.connections.status(client));
+            }
+            Command::Pages(command, reply) => {
+                self.replace_pages(command);
+                let _ = reply.send(());
+            }
             Command::WaitDrained(waiter) => self.drain_waiters.add(waiter),
             // Also sent when only clients are held, while the queue is full.
             Command::Resume if self.sink.is_queue_full() => {}
@@ -356,6 +363,19 @@ impl Reactor {
                 self.connections.close_all();
                 self.connections.egress.pauses.resume();
                 self.stopping = Some(now + STOP_TIMEOUT);
+            }
+        }
+    }
+
+    fn replace_pages(&mut self, command: PagesCommand) {
+        match command {
+            PagesCommand::Pad(layout) => self.ingress.http.set_pad(layout.as_deref()),
+            PagesCommand::Files(files) => {
+                let has_files = files.is_some();
+                match self.ingress.http.set_files(files.map(|files| *files), &self.commands) {
+                    Ok(()) => self.ingress.handshakes.has_files = has_files,
+                    Err(error) => tracing::error!("cannot start the thread that reads files, so they stay: {error}"),
+                }
             }
         }
     }

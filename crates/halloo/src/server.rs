@@ -1,6 +1,7 @@
 //! The handle of a running server.
 
 mod links;
+mod pages;
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +24,8 @@ use crate::reactor::{
 use crate::server_addresses::ServerAddresses;
 use crate::shared::Shared;
 use crate::{
-    ClientId, Config, Delivery, Diagnosis, Event, Fingerprint, Message, RoomError, RoomStatus, StartError, Status,
-    Stopped, Token,
+    ClientId, ClientStatus, Config, Delivery, Diagnosis, Event, Fingerprint, Message, RoomError, RoomStatus,
+    StartError, Status, Stopped, Token,
 };
 
 /// A running server: one thread that listens, announces itself and serves until this is dropped.
@@ -396,6 +397,29 @@ impl Server {
             return status;
         }
         self.shared.status()
+    }
+
+    /// Returns the status of one client; `None` if it is not connected. It costs as much with ten thousand clients as with
+    /// one. Waits like [`Server::status`], and returns `None` where that returns no list of clients.
+    ///
+    /// ```
+    /// use halloo::{Client, Config, Event, Server};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::start(Config::local())?;
+    /// let client = Client::connect(server.url() + "/room/red")?;
+    /// if let Some(Event::ClientJoined { client, .. }) = server.events().next() {
+    ///     assert_eq!(server.client_status(client).map(|status| status.rooms), Some(vec!["red".to_owned()]));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_status(&self, client: ClientId) -> Option<ClientStatus> {
+        self.shared.slot(client)?;
+        let (reply, response) = std::sync::mpsc::sync_channel(1);
+        let is_asked =
+            !self.is_on_reactor() && self.commands.submit(Command::ClientStatus(client, reply)) == Submitted::Queued;
+        if is_asked { response.recv().ok().flatten() } else { None }
     }
 
     /// Returns the status without the list of clients and without waiting for the reactor: for a display that is

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use halloo::{Config, Event, Files, Server};
+use halloo::{Config, Delivery, Event, Files, Server, Stopped};
 use halloo_test_support::{
     TempDir, UPGRADE_REQUEST, connect_tcp, exchange, http_get, loopback, open_websocket, read_head,
 };
@@ -260,4 +260,36 @@ fn directory_is_never_listed_however_many_files_it_has() {
     if accessed() == before {
         eprintln!("SKIPPED: the file system does not keep the time of the last access");
     }
+}
+
+#[test]
+fn files_are_replaced_while_the_server_runs_and_a_download_is_completed() {
+    let directory = directory();
+    let large = bytes(8_000_000);
+    fs::write(directory.path().join("index.html"), "on disk").unwrap();
+    fs::write(directory.path().join("large.bin"), &large).unwrap();
+    let server = Server::start(Config::local()).unwrap();
+    let get = |path: &str| http_get(loopback(&server), path, "Connection: close\r\n");
+    let client = open_websocket(loopback(&server));
+    assert!(get("/").contains("<title>halloo</title>"));
+    assert_eq!(server.set_www(Files::memory([("index.html", "in memory")]).unwrap()), Ok(Delivery::Queued));
+    assert!(get("/").ends_with("in memory"));
+    server.set_www(Files::directory(directory.path()).unwrap()).unwrap();
+    assert!(get("/").ends_with("on disk"));
+
+    let mut stream = connect_tcp(loopback(&server));
+    request(&mut stream, "GET /large.bin", "");
+    let head = read_head(&mut stream);
+    assert_eq!(server.set_www(None), Ok(Delivery::Queued));
+    assert!(get("/large.bin").starts_with("HTTP/1.1 404"));
+    assert!(get("/").contains("<title>halloo</title>"));
+    let mut body = vec![0; large.len()];
+    stream.read_exact(&mut body).unwrap();
+    assert!(head.contains("Content-Length: 8000000") && body == large, "{head}");
+
+    assert_eq!(server.status().connected_clients, 1, "no client was disconnected");
+    drop(client);
+    server.stop();
+    for _ in server.events() {}
+    assert_eq!(server.set_www(None), Err(Stopped));
 }

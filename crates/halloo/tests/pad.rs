@@ -108,3 +108,16 @@ fn the_pad_is_the_page_only_on_request_and_loads_nothing_from_elsewhere() {
     let manifest = http_get(loopback(&server), "/_halloo/pad.webmanifest", "");
     assert!(manifest.contains("Content-Type: application/manifest+json"), "{manifest}");
 }
+
+#[test]
+fn the_layout_at_the_root_is_replaced_while_the_server_runs() {
+    let server = Server::start(Config::local().name("Tanks")).unwrap();
+    let root = || http_get(loopback(&server), "/", "");
+    server.set_pad(r#"{"middle":["buzz"]}"#.parse::<PadLayout>().unwrap()).unwrap();
+    assert!(root().contains(r#"{"name":"Tanks","layout":{"middle":["buzz"],"orientation":"any"}}"#), "{}", root());
+    server.set_pad(PadLayout::default()).unwrap();
+    assert!(root().contains(r#""layout":{"left":"stick""#), "{}", root());
+    server.set_pad(None).unwrap();
+    assert!(root().contains("<title>halloo</title>"), "{}", root());
+    assert!(http_get(loopback(&server), "/_halloo/pad", "").contains(r#""layout":{"left":"stick""#));
+}

@@ -62,6 +62,22 @@ fn message_to_a_room_reaches_its_members_only() {
 }
 
 #[test]
+fn status_of_one_client_is_that_in_the_list() {
+    let server = server();
+    let (_first, first) = connect(&server, Some("red"));
+    let (second, other) = connect(&server, Some("blue"));
+    let status = server.client_status(other).unwrap();
+    assert_eq!((status.client, &status.path[..], &status.rooms[..]), (other, "/room/blue", &["blue".to_owned()][..]));
+    assert_eq!([server.client_status(first).unwrap(), status], server.status().extras.clients[..]);
+    drop(second);
+    wait_until(|| server.client_status(other).is_none());
+    assert_eq!(server.client_status(ClientId(0)), None);
+    server.stop();
+    for _ in server.events() {}
+    assert_eq!(server.client_status(first), None);
+}
+
+#[test]
 fn paths_of_no_room_a_client_can_join_are_refused_with_a_sentence() {
     let server = server();
     let refused = |path: &str| {

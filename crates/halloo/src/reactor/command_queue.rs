@@ -4,10 +4,11 @@ use std::sync::mpsc::SyncSender;
 
 use halloo_proto::close::CloseCode;
 use halloo_proto::defaults::{COMMAND_QUEUE, COMMAND_QUEUE_BYTES};
+use halloo_proto::pad_layout::PadLayout;
 
 use super::drain_waiters::DrainWaiter;
 use crate::sync::{Mutex, PoisonError};
-use crate::{ClientId, RoomError, Status};
+use crate::{ClientId, ClientStatus, Files, RoomError, Status};
 
 /// Places reserved for commands that are not messages, such as [`Command::Status`], so that a flood of messages does not block them.
 const RESERVED_COMMANDS: usize = 1024;
@@ -25,6 +26,9 @@ pub(crate) enum Command {
     Disconnect(ClientId, CloseCode, String),
     Discovery(DiscoveryCommand),
     Status(SyncSender<Status>),
+    /// Asks for the status of one client; `None` if it is not connected.
+    ClientStatus(ClientId, SyncSender<Option<ClientStatus>>),
+    Pages(PagesCommand, SyncSender<()>),
     WaitDrained(DrainWaiter),
     /// Resumes reading, because the application has taken events.
     Resume,
@@ -36,6 +40,13 @@ pub(crate) enum Command {
 pub(crate) enum RoomCommand {
     Join(ClientId, String),
     Leave(ClientId, String),
+}
+
+/// A command that replaces what browsers get. Boxed, because most commands are smaller.
+#[derive(Debug)]
+pub(crate) enum PagesCommand {
+    Files(Option<Box<Files>>),
+    Pad(Option<Box<PadLayout>>),
 }
 
 /// A command for discovery.
@@ -73,9 +84,12 @@ impl QueuedCommands {
             Command::Send(..) | Command::SendToAll(_) | Command::SendToRoom(..) | Command::Disconnect(..) => {
                 COMMAND_QUEUE
             }
-            Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) | Command::Room(..) => {
-                COMMAND_QUEUE + RESERVED_COMMANDS
-            }
+            Command::Discovery(_)
+            | Command::Status(_)
+            | Command::ClientStatus(..)
+            | Command::Pages(..)
+            | Command::WaitDrained(_)
+            | Command::Room(..) => COMMAND_QUEUE + RESERVED_COMMANDS,
             // At most one of each waits, and they must never be refused.
             Command::Resume | Command::Stop => return true,
         };
@@ -91,7 +105,10 @@ fn payload_bytes(command: &Command) -> usize {
         // At most 64 bytes each, and few of them.
         Command::Room(..) => 0,
         Command::Disconnect(_, _, text) => text.len(),
-        Command::Discovery(_) | Command::Status(_) | Command::WaitDrained(_) | Command::Resume | Command::Stop => 0,
+        // Its thread waits, so there are few of them.
+        Command::Pages(..) => 0,
+        Command::Discovery(_) | Command::Status(_) | Command::ClientStatus(..) => 0,
+        Command::WaitDrained(_) | Command::Resume | Command::Stop => 0,
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) struct Job {
 
 #[derive(Debug)]
 pub(super) enum Work {
-    /// The beginning of the response to a request.
-    Open(HttpRequest),
+    /// The beginning of the response to a request, with one of these files.
+    Open(HttpRequest, Arc<Files>),
     /// The next slice.
     Read(Rest),
 }
@@ -43,11 +43,11 @@ pub(super) struct FileReader {
 
 impl FileReader {
     /// Starts the thread, which wakes the reactor through `commands`.
-    pub(super) fn start(files: Files, commands: Arc<CommandQueue>) -> io::Result<FileReader> {
+    pub(super) fn start(commands: Arc<CommandQueue>) -> io::Result<FileReader> {
         let (jobs, waiting) = sync_channel(MAX_FILE_JOBS);
         let (sender, results) = channel();
         let builder = std::thread::Builder::new().name("halloo-files".into());
-        builder.spawn(move || run(&files, &waiting, &sender, &commands))?;
+        builder.spawn(move || run(&waiting, &sender, &commands))?;
         Ok(FileReader { jobs, results })
     }
 
@@ -62,9 +62,9 @@ impl FileReader {
     }
 }
 
-fn run(files: &Files, jobs: &Receiver<Job>, results: &Sender<JobResult>, commands: &CommandQueue) {
+fn run(jobs: &Receiver<Job>, results: &Sender<JobResult>, commands: &CommandQueue) {
     for Job { slot, ticket, work } in jobs {
-        let outcome = work.execute(files);
+        let outcome = work.execute();
         if results.send(JobResult { slot, ticket, outcome }).is_err() {
             return;
         }
@@ -73,10 +73,10 @@ fn run(files: &Files, jobs: &Receiver<Job>, results: &Sender<JobResult>, command
 }
 
 impl Work {
-    /// Reads from the disk.
-    pub(super) fn execute(self, files: &Files) -> io::Result<Answer> {
+    /// Reads from the disk or from memory.
+    pub(super) fn execute(self) -> io::Result<Answer> {
         match self {
-            Work::Open(request) => request.answer(files),
+            Work::Open(request, files) => request.answer(&files),
             Work::Read(rest) => rest.read(),
         }
     }

@@ -34,7 +34,8 @@ pub(super) struct Handshakes {
     pub(super) access: AccessRules,
     limits: HandshakeLimits,
     compression: bool,
-    has_files: bool,
+    /// Whether the application publishes files.
+    pub(super) has_files: bool,
     /// Present when TLS is possible.
     tls: Option<Acceptor>,
     requires_tls: bool,

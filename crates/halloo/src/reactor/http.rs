@@ -9,6 +9,7 @@ use std::time::Duration;
 use halloo_proto::connection_key::ConnectionQuery;
 use halloo_proto::defaults::{TURN_FILE_SLICES, TURN_RESPONSES};
 use halloo_proto::http::{After, respond, respond_and};
+use halloo_proto::pad_layout::PadLayout;
 use halloo_proto::proof::PROOF_HEADER;
 use halloo_proto::routes::{PAD, Resource};
 use halloo_proto::upgrade::cross_origin;
@@ -31,8 +32,8 @@ use crate::{Config, LeaveReason, Status};
 /// The connections that wait for an HTTP response, or for more of one, and the pages that follow from the settings.
 #[derive(Debug)]
 pub(super) struct Http {
-    files: Option<Files>,
-    /// Present when files are read from a disk.
+    files: Option<Arc<Files>>,
+    /// Present when files are, or were, read from a disk.
     reader: Option<FileReader>,
     /// Connections with a request.
     requests: VecDeque<usize>,
@@ -52,12 +53,9 @@ pub(super) struct Http {
 impl Http {
     /// Starts the thread that reads files, if there are any; it wakes the reactor through `commands`.
     pub(super) fn start(config: &Config, commands: &Arc<CommandQueue>) -> io::Result<Http> {
-        let files = config.www.clone();
-        let on_disk = files.as_ref().filter(|files| files.may_block());
-        let reader = on_disk.map(|files| FileReader::start(files.clone(), Arc::clone(commands))).transpose()?;
-        Ok(Http {
-            files,
-            reader,
+        let mut http = Http {
+            files: None,
+            reader: None,
             requests: VecDeque::new(),
             probing: Vec::new(),
             drained: VecDeque::new(),
@@ -66,7 +64,23 @@ impl Http {
             handshake_timeout: config.handshakes.timeout,
             finished: Vec::new(),
             pad: PadPages::new(config),
-        })
+        };
+        http.set_files(config.www.clone(), commands)?;
+        Ok(http)
+    }
+
+    /// Replaces the files. A response that has begun is continued with the file that it began with.
+    pub(super) fn set_files(&mut self, files: Option<Files>, commands: &Arc<CommandQueue>) -> io::Result<()> {
+        if self.reader.is_none() && files.as_ref().is_some_and(Files::may_block) {
+            self.reader = Some(FileReader::start(Arc::clone(commands))?);
+        }
+        self.files = files.map(Arc::new);
+        Ok(())
+    }
+
+    /// Replaces the layout of the pad at `/`; with `None`, the pad is not there.
+    pub(super) fn set_pad(&mut self, layout: Option<&PadLayout>) {
+        self.pad.set_layout(layout);
     }
 
     /// Queues the request of the pending connection in `slot`. The bytes `behind` it belong to the next one.
@@ -133,8 +147,12 @@ impl Http {
     }
 
     fn respond(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections, discovery: &Discovery) {
-        if request.file.is_some() {
-            return self.start_file(slot, request, connections);
+        // There may be no files any more, if they were replaced since the request arrived.
+        if request.file.is_some()
+            && let Some(files) = self.files.clone()
+        {
+            self.start_transfer(slot, request.after, connections);
+            return self.execute(slot, Work::Open(request, files), connections);
         }
         let response = render(&request, &self.pad, connections, discovery);
         match request.after {
@@ -144,11 +162,6 @@ impl Http {
                 self.send(slot, &response, connections);
             }
         }
-    }
-
-    fn start_file(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections) {
-        self.start_transfer(slot, request.after, connections);
-        self.execute(slot, Work::Open(request), connections);
     }
 
     fn start_transfer(&mut self, slot: usize, after: After, connections: &mut Connections) {
@@ -163,12 +176,10 @@ impl Http {
         let now = connections.now();
         let Some(transfer) = transfer(slot, connections) else { return };
         let Some(reader) = &self.reader else {
-            let Some(files) = &self.files else { return };
-            let outcome = work.execute(files);
-            return self.handle_read(slot, outcome, connections);
+            return self.handle_read(slot, work.execute(), connections);
         };
         transfer.await_disk(now);
-        let (ticket, is_first) = (transfer.ticket, matches!(work, Work::Open(_)));
+        let (ticket, is_first) = (transfer.ticket, matches!(work, Work::Open(..)));
         if reader.submit(Job { slot, ticket, work }) {
             connections.with(slot, Egress::schedule);
         } else if is_first {

@@ -38,7 +38,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 pub(super) struct Ingress {
     pub(super) handshakes: Handshakes,
     admission: Admission,
-    http: Http,
+    pub(super) http: Http,
     /// The read buffer that all connections share.
     buffer: Vec<u8>,
     /// Inflates compressed messages, one at a time; present when they may be agreed on.
