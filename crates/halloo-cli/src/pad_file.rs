@@ -9,6 +9,10 @@ use halloo_proto::pad_layout::MAX_LAYOUT_BYTES;
 /// What stands for the default layout instead of the name of a file, also in the environment.
 pub(crate) const DEFAULT: &str = "default";
 
+/// What the option accepts.
+pub(crate) const ALLOWED: &str =
+    "the name of a file with a layout, as docs/pad.md describes it, or nothing for the default layout";
+
 /// Reads the layout in the file with this name.
 pub(crate) fn parse(name: &str) -> Result<PadLayout, String> {
     if name == DEFAULT {

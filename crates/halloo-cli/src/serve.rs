@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     } else {
         // Updated until this is dropped.
         let _status_line = (with_banner && to_terminal).then(|| start_status_line(&server, output));
-        write_messages(&server, output, to_terminal, arguments.pad.is_some())
+        write_messages(&server, output, to_terminal, arguments.settings.config.pad.is_some())
     };
     // Closes the connections cleanly also when standard output was closed.
     server.stop();

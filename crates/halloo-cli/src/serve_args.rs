@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use etcetera::BaseStrategy;
-use halloo::{Identity, PadLayout};
+use halloo::Identity;
 
 use crate::own_pages::{OwnPages, PageHeader};
-use crate::pad_file;
 use crate::secret::{self, Secret};
 use crate::setting_args::SettingArgs;
 use crate::tls_mode::{self, TlsMode};
@@ -44,17 +43,6 @@ pub(crate) struct ServeArgs {
     /// Send this header with all files, such as 'Cross-Origin-Opener-Policy: same-origin'; repeat it for several.
     #[arg(long, value_name = "HEADER", requires = "www", value_parser = PageHeader::parse, help_heading = "Pages")]
     pub(crate) www_header: Vec<PageHeader>,
-    /// Make the page a game controller for phones, with the controls of this layout, which docs/pad.md describes.
-    #[arg(
-        long,
-        env = "HALLOO_PAD",
-        value_name = "LAYOUT.json",
-        num_args = 0..=1,
-        default_missing_value = pad_file::DEFAULT,
-        value_parser = pad_file::parse,
-        help_heading = "Pages"
-    )]
-    pub(crate) pad: Option<PadLayout>,
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,
@@ -94,7 +82,6 @@ impl ServeArgs {
         config.tls = self.identity()?;
         config.tls_optional = self.tls == TlsMode::Both;
         config.www = self.www.as_ref().map(|pages| pages.files(&self.www_header)).transpose()?;
-        config.pad = self.pad.clone();
         Ok(config)
     }
 }

@@ -7,6 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use halloo::settings::{Group, Kind, SETTINGS, Setting, Value};
 use halloo::{Config, Meta};
 
+use crate::pad_file;
+
 /// Short options.
 const SHORT: [(&str, char); 2] = [("port", 'p'), ("name", 'n')];
 
@@ -114,10 +116,18 @@ fn arg(setting: &'static Setting) -> Arg {
         (consequence, _) => format!("{}. When exceeded: {}", setting.text, with_options(consequence)),
     };
     if !matches!(setting.kind, Kind::Flag | Kind::Choice(_)) {
-        arg = arg.long_help(format!("{text}\n\nAllowed: {}", setting.kind.allowed()));
+        let allowed = match setting.kind {
+            Kind::PadLayout => pad_file::ALLOWED.to_owned(),
+            kind => kind.allowed(),
+        };
+        arg = arg.long_help(format!("{text}\n\nAllowed: {allowed}"));
     }
     arg = arg.help(text);
     arg = match setting.kind {
+        Kind::PadLayout => arg
+            .num_args(0..=1)
+            .default_missing_value(pad_file::DEFAULT)
+            .value_parser(|name: &str| pad_file::parse(name).map(|layout| Value::Text(layout.to_json()))),
         Kind::Flag => return arg.action(ArgAction::SetTrue),
         // Checked together, because a key must not be given twice.
         Kind::Properties => return arg.action(ArgAction::Append).value_name(value_name(setting)),
@@ -142,7 +152,7 @@ fn arg(setting: &'static Setting) -> Arg {
     arg = arg.value_name(value_name(setting));
     match (setting.kind, default) {
         // The help would show an empty default.
-        (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText | Kind::Text, _) => arg,
+        (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText | Kind::Text | Kind::PadLayout, _) => arg,
         (kind @ Kind::Bytes { .. }, default) => arg.default_value(kind.describe(&default).replace(' ', "")),
         (Kind::Choice(_), default) => arg.default_value(default.to_string().replace('_', "-")),
         (_, default) => arg.default_value(default.to_string()),
@@ -164,6 +174,7 @@ fn heading(group: Group) -> &'static str {
         Group::Network => "Network",
         Group::Discovery => "Discovery",
         Group::Access => "Access",
+        Group::Pages => "Pages",
         Group::Limits => "Limits",
     }
 }
@@ -183,6 +194,7 @@ fn value_name(setting: &Setting) -> &'static str {
         Kind::Hosts => "HOST",
         Kind::Subprotocols => "NAME",
         Kind::Interfaces => "NAME",
+        Kind::PadLayout => "LAYOUT.json",
         Kind::Choice(_) => "HOW",
     }
 }

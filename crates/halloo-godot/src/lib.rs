@@ -15,6 +15,7 @@ mod doctor;
 
 mod convert;
 mod options;
+mod pad_layout;
 mod qr;
 mod rates;
 

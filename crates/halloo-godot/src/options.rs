@@ -9,7 +9,7 @@ use godot::prelude::*;
 use halloo::settings::{Kind, SETTINGS, Setting, Value};
 use halloo::{Config, SettingNames, Token};
 
-use crate::convert;
+use crate::{convert, pad_layout};
 
 /// The default time for emitting signals in one frame, in milliseconds: an eighth of a frame at 60 frames per second.
 pub(crate) const FRAME_BUDGET_MS: f64 = 2.0;
@@ -89,6 +89,12 @@ impl Reader<'_> {
             return;
         }
         let value = value_of(&given, setting.kind);
+        if setting.kind == Kind::PadLayout
+            && let Some(Value::Text(json)) = &value
+            && let Some(fault) = pad_layout::fault(json)
+        {
+            return self.errors.push(format!("halloo/{} is no layout of the pad: {fault}", setting.name));
+        }
         if value.is_none_or(|value| setting.set(config, value).is_err()) {
             let given = halloo_proto::text::escape(&given.to_string(), 60);
             let (allowed, default) = (allowed(setting.kind), setting.kind.describe(&setting.get(config)));
@@ -140,6 +146,7 @@ fn allowed(kind: Kind) -> String {
         Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces => format!("a list of {}", kind.allowed()),
         Kind::Choice(words) => format!("\"{}\"", words.join("\", \"")),
         Kind::Properties => format!("a dictionary of {}", kind.allowed()),
+        Kind::PadLayout => format!("a dictionary with {}", kind.allowed()),
         Kind::Flag | Kind::Count { .. } | Kind::Text | Kind::OptionalText => kind.allowed(),
         Kind::Address | Kind::AdvertisedAddress => kind.allowed(),
     }
@@ -153,6 +160,7 @@ fn value_of(given: &Variant, kind: Kind) -> Option<Value> {
         Kind::Duration { .. } => Duration::try_from_secs_f64(real_number(given)?).ok().map(Value::Duration),
         Kind::Address => text_of(given).map(|text| Value::Text(if text == "*" { String::new() } else { text })),
         Kind::Text | Kind::OptionalText | Kind::AdvertisedAddress | Kind::Choice(_) => text_of(given).map(Value::Text),
+        Kind::PadLayout => pad_layout::json_of(given).map(Value::Text),
         Kind::Properties => given.try_to().ok().map(|pairs| Value::List(convert::pairs(&pairs))),
         Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces => list_of(given).map(Value::List),
     }

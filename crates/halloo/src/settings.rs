@@ -20,6 +20,8 @@ pub enum Group {
     Discovery,
     /// Who may connect.
     Access,
+    /// What browsers get.
+    Pages,
     /// What one client, or all of them, may take.
     Limits,
 }
@@ -185,6 +187,8 @@ pub const SETTINGS: &[Setting] = &[
     setting!(access.token_proof_only, Access, Advanced, Kind::Flag,
         "Refuse a token that is sent in the clear; clients must prove that they know it, as those of halloo and its page do",
         ""),
+    setting!(pad, Pages, Basic, Kind::PadLayout,
+        "Make the page at / a game controller for phones, with this layout; own pages take its place", ""),
     setting!(max_clients, Limits, Advanced, Kind::Count { min: 0, max: 1 << 20 },
         "Maximum number of clients; 0 for as many as file descriptors allow, less 64",
         "refused with 503"),

@@ -106,7 +106,7 @@ fn editor(setting: &Setting) -> (String, &'static str, String) {
             (format!("{:?}", time.as_secs_f64()), "RANGE", format!("{min},{most},0.1{greater},suffix:s"))
         }
         (Kind::Choice(words), value) => (format!("\"{value}\""), "ENUM", words.join(",")),
-        (Kind::Properties, _) => ("{}".into(), "NONE", String::new()),
+        (Kind::Properties | Kind::PadLayout, _) => ("{}".into(), "NONE", String::new()),
         (Kind::Origins | Kind::Hosts | Kind::Subprotocols | Kind::Interfaces, _) => {
             ("PackedStringArray()".into(), "NONE", String::new())
         }
@@ -147,7 +147,7 @@ fn field_docs_state_the_default() {
             }
         };
         let expected = match (setting.kind, setting.default_value()) {
-            (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText, _) => "None".to_owned(),
+            (Kind::Address | Kind::AdvertisedAddress | Kind::OptionalText | Kind::PadLayout, _) => "None".to_owned(),
             (Kind::Count { .. }, Value::Number(0)) => "None".to_owned(),
             (Kind::Flag, value) => value.to_string(),
             _ => default(setting),

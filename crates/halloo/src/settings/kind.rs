@@ -7,6 +7,7 @@ use halloo_proto::access::{is_host_setting, is_origin_setting};
 use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::meta::{MAX_KEY_CHARS, MAX_PAIRS, MAX_VALUE_BYTES, Meta};
 use halloo_proto::name::is_blank;
+use halloo_proto::pad_layout::PadLayout;
 use halloo_proto::subprotocols::{MAX_SUBPROTOCOL_BYTES, is_subprotocol};
 
 use super::{SettingError, Value};
@@ -57,6 +58,8 @@ pub enum Kind {
     Hosts,
     /// A list of names of WebSocket subprotocols.
     Subprotocols,
+    /// A layout of the pad in JSON; empty for none.
+    PadLayout,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -68,7 +71,9 @@ impl Kind {
             (Value::Flag(flag), _) => if *flag { "on" } else { "off" }.into(),
             (Value::Number(number), Kind::Bytes { .. }) => bytes(*number),
             (Value::Text(text), Kind::Address) if text.is_empty() => "all addresses".into(),
-            (Value::Text(text), Kind::OptionalText | Kind::AdvertisedAddress) if text.is_empty() => "none".into(),
+            (Value::Text(text), Kind::OptionalText | Kind::AdvertisedAddress | Kind::PadLayout) if text.is_empty() => {
+                "none".into()
+            }
             (Value::List(list), _) if list.is_empty() => "none".into(),
             _ => value.to_string(),
         }
@@ -95,6 +100,7 @@ impl Kind {
             (Kind::AdvertisedAddress, Value::Text(text)) => {
                 text.is_empty() || text.parse::<AdvertisedAddress>().is_ok()
             }
+            (Kind::PadLayout, Value::Text(text)) => text.is_empty() || text.parse::<PadLayout>().is_ok(),
             (Kind::Interfaces, Value::List(list)) => list.iter().all(|name| !is_blank(name)),
             (Kind::Choice(words), Value::Text(text)) => words.contains(&text.as_str()),
             (Kind::Origins, Value::List(list)) => list.iter().all(|origin| is_origin_setting(origin)),
@@ -123,6 +129,7 @@ impl Kind {
             Kind::Origins => "list of origins".into(),
             Kind::Hosts => "list of host names".into(),
             Kind::Subprotocols => "list of subprotocols".into(),
+            Kind::PadLayout => "layout of the pad".into(),
             Kind::Choice(words) => words.join(", "),
         }
     }
@@ -157,6 +164,7 @@ impl Kind {
                 "names of subprotocols, like json or v2.chat, of 1 to {MAX_SUBPROTOCOL_BYTES} letters, digits and characters \
                  like . - _, which do not begin with halloo."
             ),
+            Kind::PadLayout => r#"a layout of the pad, like {"left": "stick", "right": ["a", "b"]}"#.into(),
             Kind::Choice(_) => range,
         }
     }

@@ -1,18 +1,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::PadLayout;
 
 /// Fields of [`Config`] without a row: they have no simple value, and programs read them in their own way.
-const WITHOUT_ROW: [&str; 8] = [
-    "access.token",
-    "access.own_host",
-    "access.local_names",
-    "access.setting_names",
-    "tls",
-    "tls_optional",
-    "www",
-    "pad",
-];
+const WITHOUT_ROW: [&str; 7] =
+    ["access.token", "access.own_host", "access.local_names", "access.setting_names", "tls", "tls_optional", "www"];
 
 #[test]
 fn every_field_has_a_row_and_every_row_a_field() {
@@ -71,6 +64,7 @@ fn other_value(setting: &Setting) -> Value {
         (Kind::Choice(words), _) => Value::Text(words[words.len() - 1].into()),
         (Kind::Origins, _) => Value::List(vec!["https://example.org".into()]),
         (Kind::Properties, _) => Value::List(vec!["map=desert".into()]),
+        (Kind::PadLayout, _) => Value::Text(PadLayout::default().to_json()),
         (Kind::Hosts, _) => Value::List(vec!["example.org".into()]),
         _ => Value::Text("other".into()),
     }
@@ -96,6 +90,7 @@ fn values_of_another_kind_or_out_of_range_are_refused_and_change_nothing() {
         ("allowed_origins", Value::List(vec!["example.org".into()]), "https://example.org"),
         ("allowed_origins", Value::List(vec!["http://exa*mple.org".into()]), "https://*.example.org"),
         ("allowed_hosts", Value::List(vec!["http://example.org".into()]), "without a scheme"),
+        ("pad", Value::Text(r#"{"left": "joystick"}"#.into()), "like {\"left\": \"stick\""),
         ("outbox_when_full", Value::Text("explode".into()), "disconnect, drop_oldest, drop_newest"),
     ] {
         let setting = find(name).unwrap();

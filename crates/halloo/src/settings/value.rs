@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::meta::Meta;
+use halloo_proto::pad_layout::PadLayout;
 use halloo_proto::text::escape;
 
 use crate::SlowClient;
@@ -155,6 +156,22 @@ impl TryFrom<Value> for Option<AdvertisedAddress> {
     type Error = ();
 
     fn try_from(value: Value) -> Result<Option<AdvertisedAddress>, ()> {
+        let text = String::try_from(value)?;
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
+    }
+}
+
+/// An empty text stands for `None`.
+impl From<Option<PadLayout>> for Value {
+    fn from(layout: Option<PadLayout>) -> Value {
+        Value::Text(layout.map_or_else(String::new, |layout| layout.to_json()))
+    }
+}
+
+impl TryFrom<Value> for Option<PadLayout> {
+    type Error = ();
+
+    fn try_from(value: Value) -> Result<Option<PadLayout>, ()> {
         let text = String::try_from(value)?;
         if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(drop) }
     }

@@ -23,6 +23,7 @@ static var server_basic: Array[Array] = [
 	["discovery", true, PROPERTY_HINT_NONE, ""],
 	["relay", false, PROPERTY_HINT_NONE, ""],
 	["allowed_origins", PackedStringArray(), PROPERTY_HINT_NONE, ""],
+	["pad", {}, PROPERTY_HINT_NONE, ""],
 ]
 static var server_advanced: Array[Array] = [
 	["strict_port", false, PROPERTY_HINT_NONE, ""],
