@@ -1,5 +1,5 @@
 extends Node
-## The documented functions of the WebSocket server in plain GDScript, and nothing else.
+## The documented functions of the WebSocket server in plain GDScript, and rooms.
 ##
 ## [code]websocket_server.gd[/code] uses this node on platforms without a native library. Everything happens in
 ## [method Node._process]: each client costs time in every frame, and no client gets a response while the game is busy.
@@ -29,6 +29,8 @@ const HANDSHAKE_TIMEOUT := 5000
 ## The number of characters of a message that are printed.
 const MAX_PRINTED := 200
 
+const Rooms := preload("fallback_rooms.gd")
+
 ## Also print each message and each beacon.
 var verbose := false
 
@@ -37,6 +39,7 @@ var tcp_server := TCPServer.new()
 var clients := {}
 ## Whether discovery is on. It pauses while clients are connected.
 var discovery_enabled := true
+var rooms := Rooms.new()
 
 var _discovery_timer := Timer.new()
 ## The port from which the last beacon was sent; a change is printed once.
@@ -101,6 +104,7 @@ func start_server(port := 8765) -> Error:
 func stop_server() -> void:
 	_discovery_timer.stop()
 	_pending.clear()
+	rooms.clear()
 	var leaving := clients
 	clients = {}
 	for id: int in leaving:
@@ -128,6 +132,50 @@ func send_to_all(data: String) -> Error:
 	if verbose:
 		_log("sent to %d clients: %s" % [sent, _printable(data)])
 	return result
+
+
+## Sends a text message to every client in a room.
+func send_to_room(room: String, text: String) -> Error:
+	return _send_to_room(room, func(peer: WebSocketPeer) -> Error: return peer.send_text(text))
+
+
+## Sends a binary message to every client in a room.
+func send_binary_to_room(room: String, bytes: PackedByteArray) -> Error:
+	return _send_to_room(room, func(peer: WebSocketPeer) -> Error: return peer.send(bytes))
+
+
+func join_room(id: int, room: String) -> Error:
+	var error := _check_room(room)
+	if error == OK:
+		error = rooms.join(id, room) if clients.has(id) else ERR_DOES_NOT_EXIST
+	if error == ERR_CANT_ACQUIRE_RESOURCE:
+		push_error("[halloo] the client is in %d rooms, or there are %d, which is the most; raise halloo/max_rooms_per_client or "
+				% [rooms.max_rooms_per_client, rooms.max_rooms] + "halloo/max_rooms, or let clients leave rooms first")
+	return error
+
+
+func leave_room(id: int, room: String) -> Error:
+	var error := _check_room(room)
+	if error == OK and clients.has(id):
+		rooms.leave(id, room)
+	return error if error != OK or clients.has(id) else ERR_DOES_NOT_EXIST
+
+
+## Returns what a client said by its URL. The engine does not show the headers of its request.
+func get_client(id: int) -> Dictionary:
+	if not clients.has(id):
+		return {}
+	var peer: WebSocketPeer = clients[id]
+	return {
+		"id": id, "address": "%s:%d" % [peer.get_connected_host(), peer.get_connected_port()],
+		"path": Rooms.path_of(peer.get_requested_url()), "query": Rooms.query_of(peer.get_requested_url()),
+		"subprotocols": PackedStringArray(), "subprotocol": peer.get_selected_protocol(), "origin": "", "user_agent": "",
+		"rooms": rooms.of(id),
+	}
+
+
+func get_rooms() -> Dictionary:
+	return rooms.counts()
 
 
 ## Starts discovery: the server is announced while no client is connected.
@@ -171,14 +219,20 @@ func _poll_pending(peer: WebSocketPeer) -> void:
 	peer.poll()
 	match peer.get_ready_state():
 		WebSocketPeer.STATE_OPEN:
+			var room := Rooms.in_path(Rooms.path_of(peer.get_requested_url()))
+			if room[1]:
+				# The engine has accepted the handshake already, so a response with 404 is not possible.
+				return peer.close(1008, room[1])
 			_pending.erase(peer)
 			var id := _next_id
 			_next_id += 1
+			if room[0] and rooms.join(id, room[0]) != OK:
+				return peer.close(1013, "there are too many rooms; use one of them")
 			clients[id] = peer
 			_log("client %d joined from %s" % [id, peer.get_connected_host()])
 			_pause_discovery()
 			client_joined.emit(id)
-		WebSocketPeer.STATE_CONNECTING when Time.get_ticks_msec() - _pending[peer] < HANDSHAKE_TIMEOUT:
+		WebSocketPeer.STATE_CONNECTING, WebSocketPeer.STATE_CLOSING when Time.get_ticks_msec() - _pending[peer] < HANDSHAKE_TIMEOUT:
 			pass
 		_:
 			_pending.erase(peer)
@@ -192,12 +246,29 @@ func _poll(id: int, peer: WebSocketPeer) -> void:
 			_log("client %d sent: %s" % [id, _printable(data)])
 		model_data_received.emit(data)
 	if peer.get_ready_state() == WebSocketPeer.STATE_CLOSED and clients.erase(id):
+		rooms.leave_all(id)
 		var code := peer.get_close_code() if peer.get_close_code() >= 0 else 1006
 		var reason := peer.get_close_reason()
 		_log("client %d left, code %d%s" % [id, code, ": " + _printable(reason) if reason else ""])
 		if clients.is_empty():
 			_resume_discovery()
 		client_left.emit(id, code, reason)
+
+
+func _check_room(room: String) -> Error:
+	if Rooms.problem_of(room):
+		push_error("[halloo] ", Rooms.problem_of(room))
+		return ERR_INVALID_PARAMETER
+	return OK if tcp_server.is_listening() else ERR_UNCONFIGURED
+
+
+func _send_to_room(room: String, send: Callable) -> Error:
+	var result := _check_room(room)
+	if result == OK:
+		for id: int in rooms.members(room):
+			if clients[id].get_ready_state() == WebSocketPeer.STATE_OPEN and send.call(clients[id]) != OK:
+				result = ERR_BUSY
+	return result
 
 
 func _resume_discovery() -> void:

@@ -121,6 +121,8 @@ static func start_server(port := -1) -> Error:
 				+ "this platform; add the library, or clear halloo/token")
 		return ERR_UNAVAILABLE
 	server.verbose = settings.get("verbosity", 1) >= 2
+	server.rooms.max_rooms = settings.get("max_rooms", 10_000)
+	server.rooms.max_rooms_per_client = settings.get("max_rooms_per_client", 64)
 	return server.start_server(settings.get("port", 8765))
 
 
@@ -159,41 +161,39 @@ static func send_binary_to_all(bytes: PackedByteArray) -> Error:
 	return ERR_UNAVAILABLE if server == null else server.send_binary_to_all(bytes)
 
 
-## Sends a text message to all clients in a room. Returns [constant OK] also if there are none. Requires the native library.
+## Sends a text message to all clients in a room. Returns [constant OK] also if there are none.
 ##
 ## Returns [constant ERR_INVALID_PARAMETER] if no room can have this name (1 to 64 bytes in UTF-8), [constant ERR_BUSY] if too
 ## much waits for the server, or [constant ERR_UNCONFIGURED] if the server is not running.
 static func send_to_room(room: String, text: String) -> Error:
-	var server := _native_server("send_to_room")
-	return ERR_UNAVAILABLE if server == null else server.send_to_room(room, text)
+	var server := _any_server("send_to_room")
+	return ERR_UNCONFIGURED if server == null else server.send_to_room(room, text)
 
 
-## Sends a binary message to all clients in a room. Returns the same errors as [method send_to_room]. Requires the native
-## library.
+## Sends a binary message to all clients in a room. Returns the same errors as [method send_to_room].
 static func send_binary_to_room(room: String, bytes: PackedByteArray) -> Error:
-	var server := _native_server("send_binary_to_room")
-	return ERR_UNAVAILABLE if server == null else server.send_binary_to_room(room, bytes)
+	var server := _any_server("send_binary_to_room")
+	return ERR_UNCONFIGURED if server == null else server.send_binary_to_room(room, bytes)
 
 
 ## Adds a client to a room, which exists as long as a client is in it. A client also joins a room by connecting to the path
 ## [code]/room/NAME[/code], unless the name begins with [code]_[/code]: such a room is only joined by this function. A client
-## that is in the room already stays in it. Waits for the server's thread, for one turn at most. Requires the native library.
+## that is in the room already stays in it. Waits for the server's thread, for one turn at most.
 ##
 ## Returns [constant ERR_INVALID_PARAMETER] if no room can have this name (1 to 64 bytes in UTF-8),
 ## [constant ERR_DOES_NOT_EXIST] if the client has left, [constant ERR_CANT_ACQUIRE_RESOURCE] if it is in
 ## [code]max_rooms_per_client[/code] rooms or there are [code]max_rooms[/code], [constant ERR_BUSY] if too much waits for the
 ## server, or [constant ERR_UNCONFIGURED] if the server is not running.
 static func join_room(id: int, room: String) -> Error:
-	var server := _native_server("join_room")
-	return ERR_UNAVAILABLE if server == null else server.join_room(id, room)
+	var server := _any_server("join_room")
+	return ERR_UNCONFIGURED if server == null else server.join_room(id, room)
 
 
 ## Removes a client from a room, also from the one that its path joined; has no effect if it is not in the room. Waits like
-## [method join_room] and returns the same errors, apart from [constant ERR_CANT_ACQUIRE_RESOURCE]. Requires the native
-## library.
+## [method join_room] and returns the same errors, apart from [constant ERR_CANT_ACQUIRE_RESOURCE].
 static func leave_room(id: int, room: String) -> Error:
-	var server := _native_server("leave_room")
-	return ERR_UNAVAILABLE if server == null else server.leave_room(id, room)
+	var server := _any_server("leave_room")
+	return ERR_UNCONFIGURED if server == null else server.leave_room(id, room)
 
 
 ## Closes the connection of a client. [param code] is 1000, or 3000 to 4999 for codes of the application; [param reason] is at
@@ -274,7 +274,8 @@ static func get_clients() -> Array[Dictionary]:
 
 
 ## Returns what a client said when it connected, and its rooms; empty if the client has left. Check what the client said
-## before you rely on it. Waits for the server's thread, like [method get_clients]. Requires the native library.
+## before you rely on it. Waits for the server's thread, like [method get_clients]. Without the native library, what a client says
+## by headers is empty: its subprotocols, origin and user agent.
 ## [br]- [code]id[/code], and [code]address[/code] with the port
 ## [br]- [code]path[/code] of the URL, such as [code]/room/red[/code], percent-encoded as the client sent it
 ## [br]- [code]query[/code]: a [Dictionary] of strings, decoded: [code]{"name": "Jürgen"}[/code] for
@@ -292,14 +293,14 @@ static func get_clients() -> Array[Dictionary]:
 ##         WebSocketServer.join_room(id, team)
 ## [/codeblock]
 static func get_client(id: int) -> Dictionary:
-	var server := _native_server("get_client")
+	var server := _any_server("get_client")
 	return {} if server == null else server.get_client(id)
 
 
 ## Returns the number of clients in each room by its name, such as [code]{"blue": 2, "red": 1}[/code], ordered by name. Waits
-## for the server's thread, like [method get_clients]. Requires the native library.
+## for the server's thread, like [method get_clients].
 static func get_rooms() -> Dictionary:
-	var server := _native_server("get_rooms")
+	var server := _any_server("get_rooms")
 	return {} if server == null else server.get_rooms()
 
 

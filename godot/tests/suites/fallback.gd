@@ -39,3 +39,14 @@ func test_send_to_all_skips_clients_that_are_not_open() -> void:
 	equal(fallback.send_to_all("hello"), OK, "send_to_all")
 	fallback.clients.clear()
 	fallback.free()
+
+
+func test_names_in_paths_are_decoded_and_checked() -> void:
+	var Rooms: GDScript = Fallback.Rooms
+	for expected: Array in [["/room/red", "red"], ["/room/a%2Fb", "a/b"], ["/room/100%", "100%"], ["/room/%zz", "%zz"],
+			["/room/%E2%98%95", "☕"], ["/room/a+b", "a+b"], ["/", ""], ["/Room/red", ""]]:
+		equal(Rooms.in_path(expected[0]), [expected[1], ""] as Array[String], expected[0])
+	for path: String in ["/room/%C3", "/room/%ED%A0%80", "/room/%F4%90%80%80", "/room/%E0%80%80", "/room/a%00b", "/room/%80", "/room/%C3a"]:
+		check("UTF-8" in Rooms.in_path(path)[1], "%s: %s" % [path, Rooms.in_path(path)])
+	equal(Rooms.query_of("ws://host:1/a?b=1+2&TOKEN=x&%64=%C3%BC&b=3&c&e=%FF"), {"b": "1 2", "d": "ü", "c": "", "e": ""}, "the query")
+	equal(Rooms.path_of("ws://host:1"), "/", "a URL without a path")

@@ -5,10 +5,6 @@ extends "res://tests/suite.gd"
 var _joined: Array[int] = []
 
 
-func applies_to(implementation: String) -> bool:
-	return implementation == "native"
-
-
 func before() -> void:
 	await start_server()
 	WebSocketServer.instance.client_joined.connect(_on_client_joined)
@@ -45,7 +41,8 @@ func test_get_client_has_what_the_client_said() -> void:
 	await start_server()
 	var joined := await _client_at("/room/caf%C3%A9?name=J%C3%BCrgen+M&seat=3&seat=4&ready&token=secret",
 			func(peer: WebSocketPeer) -> void:
-				peer.supported_protocols = ["xml", "json"]
+				if arguments.implementation == "native":
+					peer.supported_protocols = ["xml", "json"]
 				peer.handshake_headers = ["User-Agent: Tanks/1.0", "Origin: " + server_url().replace("ws:", "http:")])
 	var client: Dictionary = WebSocketServer.get_client(joined[1])
 	equal(client.keys(), ["id", "address", "path", "query", "subprotocols", "subprotocol", "origin", "user_agent", "rooms"],
@@ -54,11 +51,16 @@ func test_get_client_has_what_the_client_said() -> void:
 	check(client.address.begins_with("127.0.0.1:"), "address: " + client.address)
 	equal(client.path, "/room/caf%C3%A9", "path")
 	equal(client.query, {"name": "Jürgen M", "seat": "3", "ready": ""}, "query")
+	equal(client.rooms, PackedStringArray(["café"]), "rooms")
+	if arguments.implementation == "fallback":
+		# The engine does not show the headers.
+		equal([client.subprotocols, client.subprotocol, client.origin, client.user_agent], [PackedStringArray(), "", "", ""],
+				"what is in headers")
+		return
 	equal(client.subprotocols, PackedStringArray(["xml", "json"]), "subprotocols")
 	equal(client.subprotocol, "json", "subprotocol")
 	equal(client.origin, server_url().replace("ws:", "http:"), "origin")
 	equal(client.user_agent, "Tanks/1.0", "user_agent")
-	equal(client.rooms, PackedStringArray(["café"]), "rooms")
 
 
 func test_what_a_client_does_not_say_is_empty() -> void:
@@ -124,6 +126,23 @@ func test_invalid_names_are_errors() -> void:
 		check(name in _rooms_of(id), "the client is in " + name)
 
 
+func test_paths_of_no_room_a_client_can_join_are_refused() -> void:
+	await _client_at("/room")
+	await _client_at("/rooms/red")
+	for path: String in ["/room/", "/room/_staff", "/room/%5Fstaff", "/room/a/b", "/room/%FF", "/room/%C0%80",
+			"/room/" + "x".repeat(65)]:
+		var client := Client.new()
+		add_child(client)
+		client.open(server_url() + path)
+		await until(client.is_closed, path + " is refused")
+		if arguments.implementation == "fallback":
+			# A response with 404 is not possible there.
+			equal(client.peer.get_close_code(), 1008, "the close code of " + path)
+			check("name" in client.peer.get_close_reason(), "the reason is " + client.peer.get_close_reason())
+	equal(_joined.size(), 2, "the number of clients that joined")
+	equal(WebSocketServer.get_rooms(), {}, "get_rooms")
+
+
 func test_limits_are_errors() -> void:
 	ProjectSettings.set_setting("halloo/max_rooms", 2)
 	ProjectSettings.set_setting("halloo/max_rooms_per_client", 1)
@@ -136,6 +155,11 @@ func test_limits_are_errors() -> void:
 	var third: int = (await _client_at())[1]
 	equal(WebSocketServer.join_room(third, "d"), ERR_CANT_ACQUIRE_RESOURCE, "a third room")
 	equal(WebSocketServer.join_room(third, "c"), OK, "a room that exists")
+	var client := Client.new()
+	add_child(client)
+	client.open(server_url() + "/room/e")
+	await until(client.is_closed, "a client that would open a third room is refused")
+	equal(_joined.size(), 3, "the number of clients that joined")
 
 
 func test_a_server_that_is_stopped_has_no_rooms() -> void:
