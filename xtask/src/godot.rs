@@ -9,7 +9,9 @@ pub(crate) mod library;
 
 mod archive;
 mod engine;
+mod export;
 mod implementation;
+mod peers;
 mod results;
 
 use std::path::Path;
@@ -17,7 +19,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use self::implementation::Implementation;
-use crate::python;
+pub(crate) use self::peers::Peers;
 use crate::report::{Report, Tally};
 
 /// `cargo xtask godot`: finds or fetches Godot and prints the path of its program.
@@ -31,9 +33,9 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 /// `cargo xtask godot-test`: runs the tests of the addon whose names begin with `only`, with both implementations.
 pub(crate) fn test(root: &Path, only: &str) -> Result<()> {
     let Some(program) = program::prepare(root)? else { return Ok(()) };
-    let python = python::prepare(root)?;
+    let peers = Peers::prepare(root)?;
     let mut report = Report::default();
-    let result = test_steps(&mut report, root, Some(&program), python.as_deref(), only);
+    let result = test_steps(&mut report, root, Some(&program), &peers, only);
     report.print();
     result
 }
@@ -43,13 +45,13 @@ pub(crate) fn test_steps(
     report: &mut Report,
     root: &Path,
     program: Option<&Path>,
-    python: Option<&Path>,
+    peers: &Peers,
     only: &str,
 ) -> Result<()> {
     for implementation in Implementation::BOTH {
         let name = format!("Godot addon, {}", implementation.name());
         report.step(&name, "run the failing test alone: `cargo xtask godot-test NAME`", || match program {
-            Some(program) => addon::test(root, program, python, implementation, only),
+            Some(program) => addon::test(root, program, peers, implementation, only),
             None => Ok(Tally::SKIPPED),
         })?;
     }

@@ -122,7 +122,8 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             Ok(engine.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
         },
     )?;
-    godot::test_steps(report, root, engine.as_deref(), interpreter.as_deref(), "")?;
+    let peers = godot::Peers { python: interpreter, node_modules: modules, chromium };
+    godot::test_steps(report, root, engine.as_deref(), &peers, "")?;
 
     report.step("documentation", "fix the comments that rustdoc names above", || {
         check(cargo(root, "doc --no-deps --workspace --locked").env("RUSTDOCFLAGS", "-Dwarnings"))

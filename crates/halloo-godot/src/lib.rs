@@ -16,6 +16,7 @@ mod doctor;
 mod convert;
 mod options;
 mod pad_layout;
+mod pages;
 mod qr;
 mod rates;
 

@@ -1,5 +1,7 @@
 //! A server as a node.
 
+mod pages;
+
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use halloo::{ClientId, Delivery, Event, Message, Meta, RoomError, Server, Stoppe
 
 use crate::emitter::{Emitter, Names};
 use crate::options::{FRAME_BUDGET_MS, Options};
+use crate::pages::Pages;
 use crate::rates::Rates;
 use crate::{convert, drain, frame, log, qr};
 
@@ -36,6 +39,7 @@ pub(crate) struct HallooServer {
     is_stop_reported: Cell<bool>,
     names: Rc<Names>,
     rates: Rates,
+    pages: Pages,
     frame_connection: Option<ConnectHandle>,
     base: Base<Node>,
 }
@@ -52,6 +56,7 @@ impl INode for HallooServer {
             is_stop_reported: Cell::new(false),
             names: Rc::new(Names::new()),
             rates: Rates::default(),
+            pages: Pages::default(),
             frame_connection: None,
             base,
         }
@@ -298,9 +303,8 @@ impl HallooServer {
     /// `subprotocol` that was chosen, `origin` and `user_agent`; and `rooms` that it is in. Empty if the client has left.
     #[func]
     fn get_client(&self, id: i64) -> VarDictionary {
-        let status = self.running().map(Server::status);
-        let mut clients = status.iter().flat_map(|status| &status.extras.clients);
-        clients.find(|status| status.client == client(id)).map(convert::client_request).unwrap_or_default()
+        let status = self.running().and_then(|server| server.client_status(client(id)));
+        status.as_ref().map(convert::client_request).unwrap_or_default()
     }
 
     /// Returns the number of clients in each room by its name, ordered by name. A room exists while a client is in it.
@@ -401,7 +405,8 @@ impl HallooServer {
         self.server.as_ref().filter(|server| server.summary().server_running)
     }
 
-    fn launch(&mut self, options: Options) -> Result<(), halloo::StartError> {
+    fn launch(&mut self, mut options: Options) -> Result<(), halloo::StartError> {
+        self.pages.configure(&mut options.config);
         self.frame_budget = options.frame_budget;
         self.is_status_stale.set(true);
         self.is_stop_reported.set(false);

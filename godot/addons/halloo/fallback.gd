@@ -49,6 +49,7 @@ var _broadcast_error := OK
 ## The times when the connections were accepted whose handshake is not complete, by their [WebSocketPeer].
 var _pending := {}
 var _next_id := 1
+var _is_asked_for_files := false
 
 
 func _init() -> void:
@@ -194,6 +195,15 @@ func stop_service_discovery() -> void:
 func broadcast_now() -> void:
 	if discovery_enabled and tcp_server.is_listening():
 		_broadcast()
+
+
+## Says once that files cannot be served.
+func serve_files(folder: String) -> Error:
+	if folder and not _is_asked_for_files:
+		_is_asked_for_files = true
+		push_warning("[halloo] the files in %s are not served, because this needs the native library, which is missing for this "
+				% folder + "platform; serve them from another program")
+	return ERR_UNAVAILABLE
 
 
 func get_server_status() -> Dictionary:

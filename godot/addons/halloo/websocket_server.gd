@@ -53,6 +53,7 @@ const SETTINGS: Array[String] = [
 	"close_timeout", "heartbeat", "event_queue_max_events", "event_queue_max_bytes",
 	# settings: end
 ]
+const ServedFiles := preload("served_files.gd")
 const NATIVE_CLASS := &"HallooServer"
 const EXTENSION := "res://addons/halloo/halloo.gdextension"
 ## The editor's list of the extensions in a project.
@@ -74,6 +75,8 @@ static var _instances: Array[Node] = []
 var is_native := false
 
 var _server: Node
+## The folder of [method serve_files]; [code]null[/code] for that in the project settings.
+var _folder: Variant = null
 
 
 func _ready() -> void:
@@ -114,8 +117,12 @@ static func start_server(port := -1) -> Error:
 	var settings := _settings()
 	if port >= 0:
 		settings.port = port
+	var folder: String = instance._folder if instance._folder != null else ProjectSettings.get_setting("halloo/serve_files", "")
 	if instance.is_native:
+		# An error is printed, and does not keep the players out.
+		_serve(folder)
 		return server.start(settings)
+	server.serve_files(folder)
 	if settings.get("token", ""):
 		push_error("[halloo] the server was not started: halloo/token requires the native library, which is missing for "
 				+ "this platform; add the library, or clear halloo/token")
@@ -132,6 +139,45 @@ static func stop_server() -> void:
 	var server := _any_server("stop_server")
 	if server != null:
 		server.call(&"stop" if instance.is_native else &"stop_server")
+
+
+## Publishes the files of a folder, such as [code]res://controller[/code], at the address of the server, so that a phone that
+## scans the QR code gets your page: [code]/[/code] is its [code]index.html[/code]. The page connects with
+## [code]/_halloo/client.js[/code], or is a controller with [code]/_halloo/pad.js[/code]; docs/own-pages.md describes it. An empty
+## [param folder] ends it. Requires the native library.
+##
+## The files, at most 32 MiB, are read when this is called and at each start of the server. They are public, also with a token.
+## Files whose names begin with a dot are left out. No client is disconnected. The setting [code]halloo/serve_files[/code] does
+## the same for a game that always serves one folder.
+##
+## An exported game contains the folders that the settings [code]halloo/serve_files[/code] and
+## [code]halloo/export_folders[/code] name, with everything in them.
+##
+## Returns [constant ERR_FILE_BAD_PATH] if there is no such folder, [constant ERR_FILE_NOT_FOUND] if it has no
+## [code]index.html[/code], [constant ERR_FILE_CANT_READ] if a file cannot be read, [constant ERR_OUT_OF_MEMORY] if they are too
+## large, or [constant ERR_INVALID_DATA] if no browser can request a file by its name. What was served before is then still
+## served.
+static func serve_files(folder: String) -> Error:
+	var server := _any_server("serve_files")
+	if server == null:
+		return ERR_UNCONFIGURED
+	if not instance.is_native:
+		return server.serve_files(folder)
+	var error := _serve(folder)
+	if error == OK:
+		instance._folder = folder
+	return error
+
+
+static func _serve(folder: String) -> Error:
+	if folder.is_empty():
+		return instance._server.set_files({})
+	var files := ServedFiles.new(folder)
+	var contents := files.read() if files.error == OK else {}
+	if files.error != OK:
+		push_error("[halloo] cannot serve the files: ", files.problem)
+		return files.error
+	return instance._server.set_files(contents)
 
 
 ## Sends a text message to all clients. Returns [constant OK] also if there are none.

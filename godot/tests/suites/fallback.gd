@@ -41,6 +41,12 @@ func test_send_to_all_skips_clients_that_are_not_open() -> void:
 	fallback.free()
 
 
+func test_files_are_not_served_and_one_warning_says_so() -> void:
+	var server: Node = WebSocketServer.instance._server
+	equal(WebSocketServer.serve_files("res://tests/controller"), ERR_UNAVAILABLE, "serve_files")
+	check(server._is_asked_for_files, "the warning is printed, and not again")
+
+
 func test_names_in_paths_are_decoded_and_checked() -> void:
 	var Rooms: GDScript = Fallback.Rooms
 	for expected: Array in [["/room/red", "red"], ["/room/a%2Fb", "a/b"], ["/room/100%", "100%"], ["/room/%zz", "%zz"],

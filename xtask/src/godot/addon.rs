@@ -9,7 +9,7 @@ use super::engine::{Engine, Outcome};
 use super::implementation::Implementation;
 use super::program::version;
 use super::results::{evaluate, show};
-use super::{archive, copy, library};
+use super::{Peers, archive, copy, export, library};
 use crate::report::Tally;
 
 /// The start of the names of tests that run in the editor.
@@ -17,6 +17,9 @@ const EDITOR_TESTS: &str = "editor";
 
 /// The name of the test that runs the addon from its archive.
 const ARCHIVE_TEST: &str = "archive";
+
+/// The name of the test that exports a game with pages of its own.
+const EXPORT_TEST: &str = "export";
 
 /// The name of the test that quits the game under load, and how often it does.
 const QUIT_TEST: &str = "quit_under_load";
@@ -28,7 +31,7 @@ const QUITS_AT_ONCE: usize = 4;
 pub(crate) fn test(
     root: &Path,
     program: &Path,
-    python: Option<&Path>,
+    peers: &Peers,
     implementation: Implementation,
     only: &str,
 ) -> Result<Tally> {
@@ -38,15 +41,15 @@ pub(crate) fn test(
     }
     let Some(engine) = Engine::new(program, &root.join("target/godot-tests"))? else { return Ok(Tally::SKIPPED) };
     println!("Godot {}", version(program)?);
-    let python = python.map_or_else(String::new, |python| python.display().to_string());
+    let python = Peers::path(&peers.python);
     let mut tally = Tally::default();
     let wanted = |name: &str| name.starts_with(only) || only.starts_with(name);
-    if !only.starts_with(EDITOR_TESTS) && only != ARCHIVE_TEST {
+    if !only.starts_with(EDITOR_TESTS) && ![ARCHIVE_TEST, EXPORT_TEST].contains(&only) {
         let project = copy::game(root, implementation, library::Build::Debug)?;
         // Reads every scene and script, as an editor does when it first opens a project, and makes the named classes known.
         import(&engine, &project)?;
         if only.is_empty() || !wanted(QUIT_TEST) {
-            tally.add(test_game(&engine, &project, &python, implementation, only)?);
+            tally.add(test_game(&engine, &project, &peers.arguments(root), implementation, only)?);
         }
         if wanted(QUIT_TEST) && implementation == Implementation::Native && !python.is_empty() {
             tally.add(quit_under_load(&engine, &project, &python)?);
@@ -54,6 +57,9 @@ pub(crate) fn test(
     }
     if wanted(ARCHIVE_TEST) {
         tally.add(archive::test(root, &engine, implementation)?);
+    }
+    if wanted(EXPORT_TEST) && implementation == Implementation::Native {
+        tally.add(export::test(root, &engine, peers)?);
     }
     if wanted(EDITOR_TESTS) {
         let project = copy::editor(root, implementation)?;
@@ -74,16 +80,15 @@ fn import(engine: &Engine, project: &Path) -> Result<()> {
 fn test_game(
     engine: &Engine,
     project: &Path,
-    python: &str,
+    peers: &[String],
     implementation: Implementation,
     only: &str,
 ) -> Result<Tally> {
     let program = engine.program().to_string_lossy();
-    let arguments =
-        [("implementation", implementation.name()), ("python", python), ("only", only), ("godot", &program)]
-            .map(|(key, value)| format!("{key}={value}"));
+    let arguments = [("implementation", implementation.name()), ("only", only), ("godot", &program)]
+        .map(|(key, value)| format!("{key}={value}"));
     let mut command = vec!["--script", "res://tests/run.gd", "--"];
-    command.extend(arguments.iter().map(String::as_str));
+    command.extend(arguments.iter().chain(peers).map(String::as_str));
     Ok(evaluate(&engine.run(project, &command)?))
 }
 

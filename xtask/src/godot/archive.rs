@@ -30,7 +30,11 @@ config/name="A new project"
 WebSocketServer="*res://addons/halloo/websocket_server.gd"
 "#;
 
-const EXPORT: &str = r#"[preset.0]
+/// Where the libraries of the extension are in a project.
+pub(super) const BIN: &str = "addons/halloo/bin";
+
+/// An export of everything.
+pub(super) const EXPORT: &str = r#"[preset.0]
 
 name="Game"
 platform="Linux"
@@ -58,9 +62,8 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
         return Ok(tally);
     }
     // An export puts the library beside the game; here the engine is in another directory.
-    let bin = "addons/halloo/bin";
-    if project.join(bin).exists() {
-        copy_directory(&project.join(bin), &game.join(bin))?;
+    if project.join(BIN).exists() {
+        copy_directory(&project.join(BIN), &game.join(BIN))?;
     }
     let mut command = vec!["--main-pack", pack.as_str()];
     command.extend(tests);

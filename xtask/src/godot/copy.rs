@@ -40,7 +40,12 @@ pub(super) fn new_project(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(project)
 }
 
-fn prepare_extension(root: &Path, project: &Path, implementation: Implementation, build: Build) -> Result<()> {
+pub(super) fn prepare_extension(
+    root: &Path,
+    project: &Path,
+    implementation: Implementation,
+    build: Build,
+) -> Result<()> {
     fs::create_dir_all(project.join(".godot"))?;
     if implementation == Implementation::Native {
         library::install(root, project, build)?;

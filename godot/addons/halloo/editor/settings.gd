@@ -8,10 +8,12 @@ const PREFIX := "halloo/"
 static var own_basic: Array[Array] = [
 	["autostart", true, PROPERTY_HINT_NONE, ""],
 	["verbosity", 1, PROPERTY_HINT_ENUM, "Quiet,Normal,Verbose"],
+	["serve_files", "", PROPERTY_HINT_DIR, ""],
 ]
 ## Shown with the advanced settings.
 static var own_advanced: Array[Array] = [
 	["token", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "none; random for a new one at each start"],
+	["export_folders", PackedStringArray(), PROPERTY_HINT_TYPE_STRING, "%d/%d:" % [TYPE_STRING, PROPERTY_HINT_DIR]],
 	["frame_budget_ms", 2.0, PROPERTY_HINT_RANGE, "0,16,0.1,or_greater,suffix:ms"],
 ]
 ## The settings of the server, written by `cargo xtask generate`.
