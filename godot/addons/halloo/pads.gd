@@ -57,6 +57,8 @@ const MAX_CHANGES_PER_FRAME := 32
 @export var layout := {}:
 	set(value):
 		layout = value
+		if is_node_ready():
+			_show_pad()
 		for pad in _pads:
 			if not layout.is_empty():
 				pad.set_layout(layout)
@@ -87,12 +89,16 @@ func _ready() -> void:
 		return
 	server.messages_received.connect(_on_messages_received)
 	server.client_left.connect(_on_client_left)
+	_show_pad()
 
 
 func _exit_tree() -> void:
 	for pad: HallooPad in _connected.values():
 		_rest(pad)
 	_emit_motion()
+	var server := _native_server()
+	if server != null:
+		server.hide_pad()
 
 
 ## Returns the pads of all players, also of those who are away, in the order of their seats.
@@ -105,14 +111,16 @@ func get_pad(client_id: int) -> HallooPad:
 	return _connected.get(client_id)
 
 
-## Returns the link that players open: the page of the pad, with the token if there is one. Empty if the server is not running.
+## Returns the link that players open: the address of the server, with the token if there is one. While this node is in the
+## tree, the pad is the page there, unless [method WebSocketServer.serve_files] publishes a page of your own: then the link leads
+## to the path of the pad. Empty if the server is not running.
 func get_invitation() -> String:
-	var server: Node = WebSocketServer.instance
-	if server == null or not server.is_native:
+	var server := _native_server()
+	if server == null:
 		return ""
-	var link: String = server._server.get_invitation()
-	if link.is_empty():
-		return ""
+	var link: String = server.get_invitation()
+	if link.is_empty() or server.is_pad_shown():
+		return link
 	var fragment := link.find("#")
 	var page := link if fragment < 0 else link.left(fragment)
 	return page.path_join("_halloo/pad") + link.trim_prefix(page)
@@ -134,6 +142,19 @@ func remove(pad: HallooPad) -> void:
 	_connected.erase(pad.client_id)
 	pad.client_id = 0
 	_free_seat(pad)
+
+
+## Makes the pad the page of the server.
+func _show_pad() -> void:
+	var server := _native_server()
+	# An error about the layout is printed.
+	if server != null and server.show_pad(layout) != OK:
+		server.show_pad({})
+
+
+func _native_server() -> Node:
+	var autoload: Node = WebSocketServer.instance
+	return autoload._server if is_instance_valid(autoload) and autoload.is_native else null
 
 
 func _process(_delta: float) -> void:
@@ -233,6 +254,8 @@ func _emit_motion() -> void:
 		for pad: HallooPad in _moved:
 			for control: String in _moved[pad]:
 				_emit_axes(pad, control)
+		# Otherwise the engine keeps the events of this frame until the next one.
+		Input.flush_buffered_events()
 	_moved.clear()
 
 
