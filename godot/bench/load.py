@@ -7,11 +7,16 @@ measures the server and not its client.
     load.py burst PORT COUNT             connects COUNT clients at once, outputs the seconds until all are connected
     load.py late  PORT UNIX_TIME         connects at the given time, outputs the seconds it took
     load.py flood PORT SIZE SECONDS      sends text messages of SIZE bytes as fast as the server reads them
+    load.py touches PORT COUNT           moves the stick of a pad, outputs each position in thousandths with its Unix time
+    load.py pads PORT COUNT SECONDS      moves the sticks of COUNT pads 60 times a second each, outputs how many messages,
+                                         stays connected until it is killed
 
 The output goes to the file named by HALLOO_BENCH_OUTPUT, which appears with its full content.
 """
 
+import json
 import os
+import random
 import selectors
 import socket
 import sys
@@ -77,22 +82,66 @@ def burst(port: int, count: int) -> str:
     return f"{time.monotonic() - start:.3f}"
 
 
-def text_frame(size: int) -> bytes:
+def text_frame(payload: bytes) -> bytes:
     """Returns a masked text frame. With a mask of zeros, the payload stays as it is."""
+    size = len(payload)
     if size < 126:
         head = bytes([0x81, 0x80 | size])
     else:
         head = bytes([0x81, 0x80 | 126]) + size.to_bytes(2, "big")
-    return head + bytes(4) + b"x" * size
+    return head + bytes(4) + payload
 
 
 def flood(port: int, size: int, seconds: float) -> None:
     connection = connect(port)
-    frame = text_frame(size)
+    frame = text_frame(b"x" * size)
     chunk = frame * max(1, 65_536 // len(frame))
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         connection.sendall(chunk)
+
+
+def json_frame(message: object) -> bytes:
+    return text_frame(json.dumps(message, separators=(",", ":")).encode())
+
+
+def join(port: int, name: str) -> socket.socket:
+    """Connects a pad and lets it join."""
+    connection = connect(port)
+    connection.sendall(json_frame({"join": {"name": name}}))
+    return connection
+
+
+def touches(port: int, count: int) -> str:
+    pad = join(port, "1")
+    time.sleep(0.5)
+    lines = []
+    for position in range(1, count + 1):
+        # At any moment of a frame.
+        time.sleep(random.uniform(0.02, 0.05))
+        frame = json_frame({"left": [position / 1000, 0]})
+        lines.append(f"{position} {time.time():.6f}")
+        pad.sendall(frame)
+    time.sleep(0.5)
+    return "\n".join(lines)
+
+
+def pads(port: int, count: int, seconds: int) -> None:
+    connections = [join(port, str(number)) for number in range(count)]
+    time.sleep(0.5)
+    messages = count * 60 * seconds
+    start = time.monotonic()
+    for message in range(messages):
+        number = message % count
+        time.sleep(max(0.0, start + message / (60 * count) - time.monotonic()))
+        x, y = random.uniform(-1, 1), random.uniform(-1, 1)
+        if message >= messages - count:
+            length = (number**2 + count**2) ** 0.5
+            x, y = number / length, count / length
+        connections[number].sendall(json_frame({"left": [round(x, 3), round(y, 3)], "a": message // count % 2}))
+    output(messages)
+    # A pad that has left is at rest.
+    time.sleep(TIMEOUT)
 
 
 def main() -> None:
@@ -116,6 +165,10 @@ def main() -> None:
         start = time.monotonic()
         connect(port)
         output(time.monotonic() - start)
+    elif kind == "touches":
+        output(touches(port, int(sys.argv[3])))
+    elif kind == "pads":
+        pads(port, int(sys.argv[3]), int(sys.argv[4]))
     elif kind == "flood":
         flood(port, int(sys.argv[3]), float(sys.argv[4]))
 

@@ -119,7 +119,11 @@ enum Task {
         only: String,
     },
     /// Measure the addon in Godot, with its native library and without, and print a table
-    GodotBench,
+    GodotBench {
+        /// Measure only this: `server`, or `pads`, which takes half a minute
+        #[arg(default_value = "")]
+        only: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -148,7 +152,7 @@ fn main() -> ExitCode {
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Task::Godot => godot::run(&root),
         Task::GodotTest { only } => godot::test(&root, &only),
-        Task::GodotBench => godot::bench::run(&root),
+        Task::GodotBench { only } => godot::bench::run(&root, &only),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

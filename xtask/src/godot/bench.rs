@@ -11,15 +11,23 @@ use super::library::{Build, path_in};
 use super::program::{prepare, version};
 use crate::python;
 
-/// `cargo xtask godot-bench`: prints a table. Nothing else should run on the machine.
-pub(crate) fn run(root: &Path) -> Result<()> {
+/// The measurements: their names, their scripts, and whether they need the native library.
+const MEASUREMENTS: [(&str, &str, bool); 2] =
+    [("server", "res://bench/bench.gd", false), ("pads", "res://bench/pads.gd", true)];
+
+/// `cargo xtask godot-bench`: prints a table of the measurements whose names begin with `only`. Nothing else should run on the
+/// machine.
+pub(crate) fn run(root: &Path, only: &str) -> Result<()> {
+    if !MEASUREMENTS.iter().any(|(name, ..)| name.starts_with(only)) {
+        bail!("there is no measurement {only}; use {}", MEASUREMENTS.map(|(name, ..)| name).join(" or "));
+    }
     let Some(program) = prepare(root)? else { return Ok(()) };
     let Some(python) = python::prepare(root)? else { return Ok(()) };
     let Some(engine) = Engine::new(&program, &root.join("target/godot-tests"))? else { return Ok(()) };
     let mut tables = Vec::new();
     for implementation in Implementation::BOTH {
         eprintln!("measuring the {} implementation", implementation.name());
-        tables.push(measure(root, &engine, &python, implementation)?);
+        tables.push(measure(root, &engine, &python, implementation, only)?);
     }
     let [fallback, native] = &tables[..] else { bail!("expected two implementations") };
     println!("Godot {}\n\n| figure | GDScript | native |\n|---|---|---|", version(&program)?);
@@ -35,15 +43,25 @@ fn measure(
     engine: &Engine,
     python: &Path,
     implementation: Implementation,
+    only: &str,
 ) -> Result<Vec<(String, String)>> {
+    let is_native = implementation == Implementation::Native;
+    let wanted = |(name, _, needs_native): &&(&str, &str, bool)| name.starts_with(only) && (is_native || !needs_native);
+    let scripts: Vec<&str> = MEASUREMENTS.iter().filter(wanted).map(|(_, script, _)| *script).collect();
+    if scripts.is_empty() {
+        return Ok(Vec::new());
+    }
     let project = copy::game(root, implementation, Build::Release)?;
     engine.run(&project, &["--import"])?;
-    let arguments = ["--script", "res://bench/bench.gd", "--", &format!("python={}", python.display())];
-    let outcome = engine.run(&project, &arguments)?;
-    if let Some(error) = &outcome.error {
-        bail!("{error}:\n{}", outcome.lines.join("\n"));
+    let mut figures = Vec::new();
+    for script in scripts {
+        let arguments = ["--script", script, "--", &format!("python={}", python.display())];
+        let outcome = engine.run(&project, &arguments)?;
+        if let Some(error) = &outcome.error {
+            bail!("{error}:\n{}", outcome.lines.join("\n"));
+        }
+        figures.extend(outcome.lines.iter().filter_map(|line| parse(line)));
     }
-    let mut figures: Vec<_> = outcome.lines.iter().filter_map(|line| parse(line)).collect();
     if implementation == Implementation::Native {
         let library = path_in(&project, Build::Release)?;
         let bytes = std::fs::metadata(&library).with_context(|| format!("cannot find {}", library.display()))?.len();
