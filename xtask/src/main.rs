@@ -26,6 +26,7 @@ mod pages;
 mod peers;
 mod python;
 mod webkit;
+mod vectors;
 
 mod ci;
 mod command;
@@ -54,6 +55,8 @@ enum Task {
     Tidy,
     /// Write the lists that follow from the table of settings: documentation and the addon's settings
     Generate,
+    /// Write what the test vectors of clients in `vectors` expect
+    Vectors,
     /// Measure discovery in network namespaces and print a table; see `netlab --help` for the cases
     #[command(disable_help_flag = true)]
     Netlab {
@@ -132,6 +135,7 @@ fn main() -> ExitCode {
         Task::Test | Task::Ci => suite::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Generate => generate::run(&root),
+        Task::Vectors => vectors::run(&root),
         Task::Netlab { arguments } => netlab::run(&root, &arguments),
         Task::Autobahn { cases } => autobahn::run(&root, &cases),
         Task::Fuzz(options) => fuzz::run(&root, &options),

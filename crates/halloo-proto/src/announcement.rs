@@ -102,6 +102,8 @@ pub const PROBE_SIZE: usize = 1024;
 /// Maximum size of a reply in bytes, however large its probe is: it is not fragmented on any network, since the minimum MTU
 /// of IPv6 is 1,280 bytes.
 pub const MAX_REPLY_SIZE: usize = 1200;
+/// Maximum size of a datagram in bytes that a client reads, more than any has. A larger one is ignored.
+pub const MAX_DATAGRAM_SIZE: usize = 2048;
 /// The number of addresses that are more important in a reply than the properties.
 const FIRST_ADDRESSES: usize = 4;
 
@@ -310,6 +312,10 @@ pub struct Announcement {
 impl Announcement {
     /// Parses a datagram; `None` if it is not one of discovery.
     pub fn parse(bytes: &[u8]) -> Option<Announcement> {
+        // The parser also reads the fields of a struct from an array.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return None;
+        }
         let announcement: Announcement = serde_json::from_slice(bytes).ok()?;
         announcement.service.starts_with("websocket_server").then_some(announcement)
     }

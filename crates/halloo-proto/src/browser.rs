@@ -28,7 +28,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::Time;
-use crate::announcement::Announcement;
+use crate::announcement::{Announcement, MAX_DATAGRAM_SIZE};
 use crate::name::is_same_app;
 use addresses::{lists, with_port};
 pub use checks::{CheckResult, MAX_CHECKS};
@@ -138,7 +138,7 @@ impl Browser {
 
     /// Handles a datagram. Only its source address is used: the address inside can be wrong or forged.
     pub fn handle_datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Time) {
-        let Some(seen) = Announcement::parse(bytes) else { return };
+        let Some(seen) = Announcement::parse(bytes).filter(|_| bytes.len() <= MAX_DATAGRAM_SIZE) else { return };
         match seen.service.as_str() {
             "websocket_server" => self.observe(&seen, from, Evidence::Beacon, DiscoveryMethod::Udp, now),
             "websocket_server_reply" => {

@@ -198,16 +198,16 @@ impl Handshake {
 
     /// Checks that the response is from the server that is meant. Returns whether the server named its id.
     fn identify(&self, fields: &[Header<'_>]) -> Result<bool, &'static str> {
-        let only = |name| headers::all(fields, name).filter(|values| values.len() == 1).map(|values| values[0]);
         let mut confirmed = false;
         if let Some(expected) = &self.server {
-            match only(ID_HEADER) {
-                Some(id) if id == expected.id => confirmed = true,
-                None if !expected.must_confirm => {}
+            match headers::all(fields, ID_HEADER).as_deref() {
+                Some([id]) if *id == expected.id => confirmed = true,
+                Some([]) if !expected.must_confirm => {}
                 _ => return Err("it is not the server that was found, so the address belongs to another one now"),
             }
         }
-        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(only(PROOF_HEADER)))?;
+        let proof = headers::all(fields, PROOF_HEADER).filter(|values| values.len() == 1).map(|values| values[0]);
+        self.credential.as_ref().map_or(Ok(()), |credential| credential.check_response(proof))?;
         Ok(confirmed)
     }
 }

@@ -90,6 +90,50 @@ pub fn compare(text: &str, name: &str) -> Option<NameMatch> {
     (!beginning.is_empty() && name.starts_with(beginning)).then_some(NameMatch::Truncated)
 }
 
+/// How well a text matches a server, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerMatch {
+    /// It matches the name.
+    Name(NameMatch),
+    /// It is the id.
+    Id,
+}
+
+/// Returns how well `text` matches the server with this id and name; `None` if it does not.
+pub fn match_server(text: &str, id: &str, name: &str) -> Option<ServerMatch> {
+    if has_id(text, id) {
+        return Some(ServerMatch::Id);
+    }
+    compare(text, name).map(ServerMatch::Name)
+}
+
+/// Returns whether `text` is the id of a server, without regard to case.
+pub fn has_id(text: &str, id: &str) -> bool {
+    id.eq_ignore_ascii_case(text.trim())
+}
+
+/// Returns the servers that `text` matches best, and the others. `id_and_name` returns what a server is compared by. More
+/// than one means that the text is ambiguous.
+///
+/// ```
+/// let servers = ["den", "Den", "the den"];
+/// let (matching, others) = halloo_proto::name::best_matches("den", servers, |name| ("", name));
+/// assert_eq!((matching, others), (vec!["den", "Den"], vec!["the den"]));
+/// ```
+pub fn best_matches<T>(
+    text: &str,
+    servers: impl IntoIterator<Item = T>,
+    id_and_name: impl Fn(&T) -> (&str, &str),
+) -> (Vec<T>, Vec<T>) {
+    let match_with = |server: &T| {
+        let (id, name) = id_and_name(server);
+        match_server(text, id, name)
+    };
+    let servers: Vec<T> = servers.into_iter().collect();
+    let best = servers.iter().filter_map(match_with).max();
+    servers.into_iter().partition(|server| best.is_some() && match_with(server) == best)
+}
+
 /// Returns whether two application ids are the same: in the form in which names are compared.
 ///
 /// ```

@@ -64,11 +64,11 @@ impl Backoff {
 
 /// Returns whether not to reconnect after a close with `code`, because the next connection would end in the same way.
 ///
-/// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 to 4999) are final. After a
+/// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 and above) are final. After a
 /// normal closure, a restart, an overload, a transfer that was too slow (1013) or a lost connection, a client tries
 /// again.
 pub fn is_final_code(code: CloseCode) -> bool {
-    matches!(code.number(), 1002 | 1003 | 1007..=1010 | 3000..=4999)
+    matches!(code.number(), 1002 | 1003 | 1007..=1010 | 3000..)
 }
 
 /// Returns whether a handshake that was refused with the HTTP `status` would be refused again: all but 408, 425, 429
@@ -156,7 +156,7 @@ mod tests {
         for code in [1000, 1001, 1005, 1006, 1011, 1012, 1013] {
             assert!(!is_final_code(code.into()), "{code}");
         }
-        for code in [1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000, 4999] {
+        for code in [1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000, 4999, 5000] {
             assert!(is_final_code(code.into()), "{code}");
         }
         assert!([200, 301, 400, 401, 403, 404, 405, 426, 431].into_iter().all(is_final_status));

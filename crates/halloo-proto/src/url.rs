@@ -2,6 +2,7 @@
 
 mod error;
 mod parse;
+mod reading;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use crate::room::{self, RoomNameError};
 use crate::token::Token;
 
 pub use error::UrlError;
+pub use reading::Reading;
 
 /// A `ws://` or `wss://` URL (RFC 6455 section 3).
 ///

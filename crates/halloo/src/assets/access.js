@@ -10,7 +10,15 @@ class Refusal extends Error {
 export async function findRefusal(token, response) {
   const { status } = response;
   if (status === 401) return token ? "" : "This server requires a token: enter it, or open the invitation link.";
-  return status < 300 || status >= 500 || [408, 425, 429].includes(status) ? "" : (await response.text()).trim();
+  return status > 0 && status < 300 || isTemporary(status) ? "" : explain(response);
+}
+
+const isTemporary = status => status >= 500 || [408, 425, 429].includes(status);
+
+// A browser hides the status of a redirect, which is not followed: it leads to another server.
+async function explain(response) {
+  const { status } = response;
+  return (await response.text()).trim() || (status ? `The server refuses (status ${status}).` : "The server redirects elsewhere.");
 }
 
 /** Lets the server prove that it knows the token, and resolves to the subprotocol that proves the same to the server. */
@@ -30,11 +38,11 @@ export async function authenticate(token, request, http) {
   });
   const { status, headers } = response;
   // Stale: the server has restarted meanwhile.
-  if (status >= 500 || status === 429 || headers.get("WWW-Authenticate")?.includes("stale=true")) throw new Error();
+  if (isTemporary(status) || headers.get("WWW-Authenticate")?.includes("stale=true")) throw new Error();
   if (status === 401) {
     throw new Refusal("The token is wrong. The server may have a new one: enter it, or open the invitation link again.");
   }
-  if (status !== 200) throw new Refusal((await response.text()).trim());
+  if (status !== 200) throw new Refusal(await explain(response));
   if (headers.get("Halloo-Proof") !== proof("server", nonce)) {
     throw new Refusal("This server does not know the token, so it is not the right one. Do not enter the token here.");
   }

@@ -1,7 +1,7 @@
 // The client of halloo for web pages and Node.js: see docs/browser.md, and PROTOCOL.md for what it sends.
 // Milliseconds: for a request or a handshake; for the proof that a connection works, and between two such proofs.
 const TIMEOUT = 6000, PROOF = 3000;
-const FINAL_CODES = /^(100[237-9]|1010|[3-9]...)$/, doc = globalThis.document, page = doc && location;
+const doc = globalThis.document, page = doc && location;
 
 /** Connects to a server, by default to that of this page, and reconnects until it is closed. */
 export const connect = (target, options) => new Link(target, options);
@@ -19,17 +19,16 @@ class Link extends EventTarget {
   constructor(target, { token, room, protocols = [], queue, signal } = {}) {
     super();
     const own = import.meta.url, base = own.endsWith("/_halloo/client.js") ? new URL("..", own) : page;
-    const url = new URL(target ?? base, page?.href), from = target == null && page || url;
+    const url = new URL(target ?? base, page?.href), from = target == null && page;
     const find = part => new URLSearchParams(part.slice(1)).get("token");
-    this.#token = token ?? find(from.hash) ?? find(from.search) ?? "";
-    url.protocol = /^(https|wss):/.test(url.protocol) ? "wss:" : "ws:";
-    url.searchParams.delete("token");
-    const query = target ? url.search : "", [, path, inRoom = ""] = url.pathname.match(/^(.*?\/)(room\/[^/]+)?[^/]*$/);
-    url.search = url.hash = "";
-    url.pathname = path;
-    this.#http = "http" + url.href.slice(2);
-    if (from === page) this.#token ||= stored(this.#http);
-    this.#url = url.href + (room == null ? inRoom : "room/" + encodeURIComponent(room)) + query;
+    this.#token = token ?? find((from || url).hash) ?? (from && find(from.search)) ?? "";
+    // A proxy may serve the server below a path.
+    let [, at, path] = /(.*?\/)((room\/)?[^/]*)$/.exec(url.pathname);
+    if (target == null) path = url.search = "";
+    at = (/[ps]s:/.test(url.protocol) ? "s://" : "://") + url.host + at;
+    this.#http = "http" + at;
+    if (from) this.#token ||= stored(this.#http);
+    this.#url = "ws" + at + (room == null ? path : "room/" + encodeURIComponent(room)) + url.search;
     this.#protocols = [...protocols, "halloo.v1"];
     this.#limit = { messages: 1024, bytes: 1 << 20, ...queue };
     const on = (target, type, listener) => target?.addEventListener(type, listener, { signal: this.#ended.signal });
@@ -56,13 +55,12 @@ class Link extends EventTarget {
   /** Returns "sent", "queued" until there is a connection, or "full" or "closed": then nothing happened. */
   send(data) {
     if (this.#state === "closed") return "closed";
-    const size = data.size ?? data.byteLength ?? data.length, { messages, bytes } = this.#limit;
-    if (!(size >= 0)) throw TypeError("send text or bytes");
-    const isOpen = this.#socket, waiting = isOpen?.bufferedAmount ?? sum(this.#queue);
-    if (waiting && waiting + size > bytes || !isOpen && this.#queue.length >= messages) return "full";
+    const size = data.size ?? data.byteLength ?? new TextEncoder().encode(data).length, { messages, bytes } = this.#limit;
+    const open = this.#socket, held = open?.bufferedAmount ?? sum(this.#queue);
+    if (held && held + size > bytes || this.#queue.length >= messages) return "full";
     this.#queue.push([data.slice?.() ?? data, size]);
-    if (isOpen) this.#flush();
-    return isOpen ? "sent" : "queued";
+    if (open) this.#flush();
+    return open ? "sent" : "queued";
   }
 
   close(code = 1000, reason = "") {
@@ -87,15 +85,14 @@ class Link extends EventTarget {
   #end(type, detail) {
     if (this.#state === "closed") return;
     this.#stop("closed");
+    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
     this.#ended.abort();
     clearInterval(this.#tick);
     this.#emit(type, detail);
   }
 
-  // Ends what is under way, and forgets the socket.
   #stop(state) {
     this.#state = state;
-    if (this.#socket) this.#socket = this.#socket.onmessage = this.#socket.onclose = null;
     clearTimeout(this.#timer);
     return ++this.#attempt;
   }
@@ -145,18 +142,20 @@ class Link extends EventTarget {
 
   // Returns whether to reconnect.
   #lose(code, reason) {
+    this.#socket = this.#socket.onmessage = this.#socket.onclose = null;
     this.#old = (code === 1006 || this.#flight.length) && this.#key;
     if (Date.now() - this.#opened >= 10000) this.#failures = 0;
     this.#stop("waiting");
     this.#emit("close", { code, reason });
-    if (!FINAL_CODES.test(code)) return this.#state === "waiting";
+    if (!/^(10(0[23789]|10)$|[3-9])/.test(code)) return this.#state === "waiting";
     this.#end("gaveup", { code, reason: reason || "code " + code });
   }
 
   #replace(reason) {
-    if (!this.#socket) return this.#stop("waiting");
-    this.#socket.close();
-    return this.#lose(1006, reason);
+    const socket = this.#socket;
+    socket?.close();
+    if (socket) return this.#lose(1006, reason);
+    if (this.#state !== "closed") this.#stop("waiting");
   }
 
   #retry() {
@@ -180,9 +179,9 @@ class Link extends EventTarget {
     if (open) throw Error();
     this.#flight = [];
     this.#old = null;
-    if (received != null && this.#limit.messages) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
+    if (received != null) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
     else if (flight.length) this.#emit("unconfirmed", { messages: flight.map(([data]) => data) });
-    this.#emit("pending");
+    this.#emit("pending", this.pending);
   }
 
   // Proves that the connection works, or replaces it: a dead one may look open for minutes.
@@ -205,21 +204,21 @@ class Link extends EventTarget {
       this.#heard = Date.now();
       this.#rtt = answer.rtt_ms;
       this.#base += this.#flight.splice(0, Math.max(0, answer.received - this.#base)).length;
-      this.#emit("pending");
+      this.#emit("pending", this.pending);
     } else if ((this.#provable || awake) && (answer || this.#heard <= start)) {
       this.#replace("no answer") && this.#retry();
     }
   }
 }
 
-const sum = list => list.reduce((all, [, size]) => all + size, 0);
+const sum = list => list.reduce((bytes, [, size]) => bytes + size, 0);
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(22)), x => (x & 31).toString(32)).join("");
 
-// Removes the oldest messages beyond the limit but the newest, and returns their number.
+// Removes the oldest messages beyond the limit, and returns their number.
 function trim(list, { messages, bytes }) {
-  let count = 0;
-  for (; list.length > 1 && (list.length > messages || sum(list) > bytes); count++) list.shift();
-  return count;
+  const before = list.length;
+  while (list.length > messages || list.length > 1 && sum(list) > bytes) list.shift();
+  return before - list.length;
 }
 
 // Storage may be switched off.
@@ -231,20 +230,22 @@ function stored(http) {
 
 function request(url, timeout, headers) {
   const abort = new AbortController(), { signal } = abort;
-  // The timer of a request does not keep a program on Node.js running.
-  setTimeout(() => abort.abort(), timeout).unref?.();
-  return fetch(url, { headers, signal, cache: "no-store" });
+  setTimeout(() => abort.abort(), timeout);
+  return fetch(url, { headers, signal, cache: "no-store", redirect: "manual" });
 }
 
 function open(url, protocols) {
-  let timeout;
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, protocols);
+    const settle = done => () => {
+      clearTimeout(timeout);
+      socket.onopen = socket.onclose = null;
+      done(socket);
+    };
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => resolve(socket);
-    // Some versions of Node.js do not close a socket after an error.
-    socket.onclose = socket.onerror = reject;
+    socket.onopen = settle(resolve);
+    socket.onclose = settle(reject);
     // A browser would wait for minutes.
-    timeout = setTimeout(() => reject(socket.close()), TIMEOUT);
-  }).finally(() => clearTimeout(timeout));
+    const timeout = setTimeout(() => socket.onclose(socket.close()), TIMEOUT);
+  });
 }

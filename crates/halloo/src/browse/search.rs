@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use halloo_proto::name::{ServerMatch, best_matches};
 use halloo_proto::setters;
 
-use super::server_info::ServerMatch;
 use super::{Browser, BrowserConfig, BrowserEvent, ServerInfo};
 use crate::cancellable_thread::Cancel;
 
@@ -135,10 +135,7 @@ impl Search {
                 deadline = Some(deadline.map_or(namesakes, |deadline| deadline.min(namesakes)));
             }
         }
-        let servers = browser.servers();
-        let best = servers.iter().filter_map(|server| server.match_with(name)).max();
-        let is_best = |server: &ServerInfo| best.is_some() && server.match_with(name) == best;
-        let (matching, others) = servers.into_iter().partition(is_best);
+        let (matching, others) = best_matches(name, browser.servers(), |server| (&server.id, &server.name));
         Ok(FoundServers { matching, others })
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use halloo_proto::Time;
 use halloo_proto::browser::{DiscoveryMethod, Server};
 use halloo_proto::meta::Meta;
-use halloo_proto::name::{NameMatch, compare};
+use halloo_proto::name::{self, ServerMatch};
 use halloo_proto::proof::Challenge;
 use serde::Serialize;
 
@@ -48,13 +48,6 @@ pub struct ServerInfo {
     pub last_received: Instant,
 }
 
-/// How well a text matches a server, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ServerMatch {
-    Name(NameMatch),
-    Id,
-}
-
 impl ServerInfo {
     /// Returns the time since the last beacon or response. A server sends no beacons while it has clients, but replies
     /// to a probe every three seconds.
@@ -71,15 +64,12 @@ impl ServerInfo {
 
     /// Returns how well `text` matches; `None` if it does not.
     pub(super) fn match_with(&self, text: &str) -> Option<ServerMatch> {
-        if self.has_id(text) {
-            return Some(ServerMatch::Id);
-        }
-        compare(text, &self.name).map(ServerMatch::Name)
+        name::match_server(text, &self.id, &self.name)
     }
 
     /// Returns whether `text` is the id of the server.
     pub(crate) fn has_id(&self, text: &str) -> bool {
-        self.id.eq_ignore_ascii_case(text.trim())
+        name::has_id(text, &self.id)
     }
 
     /// Converts a server of the core, whose times are relative to `epoch`.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use halloo_proto::access::AccessRules;
-use halloo_proto::announcement;
+use halloo_proto::announcement::{self, MAX_DATAGRAM_SIZE};
 use halloo_proto::browser::Probe;
 use halloo_proto::interface_filter::InterfaceFilter;
 use halloo_proto::interfaces::{Interface, searched, towards};
@@ -163,7 +163,8 @@ impl Sockets {
     /// event.
     pub(super) fn receive(&mut self, mut handle: impl FnMut(&[u8], SocketAddr)) -> bool {
         let mut more = false;
-        let mut buffer = [0; 2048];
+        // One byte more, which shows that a datagram is too large.
+        let mut buffer = [0; MAX_DATAGRAM_SIZE + 1];
         let receivers = self.receiver.iter().chain(self.ipv6_receiver.as_ref().map(Ipv6Receiver::socket));
         for socket in receivers.chain(self.senders.iter().map(|(_, socket)| socket)) {
             let mut left = DATAGRAMS_PER_TURN;

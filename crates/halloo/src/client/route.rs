@@ -8,12 +8,12 @@ use halloo_proto::name::is_blank;
 use halloo_proto::proof::Challenge;
 use halloo_proto::room;
 use halloo_proto::token::Token;
-use halloo_proto::url::{Host, Url};
+use halloo_proto::url::{Host, Reading, Url};
 
 use super::config::ClientConfig;
 use super::identity::Identity;
 use super::lookup::{Location, Lookup, ServerQuery, Source};
-use super::target::{Reading, TargetKind, without_secrets};
+use super::target::{TargetKind, without_secrets};
 use crate::ConnectError;
 
 /// How to reach a target: its addresses, how to look up others, and the URL for the handshake.

@@ -1,11 +1,10 @@
 //! What a client connects to.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use halloo_proto::text::escape;
 use halloo_proto::token::Token;
-use halloo_proto::url::{Host, Url, UrlError};
+use halloo_proto::url::Reading;
 
 use crate::ServerInfo;
 
@@ -108,64 +107,6 @@ pub(super) fn without_secrets(address: &str) -> String {
     escape(&Token::hide(&shown), 200)
 }
 
-/// What a text means as a target.
-#[derive(Debug)]
-pub(super) enum Reading {
-    /// A name or an id.
-    Name,
-    Address(Url),
-    /// An address. If its host has no address, a name.
-    AddressOrName(Url),
-    /// An address with an error.
-    Invalid(UrlError),
-}
-
-impl Reading {
-    pub(super) fn of(text: &str) -> Reading {
-        let text = text.trim();
-        let url: Url = match text.parse() {
-            Ok(url) => url,
-            Err(error) if text.is_empty() || has_scheme(text) || has_ip(text) || has_secret(text) => {
-                return Reading::Invalid(error);
-            }
-            Err(_) => return Reading::Name,
-        };
-        let Host::Name(host) = url.host() else { return Reading::Address(url) };
-        if has_scheme(text) || has_secret(text) || host == "localhost" {
-            return Reading::Address(url);
-        }
-        // A host whose last label is a number is no domain, and `v2.0` no address.
-        let labels: Vec<&str> = host.strip_suffix('.').unwrap_or(host).split('.').collect();
-        let is_number = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
-        let is_domain = labels.iter().all(|label| !label.is_empty()) && !labels.last().is_some_and(is_number);
-        let is_word = labels.len() == 1 && authority(text).eq_ignore_ascii_case(host);
-        if is_domain && !is_word { Reading::AddressOrName(url) } else { Reading::Name }
-    }
-}
-
-fn has_scheme(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    text.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.bytes().all(is_allowed))
-}
-
-/// Returns whether the host is an IP address, whatever follows it.
-fn has_ip(text: &str) -> bool {
-    let host = authority(text).rsplit_once(':').map_or(authority(text), |(host, _)| host);
-    let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    inside.split('%').next().unwrap_or_default().parse::<IpAddr>().is_ok()
-}
-
-/// Returns the host and the port of an address without a scheme.
-fn authority(text: &str) -> &str {
-    text.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-/// Returns whether the text contains what an invitation does, which is not shown as a name would be.
-fn has_secret(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    ["#token=", "&token=", "?token=", "#fp="].iter().any(|key| text.contains(key))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,18 +170,6 @@ mod tests {
             assert_eq!(Target::from(name).as_name(), Some(name), "{name}");
         }
         assert_eq!(Target::name("den.local").as_name(), Some("den.local"));
-    }
-
-    #[test]
-    fn a_host_may_be_a_name_unless_it_is_certainly_an_address() {
-        for text in ["Dr.No", "den.local", "Anna:5", "a:80/room", "game.example.org:8765"] {
-            assert!(matches!(Reading::of(text), Reading::AddressOrName(_)), "{text}");
-        }
-        for text in
-            ["ws://den.local", "localhost", "10.0.0.1", "::1", "den.local#token=secret-secret-secret", "den?token=x"]
-        {
-            assert!(matches!(Reading::of(text), Reading::Address(_)), "{text}");
-        }
     }
 
     #[test]
