@@ -13,7 +13,7 @@ use case_file::{Case, check, number_of, text_of};
 use halloo::{Client, ClientConfig, ClientEvent, CloseCode, Delivery};
 use halloo_proto::frame::encode_close;
 use halloo_test_support::{
-    ExpectEvent, MockServer, TEST_TIMEOUT, answer_handshake, expect_connected, switching_protocols,
+    ChildProcess, ExpectEvent, MockServer, TEST_TIMEOUT, answer_handshake, expect_connected, node, switching_protocols,
 };
 use serde_json::{Value, json};
 use tungstenite::Message;
@@ -97,4 +97,15 @@ fn refusals_end_a_client_or_let_it_pause() {
         });
         end(&Client::connect(&server.url).unwrap())
     });
+}
+
+/// The other files concern programs that search for servers, which a page cannot.
+#[test]
+fn client_js_does_what_the_vectors_expect() {
+    let Some(mut program) = node("vectors.mjs") else { return };
+    let report = ChildProcess::start(&mut program).next_line_after("report ");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["failures"], json!([]), "{:#}", report["failures"]);
+    let ran = report["ran"].as_object().unwrap();
+    assert!(ran.len() == 7 && ran.values().all(|count| count.as_u64() > Some(3)), "{ran:?}");
 }

@@ -25,7 +25,8 @@ async function explain(response) {
 export async function authenticate(token, request, http) {
   const isInAddress = hideToken(token);
   const { id, challenge } = await (await request("discovery.json")).json();
-  if (!challenge) {
+  // Other characters could forge a line of what is hashed.
+  if (!/^[\w-]{1,32}\n[\w-]{1,64}$/.test(`${id}\n${challenge}`)) {
     throw new Refusal("This server does not ask for the token, so it may not be the right one. "
       + "If it is, open its page in a new tab.");
   }
