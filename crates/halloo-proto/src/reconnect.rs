@@ -1,9 +1,12 @@
-//! When to reconnect.
+//! Whether and when to reconnect.
+
+mod ending;
 
 use std::time::Duration;
 
+pub use ending::{Certainty, Ending, is_final_code, is_final_status};
+
 use crate::Time;
-use crate::close::CloseCode;
 use crate::defaults::{FIRST_RETRY_DELAY, MAX_RETRY_DELAY, STABLE_AFTER};
 
 /// When a client stops trying to connect; the default is never.
@@ -60,21 +63,6 @@ impl Backoff {
         let out_of_time = self.retry_limit.max_elapsed.is_some_and(|time| now + delay - self.since >= time);
         (!out_of_attempts && !out_of_time).then_some(delay)
     }
-}
-
-/// Returns whether not to reconnect after a close with `code`, because the next connection would end in the same way.
-///
-/// Protocol violations (1002, 1003, 1007 to 1010) and the codes of applications (3000 and above) are final. After a
-/// normal closure, a restart, an overload, a transfer that was too slow (1013) or a lost connection, a client tries
-/// again.
-pub fn is_final_code(code: CloseCode) -> bool {
-    matches!(code.number(), 1002 | 1003 | 1007..=1010 | 3000..)
-}
-
-/// Returns whether a handshake that was refused with the HTTP `status` would be refused again: all but 408, 425, 429
-/// and server errors (500 and above).
-pub fn is_final_status(status: u16) -> bool {
-    status < 500 && !matches!(status, 408 | 425 | 429)
 }
 
 #[cfg(test)]
@@ -149,17 +137,5 @@ mod tests {
             })
             .collect();
         assert!(times.len() > 90 && *times.last().expect("some") <= FIRST_RETRY_DELAY);
-    }
-
-    #[test]
-    fn violations_application_codes_and_client_errors_are_final() {
-        for code in [1000, 1001, 1005, 1006, 1011, 1012, 1013] {
-            assert!(!is_final_code(code.into()), "{code}");
-        }
-        for code in [1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000, 4999, 5000] {
-            assert!(is_final_code(code.into()), "{code}");
-        }
-        assert!([200, 301, 400, 401, 403, 404, 405, 426, 431].into_iter().all(is_final_status));
-        assert!(![408, 425, 429, 500, 502, 503].into_iter().any(is_final_status));
     }
 }

@@ -54,7 +54,8 @@ fn messages_wait_for_a_connection() {
 fn end(client: &Client) -> Value {
     client.expect_matching(|event| match event {
         ClientEvent::GaveUp { .. } => Some("end".into()),
-        ClientEvent::Disconnected { retry_in: Some(pause), .. } | ClientEvent::AttemptFailed { retry_in: pause, .. } => {
+        ClientEvent::Disconnected { retry_in: Some(pause), .. }
+        | ClientEvent::AttemptFailed { retry_in: pause, .. } => {
             assert!(pause <= Duration::from_millis(100), "{pause:?}");
             Some("pause".into())
         }

@@ -54,7 +54,8 @@ fn names_are_displayed_and_compared() {
             };
         };
         let of_server = |server: &Value, key: &str| server[key].as_str().unwrap().to_owned();
-        let servers = servers.as_array().unwrap().iter().map(|server| (of_server(server, "id"), of_server(server, "name")));
+        let servers =
+            servers.as_array().unwrap().iter().map(|server| (of_server(server, "id"), of_server(server, "name")));
         let (matching, _) = best_matches(text, servers, |(id, name)| (id, name));
         json!(matching.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
     });

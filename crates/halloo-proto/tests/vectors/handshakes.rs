@@ -47,7 +47,8 @@ fn responses_to_a_handshake() {
         let protocols = case.get("subprotocols").map(|names| names.as_array().unwrap().as_slice()).unwrap_or_default();
         let protocols = protocols.iter().map(|name| name.as_str().unwrap().to_owned()).collect();
         // The key of the example in RFC 6455 section 1.3.
-        let handshake = Handshake::new(*b"the sample nonce").credential(credential).server(expected).subprotocols(protocols);
+        let handshake =
+            Handshake::new(*b"the sample nonce").credential(credential).server(expected).subprotocols(protocols);
         match handshake.read_response(text_of(case, "response").as_bytes(), true) {
             Response::Incomplete => json!({ "lost": true }),
             Response::Accepted { head, confirmed, subprotocol } => {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use halloo_proto::Time;
-use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_code, is_final_status};
+use halloo_proto::reconnect::{Backoff, Certainty, Ending, RetryLimit, is_final_code, is_final_status};
 use serde_json::{Value, json};
 
-use crate::case_file::{Case, check, number_of};
+use crate::case_file::{Case, check, number_of, text_of};
 
 fn number(case: &Case, key: &str) -> u16 {
     number_of(case, key).try_into().unwrap()
@@ -24,6 +24,32 @@ fn close_codes() {
 #[test]
 fn statuses_of_a_refused_handshake() {
     check("statuses.json", |case| end(is_final_status(number(case, "status"))));
+}
+
+#[test]
+fn ends_of_attempts_and_connections() {
+    check("endings.json", |case| {
+        let known = case["known"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        let certainty = known.fold(Certainty::default(), |certainty, word| match word {
+            "given" => Certainty { is_given: true, ..certainty },
+            "found" => Certainty { is_found: true, ..certainty },
+            "proven" => Certainty { is_proven: true, ..certainty },
+            "stable" => Certainty { is_stable: true, ..certainty },
+            "others" => Certainty { has_others: true, ..certainty },
+            other => panic!("unknown: {other}"),
+        });
+        let ending = match text_of(case, "ending") {
+            "closed" => Ending::Closed(number(case, "code").into()),
+            "refused" => Ending::Refused(number(case, "status")),
+            "wrong server" => Ending::WrongServer,
+            "no WebSocket" => Ending::NotWebSocket,
+            "certificate not trusted" => Ending::TlsFailed { is_pinned: false },
+            "certificate not pinned" => Ending::TlsFailed { is_pinned: true },
+            "lost" => Ending::Lost,
+            other => panic!("unknown: {other}"),
+        };
+        if certainty.is_final(ending) { "end".into() } else { "go on".into() }
+    });
 }
 
 #[test]

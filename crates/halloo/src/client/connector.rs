@@ -1,13 +1,15 @@
 //! Connecting to the server: lookup, dial and opening handshake, and the pauses between attempts.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use halloo_proto::Time;
+use halloo_proto::close::CloseCode;
 use halloo_proto::credential::Credential;
 use halloo_proto::defaults::NEXT_ADDRESS_DELAY;
 use halloo_proto::handshake::Handshake;
-use halloo_proto::reconnect::{Backoff, RetryLimit, is_final_status};
+use halloo_proto::reconnect::{Backoff, Certainty, Ending, RetryLimit, is_final_code};
 use halloo_proto::subprotocols::is_subprotocol;
 use halloo_proto::text::escape;
 use mio::Registry;
@@ -41,8 +43,8 @@ pub(super) struct Connector {
     /// When the lookup starts although known addresses are still being dialed.
     lookup_at: Time,
     last_token: usize,
-    /// Whether the server of the last connection is certainly the target.
-    is_confirmed: bool,
+    /// How certain it is that the server of the last connection is the target.
+    certainty: Certainty,
 }
 
 #[derive(Debug)]
@@ -109,7 +111,7 @@ impl Connector {
             lookup: LookupState::NotStarted,
             lookup_at: Time::ZERO,
             last_token: 0,
-            is_confirmed: false,
+            certainty: Certainty::default(),
         })
     }
 
@@ -186,11 +188,11 @@ impl Connector {
         }
     }
 
-    /// Handles that a connection ended with a code that a client does not reconnect after. Returns whether that is final.
-    /// Another server may have taken the address of the one that is meant, and has nothing to say about it.
-    pub(super) fn handle_final_code(&mut self, now: Time) -> bool {
-        let is_final = self.is_confirmed || self.backoff.is_stable(now);
-        if !is_final {
+    /// Handles that a connection was closed with `code`. Returns whether that is final.
+    pub(super) fn handle_closed(&mut self, code: CloseCode, now: Time) -> bool {
+        let is_final =
+            Certainty { is_stable: self.backoff.is_stable(now), ..self.certainty }.is_final(Ending::Closed(code));
+        if is_final_code(code) && !is_final {
             self.route.forget_addresses();
         }
         is_final
@@ -298,28 +300,27 @@ impl Connector {
 
     fn handle_handshake(&mut self, result: HandshakeResult, turn: &mut ConnectTurn<'_>) -> Option<ConnectOutcome> {
         let Phase::Handshaking(handshake, mut dial) = self.leave_phase() else { return None };
-        let url = handshake.url.to_string();
-        let is_last = dial.is_exhausted() && self.route.is_fixed();
+        let (url, addr) = (handshake.url.to_string(), handshake.socket.addr);
         let connected = |reason| Failure::new(Progress::Connected, reason);
-        let (failure, is_final): (Failure, bool) = match result {
+        let mut named_id = None;
+        let (failure, ending) = match result {
             HandshakeResult::Accepted { early, has_named_id, subprotocol } => {
                 tracing::debug!(url, has_named_id, "connected");
                 if has_named_id {
                     self.route.handle_confirmed();
                 }
                 let is_proven = matches!(handshake.credential(), Some(Credential::Proof(..))) || self.tls.is_pinned();
-                let is_confirmed = || self.route.is_confirmed_at(handshake.socket.addr, None);
-                self.is_confirmed = has_named_id || is_proven || is_confirmed();
+                self.certainty = Certainty { is_proven: has_named_id || is_proven, ..self.certainty_at(addr, None) };
                 self.backoff.handle_connected(turn.now);
                 return Some(ConnectOutcome::Connected { socket: handshake.socket, early, url, subprotocol });
             }
             HandshakeResult::WrongServer(reason) => (
                 Failure::new(Progress::Refused, format!("the server at {url} is not the right one: {reason}")),
-                is_last,
+                Ending::WrongServer,
             ),
             HandshakeResult::Refused(status, mut text, challenge) => {
-                let (addr, credential) = (handshake.socket.addr, handshake.credential());
-                let named_id = challenge.as_ref().map(|(challenge, _)| challenge.id.clone());
+                let credential = handshake.credential();
+                named_id = challenge.as_ref().map(|(challenge, _)| challenge.id.clone());
                 if status == 401 && challenge.is_none() && matches!(credential, Some(Credential::AwaitChallenge)) {
                     text.push_str("; it does not support proofs of the token, which is only sent by TLS (wss://)");
                 }
@@ -328,26 +329,22 @@ impl Connector {
                     self.phase = Phase::Dialing(dial);
                     return self.dial(turn);
                 }
-                let is_server = matches!(status, 401 | 403 | 426) || self.route.is_fixed();
-                let is_server = is_server && self.route.is_confirmed_at(addr, named_id.as_deref());
                 let reason = format!("the server at {url} refused ({status}): {text}");
-                (Failure::refused(status, reason), is_server && is_final_status(status))
+                (Failure::refused(status, reason), Ending::Refused(status))
             }
             HandshakeResult::NotWebSocket(reason) => {
-                (connected(format!("no WebSocket server at {url}: {reason}")), is_last)
+                (connected(format!("no WebSocket server at {url}: {reason}")), Ending::NotWebSocket)
             }
-            HandshakeResult::TlsFailed(reason) => {
-                // A pinned fingerprint tells the server from another one at its address.
-                let is_server = !self.tls.is_pinned() && self.route.is_confirmed_at(handshake.socket.addr, None);
-                (
-                    connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())),
-                    is_last || is_server,
-                )
-            }
+            HandshakeResult::TlsFailed(reason) => (
+                connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())),
+                Ending::TlsFailed { is_pinned: self.tls.is_pinned() },
+            ),
             HandshakeResult::Lost(reason) => {
-                (connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())), false)
+                (connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())), Ending::Lost)
             }
         };
+        let certainty = self.certainty_at(addr, named_id.as_deref());
+        let is_final = Certainty { has_others: !dial.is_exhausted(), ..certainty }.is_final(ending);
         self.phase = Phase::Dialing(dial);
         self.reject(failure, is_final, turn)
     }
@@ -374,6 +371,12 @@ impl Connector {
                 ConnectOutcome::Failed { reason: failure.reason, retry_in }
             }
         }
+    }
+
+    /// Returns how certain it is that the peer at `addr`, which has named this id if any, is the target.
+    fn certainty_at(&self, addr: SocketAddr, named_id: Option<&str>) -> Certainty {
+        let (is_given, is_found) = (self.route.is_fixed(), self.route.is_confirmed_at(addr, named_id));
+        Certainty { is_given, is_found, ..Certainty::default() }
     }
 
     fn leave_phase(&mut self) -> Phase {

@@ -290,7 +290,7 @@ impl Driver {
         let wanted = wanted || (self.closing.is_some() && !self.shared.has_messages());
         let reconnect = self.config.reconnect;
         let is_final = is_final_code(code);
-        let retry = !wanted && reconnect && !(is_final && self.connector.handle_final_code(self.now));
+        let retry = !wanted && reconnect && !self.connector.handle_closed(code, self.now);
         let retry_in = self.connector.handle_disconnected(retry, self.now, &mut self.mask_keys);
         self.events.push_back(ClientEvent::Disconnected { code, reason, retry_in });
         match retry_in {
