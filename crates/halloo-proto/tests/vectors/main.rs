@@ -7,6 +7,7 @@ mod case_file;
 mod addresses;
 mod discovery;
 mod handshakes;
+mod liveness;
 mod messages;
 mod reconnecting;
 mod scripts;
