@@ -13,6 +13,16 @@ pub fn python(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Returns a command that runs the tests of the client in `clients/python` in the file `MODULE.py`, or `None` with a note if
+/// there is no interpreter.
+pub fn python_client_tests(module: &str) -> Option<Command> {
+    let mut command = Command::new(prepared("HALLOO_TEST_PYTHON")?);
+    let client = tests().join("../clients/python");
+    command.current_dir(client.join("tests")).env("PYTHONPATH", client).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(["-X", "dev", "-W", "error::ResourceWarning", "-m", "unittest", "-v", module]);
+    Some(command)
+}
+
 /// Returns a command that runs `tests/node/SCRIPT`, or `None` with a note if its packages are not installed.
 pub fn node(script: &str) -> Option<Command> {
     let modules = prepared("HALLOO_TEST_NODE_MODULES")?;

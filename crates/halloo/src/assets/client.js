@@ -55,9 +55,10 @@ class Link extends EventTarget {
   /** Returns "sent", "queued" until there is a connection, or "full" or "closed": then nothing happened. */
   send(data) {
     if (this.#state === "closed") return "closed";
-    const size = data.size ?? data.byteLength ?? new TextEncoder().encode(data).length, { messages, bytes } = this.#limit;
-    const open = this.#socket, held = open?.bufferedAmount ?? sum(this.#queue);
-    if (held && held + size > bytes || this.#queue.length >= messages) return "full";
+    const size = data.size ?? data.byteLength ?? (data.trim && new TextEncoder().encode(data).length);
+    if (!(size >= 0)) throw TypeError("send text or bytes");
+    const open = this.#socket, held = open?.bufferedAmount ?? sum(this.#queue), { messages, bytes } = this.#limit;
+    if (held && held + size > bytes || !open && this.#queue.length >= messages) return "full";
     this.#queue.push([data.slice?.() ?? data, size]);
     if (open) this.#flush();
     return open ? "sent" : "queued";
@@ -85,14 +86,15 @@ class Link extends EventTarget {
   #end(type, detail) {
     if (this.#state === "closed") return;
     this.#stop("closed");
-    if (this.#socket) this.#socket.onmessage = this.#socket.onclose = null;
     this.#ended.abort();
     clearInterval(this.#tick);
     this.#emit(type, detail);
   }
 
+  // Ends what is under way, and forgets the socket.
   #stop(state) {
     this.#state = state;
+    if (this.#socket) this.#socket = this.#socket.onmessage = this.#socket.onclose = null;
     clearTimeout(this.#timer);
     return ++this.#attempt;
   }
@@ -142,7 +144,6 @@ class Link extends EventTarget {
 
   // Returns whether to reconnect.
   #lose(code, reason) {
-    this.#socket = this.#socket.onmessage = this.#socket.onclose = null;
     this.#old = (code === 1006 || this.#flight.length) && this.#key;
     if (Date.now() - this.#opened >= 10000) this.#failures = 0;
     this.#stop("waiting");
@@ -152,10 +153,9 @@ class Link extends EventTarget {
   }
 
   #replace(reason) {
-    const socket = this.#socket;
-    socket?.close();
-    if (socket) return this.#lose(1006, reason);
-    if (this.#state !== "closed") this.#stop("waiting");
+    if (!this.#socket) return this.#stop("waiting");
+    this.#socket.close();
+    return this.#lose(1006, reason);
   }
 
   #retry() {
@@ -179,9 +179,9 @@ class Link extends EventTarget {
     if (open) throw Error();
     this.#flight = [];
     this.#old = null;
-    if (received != null) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
+    if (received != null && this.#limit.messages) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
     else if (flight.length) this.#emit("unconfirmed", { messages: flight.map(([data]) => data) });
-    this.#emit("pending", this.pending);
+    this.#emit("pending");
   }
 
   // Proves that the connection works, or replaces it: a dead one may look open for minutes.
@@ -204,21 +204,21 @@ class Link extends EventTarget {
       this.#heard = Date.now();
       this.#rtt = answer.rtt_ms;
       this.#base += this.#flight.splice(0, Math.max(0, answer.received - this.#base)).length;
-      this.#emit("pending", this.pending);
+      this.#emit("pending");
     } else if ((this.#provable || awake) && (answer || this.#heard <= start)) {
       this.#replace("no answer") && this.#retry();
     }
   }
 }
 
-const sum = list => list.reduce((bytes, [, size]) => bytes + size, 0);
+const sum = list => list.reduce((all, [, size]) => all + size, 0);
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(22)), x => (x & 31).toString(32)).join("");
 
-// Removes the oldest messages beyond the limit, and returns their number.
+// Removes the oldest messages beyond the limit but the newest, and returns their number.
 function trim(list, { messages, bytes }) {
-  const before = list.length;
-  while (list.length > messages || list.length > 1 && sum(list) > bytes) list.shift();
-  return before - list.length;
+  let count = 0;
+  for (; list.length > 1 && (list.length > messages || sum(list) > bytes); count++) list.shift();
+  return count;
 }
 
 // Storage may be switched off.
@@ -230,22 +230,20 @@ function stored(http) {
 
 function request(url, timeout, headers) {
   const abort = new AbortController(), { signal } = abort;
-  setTimeout(() => abort.abort(), timeout);
+  // The timer of a request does not keep a program on Node.js running.
+  setTimeout(() => abort.abort(), timeout).unref?.();
   return fetch(url, { headers, signal, cache: "no-store", redirect: "manual" });
 }
 
 function open(url, protocols) {
+  let timeout;
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, protocols);
-    const settle = done => () => {
-      clearTimeout(timeout);
-      socket.onopen = socket.onclose = null;
-      done(socket);
-    };
     socket.binaryType = "arraybuffer";
-    socket.onopen = settle(resolve);
-    socket.onclose = settle(reject);
+    socket.onopen = () => resolve(socket);
+    // Some versions of Node.js do not close a socket after an error.
+    socket.onclose = socket.onerror = reject;
     // A browser would wait for minutes.
-    const timeout = setTimeout(() => socket.onclose(socket.close()), TIMEOUT);
-  });
+    timeout = setTimeout(() => reject(socket.close()), TIMEOUT);
+  }).finally(() => clearTimeout(timeout));
 }

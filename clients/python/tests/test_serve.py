@@ -1,0 +1,278 @@
+"""The package against the program ``halloo``, whose path is in ``HALLOO_PROGRAM``. Everything happens on loopback."""
+
+import base64
+import json
+import os
+import queue
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+import halloo
+
+PROGRAM = os.environ.get("HALLOO_PROGRAM")
+TIMEOUT = 20
+TOKEN = "the-otters-meet-at-nine"
+
+
+def unused_port(kind):
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Server:
+    """A server that the test drives by JSON."""
+
+    def __init__(self, discovery_port, name, *arguments):
+        command = [PROGRAM, "serve", "--json", "--exit-with-stdin", "--bind", "127.0.0.1", "--no-mdns", "--name", name]
+        command += ["--discovery-port", str(discovery_port), *arguments]
+        command += [] if "--port" in arguments else ["--port", "0"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
+        )
+        self.events = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.ready = self.event("ready")
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.events.put(json.loads(line))
+
+    def event(self, kind):
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            event = self.events.get(timeout=max(deadline - time.monotonic(), 0.01))
+            if event["event"] == kind:
+                return event
+
+    def command(self, cmd, **keys):
+        self.process.stdin.write(json.dumps({"cmd": cmd, **keys}) + "\n")
+        self.process.stdin.flush()
+
+    @property
+    def url(self):
+        return self.ready["urls"][0]
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(TIMEOUT)
+        self.process.stdout.close()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(TIMEOUT)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@unittest.skipUnless(PROGRAM, "HALLOO_PROGRAM is not set")
+class ServeTest(unittest.TestCase):
+    def setUp(self):
+        self.discovery_port = unused_port(socket.SOCK_DGRAM)
+
+    def serve(self, name="den", *arguments):
+        server = Server(self.discovery_port, name, *arguments)
+        self.addCleanup(lambda: server.process.poll() is None and server.kill())
+        return server
+
+    def connect(self, target=None, **options):
+        link = halloo.connect(target, timeout=TIMEOUT, local=True, discovery_port=self.discovery_port, **options)
+        self.addCleanup(link.close)
+        return link
+
+    def discover(self, timeout=0.5):
+        return halloo.discover(timeout, local=True, port=self.discovery_port)
+
+    def test_discover_finds_servers_with_and_without_clients(self):
+        self.serve("attic")
+        den = self.serve("den", "--meta", "map=desert", "--app", "Tanks")
+        with self.connect("den"):
+            found = {server.name: server for server in self.discover()}
+        self.assertEqual(sorted(found), ["attic", "den"])
+        server = found["den"]
+        self.assertEqual((server.url, server.clients, server.app), (den.url, 1, "Tanks"))
+        self.assertEqual(dict(server.meta), {"map": "desert"})
+        only = halloo.discover(0.5, app="tanks", local=True, port=self.discovery_port)
+        self.assertEqual([server.name for server in only], ["den"])
+
+    def test_messages_go_both_ways_and_the_link_closes_cleanly(self):
+        server = self.serve("Living Room")
+        with self.connect("living-room") as link:
+            self.assertEqual(link.send("h\u00e4llo"), "sent")
+            link.send(b"\x00\xff")
+            first, second = server.event("message"), server.event("message")
+            self.assertEqual(first["text"], "h\u00e4llo")
+            self.assertEqual(base64.b64decode(second["binary"]), b"\x00\xff")
+            server.command("send", client=first["client"], text="\u4f60\u597d")
+            server.command("send", client=first["client"], binary="AP8=")
+            self.assertEqual((link.recv(TIMEOUT), link.recv(TIMEOUT)), ("\u4f60\u597d", b"\x00\xff"))
+            with self.assertRaises(TimeoutError):
+                link.recv(0.01)
+            link.send("last")
+        self.assertEqual(server.event("message")["text"], "last")
+        self.assertEqual(server.event("client_left")["code"], 1000)
+        self.assertEqual((link.state, link.error), ("closed", None))
+        with self.assertRaises(halloo.Closed):
+            link.send("late")
+        self.assertEqual(list(link), [])
+
+    def test_without_a_target_the_only_server_is_meant(self):
+        server = self.serve("den")
+        self.assertEqual(self.connect().url, server.url)
+
+    def test_large_messages_in_both_directions(self):
+        server = self.serve()
+        link, text = self.connect(server.url), "x" * 1_000_000
+        for _ in range(5):
+            link.send(text)
+        for _ in range(5):
+            event = server.event("message")
+            self.assertEqual(event["text"], text)
+            server.command("send", client=event["client"], text=text)
+        for _ in range(5):
+            self.assertEqual(link.recv(TIMEOUT), text)
+
+    def test_an_application_that_does_not_read_loses_nothing(self):
+        server = self.serve()
+        link = self.connect(server.url, queue=(10, 1 << 20))
+        client = server.event("client_joined")["client"]
+        for number in range(500):
+            server.command("send", client=client, text=str(number))
+        time.sleep(0.2)
+        self.assertEqual([link.recv(TIMEOUT) for _ in range(500)], [str(number) for number in range(500)])
+
+    def test_a_name_that_nobody_has(self):
+        self.serve("attic")
+        with self.assertRaises(halloo.NotFound) as caught:
+            halloo.connect("den", timeout=1, search_timeout=0.3, local=True, discovery_port=self.discovery_port)
+        self.assertIn("no server named `den` was found; there is `attic`", str(caught.exception))
+
+    def test_two_servers_with_one_name_are_listed(self):
+        servers = [self.serve("den"), self.serve("Den")]
+        with self.assertRaises(halloo.Ambiguous) as caught:
+            halloo.connect("den", timeout=2, max_attempts=1, local=True, discovery_port=self.discovery_port)
+        for server in servers:
+            self.assertIn(server.url, str(caught.exception))
+
+    def test_a_token_is_proven_and_never_sent(self):
+        server = self.serve("den", "--token", TOKEN, "--token-proof-only")
+        for target in (server.ready["invitation"], "den"):
+            with self.connect(target, token=None if "#" in target else TOKEN) as link:
+                link.send("let in")
+                self.assertEqual(server.event("message")["text"], "let in")
+        for target in (server.url, "den"):
+            with self.assertRaises(halloo.Refused) as caught:
+                self.connect(target, token="a-wrong-token-of-mine")
+            self.assertEqual(caught.exception.status, 401)
+            with self.assertRaises(halloo.Refused):
+                self.connect(target)
+
+    def test_a_server_that_does_not_know_the_token_gets_nothing(self):
+        server = self.serve()
+        with self.assertRaises(halloo.WrongServer) as caught:
+            self.connect(server.url, token=TOKEN)
+        self.assertIn("did not ask for a token", str(caught.exception))
+
+    def test_tls_with_a_pinned_certificate(self):
+        server = self.serve("den", "--tls", "--token", TOKEN)
+        for target, options in ((server.ready["invitation"], {}), ("den", {"fingerprint": server.ready["fingerprint"]})):
+            with self.connect(target, **({"token": TOKEN, **options} if options else {})) as link:
+                self.assertTrue(link.url.startswith("wss://"))
+                link.send("x" * 300_000)
+                self.assertEqual(len(server.event("message")["text"]), 300_000)
+        with self.assertRaises(halloo.WrongServer) as caught:
+            self.connect(server.url, fingerprint="ab" * 32, token=TOKEN)
+        self.assertIn(server.ready["fingerprint"], str(caught.exception))
+        with self.assertRaises(halloo.WrongServer) as caught:
+            self.connect(server.url, token=TOKEN)
+        self.assertIn("fingerprint", str(caught.exception))
+
+    def test_a_server_that_moved_is_found_again_and_gets_what_was_queued(self):
+        server = self.serve("den")
+        events = queue.Queue()
+        link = self.connect("den", on_event=events.put)
+        server.event("client_joined")
+        server.stop()
+        while events.get(timeout=TIMEOUT).kind != "disconnected":
+            pass
+        self.assertEqual([link.send("one"), link.send("two")], ["queued", "queued"])
+        moved = self.serve("den")
+        self.assertNotEqual(moved.url, server.url)
+        self.assertEqual([moved.event("message")["text"] for _ in range(2)], ["one", "two"])
+        self.assertEqual(link.url, moved.url)
+
+    def test_a_server_that_restarts_at_its_address_is_reached_again(self):
+        port = str(unused_port(socket.SOCK_STREAM))
+        server = self.serve("den", "--port", port)
+        link = self.connect(server.url)
+        server.kill()
+        restarted = self.serve("den", "--port", port)
+        restarted.event("client_joined")
+        self.assertTrue(link.wait_connected(TIMEOUT))
+
+    def test_the_application_of_the_server_ends_a_link(self):
+        server = self.serve()
+        link = self.connect("den")
+        server.command("disconnect", client=server.event("client_joined")["client"], code=4000, reason="enough")
+        self.assertEqual(list(link), [])
+        self.assertEqual((link.error.code, link.error.reason), (4000, "enough"))
+        with self.assertRaises(halloo.Closed) as caught:
+            link.recv()
+        self.assertEqual(caught.exception.code, 4000)
+
+    def test_a_message_that_is_too_large_names_the_limit(self):
+        server = self.serve("den", "--max-message-bytes", "1000")
+        link = self.connect(server.url)
+        link.send("x" * 2000)
+        self.assertEqual(list(link), [])
+        self.assertEqual(link.error.code, 1009)
+        self.assertIn("1000 bytes", str(link.error))
+
+    def test_a_room_and_a_subprotocol(self):
+        server = self.serve("den", "--subprotocol", "chess")
+        link = self.connect("den", room="caf\u00e9", subprotocols=["go", "chess"])
+        self.assertEqual(link.subprotocol, "chess")
+        self.assertEqual(server.event("client_joined")["rooms"], ["caf\u00e9"])
+        server.command("send_to_room", room="caf\u00e9", text="hi")
+        self.assertEqual(link.recv(TIMEOUT), "hi")
+
+    def test_a_link_ends_at_once_when_it_is_told(self):
+        stop = threading.Event()
+        link = halloo.connect("nobody", timeout=0, stop=stop, local=True, discovery_port=self.discovery_port)
+        self.assertEqual(link.send("kept"), "queued")
+        threading.Timer(0.1, stop.set).start()
+        started = time.monotonic()
+        self.assertEqual(list(link), [])
+        self.assertLess(time.monotonic() - started, 2)
+        self.assertEqual((link.lost, link.error), (1, None))
+
+    def test_a_plain_websocket_server_is_reached_by_its_address(self):
+        from websockets.sync.server import serve
+
+        with serve(lambda peer: [peer.send(message) for message in peer], "127.0.0.1", 0) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            with self.connect("ws://127.0.0.1:%d" % server.socket.getsockname()[1]) as link:
+                link.send("echo")
+                self.assertEqual(link.recv(TIMEOUT), "echo")
+            server.shutdown()
+
+    def test_many_links_leave_nothing_behind(self):
+        server = self.serve()
+        self.connect(server.url).close()
+        before = (threading.active_count(), descriptors())
+        for _ in range(1000):
+            with halloo.connect(server.url) as link:
+                link.send("x")
+        self.assertEqual(threading.active_count(), before[0])
+        self.assertLessEqual(descriptors(), before[1])
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+if __name__ == "__main__":
+    unittest.main()
