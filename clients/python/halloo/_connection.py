@@ -35,6 +35,9 @@ class Handler(Protocol):
     def next_message(self) -> Optional[Message]:
         """Return the next message to send."""
 
+    def has_messages(self) -> bool:
+        """Return whether there is one."""
+
     def handle_message(self, message: Message) -> None:
         """Take a message that was received."""
 
@@ -177,6 +180,8 @@ class Connection:
                 protocol.send_pong(b"")
                 continue
             due = min(due, close_at, progress + WRITE_TIMEOUT if self._out else due)
+            if not self._out and protocol.state is State.OPEN and handler.has_messages():
+                due = now
             readable, _ = self._wait(can_read, due - now)
             woken = time.monotonic()
             keepalive.handle_wait(woken, due)

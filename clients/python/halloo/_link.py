@@ -238,6 +238,10 @@ class Link:
         with self._changed:
             return self._outbox.pop()
 
+    def has_messages(self) -> bool:
+        """For the connection."""
+        return len(self._outbox) > 0
+
     def handle_message(self, message: Message) -> None:
         """For the connection. Messages that were read with the last one may exceed the limit."""
         with self._changed:

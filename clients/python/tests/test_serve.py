@@ -135,6 +135,18 @@ class ServeTest(unittest.TestCase):
         for _ in range(5):
             self.assertEqual(link.recv(TIMEOUT), text)
 
+    def test_many_messages_that_waited_are_sent_at_once_and_in_order(self):
+        port, texts = unused_port(socket.SOCK_STREAM), [f"{number:0100}" for number in range(10_000)]
+        link = halloo.connect(f"ws://127.0.0.1:{port}", timeout=0)
+        self.addCleanup(link.close)
+        self.assertEqual({link.send(text) for text in texts}, {"queued"})
+        server = self.serve("den", "--port", str(port))
+        server.event("client_joined")
+        started = time.monotonic()
+        self.assertEqual([server.event("message")["text"] for _ in texts], texts)
+        # A client that waits for something else sends the rest with its next ping.
+        self.assertLess(time.monotonic() - started, 4.5)
+
     def test_an_application_that_does_not_read_loses_nothing(self):
         server = self.serve()
         link = self.connect(server.url, queue=(10, 1 << 20))
