@@ -198,10 +198,6 @@ class Connection:
         """Close the socket."""
         self._socket.close()
 
-    def unsent(self) -> bool:
-        """Return whether bytes were handed over that the system has not accepted."""
-        return bool(self._out)
-
     def _send_messages(self, handler: Handler) -> None:
         protocol = self._protocol
         while protocol.state is State.OPEN and len(self._out) < _HIGH_WATER:

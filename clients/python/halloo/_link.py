@@ -66,7 +66,7 @@ def connect(
     Waits for the first connection for at most ``timeout`` seconds; 0 returns at once. The token comes from ``token``, else
     from the link, else from ``HALLOO_TOKEN``. ``max_attempts`` and ``max_elapsed`` limit the attempts in a row without a
     connection of 10 s; the default is no limit. ``queue`` limits the messages, and their bytes, that wait in either
-    direction. When ``stop`` is set, the link ends as with ``close``, also while it waits. ``on_event`` is called on the thread
+    direction. When ``stop`` is set, the link ends at once, without sending what waits. ``on_event`` is called on the thread
     of the link, so it must not block. ``local`` searches on this machine only.
 
     Raises ``HallooError`` if it does not connect in time or is refused; the link is closed then.

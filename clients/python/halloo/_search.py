@@ -241,10 +241,11 @@ def _bound(ip: str, port: int) -> Optional[socket.socket]:
 def own_addresses() -> List[str]:
     """Return the IPv4 addresses of this machine, as far as the standard library finds them."""
     found = ["127.0.0.1", *_interface_addresses()]
-    try:
-        found += [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    except OSError:
-        pass
+    if len(found) == 1:
+        try:
+            found += [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+        except OSError:
+            pass
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         try:
             # It sends nothing, and finds the address of the default route.

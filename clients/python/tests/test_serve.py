@@ -188,6 +188,18 @@ class ServeTest(unittest.TestCase):
             self.connect(server.url, token=TOKEN)
         self.assertIn("did not ask for a token", str(caught.exception))
 
+    def test_a_token_does_not_go_to_a_server_that_does_not_prove_it(self):
+        from websockets.sync.server import serve
+
+        seen = []
+        with serve(lambda peer: None, "127.0.0.1", 0, process_request=lambda _, request: seen.append(request)) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            with self.assertRaises(halloo.WrongServer):
+                self.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/path#token={TOKEN}")
+            server.shutdown()
+        self.assertEqual([request.path for request in seen], ["/path"])
+        self.assertNotIn(TOKEN, str(seen[0].headers))
+
     def test_tls_with_a_pinned_certificate(self):
         server = self.serve("den", "--tls", "--token", TOKEN)
         for target, options in ((server.ready["invitation"], {}), ("den", {"fingerprint": server.ready["fingerprint"]})):
@@ -224,6 +236,19 @@ class ServeTest(unittest.TestCase):
         restarted = self.serve("den", "--port", port)
         restarted.event("client_joined")
         self.assertTrue(link.wait_connected(TIMEOUT))
+
+    def test_another_server_at_the_old_address_is_left_alone(self):
+        port = str(unused_port(socket.SOCK_STREAM))
+        den = self.serve("den", "--port", port)
+        link = self.connect("den")
+        den.kill()
+        attic = self.serve("attic", "--port", port)
+        moved = self.serve("den")
+        moved.event("client_joined")
+        self.assertTrue(link.wait_connected(TIMEOUT))
+        self.assertEqual(link.url, moved.url)
+        attic.command("status")
+        self.assertEqual(attic.event("status")["halloo"]["clients_total"], 0)
 
     def test_the_application_of_the_server_ends_a_link(self):
         server = self.serve()
@@ -266,7 +291,7 @@ class ServeTest(unittest.TestCase):
 
         with serve(lambda peer: [peer.send(message) for message in peer], "127.0.0.1", 0) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            with self.connect("ws://127.0.0.1:%d" % server.socket.getsockname()[1]) as link:
+            with self.connect(f"ws://127.0.0.1:{server.socket.getsockname()[1]}") as link:
                 link.send("echo")
                 self.assertEqual(link.recv(TIMEOUT), "echo")
             server.shutdown()

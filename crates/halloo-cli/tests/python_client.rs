@@ -15,7 +15,7 @@ fn run(command: Option<Command>, least: usize) {
 
 #[test]
 fn python_client_uses_the_program() {
-    run(python_client_tests("test_serve"), 18);
+    run(python_client_tests("test_serve"), 21);
 }
 
 #[test]

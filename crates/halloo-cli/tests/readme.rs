@@ -1,4 +1,4 @@
-//! The examples of the README that are not doctests run.
+//! The examples of the README and of docs/clients.md that are not doctests run.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
@@ -8,27 +8,41 @@ use common::{JsonProcess, JsonServer, halloo};
 use halloo_test_support::{ChildProcess, LOOPBACK_BROADCAST, TempDir, python, unused_discovery_port};
 
 const README: &str = include_str!("../../../README.md");
+const CLIENTS: &str = include_str!("../../../docs/clients.md");
 
-#[test]
-fn python_example_finds_a_server_that_has_clients() {
-    let discovery_port = unused_discovery_port();
-    let port = discovery_port.to_string();
+/// Runs the first example in Python of a document against a server that has a client and so sends no beacons. `confine` makes
+/// it search on this machine only, and not on the port that other servers of this machine may use.
+fn run_python_example(document: &str, confine: impl FnOnce(&str, &str) -> String) {
+    let port = unused_discovery_port().to_string();
     let options = ["serve", "--json", "--bind", "127.0.0.1", "--port", "0", "--discovery-port", &port];
-    let mut server = JsonServer::start(&mut halloo(&options));
-    // From now on, the server sends no beacons.
+    let mut server = JsonServer::start(&mut halloo(&[&options[..], &["--name", "living-room"]].concat()));
     let mut other = JsonProcess::start(&mut halloo(&["connect", "--json", &server.url()]));
     other.next_of("connected");
-    let (_, rest) = README.split_once("```python\n").unwrap();
-    // On this machine only, and not on the port that other servers of this machine may use.
-    let example = rest.split("```").next().unwrap().replace("8766", &port);
-    let example = example.replace("\"255.255.255.255\"", &format!("\"{LOOPBACK_BROADCAST}\""));
+    let (_, rest) = document.split_once("```python\n").unwrap();
     let directory = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
     let path = directory.path().join("example.py");
-    std::fs::write(&path, example).unwrap();
+    std::fs::write(&path, confine(rest.split("```").next().unwrap(), &port)).unwrap();
     let Some(mut command) = python(path.to_str().unwrap()) else { return };
-    let mut example = ChildProcess::start(command.env("PYTHONUNBUFFERED", "1"));
+    let package = concat!(env!("CARGO_MANIFEST_DIR"), "/../../clients/python");
+    command.envs([("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONPATH", package)]);
+    let mut example = ChildProcess::start(&mut command);
     let message = server.process.next_of("message");
     assert_eq!(message["text"], "hello");
     server.process.write_line(r#"{"cmd":"send_to_all","text":"welcome"}"#);
     assert_eq!(example.next_line(), "welcome");
+}
+
+#[test]
+fn python_example_finds_a_server_that_has_clients() {
+    run_python_example(CLIENTS, |example, port| {
+        example.replace("8766", port).replace("\"255.255.255.255\"", &format!("\"{LOOPBACK_BROADCAST}\""))
+    });
+}
+
+#[test]
+fn python_package_finds_a_server_by_its_name() {
+    run_python_example(README, |example, port| {
+        let local = format!("\"living-room\", local=True, discovery_port={port}");
+        example.replace("\"living-room\"", &local)
+    });
 }
