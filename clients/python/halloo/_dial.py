@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from ._datagrams import Address, format_address
 from ._endings import Ending
@@ -49,7 +49,9 @@ def resolve(host: str, port: int, waiter: Waiter) -> List[Address]:
 
 def dial(addresses: Sequence[Address], waiter: Waiter) -> Tuple[socket.socket, Address, List[Address]]:
     """Return a connected socket, its address, and the addresses that are left (RFC 8305 section 5)."""
-    left, pending, reasons = list(addresses), {}, []  # type: List[Address], Dict[socket.socket, Address], List[str]
+    left = list(addresses)
+    reasons: List[str] = []
+    pending: Dict[socket.socket, Address] = {}
     deadline = time.monotonic() + TIMEOUT
     next_at = 0.0
     try:
@@ -110,13 +112,15 @@ def secure(
     if fingerprint is not None:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     wrapped = context.wrap_socket(one, server_hostname=host, do_handshake_on_connect=False)
+    readers: Tuple[socket.socket, ...]
+    writers: Tuple[socket.socket, ...]
     try:
         while True:
             try:
                 wrapped.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                readers, writers = (wrapped,), ()  # type: Tuple[socket.socket, ...], Tuple[socket.socket, ...]
+                readers, writers = (wrapped,), ()
             except ssl.SSLWantWriteError:
                 readers, writers = (), (wrapped,)
             if time.monotonic() >= deadline:

@@ -104,7 +104,8 @@ class Link:
         local: bool,
         discovery_port: int,
     ) -> None:
-        self._target, self._server = Target(None, None), None  # type: Target, Optional[ServerInfo]
+        self._target = Target(None, None)
+        self._server: Optional[ServerInfo] = None
         if isinstance(target, ServerInfo):
             self._server = target
         elif target is not None:
@@ -129,7 +130,8 @@ class Link:
         self._waiter = Waiter(stop)
         self._changed = threading.Condition()
         self._outbox, self._inbox = Queue(*queue), Queue(*queue)
-        self._state, self._url = "searching", None  # type: str, Optional[str]
+        self._state = "searching"
+        self._url: Optional[str] = None
         self._closing: Optional[Tuple[int, str]] = None
         self._subprotocol: Optional[str] = None
         self._lost = 0
