@@ -55,7 +55,7 @@ impl Certainty {
         match ending {
             Ending::Closed(code) => (is_server || self.is_proven || self.is_stable) && is_final_code(code),
             // After another status, a search may still lead to the server: a proxy may have taken its address.
-            Ending::Refused(status @ (401 | 403 | 404 | 426)) => is_server && is_final_status(status),
+            Ending::Refused(401 | 403 | 404 | 426) => is_server,
             Ending::Refused(status) => self.is_given && is_final_status(status),
             Ending::WrongServer | Ending::NotWebSocket => is_last,
             Ending::TlsFailed { is_pinned } => is_last || (is_server && !is_pinned),

@@ -18,7 +18,8 @@ const isTemporary = status => status >= 500 || [408, 425, 429].includes(status);
 // A browser hides the status of a redirect, which is not followed: it leads to another server.
 async function explain(response) {
   const { status } = response;
-  return (await response.text()).trim() || (status ? `The server refuses (status ${status}).` : "The server redirects elsewhere.");
+  const text = (await response.text()).trim();
+  return text || (status ? `The server refuses (status ${status}).` : "The server redirects elsewhere.");
 }
 
 /** Lets the server prove that it knows the token, and resolves to the subprotocol that proves the same to the server. */
