@@ -156,7 +156,7 @@ class ServeTest(unittest.TestCase):
         time.sleep(0.2)
         self.assertEqual([link.recv(TIMEOUT) for _ in range(500)], [str(number) for number in range(500)])
 
-    def test_a_name_that_nobody_has(self):
+    def test_a_name_that_no_server_has(self):
         self.serve("attic")
         with self.assertRaises(halloo.NotFound) as caught:
             halloo.connect("den", timeout=1, search_timeout=0.3, local=True, discovery_port=self.discovery_port)
@@ -278,7 +278,7 @@ class ServeTest(unittest.TestCase):
 
     def test_a_link_ends_at_once_when_it_is_told(self):
         stop = threading.Event()
-        link = halloo.connect("nobody", timeout=0, stop=stop, local=True, discovery_port=self.discovery_port)
+        link = halloo.connect("absent", timeout=0, stop=stop, local=True, discovery_port=self.discovery_port)
         self.assertEqual(link.send("kept"), "queued")
         threading.Timer(0.1, stop.set).start()
         started = time.monotonic()
