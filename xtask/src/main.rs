@@ -25,8 +25,8 @@ mod node;
 mod pages;
 mod peers;
 mod python;
-mod webkit;
 mod vectors;
+mod webkit;
 
 mod ci;
 mod command;

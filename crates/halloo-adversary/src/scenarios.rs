@@ -35,7 +35,7 @@ pub(crate) use small_probes::flood as small_probes;
 use crate::scenario::Scenario;
 
 /// Every attack.
-pub(crate) const ALL: [Scenario; 34] = [
+pub(crate) const ALL: [Scenario; 35] = [
     cross_site::ORIGINS,
     cross_site::HOSTS,
     token_guesses::GUESSES,

@@ -192,7 +192,7 @@ fn serve(directory: Option<&Path>) -> Result<Running> {
     command.extend(directory.iter().flat_map(|path| ["--www".into(), path.display().to_string()]));
     command.push("halloo".into());
     machine::pin(0);
-    let server = Peer::new("halloo-files", command).start("echo");
+    let server = Peer::new("halloo-files", command).start("echo", false);
     machine::pin(machine::cores().saturating_sub(1));
     server
 }

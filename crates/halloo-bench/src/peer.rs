@@ -65,7 +65,7 @@ impl Peer {
     /// Returns a server of this program, which `command` starts.
     pub(crate) fn new(name: &str, command: Vec<String>) -> Peer {
         let (version, env) = Default::default();
-        Peer { name: name.to_owned(), version, protocol: Protocol::WebSocket, command, env }
+        Peer { name: name.to_owned(), version, protocol: Protocol::WebSocket, tls: false, command, env }
     }
 
     /// Starts the server on the core of this thread and waits until it accepts connections.

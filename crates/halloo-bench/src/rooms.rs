@@ -98,7 +98,7 @@ fn room_bytes() -> Result<f64> {
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let mut number = || -> Result<f64> { Ok(lines.next().context("the server has ended")??.parse()?) };
         let addr = ([127, 0, 0, 1], number()? as u16).into();
-        let clients = connect(&Target { addr, protocol: Protocol::WebSocket, pid: None }, ROOMS)?;
+        let clients = connect_plain(&Target { addr, protocol: Protocol::WebSocket, secure: false, pid: None }, ROOMS)?;
         let bytes = number()?;
         drop(clients);
         Ok(bytes)

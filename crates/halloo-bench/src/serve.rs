@@ -23,13 +23,7 @@ pub(crate) enum Kind {
 }
 
 /// Serves until the process is killed, over TLS if there is a certificate. halloo also publishes the directory `www`.
-pub(crate) fn serve(
-    kind: Kind,
-    role: Role,
-    port: u16,
-    certificate: Option<&Path>,
-    www: Option<&Path>,
-) -> Result<()> {
+pub(crate) fn serve(kind: Kind, role: Role, port: u16, certificate: Option<&Path>, www: Option<&Path>) -> Result<()> {
     match kind {
         Kind::Tcp if certificate.is_some() => bail!("raw TCP has no TLS"),
         Kind::Tcp => tcp::serve(role, port),

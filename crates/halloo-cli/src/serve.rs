@@ -120,7 +120,7 @@ fn notice(arguments: &ServeArgs) -> Option<String> {
 
 fn warn_about_settings(arguments: &ServeArgs) {
     if let Some(pages) = &arguments.www {
-        pages.warn(arguments.pad.is_some());
+        pages.warn(arguments.settings.config.pad.is_some());
     }
     for origin in &arguments.settings.config.access.allowed_origins {
         let is_any_host = origin.contains("://*") && !origin.contains("://*.");

@@ -199,7 +199,7 @@ fn messages_are_measured_beside_every_kind_of_download() {
     let files = Files::memory([("large.bin", vec![7; 1_000_000])]).unwrap();
     let server = Server::start_with(Config::local().www(files), echo).unwrap();
     let addr = ([127, 0, 0, 1], server.port()).into();
-    let target = Target { addr, protocol: Protocol::WebSocket, pid: None };
+    let target = Target { addr, protocol: Protocol::WebSocket, secure: false, pid: None };
     for pace in [Pace::Full, Pace::Rate(10_000_000), Pace::Ranges(1000), Pace::Slow(3)] {
         for rate in [None, Some(1000)] {
             let download = Download::start(addr, "/large.bin", 1_000_000, pace);
