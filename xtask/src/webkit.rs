@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::ci::or_skip;
 use crate::debian::{self, Package};
 
-/// Drivers of graphic cards, and what is not used without a person.
+/// Drivers of graphics cards, and what is not used without a person.
 const NOT_NEEDED: [&str; 12] = [
     "iso-codes",
     "libc-gconv",

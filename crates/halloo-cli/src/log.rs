@@ -94,7 +94,7 @@ pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, hidden: &'st
     };
     let (jobs, queue) = sync_channel(MAX_QUEUED_LINES);
     let missing = Arc::new(Missing::default());
-    // Who asks for more wants every line.
+    // Only the default level is limited: -v writes every line.
     let budget = (level == LevelFilter::INFO).then(Mutex::default);
     let format = LineFormat { colours: output::colours_on_stderr(), hidden, budget, missing: Arc::clone(&missing) };
     let writer = QueueWriter { jobs: jobs.clone(), missing: Arc::clone(&missing) };

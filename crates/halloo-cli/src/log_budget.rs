@@ -1,8 +1,8 @@
-//! How many lines the log may have, so that peers who connect again and again cannot fill a disk with it.
+//! How many lines the log may have, so that peers that connect again and again cannot fill a disk with it.
 
 use std::time::{Duration, Instant};
 
-/// Lines that may come at once, such as those of hundreds of clients who reconnect after a failure.
+/// Lines that may come at once, such as those of hundreds of clients that reconnect after a failure.
 pub(crate) const MAX_LINES_AT_ONCE: u32 = 1000;
 /// Lines per second in the long run.
 pub(crate) const LINES_PER_SECOND: u32 = 20;

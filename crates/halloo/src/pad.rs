@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn the_pad_has_at_most_40_kibibytes_and_all_of_its_page_60() {
         let size = |path| assets::find(path).len();
-        let pad = PadPages::new(&Config::default()).page().len()
+        let pad = PadPages::new(&Config::default().name("A game")).page().len()
             + ["/_halloo/pad.js", "/_halloo/pad.png", "/_halloo/pad.webmanifest"].map(size).iter().sum::<usize>();
         assert!(pad <= 40 << 10, "{pad} bytes");
         let all = pad + size("/_halloo/client.js");

@@ -374,7 +374,9 @@ impl Reactor {
                 let has_files = files.is_some();
                 match self.ingress.http.set_files(files.map(|files| *files), &self.commands) {
                     Ok(()) => self.ingress.handshakes.has_files = has_files,
-                    Err(error) => tracing::error!("cannot start the thread that reads files, so they stay: {error}"),
+                    Err(error) => {
+                        tracing::error!("cannot start the thread that reads files, so none is replaced: {error}")
+                    }
                 }
             }
         }

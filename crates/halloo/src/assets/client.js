@@ -91,7 +91,7 @@ class Link extends EventTarget {
     this.#emit(type, detail);
   }
 
-  // Ends what is under way, and forgets the socket.
+  // Ends the attempt in progress, and forgets the socket.
   #stop(state) {
     this.#state = state;
     if (this.#socket) this.#socket = this.#socket.onmessage = this.#socket.onclose = null;

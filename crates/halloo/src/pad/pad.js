@@ -51,6 +51,7 @@ export class Pad {
       }
       cell.replaceChildren(control.element);
     }
+    this.#parts.play.classList.toggle("alone", !this.#layout.left && !this.#layout.right);
     // The arrow keys are for the left stick, or what there is instead.
     const order = place => this.#controls.find(control => this.#parts[place].contains(control.element));
     this.#axes = ["left", "right", "middle"].map(order).filter(Boolean);
@@ -263,24 +264,20 @@ export class Pad {
   async #offerTilt(wanted) {
     const { offer } = this.#parts;
     offer.hidden = true;
-    if (!wanted) return;
-    if (!isSecureContext) {
-      const base = new URL("..", import.meta.url), known = await fetch(new URL("discovery.json", base)).then(answer => answer.json(), () => ({}));
-      const target = new URL(location.href);
-      target.protocol = "https:";
-      target.searchParams.delete("token");
-      const handOver = ({ target }) => {
-        const parts = new URLSearchParams(fragment.slice(1));
-        parts.set(HANDED_OVER, JSON.stringify(this.#player));
-        target.hash = parts;
-      };
-      offer.replaceChildren(known.secure ? element("a", { href: target.href, onclick: handOver }, "Tilt and keeping the screen on need the secure page. Your phone will warn once: continue.") : "Tilt needs a page with https.");
-      offer.hidden = false;
-      return;
+    if (!wanted || isSecureContext && await this.#tilt.start()) return;
+    let way = "Tilt needs a page with https.";
+    if (isSecureContext) {
+      way = element("button", { class: "main", onclick: async () => { offer.hidden = await this.#tilt.start(); } }, "Turn on tilt");
+    } else if ((await fetch(new URL("../discovery.json", import.meta.url)).then(answer => answer.json()).catch(() => {}))?.secure) {
+      const url = new URL(location.href);
+      url.protocol = "https:";
+      url.searchParams.delete("token");
+      url.hash = fragment;
+      // The player as it is at that moment.
+      const handOver = () => { way.hash = fragment + "&halloo-player=" + encodeURIComponent(JSON.stringify(this.#player)); };
+      way = element("a", { href: url.href, onclick: handOver }, "Tilt and keeping the screen on need the secure page. Your phone will warn once: continue.");
     }
-    if (await this.#tilt.start()) return;
-    const ask = element("button", { type: "button", class: "main", onclick: async () => { offer.hidden = await this.#tilt.start(); } }, "Turn on tilt");
-    offer.replaceChildren(ask);
+    offer.replaceChildren(way);
     offer.hidden = false;
   }
 
@@ -299,10 +296,10 @@ export class Pad {
   }
 
   #showState() {
-    const { state } = this.#link, { pad } = this.#parts;
-    const text = state === "connected" ? "Connected" : pad.dataset.state ? "Reconnecting" : "Connecting";
-    if (this.#parts.state.textContent !== text) this.#parts.state.textContent = text;
-    if (state === "connected" || pad.dataset.state) pad.dataset.state = state === "connected" ? "on" : "off";
+    const { pad, state } = this.#parts, on = this.#link.state === "connected";
+    const text = on ? "Connected" : pad.dataset.state ? "Reconnecting" : "Connecting";
+    if (state.textContent !== text) state.textContent = text;
+    if (on || pad.dataset.state) pad.dataset.state = on ? "on" : "off";
     this.#showLatency();
   }
 
@@ -364,12 +361,11 @@ const isInterface = event => event.composedPath().some(part => part.classList?.c
 
 // The token of the link, which the secure page also needs: `connect` takes it out of the address.
 const fragment = (() => {
+  // Storage may be switched off.
   let token = [location.hash, location.search].map(part => new URLSearchParams(part.slice(1)).get("token")).find(Boolean);
   try {
     token ||= sessionStorage.getItem("token " + new URL("..", import.meta.url));
-  } catch {
-    // Storage may be switched off.
-  }
+  } catch {}
   return token ? "#token=" + encodeURIComponent(token) : "";
 })();
 

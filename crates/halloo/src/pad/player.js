@@ -1,9 +1,6 @@
 
 const COLORS = { Red: "#e5484d", Orange: "#f08c1a", Yellow: "#e6c229", Green: "#46a758", Teal: "#12a5a5", Blue: "#3b82f6", Violet: "#8e4ec6", Pink: "#e54fa0" };
 
-// The part of a fragment with a player.
-const HANDED_OVER = "halloo-player";
-
 // Who plays: kept by the browser, so that a phone that reloads the page is the same player. `?player=2` is another one,
 // for several players in one browser.
 class Player {
@@ -35,8 +32,8 @@ class Player {
 
 // The page without TLS hands the player over to the one with TLS, which has a storage of its own.
 function handedOver() {
-  const parts = new URLSearchParams(location.hash.slice(1)), player = parts.get(HANDED_OVER);
-  parts.delete(HANDED_OVER);
+  const parts = new URLSearchParams(location.hash.slice(1)), player = parts.get("halloo-player");
+  parts.delete("halloo-player");
   if (player) history.replaceState(history.state, "", location.pathname + location.search + (String(parts) && "#" + parts));
   return player;
 }

@@ -62,8 +62,7 @@ class Sender {
     if (this.#link.state !== "connected") this.#changes = this.#releases = {};
     if (!Object.keys(this.#changes).length) return;
     const time = performance.now();
-    const waits = !now && time - this.#last < MIN_INTERVAL || this.#link.bufferedAmount > 0;
-    if (!waits && this.sendNow(this.#changes)) {
+    if ((now || time - this.#last >= MIN_INTERVAL) && this.sendNow(this.#changes)) {
       this.#last = time;
       this.#changes = this.#releases;
       this.#releases = {};

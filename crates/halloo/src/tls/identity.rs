@@ -190,7 +190,7 @@ impl Files {
             }
             state.failure.clone()
         };
-        // What has been mended may leave no trace in the file, such as access to its directory. It is reported once.
+        // A repair may not change the file, such as access to its directory. The same failure is reported once.
         if let Err(error) = self.reload()
             && failure != Some(error.to_string())
         {
