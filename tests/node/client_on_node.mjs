@@ -10,7 +10,7 @@ const stranger = connect(`ws://127.0.0.1:${port}`);
 const refused = (await happens(stranger, "gaveup")).reason;
 
 // Closed as soon as it is open, while the server is asked about it.
-const brief = connect(`http://127.0.0.1:${port}/room/red?seat=3&token=${token}`), seen = [];
+const brief = connect(`http://127.0.0.1:${port}/room/red?seat=3#token=${token}`), seen = [];
 for (const type of ["open", "close", "retry"]) brief.addEventListener(type, () => seen.push(type));
 brief.addEventListener("open", () => brief.close());
 await happens(brief, "close");

@@ -23,10 +23,10 @@ await tab.call("Page.addScriptToEvaluateOnNewDocument", { source: `
 async function look() {
   await tab.until(isConnected);
   await tab.tap(195, 700);
-  await tab.until(`locks.length || document.querySelector("video.film")?.paused === false`);
+  await tab.until(`locks.length || document.querySelector("video")?.paused === false`);
   return tab.evaluate(`({
     protocol: location.protocol, secure: isSecureContext, address: location.href.slice(location.origin.length), player: pad.player,
-    lock: locks.map(({ released }) => released ? "released" : "held"), film: document.querySelectorAll("video.film").length,
+    lock: locks.map(({ released }) => released ? "released" : "held"), film: document.querySelectorAll("video").length,
     offer: ${part("offer")}.hidden ? null : ${part("offer")}.textContent,
   })`);
 }
