@@ -35,7 +35,7 @@ pub(crate) use small_probes::flood as small_probes;
 use crate::scenario::Scenario;
 
 /// Every attack.
-pub(crate) const ALL: [Scenario; 35] = [
+pub(crate) const ALL: [Scenario; 36] = [
     cross_site::ORIGINS,
     cross_site::HOSTS,
     token_guesses::GUESSES,
@@ -56,6 +56,7 @@ pub(crate) const ALL: [Scenario; 35] = [
     tls::RECORDS,
     tls::HELLOS,
     tls::UNFINISHED,
+    tls::MESSAGES,
     dead_links::DEAD_LINKS,
     descriptor_limit::DESCRIPTORS,
     descriptor_limit::ADDRESSES,

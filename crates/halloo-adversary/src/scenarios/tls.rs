@@ -36,6 +36,19 @@ pub(super) const UNFINISHED: Scenario = Scenario {
     run: Run::Own(unfinished),
 };
 
+pub(super) const MESSAGES: Scenario = Scenario {
+    name: "tls-messages",
+    attack: "30 TLS messages that never end, one byte in each record, padded to 16 KiB, 3 MB of each, again and again",
+    promised: "memory at most 128 KiB for each TLS session",
+    run: Run::Own(messages),
+};
+
+/// Connections of [`MESSAGES`]: fewer than a server keeps pending from one address.
+const MESSAGES_AT_ONCE: usize = 30;
+/// The content type of a handshake message, and the beginning of one of 65,535 bytes (RFC 8446 sections 5.1 and 4).
+const HANDSHAKE: u8 = 22;
+const LONG_MESSAGE: [u8; 4] = [24, 0, 0xff, 0xff];
+
 /// Connections that send a ClientHello and are closed together.
 const HELLOS_AT_ONCE: usize = 32;
 /// Bytes of records that are encrypted before they are written.
@@ -125,4 +138,27 @@ pub(crate) fn open_unfinished(port: u16, count: usize) -> Result<Vec<Peer>> {
         peers.push(peer);
     }
     Ok(peers)
+}
+
+fn messages(context: &Context) -> Result<Finding> {
+    let target = TlsServer::start(context)?;
+    let before = target.server.usage()?.memory_kib;
+    let watch = MemoryWatch::start(target.server.pid());
+    let mut written = 0;
+    for _ in 0..context.size(20, 2) {
+        let connect = || TlsPeer::connect(TcpStream::connect((Ipv4Addr::LOCALHOST, target.server.port))?);
+        let mut peers = (0..MESSAGES_AT_ONCE).map(|_| connect()).collect::<Result<Vec<_>>>()?;
+        for number in 0..200 {
+            for peer in &mut peers {
+                let content = if number == 0 { &LONG_MESSAGE[..] } else { &[0] };
+                let mut record = Vec::new();
+                peer.record_of(HANDSHAKE, &mut record, content, 16_000)?;
+                // Fails once the server has refused it.
+                written += if peer.stream.write_all(&record).is_ok() { record.len() } else { 0 };
+            }
+        }
+    }
+    let growth = watch.stop().saturating_sub(before);
+    let most = 128 * MESSAGES_AT_ONCE as u64;
+    Ok(Finding { measured: format!("{} MB of records; +{growth} KiB", written / 1_000_000), held: growth <= most })
 }

@@ -168,6 +168,8 @@ class Link extends EventTarget {
   // Asks the server about a connection, which it first pings if it is open.
   async #ask(key, timeout) {
     const response = await request(this.#http + "_halloo/connection?key=" + key, timeout);
+    // A redirect, which is not followed, has no status. It proves nothing.
+    if (!response.status) throw Error();
     if (response.status !== 200) return { open: response.status !== 404 };
     this.#provable = true;
     return response.json();

@@ -7,12 +7,15 @@ class Player {
   #key = "halloo pad " + (new URLSearchParams(location.search).get("player") ?? "");
 
   constructor() {
-    let kept = {};
-    try {
-      kept = JSON.parse(handedOver() ?? localStorage.getItem(this.#key)) ?? {};
-    } catch {
-      // Storage may be switched off, or contain something else.
+    let kept;
+    for (const read of [handedOver, () => localStorage.getItem(this.#key)]) {
+      try {
+        kept ??= JSON.parse(read());
+      } catch {
+        // Storage may be switched off, or contain something else.
+      }
     }
+    kept ??= {};
     const random = crypto.getRandomValues(new Uint8Array(16)), colors = Object.values(COLORS);
     this.seat = /^[0-9a-f]{32}$/.test(kept.seat) ? kept.seat : [...random].map(byte => byte.toString(16).padStart(2, "0")).join("");
     this.name = isText(kept.name, 24) ? kept.name : "Player " + (10 + random[0] % 90);

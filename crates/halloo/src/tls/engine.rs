@@ -79,6 +79,11 @@ impl Engine {
         self.buffers.peer_closed
     }
 
+    /// Returns how many bytes have arrived that are not processed: a part of a record, or records with a part of a message.
+    pub(super) fn unprocessed(&self) -> usize {
+        self.incoming.as_slice().len()
+    }
+
     /// Calls `read` with room for at most `most` bytes, and returns what it has read.
     pub(super) fn receive(
         &mut self,

@@ -20,6 +20,9 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// hundreds of records.
 const READ_BYTES: usize = 4 * 1024;
 
+/// Maximum bytes that wait until a TLS message is complete: rustls keeps all records of one, whatever their padding.
+const MAX_UNPROCESSED_BYTES: usize = 64 * 1024;
+
 /// The state of TLS on one socket.
 pub(crate) struct Session {
     tls: Engine,
@@ -178,6 +181,10 @@ impl Session {
     /// Processes what has arrived and what was written.
     fn process(&mut self) -> io::Result<()> {
         self.tls.process().map_err(tls_error)?;
+        if self.tls.unprocessed() > MAX_UNPROCESSED_BYTES {
+            let message = format!("a TLS message takes more than {} KiB", MAX_UNPROCESSED_BYTES / 1024);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         if self.handshake_bytes() > MAX_TLS_HANDSHAKE_BYTES {
             let message = format!("the TLS handshake has more than {} KiB", MAX_TLS_HANDSHAKE_BYTES / 1024);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));

@@ -133,6 +133,25 @@ fn an_unfinished_handshake_is_refused_beyond_its_limit_however_it_arrives() {
 }
 
 #[test]
+fn a_message_in_tiny_records_is_refused_before_it_fills_memory() {
+    let (_directory, acceptor) = acceptor();
+    let mut connector = Connector::new(acceptor.fingerprint(), Default::default());
+    let mut client = connector.connect(&Host::Name("localhost".into())).unwrap();
+    let mut socket = Pipe::default();
+    // A ServerHello of 65,000 bytes, one byte in each record.
+    let bytes = [2, 0, 0xfd, 0xe8, 3, 3].into_iter().chain(std::iter::repeat_n(7, 65_000));
+    socket.incoming.extend(bytes.flat_map(|byte| [22, 3, 3, 0, 1, byte]));
+    let error = loop {
+        match client.read(&mut socket, &mut [0; 100], &mut ReadBudget::default()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !socket.incoming.is_empty() => {}
+            outcome => break outcome.unwrap_err(),
+        }
+        assert!(client.tls.unprocessed() <= MAX_UNPROCESSED_BYTES + READ_BYTES);
+    };
+    assert!(error.to_string().contains("64 KiB"), "{error}");
+}
+
+#[test]
 fn an_error_sends_its_alert_once_and_ends_the_session() {
     let (mut client, mut near, mut server, mut far) = connected();
     far.incoming.extend([&[23, 3, 3, 0, 40][..], &[7; 40]].concat());
