@@ -164,7 +164,8 @@ impl Model {
         let slot = usize::from(what >> 4) % CLIENTS;
         match what & 7 {
             0..=3 => self.read(slot, 1 + usize::from(count), usize::from(size) << ((what & 3) * 3)),
-            4 | 5 => (0..=usize::from(count) << (what & 4)).for_each(|_| self.take()),
+            // Until the queue is empty, if that is earlier.
+            4 | 5 => _ = (0..=usize::from(count) << (what & 4)).all(|_| self.take()),
             6 => self.finish_turn(),
             _ => {
                 // It leaves, and the next client gets its slot.
@@ -225,9 +226,10 @@ impl Model {
         assert!(!is_held || !self.expected.is_empty(), "held although the application has taken everything");
     }
 
-    /// Takes an event as the application does, and wakes the reactor if the queue says so.
-    fn take(&mut self) {
+    /// Takes an event as the application does, and wakes the reactor if the queue says so. Returns whether there was one.
+    fn take(&mut self) -> bool {
         let taken = self.sink.queue.try_next();
+        let found = taken.event.is_some();
         match taken.event {
             Some(Event::MessageReceived { client, message }) => {
                 let number = u32::from_be_bytes(message.bytes()[..4].try_into().expect("four bytes"));
@@ -244,6 +246,7 @@ impl Model {
             self.paused &= self.sink.queue.progress(false).paused;
             self.finish_turn();
         }
+        found
     }
 
     /// Checks that what waits is within the limits and the share of `client`, apart from one read and one batch.
