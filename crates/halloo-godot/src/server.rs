@@ -130,12 +130,12 @@ impl HallooServer {
         log::set_verbosity(options.verbosity);
         let last_events = this.bind().stop_and_take_events();
         if let Some(error) = options.fatal_error {
-            drain::emit_all(this.bind().emitter(), last_events);
+            HallooServer::emit_all(&this, last_events);
             log::error(&error);
             return Error::ERR_INVALID_PARAMETER;
         }
         let result = this.bind_mut().launch(options);
-        drain::emit_all(this.bind().emitter(), last_events);
+        HallooServer::emit_all(&this, last_events);
         log::print_some();
         let Err(error) = result else { return Error::OK };
         let (code, text) = convert::start_error(&error);
@@ -148,7 +148,7 @@ impl HallooServer {
     #[func(gd_self)]
     fn stop(this: Gd<Self>) {
         let last_events = this.bind().stop_and_take_events();
-        drain::emit_all(this.bind().emitter(), last_events);
+        HallooServer::emit_all(&this, last_events);
         log::print_some();
     }
 
@@ -386,6 +386,12 @@ impl HallooServer {
                 }
             },
         });
+    }
+
+    fn emit_all(this: &Gd<Self>, events: Vec<Event<'static>>) {
+        // A statement of its own, so that the node is no longer borrowed when the handlers run.
+        let emitter = this.bind().emitter();
+        drain::emit_all(emitter, events);
     }
 
     fn emitter(&self) -> Emitter {

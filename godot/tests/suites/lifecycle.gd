@@ -10,6 +10,9 @@ func applies_to(implementation: String) -> bool:
 
 func after() -> void:
 	get_tree().paused = false
+	ProjectSettings.set_setting("halloo/token", null)
+	WebSocketServer.serve_files("")
+	WebSocketServer.instance._folder = null
 
 
 func test_the_last_server_in_the_tree_is_the_instance() -> void:
@@ -52,6 +55,51 @@ func test_stop_server_emits_client_left() -> void:
 	equal(left.size(), 1, "client_left was emitted when stop_server() returns")
 	equal(left[0][1], 1001, "close code")
 	WebSocketServer.stop_server()
+
+
+func test_client_left_handlers_can_remove_pads_while_the_server_stops() -> void:
+	for stop: Callable in _calls_that_stop():
+		await start_server()
+		var pads := HallooPads.new()
+		add_child(pads)
+		await _handle_client_left(stop, func(): pads.free())
+		equal(WebSocketServer.instance._server.is_pad_shown(), false, "the page is the pad")
+
+
+func test_client_left_handlers_can_serve_files_while_the_server_stops() -> void:
+	for stop: Callable in _calls_that_stop():
+		await start_server()
+		equal(await _handle_client_left(stop, WebSocketServer.serve_files.bind("res://tests/controller")), OK, "serve_files")
+
+
+func test_client_left_handlers_can_start_the_server_while_it_stops() -> void:
+	for stop: Callable in _calls_that_stop():
+		await start_server()
+		var start := func() -> Error:
+			ProjectSettings.set_setting("halloo/token", null)
+			return WebSocketServer.start_server(8765)
+		equal(await _handle_client_left(stop, start), OK, "start_server")
+		equal(WebSocketServer.get_server_status().server_running, true, "server_running")
+
+
+## Returns the calls that emit client_left themselves, for the clients that they disconnect.
+func _calls_that_stop() -> Array[Callable]:
+	var start_with_invalid_token := func() -> void:
+		ProjectSettings.set_setting("halloo/token", "short")
+		WebSocketServer.start_server(8765)
+		ProjectSettings.set_setting("halloo/token", null)
+	return [WebSocketServer.stop_server, WebSocketServer.start_server.bind(8765), start_with_invalid_token]
+
+
+## Connects a client and calls [param stop]. Returns what [param handler] of client_left returned.
+func _handle_client_left(stop: Callable, handler: Callable) -> Variant:
+	await connected_client()
+	var results: Array = []
+	var on_left := func(_id: int, _code: int, _reason: String) -> void: results.append(handler.call())
+	WebSocketServer.instance.client_left.connect(on_left, CONNECT_ONE_SHOT)
+	stop.call()
+	equal(results.size(), 1, "the handlers that have returned")
+	return results.pop_back()
 
 
 func test_a_handler_can_restart_the_server() -> void:
