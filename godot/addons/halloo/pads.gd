@@ -57,12 +57,17 @@ const MAX_CHANGES_PER_FRAME := 32
 @export var layout := {}:
 	set(value):
 		layout = value
-		if is_node_ready():
+		if _is_page_mine():
 			_show_pad()
 		for pad in _pads:
 			if not layout.is_empty():
 				pad.set_layout(layout)
 
+## The nodes in the tree, in the order in which they entered it. The page is the pad of the last one.
+static var _nodes: Array[HallooPads] = []
+
+## The server was too busy to show the pad, so it is asked again in the next frame.
+var _is_page_due := false
 ## All seats that are taken, in the order of [member HallooPad.index].
 var _pads: Array[HallooPad] = []
 ## The pads whose device is connected, by client id.
@@ -89,16 +94,22 @@ func _ready() -> void:
 		return
 	server.messages_received.connect(_on_messages_received)
 	server.client_left.connect(_on_client_left)
-	_show_pad()
 
 
 func _exit_tree() -> void:
 	for pad: HallooPad in _connected.values():
 		_rest(pad)
 	_emit_motion()
-	var server := _native_server()
-	if server != null:
-		server.hide_pad()
+
+
+func _notification(what: int) -> void:
+	match what:
+		# Unlike _ready(), each time that the node enters the tree, and unlike _enter_tree(), after _ready() of the autoload.
+		NOTIFICATION_POST_ENTER_TREE:
+			_nodes.append(self)
+			_show_pad()
+		NOTIFICATION_EXIT_TREE:
+			_leave_page()
 
 
 ## Returns the pads of all players, also of those who are away, in the order of their seats.
@@ -113,7 +124,8 @@ func get_pad(client_id: int) -> HallooPad:
 
 ## Returns the link that players open: the address of the server, with the token if there is one. While this node is in the
 ## tree, the pad is the page there, unless [method WebSocketServer.serve_files] publishes a page of your own: then the link leads
-## to the path of the pad. Empty if the server is not running.
+## to the path of the pad. Of several nodes, the layout of the one that entered the tree last is used. Empty if the server is not
+## running.
 func get_invitation() -> String:
 	var server := _native_server()
 	if server == null:
@@ -147,9 +159,26 @@ func remove(pad: HallooPad) -> void:
 ## Makes the pad the page of the server.
 func _show_pad() -> void:
 	var server := _native_server()
-	# An error about the layout is printed.
-	if server != null and server.show_pad(layout) != OK:
-		server.show_pad({})
+	var error: Error = server.show_pad(layout) if server != null else OK
+	if error == ERR_INVALID_PARAMETER:
+		# What is wrong with the layout was printed.
+		error = server.show_pad({})
+	_is_page_due = error == ERR_BUSY
+
+
+## Leaves the page to the node that entered the tree before this one, or to the server.
+func _leave_page() -> void:
+	var was_mine := _is_page_mine()
+	_nodes.erase(self)
+	var server := _native_server()
+	if was_mine and _nodes:
+		_nodes.back()._show_pad()
+	elif was_mine and server != null:
+		server.hide_pad()
+
+
+func _is_page_mine() -> bool:
+	return not _nodes.is_empty() and _nodes.back() == self
 
 
 func _native_server() -> Node:
@@ -158,6 +187,8 @@ func _native_server() -> Node:
 
 
 func _process(_delta: float) -> void:
+	if _is_page_due and _is_page_mine():
+		_show_pad()
 	_changes.clear()
 	var now := Time.get_ticks_msec()
 	for pad: HallooPad in _deadlines.keys():

@@ -64,3 +64,67 @@ func test_layout_in_the_settings_makes_the_pad_the_page() -> void:
 	await start_server()
 	check("<title>halloo</title>" in await _page("/"), "an invalid layout is not used")
 	ProjectSettings.set_setting("halloo/pad", null)
+
+
+func test_page_stays_the_pad_when_a_node_takes_the_place_of_another() -> void:
+	pads.layout = {"middle": ["old"]}
+	var successor := HallooPads.new()
+	successor.layout = {"middle": ["new"]}
+	add_child(successor)
+	pads.queue_free()
+	await until(func(): return not is_instance_valid(pads), "the old node is freed")
+	check('"layout":{"middle":["new"]' in await _page("/"), "the page is the pad of the new node: " + await _page("/"))
+	successor.free()
+	check("<title>halloo</title>" in await _page("/"), "the page of the server is back")
+
+
+func test_page_is_the_pad_of_the_node_that_entered_the_tree_last() -> void:
+	var later := HallooPads.new()
+	later.layout = {"middle": ["later"]}
+	add_child(later)
+	pads.layout = {"middle": ["first"]}
+	check('"layout":{"middle":["later"]' in await _page("/"), "another node does not change it: " + await _page("/"))
+	later.free()
+	check('"layout":{"middle":["first"]' in await _page("/"), "the first node is the last again: " + await _page("/"))
+
+
+func test_page_is_the_pad_again_when_a_node_is_back_in_the_tree() -> void:
+	var parent := Node.new()
+	add_child(parent)
+	pads.reparent(parent)
+	check("pad.js" in await _page("/"), "the page is the pad under another parent")
+	remove_child(parent)
+	check("<title>halloo</title>" in await _page("/"), "the page of the server is back")
+	add_child(parent)
+	check("pad.js" in await _page("/"), "the page is the pad again")
+
+
+func test_node_outside_the_tree_does_not_change_the_page() -> void:
+	remove_child(pads)
+	pads.layout = {"middle": ["buzz"]}
+	check("<title>halloo</title>" in await _page("/"), "the page is that of the server")
+	add_child(pads)
+	check('"layout":{"middle":["buzz"]' in await _page("/"), "the layout is used in the tree: " + await _page("/"))
+
+
+func test_layout_is_kept_while_the_server_is_busy() -> void:
+	var autoload: Node = WebSocketServer.instance
+	var server: Node = autoload._server
+	var busy := BusyServer.new()
+	autoload._server = busy
+	pads.layout = {"middle": ["buzz"]}
+	for i in 4:
+		await get_tree().process_frame
+	autoload._server = server
+	equal(busy.layouts, [pads.layout, pads.layout, pads.layout], "the layouts until the server takes one")
+	busy.free()
+
+
+## A server that cannot take the first two layouts.
+class BusyServer:
+	extends Node
+	var layouts: Array[Dictionary] = []
+
+	func show_pad(layout: Dictionary) -> Error:
+		layouts.append(layout)
+		return ERR_BUSY if layouts.size() <= 2 else OK

@@ -12,7 +12,7 @@ impl HallooServer {
     /// Publishes files, whose contents are `PackedByteArray`s by their paths, such as `img/cat.png`; `/` is `index.html`. An
     /// empty dictionary ends it. `WebSocketServer.serve_files` reads a folder of the project.
     ///
-    /// Returns OK, or ERR_INVALID_DATA if a path is one that no browser can request.
+    /// Returns OK, ERR_INVALID_DATA if a path is one that no browser can request, or ERR_BUSY like `show_pad`.
     #[func]
     fn set_files(&mut self, files: VarDictionary) -> Error {
         let count = files.len();
@@ -37,7 +37,8 @@ impl HallooServer {
     /// Makes the pad with this layout the page at `/`, unless there are files; an empty dictionary is the default layout. It
     /// takes the place of the setting `halloo/pad` until `hide_pad` is called.
     ///
-    /// Returns OK, or ERR_INVALID_PARAMETER if the layout is invalid.
+    /// Returns OK, ERR_INVALID_PARAMETER if the layout is invalid, or ERR_BUSY if too much waits for the server: then the page
+    /// changes at its next start, or when this is called again.
     #[func]
     fn show_pad(&mut self, layout: VarDictionary) -> Error {
         let json = pad_layout::json_of(&layout.to_variant()).unwrap_or_default();
@@ -49,7 +50,7 @@ impl HallooServer {
         self.replace(|server| server.set_pad(layout))
     }
 
-    /// Makes the page at `/` what it is without `show_pad`.
+    /// Makes the page at `/` what it is without `show_pad`. Returns OK, or ERR_BUSY like `show_pad`.
     #[func]
     fn hide_pad(&mut self) -> Error {
         let layout = self.pages.choose_pad(None);
