@@ -192,7 +192,8 @@ func _process(_delta: float) -> void:
 	_changes.clear()
 	var now := Time.get_ticks_msec()
 	for pad: HallooPad in _deadlines.keys():
-		if now >= _deadlines[pad]:
+		# A handler of pad_left may have removed another pad.
+		if _deadlines.has(pad) and now >= _deadlines[pad]:
 			_free_seat(pad)
 	if now >= _next_ping:
 		_next_ping = now + PING_INTERVAL * 1000.0
@@ -358,8 +359,9 @@ func _on_client_left(id: int, _code: int, _reason: String) -> void:
 	pad.client_id = 0
 	_rest(pad)
 	_emit_motion()
-	pad_lost.emit(pad)
+	# Before the signal, because a handler may remove the pad.
 	_deadlines[pad] = Time.get_ticks_msec() + int(seat_timeout * 1000)
+	pad_lost.emit(pad)
 
 
 ## Releases all controls of a pad.

@@ -162,6 +162,31 @@ func test_seat_is_given_up_and_the_next_player_gets_it() -> void:
 	equal(pads.get_pads()[0].index, 0, "the seat")
 
 
+func test_handlers_can_remove_other_pads_that_are_away() -> void:
+	pads.seat_timeout = 0.0
+	await joined("Lea")
+	await joined("Max")
+	pads.pad_left.connect(func(_pad: HallooPad): pads.get_pads().map(pads.remove), CONNECT_ONE_SHOT)
+	for pad in pads.get_pads():
+		# As if both connections were lost in one frame.
+		pads._on_client_left(pad.client_id, 1006, "")
+	await until(func(): return pads.get_pads().is_empty(), "the seats are given up")
+	await get_tree().process_frame
+	log.sort()
+	equal(log, ["joined Lea", "joined Max", "left Lea", "left Max", "lost Lea", "lost Max"] as Array[String], "the signals")
+
+
+func test_handler_of_pad_lost_can_remove_the_pad() -> void:
+	pads.seat_timeout = 0.0
+	var client: Client = await joined("Nik")
+	pads.pad_lost.connect(pads.remove)
+	client.close()
+	await until(func(): return log.has("left Nik"), "the seat is given up")
+	for i in 3:
+		await get_tree().process_frame
+	equal(log.count("left Nik"), 1, "the number of pad_left")
+
+
 func test_pad_is_told_its_layout_and_colour_and_answers_pings() -> void:
 	pads.layout = {"left": "stick", "right": ["a"]}
 	var client: Client = await joined("Jo")
