@@ -66,9 +66,10 @@ func _init() -> void:
 func _process(_delta: float) -> void:
 	while tcp_server.is_connection_available():
 		_accept(tcp_server.take_connection())
+	# A signal handler may stop the server, which changes both dictionaries during the iterations.
 	for peer: WebSocketPeer in _pending.keys():
-		_poll_pending(peer)
-	# A signal handler may stop the server, which changes the dictionary during the iteration.
+		if _pending.has(peer):
+			_poll_pending(peer)
 	for id: int in clients.keys():
 		if clients.has(id):
 			_poll(id, clients[id])

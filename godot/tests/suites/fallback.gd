@@ -56,3 +56,40 @@ func test_names_in_paths_are_decoded_and_checked() -> void:
 		check("UTF-8" in Rooms.in_path(path)[1], "%s: %s" % [path, Rooms.in_path(path)])
 	equal(Rooms.query_of("ws://host:1/a?b=1+2&TOKEN=x&%64=%C3%BC&b=3&c&e=%FF"), {"b": "1 2", "d": "ü", "c": "", "e": ""}, "the query")
 	equal(Rooms.path_of("ws://host:1"), "/", "a URL without a path")
+
+
+func test_handler_of_client_joined_can_stop_the_server() -> void:
+	var fallback := Fallback.new()
+	add_child(fallback)
+	fallback.set_process(false)
+	equal(fallback.start_server(0), OK, "the server starts")
+	var clients: Array[WebSocketPeer] = []
+	for i in 2:
+		clients.append(await _complete_handshake(fallback))
+	var joined: Array[int] = []
+	fallback.client_joined.connect(func(id: int):
+		joined.append(id)
+		fallback.stop_server())
+	fallback._process(0.0)
+	equal(joined, [1] as Array[int], "the clients that joined")
+	equal(fallback.get_server_status().connected_clients, 0, "connected_clients of the stopped server")
+	equal(fallback._pending.size(), 0, "pending connections of the stopped server")
+	fallback.free()
+
+
+## Connects a client and completes its handshake, which [param fallback] does not notice until it processes.
+func _complete_handshake(fallback: Fallback) -> WebSocketPeer:
+	var client := WebSocketPeer.new()
+	client.connect_to_url("ws://127.0.0.1:%d" % fallback.tcp_server.get_local_port())
+	var is_there := func() -> bool:
+		client.poll()
+		return fallback.tcp_server.is_connection_available()
+	if await until(is_there, "the connection arrives"):
+		fallback._accept(fallback.tcp_server.take_connection())
+	var peer: WebSocketPeer = fallback._pending.keys().back()
+	var is_open := func() -> bool:
+		client.poll()
+		peer.poll()
+		return peer.get_ready_state() == WebSocketPeer.STATE_OPEN
+	await until(is_open, "the handshake is complete")
+	return client
