@@ -83,6 +83,9 @@ func _exit_tree() -> void:
 ## running, stops it first.
 func start_server(port := 8765) -> Error:
 	stop_server()
+	if tcp_server.is_listening():
+		# A handler of client_left has started it. As with the native library, the last start counts.
+		return OK
 	if port in BLOCKED_PORTS:
 		push_warning("[halloo] web browsers block port %d, so only other programs can connect; choose another port" % port)
 	for candidate in range(port, port + PORTS_TO_TRY):
@@ -109,12 +112,13 @@ func stop_server() -> void:
 	rooms.clear()
 	var leaving := clients
 	clients = {}
-	for id: int in leaving:
-		leaving[id].close(1001, "the server stops")
-		client_left.emit(id, 1001, "the server stops")
 	if tcp_server.is_listening():
 		tcp_server.stop()
 		_log("stopped")
+	# Last, because a handler may start the server again.
+	for id: int in leaving:
+		leaving[id].close(1001, "the server stops")
+		client_left.emit(id, 1001, "the server stops")
 
 
 ## Sends [param data] as a text message to every client whose connection is open.

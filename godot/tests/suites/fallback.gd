@@ -77,6 +77,25 @@ func test_handler_of_client_joined_can_stop_the_server() -> void:
 	fallback.free()
 
 
+func test_handler_of_client_left_can_start_the_server() -> void:
+	var fallback := Fallback.new()
+	add_child(fallback)
+	fallback.set_process(false)
+	for stop: Callable in [fallback.stop_server, fallback.start_server.bind(0)]:
+		equal(fallback.start_server(0), OK, "the server starts")
+		var client: WebSocketPeer = await _complete_handshake(fallback)
+		fallback._process(0.0)
+		equal(fallback.clients.size(), 1, "the number of clients")
+		var results: Array[Error] = []
+		fallback.client_left.connect(func(_id, _code, _reason): results.append(fallback.start_server(0)), CONNECT_ONE_SHOT)
+		var result: Variant = stop.call()
+		equal(results, [OK] as Array[Error], "start_server() in the handler")
+		check(result in [null, OK], "the result of the call that emits the signal: %s" % result)
+		check(fallback.get_server_status().server_running, "the server is running")
+		check(fallback.get_server_status().discovery_active, "the server is announced")
+	fallback.free()
+
+
 ## Connects a client and completes its handshake, which [param fallback] does not notice until it processes.
 func _complete_handshake(fallback: Fallback) -> WebSocketPeer:
 	var client := WebSocketPeer.new()
