@@ -221,7 +221,8 @@ func _handle_message(id: int, text: String) -> void:
 	var pad: HallooPad = _connected.get(id)
 	if pad != null:
 		for key: Variant in message:
-			if key is String:
+			# A handler of a value may remove the pad.
+			if key is String and _connected.get(id) == pad:
 				_handle_value(pad, key, message[key])
 
 

@@ -187,6 +187,16 @@ func test_handler_of_pad_lost_can_remove_the_pad() -> void:
 	equal(log.count("left Nik"), 1, "the number of pad_left")
 
 
+func test_handler_of_a_value_can_remove_the_pad() -> void:
+	pads.as_joypads = true
+	var client: Client = await joined("Oda")
+	pads.get_pads()[0].text_received.connect(func(_text: String): pads.remove(pads.get_pads()[0]))
+	client.send('{"text":"bye","start":1}')
+	await until(func(): return log.has("left Oda"), "the pad is removed")
+	await get_tree().process_frame
+	check(not Input.is_joy_button_pressed(100, JOY_BUTTON_START), "the rest of the message holds no button")
+
+
 func test_pad_is_told_its_layout_and_colour_and_answers_pings() -> void:
 	pads.layout = {"left": "stick", "right": ["a"]}
 	var client: Client = await joined("Jo")
