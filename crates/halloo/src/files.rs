@@ -51,6 +51,9 @@ pub struct Files {
 enum Source {
     Directory(Directory),
     Memory(Arc<MemoryFiles>),
+    /// A directory on a drive that does not respond until a test lets it.
+    #[cfg(test)]
+    Stuck(Arc<std::sync::Barrier>),
 }
 
 impl Files {
@@ -72,6 +75,12 @@ impl Files {
         files: impl IntoIterator<Item = (N, B)>,
     ) -> Result<Files, FilesError> {
         Ok(Files { source: Source::Memory(Arc::new(MemoryFiles::new(files)?)), headers: Vec::new() })
+    }
+
+    /// Publishes no files, from a drive that reads while the test waits twice for `barrier`: for the begin, and for the end.
+    #[cfg(test)]
+    pub(crate) fn stuck(barrier: &Arc<std::sync::Barrier>) -> Files {
+        Files { source: Source::Stuck(Arc::clone(barrier)), headers: Vec::new() }
     }
 
     /// Adds a header to all responses with files, such as `Cross-Origin-Opener-Policy`.
@@ -100,12 +109,14 @@ impl Files {
         match &self.source {
             Source::Directory(directory) => directory.contains(name),
             Source::Memory(memory) => memory.get(name).is_some() || memory.is_directory(name),
+            #[cfg(test)]
+            Source::Stuck(_) => false,
         }
     }
 
     /// Returns whether [`Files::answer`] and [`Rest::read`] may wait for a disk.
     pub(crate) fn may_block(&self) -> bool {
-        matches!(self.source, Source::Directory(_))
+        !matches!(self.source, Source::Memory(_))
     }
 
     /// Returns the response to `request`, up to the first slice of the file.
@@ -117,6 +128,12 @@ impl Files {
         match &self.source {
             Source::Directory(directory) => directory.answer(request, &context),
             Source::Memory(memory) => memory.answer(request, &context),
+            #[cfg(test)]
+            Source::Stuck(barrier) => {
+                barrier.wait();
+                barrier.wait();
+                Ok(Answer::without_file(request.not_found(&context)))
+            }
         }
     }
 }

@@ -372,7 +372,7 @@ impl Reactor {
             PagesCommand::Pad(layout) => self.ingress.http.set_pad(layout.as_deref()),
             PagesCommand::Files(files) => {
                 let has_files = files.is_some();
-                match self.ingress.http.set_files(files.map(|files| *files), &self.commands) {
+                match self.ingress.http.set_files(files.map(|files| *files)) {
                     Ok(()) => self.ingress.handshakes.has_files = has_files,
                     Err(error) => {
                         tracing::error!("cannot start the thread that reads files, so none is replaced: {error}")

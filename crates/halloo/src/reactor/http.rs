@@ -18,7 +18,7 @@ use super::command_queue::CommandQueue;
 use super::connection::Connection;
 use super::connections::Connections;
 use super::egress::Egress;
-use super::file_reader::{FileReader, Job, JobResult, Work};
+use super::file_reader::{FileReaders, Job, JobResult, Work};
 use super::handshakes::TEXT;
 use super::http_request::HttpRequest;
 use super::transfer::Transfer;
@@ -32,9 +32,8 @@ use crate::{Config, LeaveReason, Status};
 /// The connections that wait for an HTTP response, or for more of one, and the pages that follow from the settings.
 #[derive(Debug)]
 pub(super) struct Http {
-    files: Option<Arc<Files>>,
-    /// Present when files are, or were, read from a disk.
-    reader: Option<FileReader>,
+    published: Option<Published>,
+    readers: FileReaders,
     /// Connections with a request.
     requests: VecDeque<usize>,
     /// Connections with a request that waits for a sign of life of another connection.
@@ -50,12 +49,20 @@ pub(super) struct Http {
     pad: PadPages,
 }
 
+/// The files of the application.
+#[derive(Debug)]
+struct Published {
+    files: Arc<Files>,
+    /// The number of the thread that reads them; `None` if they are in memory.
+    reader: Option<usize>,
+}
+
 impl Http {
-    /// Starts the thread that reads files, if there are any; it wakes the reactor through `commands`.
+    /// Starts the thread that reads files, if there are any on a disk; it wakes the reactor through `commands`.
     pub(super) fn start(config: &Config, commands: &Arc<CommandQueue>) -> io::Result<Http> {
         let mut http = Http {
-            files: None,
-            reader: None,
+            published: None,
+            readers: FileReaders::new(Arc::clone(commands)),
             requests: VecDeque::new(),
             probing: Vec::new(),
             drained: VecDeque::new(),
@@ -65,16 +72,15 @@ impl Http {
             finished: Vec::new(),
             pad: PadPages::new(config),
         };
-        http.set_files(config.www.clone(), commands)?;
+        http.set_files(config.www.clone())?;
         Ok(http)
     }
 
     /// Replaces the files. A response that has begun is continued with the file that it began with.
-    pub(super) fn set_files(&mut self, files: Option<Files>, commands: &Arc<CommandQueue>) -> io::Result<()> {
-        if self.reader.is_none() && files.as_ref().is_some_and(Files::may_block) {
-            self.reader = Some(FileReader::start(Arc::clone(commands))?);
-        }
-        self.files = files.map(Arc::new);
+    pub(super) fn set_files(&mut self, files: Option<Files>) -> io::Result<()> {
+        let may_block = files.as_ref().is_some_and(Files::may_block);
+        let reader = if may_block { Some(self.readers.start()?) } else { None };
+        self.published = files.map(|files| Published { files: Arc::new(files), reader });
         Ok(())
     }
 
@@ -149,25 +155,26 @@ impl Http {
     fn respond(&mut self, slot: usize, request: HttpRequest, connections: &mut Connections, discovery: &Discovery) {
         // There may be no files any more, if they were replaced since the request arrived.
         if request.file.is_some()
-            && let Some(files) = self.files.clone()
+            && let Some(Published { files, reader }) = &self.published
         {
-            self.start_transfer(slot, request.after, connections);
+            let (files, reader) = (Arc::clone(files), *reader);
+            self.start_transfer(slot, request.after, reader, connections);
             return self.execute(slot, Work::Open(request, files), connections);
         }
         let response = render(&request, &self.pad, connections, discovery);
         match request.after {
             After::Close => self.close(slot, &response, connections),
             After::KeepAlive => {
-                self.start_transfer(slot, request.after, connections);
+                self.start_transfer(slot, request.after, None, connections);
                 self.send(slot, &response, connections);
             }
         }
     }
 
-    fn start_transfer(&mut self, slot: usize, after: After, connections: &mut Connections) {
+    fn start_transfer(&mut self, slot: usize, after: After, reader: Option<usize>, connections: &mut Connections) {
         self.last_ticket += 1;
         if let Some(pending) = connections.table.get_mut(slot).and_then(|connection| connection.pending()) {
-            pending.transfer = Some(Transfer::new(self.last_ticket, after));
+            pending.transfer = Some(Transfer::new(self.last_ticket, after, reader));
         }
     }
 
@@ -175,12 +182,13 @@ impl Http {
     fn execute(&mut self, slot: usize, work: Work, connections: &mut Connections) {
         let now = connections.now();
         let Some(transfer) = transfer(slot, connections) else { return };
-        let Some(reader) = &self.reader else {
+        let Some(reader) = transfer.reader else {
             return self.handle_read(slot, work.execute(), connections);
         };
-        transfer.await_disk(now);
         let (ticket, is_first) = (transfer.ticket, matches!(work, Work::Open(..)));
-        if reader.submit(Job { slot, ticket, work }) {
+        let is_queued = self.readers.submit(Job { reader, slot, ticket, work });
+        transfer.await_disk(now);
+        if is_queued {
             connections.with(slot, Egress::schedule);
         } else if is_first {
             let text = b"too many files are being read; try again in a few seconds\n";
@@ -194,7 +202,7 @@ impl Http {
     fn send_slices(&mut self, connections: &mut Connections) {
         let mut results = 0;
         while results < TURN_FILE_SLICES
-            && let Some(JobResult { slot, ticket, outcome }) = self.reader.as_ref().and_then(FileReader::poll)
+            && let Some(JobResult { slot, ticket, outcome, .. }) = self.readers.poll()
         {
             results += 1;
             // The peer may be gone and its slot in use again.

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn response_has_as_long_as_the_socket_accepts_bytes_and_the_disk_delivers_them() {
         let mut pending = Pending::new(1, at(5));
-        pending.transfer = Some(Transfer::new(1, After::KeepAlive));
+        pending.transfer = Some(Transfer::new(1, After::KeepAlive, None));
         assert_eq!(pending.poll_timeout(None, TIMEOUT), Time::NEVER);
         assert_eq!(pending.poll_timeout(Some(at(20)), TIMEOUT), at(30));
         let Some(transfer) = &mut pending.transfer else { panic!() };

@@ -1,17 +1,18 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 use halloo_proto::Time;
 use halloo_proto::authenticator::Challenger;
 use halloo_proto::defaults::{HANDSHAKE_TIMEOUT, TURN_RESPONSES};
 use halloo_proto::frame::Opcode;
+use halloo_test_support::{TempDir, connect_tcp};
 
 use super::connection::Connection;
 use super::outboxes::CORK;
 use super::*;
-use crate::LeaveReason;
 use crate::event_queue::EventQueue;
+use crate::{Files, LeaveReason, Server};
 
 #[test]
 fn http_responses_are_sent_a_few_a_turn_in_the_order_of_their_requests() {
@@ -185,4 +186,38 @@ fn a_peer_that_resets_its_connection_costs_no_tls_handshake() {
     // On loopback the reset arrives at once.
     reactor.connections.handle_reset(slots[0]);
     assert!(reactor.connections.table.iter().all(Connection::is_closed));
+}
+
+#[test]
+fn files_that_replace_those_on_a_drive_that_hangs_do_not_wait_for_it() {
+    let directory = TempDir::new(std::env::temp_dir().to_str().unwrap());
+    std::fs::write(directory.path().join("index.html"), "on disk").unwrap();
+    let (hung, also_hung) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let server = Server::start(Config::local().www(Files::stuck(&hung))).unwrap();
+    let peer = || {
+        let mut peer = connect_tcp(("127.0.0.1", server.port()));
+        peer.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        peer
+    };
+    let response = |mut peer: TcpStream| std::io::read_to_string(&mut peer).unwrap();
+    let memory = || Files::memory([("index.html", "in memory")]).unwrap();
+    let first = peer();
+    hung.wait();
+    server.set_www(memory()).unwrap();
+    assert!(response(peer()).ends_with("in memory"));
+    server.set_www(Files::directory(directory.path()).unwrap()).unwrap();
+    assert!(response(peer()).ends_with("on disk"));
+    server.set_www(Files::stuck(&also_hung)).unwrap();
+    let second = peer();
+    also_hung.wait();
+    server.set_www(memory()).unwrap();
+    assert!(response(peer()).ends_with("in memory"));
+    // Both threads are busy.
+    server.set_www(Files::directory(directory.path()).unwrap()).unwrap();
+    let third = peer();
+    also_hung.wait();
+    assert!(response(second).starts_with("HTTP/1.1 404"));
+    assert!(response(third).ends_with("on disk"));
+    hung.wait();
+    assert!(response(first).starts_with("HTTP/1.1 404"));
 }

@@ -12,6 +12,8 @@ pub(super) struct Transfer {
     /// Distinguishes it from other responses in the same slot.
     pub(super) ticket: u64,
     pub(super) after: After,
+    /// The number of the thread that reads the file; `None` if the response is in memory.
+    pub(super) reader: Option<usize>,
     /// What is not read yet; `None` if everything is, or while the disk reads.
     pub(super) rest: Option<Rest>,
     /// Since when the disk reads.
@@ -19,8 +21,8 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(ticket: u64, after: After) -> Transfer {
-        Transfer { ticket, after, rest: None, awaits_disk_since: None }
+    pub(super) fn new(ticket: u64, after: After, reader: Option<usize>) -> Transfer {
+        Transfer { ticket, after, reader, rest: None, awaits_disk_since: None }
     }
 
     pub(super) fn await_disk(&mut self, now: Time) {

@@ -13,6 +13,10 @@ impl Server {
     /// Waits for the server for one turn at most, so that the files are published when this returns. On the server's own
     /// thread it returns at once. [`Delivery::Backpressure`] means that too many commands wait: try again later.
     ///
+    /// Files that replace a directory on a drive that hangs do not wait for it: those in memory never wait, and another
+    /// directory is read by another thread. There are at most two such threads, so while both are busy, the files in a third
+    /// directory wait for the second, and their requests end after 30 s if it hangs.
+    ///
     /// ```
     /// use halloo::{Config, Files, Server};
     ///
