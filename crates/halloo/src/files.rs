@@ -59,6 +59,10 @@ enum Source {
 impl Files {
     /// Publishes the files in the directory `path`, as they are when they are requested.
     ///
+    /// To replace a file, write another one and rename it, or publish it under a new name: one that is overwritten in place while
+    /// it is sent ends the response, or, if it becomes longer, may arrive as parts of two versions, as a file that grows is sent
+    /// as long as it was.
+    ///
     /// A file `a.js.br` or `a.js.gz` beside `a.js` is sent in its place to browsers that accept this compression.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! Published files that change while they are sent: what arrives is one version, complete or visibly cut off.
+//! Published files that change while they are sent: what arrives is one version, complete or visibly cut off, unless a
+//! longer one is written over it.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
@@ -111,6 +112,20 @@ fn growing_file_is_sent_as_long_as_it_was() {
     let mut download = Download::start();
     File::options().append(true).open(&download.path).unwrap().write_all(&[7; 100_000]).unwrap();
     download.expect_complete();
+    assert_eq!(download.next_length(), LENGTH + 100_000);
+}
+
+/// It cannot be told from one that grows, which the documentation says.
+#[test]
+fn file_that_is_overwritten_by_a_longer_one_is_sent_as_long_as_it_was_and_then_as_it_is() {
+    let mut download = Download::start();
+    let new = [bytes(2), vec![7; 100_000]].concat();
+    File::options().write(true).open(&download.path).unwrap().write_all(&new).unwrap();
+    let mut received = vec![0; LENGTH];
+    download.stream.read_exact(&mut received).unwrap();
+    let is_either =
+        received.iter().zip(&download.content).zip(&new).all(|((byte, old), new)| byte == old || byte == new);
+    assert!(is_either, "other bytes");
     assert_eq!(download.next_length(), LENGTH + 100_000);
 }
 

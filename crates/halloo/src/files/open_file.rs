@@ -6,8 +6,10 @@ use std::time::SystemTime;
 
 /// A file, positioned at the next byte to send, and what it was like when the response began.
 ///
-/// One that only grows is sent as long as it was, such as a recording that goes on. One that is written anew ends the
-/// response, or the peer would get parts of two versions.
+/// One that only grows is sent as long as it was, such as a recording that goes on. One that is written anew and does not
+/// become longer ends the response, or the peer would get parts of two versions. One that is written anew and becomes longer
+/// cannot be told from one that grows, so the peer may get parts of two versions. One that is replaced by renaming another is
+/// sent as it was.
 #[derive(Debug)]
 pub(super) struct OpenFile {
     file: File,
@@ -31,8 +33,8 @@ impl OpenFile {
     /// Appends the next `count` bytes to `bytes`.
     ///
     /// # Errors
-    /// [`io::ErrorKind::UnexpectedEof`] if the file became shorter, [`io::ErrorKind::InvalidData`] if it was written anew,
-    /// or that of the system.
+    /// [`io::ErrorKind::UnexpectedEof`] if the file became shorter, [`io::ErrorKind::InvalidData`] if it was changed and is as
+    /// long as it was, or that of the system.
     pub(super) fn read(&mut self, count: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         let start = bytes.len();
         (&self.file).take(count as u64).read_to_end(bytes)?;
