@@ -53,7 +53,8 @@ pub struct Identity {
 impl Identity {
     /// Returns the self-signed certificate in `directory`, which is created the first time. It is valid for 824 days, for the
     /// host names and addresses of this machine. Before its end, and for another address, a new one is issued for the same
-    /// key, so clients that pinned the fingerprint keep trusting it. On Unix, only the owner can read the file, which contains
+    /// key, so clients that pinned the fingerprint keep trusting it. It keeps the names and addresses of the old one, up to 64
+    /// in all. On Unix, only the owner can read the file, which contains
     /// the key: access that others have is taken away, with a warning in the log.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ const MAX_VALIDITY: Duration = days(825);
 const VALIDITY: Duration = days(824);
 /// Time before its end at which a certificate is renewed.
 const RENEWAL: Duration = days(30);
-/// Maximum number of names in a certificate, so that it does not grow on a machine that is moved a lot.
+/// Maximum number of host names and addresses in a certificate, so that it does not grow on a machine that is moved a lot.
 const MAX_NAMES: usize = 64;
 /// The earliest date of a certificate: the clock of a device without a battery starts in the past.
 const EARLIEST: DateTime = match DateTime::new(2026, 1, 1, 0, 0, 0) {
@@ -83,12 +83,15 @@ pub(super) fn generate(names: &[String]) -> Result<String, rcgen::Error> {
     issue(&KeyPair::generate()?, names)
 }
 
-/// Issues another certificate for the key in `pem`. It keeps the host names of `old`, because several servers of a machine can
-/// share the file.
+/// Issues another certificate for the key in `pem`. It keeps the names of `old`, the newest first: several servers of a machine
+/// can share the file, a machine can move between networks, and every browser warns about a new certificate again.
 pub(super) fn renew(pem: &str, old: &Certificate, names: &[String]) -> Result<String, rcgen::Error> {
+    let is_ipv6 = |name: &str| name.parse::<Ipv6Addr>().is_ok();
+    let is_kept = |name: &&String| !names.contains(name) && (is_dns_name(name) || is_ipv6(name));
+    let mut kept: Vec<String> = old.names.iter().filter(is_kept).cloned().collect();
+    // Those of IPv6 change often, and seldom matter.
+    kept.sort_by_key(|name| is_ipv6(name));
     let mut names = names.to_vec();
-    let is_new = |name: &&String| name.parse::<IpAddr>().is_err() && is_dns_name(name) && !names.contains(name);
-    let kept: Vec<String> = old.names.iter().filter(is_new).cloned().collect();
     names.extend(kept);
     names.truncate(MAX_NAMES);
     issue(&KeyPair::from_pem(pem)?, &names)
@@ -197,8 +200,34 @@ mod tests {
         let moved = names(&["localhost", "attic.local", "10.0.0.7"]);
         let new = parse(&renew(&pem, &old, &moved).unwrap());
         assert_eq!(new.fingerprint, old.fingerprint);
-        assert_eq!(new.names, ["localhost", "attic.local", "10.0.0.7", "den.local"]);
+        assert_eq!(new.names, ["localhost", "attic.local", "10.0.0.7", "den.local", "192.168.1.5", "fd00::5"]);
         assert!(!needs_renewal(&new, &moved));
+    }
+
+    #[test]
+    fn networks_and_servers_that_alternate_share_a_certificate_once_each_was_seen() {
+        let home = names(&["localhost", "den.local", "192.168.1.5", "fd00::5"]);
+        let away = names(&["localhost", "attic.local", "10.0.0.7", "fd00::7"]);
+        let pem = generate(&home).unwrap();
+        assert!(needs_renewal(&parse(&pem), &away));
+        let pem = renew(&pem, &parse(&pem), &away).unwrap();
+        for set in [&home, &away] {
+            assert!(!needs_renewal(&parse(&pem), set), "{:?}", parse(&pem).names);
+        }
+    }
+
+    #[test]
+    fn the_newest_names_are_kept_up_to_the_maximum() {
+        let own = |number: usize| names(&["localhost", &format!("10.0.0.{number}"), &format!("fd00::{number}")]);
+        let mut pem = generate(&own(0)).unwrap();
+        for number in 1..100 {
+            pem = renew(&pem, &parse(&pem), &own(number)).unwrap();
+        }
+        let kept = parse(&pem).names;
+        assert_eq!((kept.len(), &kept[..3]), (MAX_NAMES, &own(99)[..]));
+        // Addresses of IPv6 do not displace those in the links.
+        let ipv4: Vec<String> = (38..99).rev().map(|number| format!("10.0.0.{number}")).collect();
+        assert_eq!(&kept[3..], ipv4);
     }
 
     #[test]
