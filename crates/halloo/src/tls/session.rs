@@ -180,7 +180,16 @@ impl Session {
 
     /// Processes what has arrived and what was written.
     fn process(&mut self) -> io::Result<()> {
-        self.tls.process().map_err(tls_error)?;
+        if let Err(error) = self.tls.process() {
+            // The first bytes of a server. Those of a client are checked before there is a session.
+            let speaks_tls = self.tls.is_server() || self.tls.state().protocol_version().is_some();
+            return Err(match error {
+                rustls::Error::InvalidMessage(_) if !speaks_tls => {
+                    io::Error::new(io::ErrorKind::InvalidData, "it does not speak TLS; use ws:// instead of wss://")
+                }
+                error => tls_error(error),
+            });
+        }
         if self.tls.unprocessed() > MAX_UNPROCESSED_BYTES {
             let message = format!("a TLS message takes more than {} KiB", MAX_UNPROCESSED_BYTES / 1024);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
@@ -217,7 +226,6 @@ fn tls_error(error: rustls::Error) -> io::Error {
     let message = match error {
         // From our certificate verifier.
         rustls::Error::General(message) => message,
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS; use ws:// instead of wss://".into(),
         error => format!("TLS: {error}"),
     };
     io::Error::new(io::ErrorKind::InvalidData, message)

@@ -199,3 +199,25 @@ fn a_write_accepts_what_fits_and_nothing_while_that_waits() {
     let count = server.read(&mut far, &mut buffer, &mut ReadBudget::with_bytes(usize::MAX)).unwrap();
     assert!(buffer[..count].iter().all(|&byte| byte == 7) && count == WRITE_BUFFER_BYTES, "{count} bytes");
 }
+
+#[test]
+fn only_a_server_that_never_spoke_tls_is_said_not_to_speak_it() {
+    const ADVICE: &str = "does not speak TLS; use ws:// instead of wss://";
+    // No type of a record begins with this byte.
+    const INVALID: [u8; 6] = [0xff, 3, 3, 0, 1, 0];
+    let (_directory, acceptor) = acceptor();
+    let error = acceptor.accept(&INVALID).unwrap_err().to_string();
+    assert!(error.starts_with("TLS: ") && !error.contains(ADVICE), "{error}");
+    let mut connector = Connector::new(acceptor.fingerprint(), Default::default());
+    let mut client = connector.connect(&Host::Name("localhost".into())).unwrap();
+    let mut near = Pipe { incoming: b"HTTP/1.1 400 Bad Request\r\n\r\n".iter().copied().collect(), ..Pipe::default() };
+    let error = client.read(&mut near, &mut [0; 100], &mut ReadBudget::default()).unwrap_err().to_string();
+    assert!(error.contains(ADVICE), "{error}");
+
+    let (mut client, mut near, mut server, mut far) = connected();
+    for (session, socket) in [(&mut client, &mut near), (&mut server, &mut far)] {
+        socket.incoming.extend(INVALID);
+        let error = session.read(socket, &mut [0; 100], &mut ReadBudget::default()).unwrap_err().to_string();
+        assert!(error.starts_with("TLS: ") && !error.contains(ADVICE), "{error}");
+    }
+}
