@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,6 +22,8 @@ use super::{IdentityError, key_file, self_signed};
 const MAX_RESUMABLE_SESSIONS: usize = 64;
 /// Minimum time between two looks at the files and the addresses of the machine.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// Time after which files that have not changed are read again, because they could not be used.
+const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 /// Time after which files that have not changed are read again, because the certificate in them has ended or will soon.
 const END_CHECK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -27,7 +31,8 @@ const END_CHECK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// When the files have changed, new connections use the new certificate, and open ones stay open. A self-signed certificate is
 /// renewed in time, and when this machine has got another address or name. All of that is noticed at the first TLS handshake
-/// afterwards, at most every 5 s. A certificate that cannot be used does not replace the one in use; the log says why.
+/// afterwards, at most every 5 s. A certificate that cannot be used does not replace the one in use; the log says why, and the
+/// next attempt follows when a file has changed, or after 60 s.
 ///
 /// ```
 /// use halloo::{Config, Identity, Server};
@@ -81,7 +86,7 @@ impl Identity {
     /// # Errors
     /// [`IdentityError`] as when it was created. The certificate in use stays in use then.
     pub fn reload(&self) -> Result<(), IdentityError> {
-        self.files.reload().map(drop)
+        self.files.reload(Instant::now()).map(drop)
     }
 
     /// Returns the fingerprint to pin, if the certificate is self-signed: the SHA-256 hash of its public key.
@@ -97,12 +102,12 @@ impl Identity {
 
     /// Returns the configuration for a new session, with the certificate of now.
     pub(super) fn config(&self) -> Arc<ServerConfig> {
-        self.files.check_for_changes();
+        self.files.check_for_changes(Instant::now());
         Arc::clone(&self.config)
     }
 
     fn load(files: Files) -> Result<Identity, IdentityError> {
-        let fingerprint = files.reload()?;
+        let fingerprint = files.reload(Instant::now())?;
         let files = Arc::new(files);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -142,57 +147,84 @@ struct State {
     checked: Option<Instant>,
     /// When the files are read again although nothing has changed: to renew the certificate, or to report its end.
     due: Option<SystemTime>,
-    /// Why the files could not be used when they were last read.
-    failure: Option<String>,
+    /// When the files were last read and could not be used, and why.
+    failure: Option<(Instant, String)>,
+    /// Why clients refuse the certificate in use, if they do.
+    invalidity: Option<String>,
 }
 
-/// What distinguishes two states of a file: the time of its last change and its size.
-type Stamp = (SystemTime, u64);
+/// What distinguishes two states of a file: the time of its last change, its size, and on Unix when its content or its access
+/// was changed, in seconds and nanoseconds.
+type Stamp = (SystemTime, u64, Option<(i64, i64)>);
+
+impl State {
+    /// Returns why clients will refuse the certificate in use, unless that was returned last.
+    fn poll_invalidity(&mut self, time: SystemTime) -> Option<String> {
+        let certificate = self.current.as_ref().and_then(|current| Certificate::parse(current.cert.first()?));
+        let invalidity = certificate.and_then(|certificate| certificate.describe_invalidity(time));
+        let is_new = self.invalidity != invalidity;
+        self.invalidity = invalidity;
+        self.invalidity.clone().filter(|_| is_new)
+    }
+}
 
 impl Files {
     /// Reads the files, and renews a self-signed certificate if necessary. Returns the fingerprint of the key.
-    fn reload(&self) -> Result<Fingerprint, IdentityError> {
+    fn reload(&self, now: Instant) -> Result<Fingerprint, IdentityError> {
         let names = self.names();
         // Read before the files, so that a change during the reading is noticed by the next check.
         let stamps = self.stamps();
         let loaded = if self.is_self_signed { self.read_self_signed(&names) } else { self.read() };
         let mut state = self.lock();
-        (state.names, state.stamps, state.checked) = (names, stamps, Some(Instant::now()));
-        state.failure = loaded.as_ref().err().map(ToString::to_string);
-        let now = certificate::now();
-        state.due = Some(now + END_CHECK_INTERVAL);
-        let (key, certificate) = loaded?;
-        let end = if self.is_self_signed { self_signed::renewal_of(&certificate) } else { certificate.not_after };
-        state.due = Some(if end > now { end } else { now + END_CHECK_INTERVAL });
-        if state.current.as_ref().is_some_and(|current| current.cert != key.cert) {
-            tracing::info!("new connections use the certificate that is now in {}", self.certificates.display());
+        (state.names, state.stamps, state.checked) = (names, stamps, Some(now));
+        state.failure = loaded.as_ref().err().map(|error| (now, error.to_string()));
+        let time = certificate::now();
+        state.due = Some(time + END_CHECK_INTERVAL);
+        let fingerprint = loaded.map(|(key, certificate)| {
+            let end = if self.is_self_signed { self_signed::renewal_of(&certificate) } else { certificate.not_after };
+            if end > time {
+                state.due = Some(end);
+            }
+            if state.current.as_ref().is_some_and(|current| current.cert != key.cert) {
+                tracing::info!("new connections use the certificate that is now in {}", self.certificates.display());
+            }
+            state.current = Some(Arc::new(key));
+            certificate.fingerprint
+        });
+        // The one that stays in use may have ended meanwhile.
+        if let Some(reason) = state.poll_invalidity(time) {
+            let path = self.certificates.display();
+            tracing::warn!("clients will refuse the certificate in use, which was read from {path}: it {reason}");
         }
-        state.current = Some(Arc::new(key));
-        Ok(certificate.fingerprint)
+        fingerprint
     }
 
-    /// Reads the files again if they, or the addresses and names of this machine, have changed, if they could not be used, or if
-    /// it is time to. At most every [`CHECK_INTERVAL`].
-    fn check_for_changes(&self) {
+    /// Reads the files again if they, or the addresses and names of this machine, have changed, or if it is time to: at most
+    /// every [`CHECK_INTERVAL`], and after [`RETRY_INTERVAL`] if they could not be used.
+    fn check_for_changes(&self, now: Instant) {
         {
             let mut state = self.lock();
-            if state.checked.is_some_and(|checked| checked.elapsed() < CHECK_INTERVAL) {
+            if state.checked.is_some_and(|checked| now.saturating_duration_since(checked) < CHECK_INTERVAL) {
                 return;
             }
-            state.checked = Some(Instant::now());
+            state.checked = Some(now);
         }
         // Reads the state, too.
         let names = self.names();
         let failure = {
             let state = self.lock();
-            let is_due = state.due.is_some_and(|due| certificate::now() >= due);
-            if self.stamps() == state.stamps && names == state.names && state.failure.is_none() && !is_due {
+            // A repair may not change the file, such as access to its directory.
+            let is_due = match &state.failure {
+                Some((failed, _)) => now.saturating_duration_since(*failed) >= RETRY_INTERVAL,
+                None => state.due.is_some_and(|due| certificate::now() >= due),
+            };
+            if self.stamps() == state.stamps && names == state.names && !is_due {
                 return;
             }
-            state.failure.clone()
+            state.failure.as_ref().map(|(_, failure)| failure.clone())
         };
-        // A repair may not change the file, such as access to its directory. The same failure is reported once.
-        if let Err(error) = self.reload()
+        // The same failure is reported once.
+        if let Err(error) = self.reload(now)
             && failure != Some(error.to_string())
         {
             tracing::warn!("the certificate in use is kept, because the new one cannot be used: {error}");
@@ -242,9 +274,6 @@ impl Files {
         key_file::check(&self.key)?;
         let key = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider());
         let key = key.map_err(|error| self.unusable(&error))?;
-        if let Some(reason) = certificate.describe_invalidity(certificate::now()) {
-            tracing::warn!("clients will refuse the certificate in {}: it {reason}", self.certificates.display());
-        }
         Ok((key, certificate))
     }
 
@@ -265,7 +294,11 @@ impl Files {
     fn stamps(&self) -> [Option<Stamp>; 2] {
         let stamp = |path: &PathBuf| {
             let metadata = fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
+            #[cfg(unix)]
+            let changed = Some((MetadataExt::ctime(&metadata), MetadataExt::ctime_nsec(&metadata)));
+            #[cfg(not(unix))]
+            let changed = None;
+            Some((metadata.modified().ok()?, metadata.len(), changed))
         };
         [&self.certificates, &self.key].map(stamp)
     }
@@ -292,81 +325,4 @@ fn read(path: &Path) -> Result<Vec<u8>, IdentityError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Writes a new key and a certificate for it.
-    fn write_new(path: &Path) {
-        self_signed::replace(path, &self_signed::generate(&["localhost".to_owned()]).unwrap()).unwrap();
-    }
-
-    #[test]
-    fn changed_files_are_used_and_unusable_ones_are_not() {
-        let directory = std::env::temp_dir().join(format!("halloo-identity-{}", std::process::id()));
-        let path = directory.join(self_signed::FILE_NAME);
-        write_new(&path);
-        let identity = Identity::from_pem_files(&path, &path).unwrap();
-        let current = || identity.files.lock().current.clone().unwrap();
-        let check = || {
-            identity.files.lock().checked = None;
-            identity.config();
-            current()
-        };
-        let first = current();
-        assert!(Arc::ptr_eq(&check(), &first), "unchanged files are not read again");
-        write_new(&path);
-        identity.config();
-        assert!(Arc::ptr_eq(&current(), &first), "the files are not looked at all the time");
-        let second = check();
-        assert_ne!(second.cert, first.cert);
-        fs::write(&path, "half a cert").unwrap();
-        assert!(Arc::ptr_eq(&check(), &second));
-        write_new(&path);
-        let third = check();
-        assert_ne!(third.cert, second.cert);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-
-            let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            write_new(&path);
-            set_mode(0o644);
-            assert!(Arc::ptr_eq(&check(), &third), "others can read the key");
-            set_mode(0o600);
-            assert_ne!(check().cert, third.cert, "the advice was followed");
-        }
-        fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[test]
-    fn self_signed_certificate_is_renewed_in_time_and_for_another_name_while_it_is_in_use() {
-        let directory = std::env::temp_dir().join(format!("halloo-renewal-{}", std::process::id()));
-        let identity = Identity::self_signed_in(&directory).unwrap();
-        let current = || Certificate::parse(&identity.files.lock().current.as_ref().unwrap().cert[0]).unwrap();
-        let check = |due| {
-            let mut state = identity.files.lock();
-            (state.checked, state.due, state.stamps) = (None, due, identity.files.stamps());
-            drop(state);
-            identity.config();
-            current()
-        };
-        let end = current().not_after;
-        assert_eq!(identity.files.lock().due, Some(end - Duration::from_secs(30 * 24 * 60 * 60)));
-        // One that needs renewal. That it was written is not what is noticed.
-        let (key, mut parameters) = (rcgen::KeyPair::generate().unwrap(), rcgen::CertificateParams::new([]).unwrap());
-        parameters.not_after = rcgen::date_time_ymd(9999, 12, 31);
-        let pem = format!("{}{}", key.serialize_pem(), parameters.self_signed(&key).unwrap().pem());
-        self_signed::replace(&directory.join(self_signed::FILE_NAME), &pem).unwrap();
-        assert_eq!(check(Some(certificate::now() + Duration::from_secs(60))).not_after, end);
-        let renewed = check(Some(certificate::now()));
-        assert_eq!(renewed.fingerprint, fingerprint_of(&key));
-        assert!(!renewed.names.is_empty() && !renewed.names.contains(&"den.local".to_owned()));
-        identity.set_local_names(&["den.local".to_owned()]);
-        assert!(check(None).names.contains(&"den.local".to_owned()));
-        fs::remove_dir_all(directory).unwrap();
-    }
-
-    fn fingerprint_of(key: &rcgen::KeyPair) -> Fingerprint {
-        certificate::fingerprint_of(&rcgen::PublicKeyData::subject_public_key_info(key))
-    }
-}
+mod tests;
