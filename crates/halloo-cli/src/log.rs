@@ -30,7 +30,7 @@ const MAX_QUEUED_LINES: usize = 1024;
 /// How long the program waits for the last lines before it exits.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Maximum time until the log says how many lines are missing.
+/// The time after which the log says how many lines are missing.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lines that are not in the log, since the last report.
@@ -66,6 +66,8 @@ impl Missing {
 /// A job of the writer thread.
 enum Job {
     Write(Vec<u8>),
+    /// Notice that lines were left out.
+    Report,
     /// Send when all lines before are written.
     Acknowledge(SyncSender<()>),
 }
@@ -96,8 +98,8 @@ pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, hidden: &'st
     let missing = Arc::new(Missing::default());
     // Only the default level is limited: -v writes every line.
     let budget = (level == LevelFilter::INFO).then(Mutex::default);
-    let format = LineFormat { colours: output::colours_on_stderr(), hidden, budget, missing: Arc::clone(&missing) };
     let writer = QueueWriter { jobs: jobs.clone(), missing: Arc::clone(&missing) };
+    let format = LineFormat { colours: output::colours_on_stderr(), hidden, budget, queue: writer.clone() };
     let output = Arc::clone(output);
     std::thread::spawn(move || write_lines(&output, &queue, &missing));
     tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(format).init();
@@ -105,10 +107,16 @@ pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, hidden: &'st
 }
 
 fn write_lines(output: &Output, jobs: &Receiver<Job>, missing: &Missing) {
-    let mut reported = Instant::now();
+    let mut report_at: Option<Instant> = None;
     loop {
-        match jobs.recv_timeout(REPORT_INTERVAL) {
+        let job = match report_at {
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(time) => jobs.recv_timeout(time.saturating_duration_since(Instant::now())),
+        };
+        match job {
             Ok(Job::Write(line)) => output.log(&line),
+            // For the check below.
+            Ok(Job::Report) => {}
             Ok(Job::Acknowledge(done)) => {
                 missing.report(output);
                 // The receiver may have timed out.
@@ -117,8 +125,11 @@ fn write_lines(output: &Output, jobs: &Receiver<Job>, missing: &Missing) {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        if reported.elapsed() >= REPORT_INTERVAL {
-            reported = Instant::now();
+        if report_at.is_none() && missing.left_out.load(Ordering::Relaxed) > 0 {
+            report_at = Instant::now().checked_add(REPORT_INTERVAL);
+        }
+        if missing.dropped.load(Ordering::Relaxed) > 0 || report_at.is_some_and(|time| time <= Instant::now()) {
+            report_at = None;
             missing.report(output);
         }
     }
@@ -130,7 +141,7 @@ struct LineFormat {
     hidden: &'static [&'static str],
     /// Limits the lines, except errors.
     budget: Option<Mutex<LogBudget>>,
-    missing: Arc<Missing>,
+    queue: QueueWriter,
 }
 
 impl LineFormat {
@@ -150,7 +161,7 @@ where
             return Ok(());
         }
         if !self.may_write(*event.metadata().level()) {
-            self.missing.left_out.fetch_add(1, Ordering::Relaxed);
+            self.queue.leave_out();
             return Ok(());
         }
         let (level, style) = level(*event.metadata().level());
@@ -193,9 +204,20 @@ impl Visit for Text {
 }
 
 /// Queues lines for the writer thread.
+#[derive(Clone)]
 struct QueueWriter {
     jobs: SyncSender<Job>,
     missing: Arc<Missing>,
+}
+
+impl QueueWriter {
+    /// Counts a line that is not written.
+    fn leave_out(&self) {
+        if self.missing.left_out.fetch_add(1, Ordering::Relaxed) == 0 {
+            // If the queue is full, the writer notices it by the next line.
+            let _ = self.jobs.try_send(Job::Report);
+        }
+    }
 }
 
 impl<'a> MakeWriter<'a> for QueueWriter {

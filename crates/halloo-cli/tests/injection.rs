@@ -86,7 +86,8 @@ fn log_of_a_flood_of_requests_is_short_and_says_what_is_missing() {
     assert!(server.process.wait().success());
     let written = log.lines().filter(|line| line.contains("was refused")).count();
     assert_eq!(missing_lines(&log, "left out"), 0, "-v writes all of them");
-    assert_eq!(written + missing_lines(&log, "dropped"), REQUESTS);
+    // Other lines may be dropped, too.
+    assert!(written + missing_lines(&log, "dropped") >= REQUESTS, "{written} lines");
 }
 
 /// Returns the number of lines that are missing for a reason, as the log says.
