@@ -80,6 +80,8 @@ def room_path(room: str) -> str:
         raise InvalidTarget(f"the name of a room has 1 to 64 bytes, and this one has {size}; choose another")
     if room.startswith("_"):
         raise InvalidTarget("a room whose name begins with `_` can only be joined by the server; choose another name")
+    if room in (".", ".."):
+        raise InvalidTarget("a room whose name is `.` or `..` can only be joined by the server; choose another name")
     return "/room/" + quote(room, safe="")
 
 
