@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-use crate::ci::or_skip;
 use crate::debian::{self, Package};
 
 const PACKAGE: Package = Package {
@@ -32,21 +31,9 @@ echo "$program is in none of the packages" >&2
 exit 127
 "#;
 
-/// `cargo xtask avahi`: prepares the programs and prints the path of the one that starts them.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    if let Some(launcher) = prepare(root)? {
-        println!("{}", launcher.display());
-    }
-    Ok(())
-}
-
 /// Returns the program that starts the others; `None` if they cannot be fetched, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
-    if !cfg!(target_os = "linux") {
-        return Ok(None);
-    }
-    let fetched = debian::fetch(&root.join("target").join("avahi"), &PACKAGE);
-    or_skip(fetched, |error| format!("no Avahi, so tests against it were not run: {error:#}"))
+    debian::prepare(root, "avahi", &PACKAGE, "no Avahi, so tests against it were not run")
 }
 
 /// Returns an error unless the programs run.

@@ -42,14 +42,6 @@ const PACKAGE: Package = Package {
     },
 };
 
-/// `cargo xtask chromium`: finds or fetches Chromium and prints the path of its program.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    if let Some(program) = prepare(root)? {
-        println!("{}", program.display());
-    }
-    Ok(())
-}
-
 /// Returns the program; `None` if there is none and it cannot be fetched, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
     if let Some(program) = std::env::var_os("CHROMIUM").filter(|program| !program.is_empty()) {

@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::ci::or_skip;
+
 /// The distribution with the newest versions.
 const SUITE: &str = "sid";
 
@@ -29,6 +31,16 @@ pub(crate) struct Package {
     pub(crate) launcher: &'static str,
     /// Returns an error unless the program works.
     pub(crate) check: fn(&Path) -> Result<()>,
+}
+
+/// Returns the program of `package` in `target/NAME`; `None` elsewhere than on Linux, and if it cannot be fetched, which is an
+/// error in a CI service. `skipped` says what is not tested then.
+pub(crate) fn prepare(root: &Path, name: &str, package: &Package, skipped: &str) -> Result<Option<PathBuf>> {
+    if !cfg!(target_os = "linux") {
+        return Ok(None);
+    }
+    let fetched = fetch(&root.join("target").join(name), package);
+    or_skip(fetched, |error| format!("{skipped}: {error:#}"))
 }
 
 /// Returns the program of `package` in `directory`, and fetches it first if it is not there.

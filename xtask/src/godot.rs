@@ -22,14 +22,6 @@ use self::implementation::Implementation;
 pub(crate) use self::peers::Peers;
 use crate::report::{Report, Tally};
 
-/// `cargo xtask godot`: finds or fetches Godot and prints the path of its program.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    if let Some(program) = program::prepare(root)? {
-        println!("{}", program.display());
-    }
-    Ok(())
-}
-
 /// `cargo xtask godot-test`: runs the tests of the addon whose names begin with `only`, with both implementations.
 pub(crate) fn test(root: &Path, only: &str) -> Result<()> {
     let Some(program) = program::prepare(root)? else { return Ok(()) };

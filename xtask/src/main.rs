@@ -143,18 +143,18 @@ fn main() -> ExitCode {
         Task::Miri => miri::run(&root),
         Task::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
         Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
-        Task::Avahi => avahi::run(&root),
-        Task::Python => python::run(&root),
-        Task::Node => node::run(&root),
-        Task::Chromium => chromium::run(&root),
-        Task::Vite => node::run_vite(&root),
-        Task::Webkit => webkit::run(&root),
+        Task::Avahi => print_path(avahi::prepare(&root)),
+        Task::Python => print_path(python::prepare(&root)),
+        Task::Node => print_path(node::prepare(&root)),
+        Task::Chromium => print_path(chromium::prepare(&root)),
+        Task::Vite => print_path(node::prepare_vite(&root)),
+        Task::Webkit => print_path(webkit::prepare(&root)),
         Task::Pictures => pages::take_pictures(&root),
         Task::PadStart => pages::measure_pad_start(&root),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
-        Task::Godot => godot::run(&root),
+        Task::Godot => print_path(godot::program::prepare(&root)),
         Task::GodotTest { only } => godot::test(&root, &only),
         Task::GodotBench { only } => godot::bench::run(&root, &only),
     };
@@ -165,4 +165,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints where something is that the tests need, if it could be prepared.
+fn print_path(prepared: anyhow::Result<Option<PathBuf>>) -> anyhow::Result<()> {
+    if let Some(path) = prepared? {
+        println!("{}", path.display());
+    }
+    Ok(())
 }

@@ -20,26 +20,10 @@ const AXE_VERSION: &str = "4.14.1";
 /// there are none, only that test is skipped.
 const VITE_VERSION: &str = "8.3.8";
 
-/// `cargo xtask node`: prepares the packages and prints their directory.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    if let Some(modules) = prepare(root)? {
-        println!("{}", modules.display());
-    }
-    Ok(())
-}
-
 /// Returns the directory of the modules; `None` if they cannot be installed, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
     let modules = create(&root.join("target").join("node"));
     or_skip(modules, |error| format!("no Node.js with `ws`, so tests against it were not run: {error:#}"))
-}
-
-/// `cargo xtask vite`: prepares Vite and prints its directory.
-pub(crate) fn run_vite(root: &Path) -> Result<()> {
-    if let Some(modules) = prepare_vite(root)? {
-        println!("{}", modules.display());
-    }
-    Ok(())
 }
 
 /// Returns the directory with Vite; `None` if it cannot be installed or does not run, which is an error in a CI service.

@@ -15,14 +15,6 @@ pub(crate) const WEBSOCKETS_VERSION: &str = "17.4";
 /// The name of the interpreter of the system.
 const SYSTEM_PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
-/// `cargo xtask python`: prepares the environment and prints the path of its interpreter.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    if let Some(interpreter) = prepare(root)? {
-        println!("{}", interpreter.display());
-    }
-    Ok(())
-}
-
 /// Returns the interpreter of the environment; `None` if it cannot be created, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
     let directory = root.join("target").join("python");

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::ci::or_skip;
 use crate::debian::{self, Package};
 
 /// Drivers of graphics cards, and what is not used without a person.
@@ -60,21 +59,9 @@ const PACKAGE: Package = Package {
     check,
 };
 
-/// `cargo xtask webkit`: fetches WebKit and prints the path of the program that starts its driver.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    if let Some(launcher) = prepare(root)? {
-        println!("{}", launcher.display());
-    }
-    Ok(())
-}
-
 /// Returns the program that starts the driver; `None` if it cannot be fetched, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
-    if !cfg!(target_os = "linux") {
-        return Ok(None);
-    }
-    let fetched = debian::fetch(&root.join("target").join("webkit"), &PACKAGE);
-    or_skip(fetched, |error| format!("no WebKit, so the pad was not tested in it: {error:#}"))
+    debian::prepare(root, "webkit", &PACKAGE, "no WebKit, so the pad was not tested in it")
 }
 
 /// Returns an error unless the browser prints its version.

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{chromium, node, python};
 
-/// Each is `None` if it cannot be had; the tests that need it are skipped then.
+/// Each is `None` if it could not be fetched; the tests that need it are skipped then.
 pub(crate) struct Peers {
     /// A Python interpreter with the package `websockets`.
     pub(crate) python: Option<PathBuf>,
