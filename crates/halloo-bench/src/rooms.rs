@@ -103,7 +103,7 @@ fn room_bytes() -> Result<f64> {
         drop(clients);
         Ok(bytes)
     })();
-    // It ends by itself after the figure.
+    // It exits after it has printed the figure, unless something failed before.
     let _ = child.kill();
     child.wait()?;
     outcome

@@ -205,6 +205,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it fills the queue, which takes Miri hours")]
     fn every_kind_of_command_is_limited() {
         let poll = mio::Poll::new().unwrap();
         let queue = CommandQueue::new(mio::Waker::new(poll.registry(), mio::Token(0)).unwrap());
