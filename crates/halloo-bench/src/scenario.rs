@@ -62,6 +62,10 @@ pub(crate) enum Measure {
 }
 
 impl Scenario {
+    fn new(name: &'static str, title: &'static str, role: &'static str, measure: Measure, quick: bool) -> Scenario {
+        Scenario { name, title, role, measure, quick, through_application: false, growth: false, secure: false }
+    }
+
     /// Returns how many descriptors the generator needs, which is at least as many as a server needs.
     pub(crate) fn open_files(&self) -> u64 {
         const OTHERS: u64 = 100;
@@ -84,36 +88,17 @@ impl Scenario {
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     for (name, title, clients, size, in_flight, quick) in ECHOES {
-        let measure = Measure::Echo { clients, size, in_flight };
-        all.push(Scenario {
-            name,
-            title,
-            role: "echo",
-            measure,
-            quick,
-            through_application: false,
-            growth: false,
-            secure: false,
-        });
+        all.push(Scenario::new(name, title, "echo", Measure::Echo { clients, size, in_flight }, quick));
     }
     for (secure, rows) in [(false, &OTHERS[..]), (true, &SECURE)] {
         for &(name, title, role, measure, quick) in rows {
             let through_application = matches!(measure, Measure::FanOut { .. } | Measure::Ingest { .. });
-            all.push(Scenario { name, title, role, measure, quick, through_application, growth: false, secure });
+            let scenario = Scenario::new(name, title, role, measure, quick);
+            all.push(Scenario { through_application, secure, ..scenario });
         }
     }
     for (name, title, measure) in GROWTH {
-        let (quick, through_application) = (false, false);
-        all.push(Scenario {
-            name,
-            title,
-            role: "echo",
-            measure,
-            quick,
-            through_application,
-            growth: true,
-            secure: false,
-        });
+        all.push(Scenario { growth: true, ..Scenario::new(name, title, "echo", measure, false) });
     }
     all
 }
