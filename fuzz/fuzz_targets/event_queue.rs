@@ -3,7 +3,7 @@
 
 #![cfg_attr(feature = "engine", no_main)]
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use halloo_fuzz::fuzz_target;
 use halloo_proto::Time;
@@ -135,10 +135,12 @@ struct Model {
     paused: bool,
     next_client: u64,
     next_message: u32,
+    /// What messages are made of: the number of the message, then zeros.
+    payload: Vec<u8>,
     /// The messages that were read and not taken: client, number, length.
     expected: VecDeque<(ClientId, u32, usize)>,
     /// What each client has in `expected`, events and bytes.
-    waiting: HashMap<ClientId, (usize, usize)>,
+    waiting: BTreeMap<ClientId, (usize, usize)>,
     waiting_bytes: usize,
 }
 
@@ -154,8 +156,9 @@ impl Model {
             paused: false,
             next_client: CLIENTS as u64 + 1,
             next_message: 0,
+            payload: vec![0; TURN_BYTES],
             expected: VecDeque::new(),
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             waiting_bytes: 0,
         }
     }
@@ -190,9 +193,8 @@ impl Model {
         let count = count.min(TURN_BYTES / size).min(TURN_MESSAGES);
         let before = (self.sink.batch.len(), self.sink.batch.payload_bytes());
         for _ in 0..count {
-            let mut message = vec![0; size];
-            message[..4].copy_from_slice(&self.next_message.to_be_bytes());
-            self.sink.batch.push_message(client, Message::from(&message[..]));
+            self.payload[..4].copy_from_slice(&self.next_message.to_be_bytes());
+            self.sink.batch.push_message(client, Message::from(&self.payload[..size]));
             self.expected.push_back((client, self.next_message, size));
             self.next_message += 1;
         }

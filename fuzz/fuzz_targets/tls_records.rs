@@ -80,22 +80,29 @@ const APPLICATION_DATA: u8 = 23;
 const MAX_UNFINISHED: usize = 64 * 1024 + MAX_READ;
 /// Empty records in a row that rustls accepts.
 const MAX_EMPTY_RECORDS: usize = 32;
-/// Maximum steps of one input.
-const MAX_STEPS: usize = 64;
+/// Bytes that one input sends: enough for two turns and for a message that is too long.
+const MAX_SENT: usize = 160 * 1024;
+/// Reads for which one input sends, so that a server with short reads gets less.
+const MAX_READS: usize = 1024;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&[mode, limit], rest)) = bytes.split_first_chunk() else { return };
     let mut server = Server::new(usize::from(limit) * 16 + 1);
     if mode % 2 == 0 {
         // Again and again, since an input is shorter than a handshake may be.
-        (0..=mode / 2).for_each(|_| server.socket.push(rest));
+        for _ in 0..=mode / 2 {
+            if server.socket.is_full() {
+                break;
+            }
+            server.socket.push(rest);
+        }
         server.read_to_end();
         assert!(server.received.is_empty(), "plaintext without a handshake");
         return;
     }
     let mut peer = TlsPeer::connect(server).expect("a handshake");
     let mut expected = Vec::new();
-    for step in rest.as_chunks::<3>().0.iter().take(MAX_STEPS) {
+    for step in rest.as_chunks::<3>().0 {
         apply(*step, &mut peer, &mut expected);
     }
     let mut server = peer.stream;
@@ -132,6 +139,9 @@ fn apply([kind, a, b]: [u8; 3], peer: &mut TlsPeer<Server>, expected: &mut Vec<u
         _ => (0..content).map(|index| (index % 251) as u8).collect(),
     };
     for _ in 0..repeat {
+        if peer.stream.socket.is_full() {
+            return;
+        }
         let mut record = Vec::new();
         peer.record_of(kind, &mut record, &content, padding).expect("a record");
         peer.stream.socket.push(&record);
@@ -146,13 +156,16 @@ fn apply([kind, a, b]: [u8; 3], peer: &mut TlsPeer<Server>, expected: &mut Vec<u
 /// Sends pieces of a handshake message that never ends, one byte in each record.
 fn send_fragments(count: usize, padding: usize, peer: &mut TlsPeer<Server>) {
     let header: &[u8] = if peer.stream.unfinished == 0 { &[24, 0, 0xff, 0xff] } else { &[0] };
+    peer.stream.tampered = true;
     for piece in std::iter::once(header).chain(std::iter::repeat_n(&[0][..], count)) {
+        if peer.stream.socket.is_full() {
+            return;
+        }
         let mut record = Vec::new();
         peer.record_of(HANDSHAKE, &mut record, piece, padding).expect("a record");
         peer.stream.unfinished += record.len();
         peer.stream.socket.push(&record);
     }
-    peer.stream.tampered = true;
 }
 
 /// A session of the server, its socket in memory, and what it has read.
@@ -237,6 +250,11 @@ impl Server {
 }
 
 impl Socket {
+    /// Returns whether one input has sent enough.
+    fn is_full(&self) -> bool {
+        self.position + self.incoming.len() >= MAX_SENT.min(self.limit * MAX_READS)
+    }
+
     /// Adds one record.
     fn push(&mut self, record: &[u8]) {
         self.incoming.extend(record);

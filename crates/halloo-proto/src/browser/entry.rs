@@ -312,7 +312,7 @@ impl Entry {
             self.next_goodbye = now + GOODBYE_INTERVAL;
             // On a network that loses many datagrams, silence would make forged goodbyes credible.
             let believes_silence = self.last_false_goodbye.is_none_or(|last| now > last + FALSE_GOODBYE_TIME);
-            self.suspicion = Some(Suspicion::after_goodbye(believes_silence, now));
+            self.begin_suspicion(Suspicion::after_goodbye(believes_silence, now));
         }
     }
 
@@ -429,7 +429,14 @@ impl Entry {
     }
 
     fn suspect(&mut self, now: Time) {
-        self.suspicion.get_or_insert_with(|| Suspicion::after_silence(self.has_replied, now));
+        if self.suspicion.is_none() {
+            self.begin_suspicion(Suspicion::after_silence(self.has_replied, now));
+        }
+    }
+
+    fn begin_suspicion(&mut self, suspicion: Suspicion) {
+        // A server without an id is older than probes. Its address may be any machine's that accepts connections.
+        self.suspicion = Some(if self.sent_id.is_some() { suspicion } else { suspicion.without_probes() });
     }
 
     fn update_addresses(&mut self) {

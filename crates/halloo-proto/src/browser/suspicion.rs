@@ -74,6 +74,12 @@ impl Suspicion {
         Suspicion::new(now + HASTY_INTERVAL, true, believes_silence, now)
     }
 
+    /// For a server that does not answer probes: the check over TCP alone decides.
+    pub(super) fn without_probes(mut self) -> Suspicion {
+        self.next_probe = Time::NEVER;
+        self
+    }
+
     /// Returns whether a probe is due, and its nonce. A server that has proven nothing is probed once: the address may
     /// belong to a third party.
     pub(super) fn poll_probe(&mut self, is_proven: bool, nonces: &mut Nonces, now: Time) -> Option<(Nonce, u8)> {

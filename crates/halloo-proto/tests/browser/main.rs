@@ -141,6 +141,7 @@ fn server_without_id_is_identified_by_its_address_and_stays_known_while_silent()
     assert_eq!(world.known(), ["10.0.0.1:8765"], "it is still listening");
     let gaps = world.checks.windows(2).map(|pair| pair[1].0 - pair[0].0);
     assert!(gaps.min().unwrap() >= 8 * SECOND, "an old server is checked more often than once per TTL");
+    assert!(world.unicast.is_empty(), "an old server does not know probes");
     world.servers[0].killed = true;
     world.run(10 * SECOND);
     assert_eq!(world.take_changes(), ["lost 10.0.0.1:8765"]);
