@@ -14,7 +14,7 @@ import sys
 import time
 
 PORT = 8766
-WAITS = [0.1, 0.3, 0.6, *[0.7] * 6, 3.0, 3.0]  # seconds between probes, as the browser of halloo sends them
+WAITS = [0.1, 0.2, 0.4, 0.4, *[0.7] * 6, 3.0, 3.0]  # seconds between probes, as the browser of halloo sends them
 JITTER = 0.05  # share of the wait by which it varies
 END = 11  # seconds
 SO_TIMESTAMPNS = 35
