@@ -19,6 +19,8 @@ const BROWSER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 250);
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 66);
 /// The most bytes of one server: sixteen properties, two names, the ids and the addresses.
 const MAX_SERVER_BYTES: usize = 8192;
+/// The time that passes in one input. After it, servers that are silent are long gone.
+const MAX_TIME: Duration = Duration::from_secs(60);
 
 fuzz_target!(|bytes: &[u8]| {
     let (&behaviour, mut rest) = bytes.split_first().unwrap_or((&0, &[]));
@@ -40,6 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
                 world.browser.handle_service(addr);
                 world.received += 1;
             }
+            _ if world.now - Time::ZERO >= MAX_TIME => {}
             6 => world.advance(Duration::from_millis(u64::from(*first))),
             _ => world.advance(Duration::from_millis(u64::from(*first) * 16)),
         }
