@@ -1,7 +1,5 @@
 """One WebSocket connection: the opening handshake, and the bytes after it. The library websockets does the protocol."""
 
-import socket
-import ssl
 import time
 from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
@@ -13,19 +11,17 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from ._dial import Failed
-from ._endings import Ending
+from ._endings import Ending, Failed
 from ._errors import ConnectFailed, Refused, WrongServer
 from ._keepalive import Keepalive
 from ._names import escape
 from ._proof import Exchange, read_challenge
 from ._queue import Message
+from ._stream import HIGH_WATER, Stream
 from ._target import Url, hide_token
-from ._wait import Waiter
 
 MAX_FRAGMENTS = 1024
 HEARTBEAT, WRITE_TIMEOUT, CLOSE_TIMEOUT = 5.0, 10.0, 3.0
-_HIGH_WATER = 64 * 1024
 _ANOTHER = "it is not the server that was found, so the address belongs to another one now"
 
 
@@ -89,19 +85,17 @@ def check_response(
 
 
 class Connection:
-    """A connected socket."""
+    """A connection over a stream."""
 
-    def __init__(self, one: socket.socket, waiter: Waiter, max_size: int) -> None:
-        self._socket, self._waiter, self._max_size = one, waiter, max_size
-        self._out = bytearray()
+    def __init__(self, stream: Stream, max_size: int) -> None:
+        self._stream, self._max_size = stream, max_size
         self._parts: List[bytes] = []
         self._is_text = False
         self._early: List[object] = []
         self.confirmed = False
         self.subprotocol: Optional[str] = None
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def open(self, url: Url, ask: Ask, deadline: float) -> None:
+    async def open(self, url: Url, ask: Ask, deadline: float) -> None:
         """Complete the opening handshake, or raise ``Failed`` or ``Challenged``."""
         subprotocols = [Subprotocol(name) for name in ask.subprotocols] or None
         protocol = ClientProtocol(parse_uri("ws://localhost/"), subprotocols=subprotocols, max_size=self._max_size)
@@ -119,13 +113,12 @@ class Connection:
         self._protocol = protocol
         response: Optional[Response] = None
         while response is None and protocol.handshake_exc is None:
-            self._take_output()
-            if time.monotonic() >= deadline:
+            self._write()
+            self._stream.flush()
+            now = time.monotonic()
+            if now >= deadline:
                 raise Failed(Ending("lost"), ConnectFailed(f"{url.shown} did not complete the handshake in time"))
-            readable, writable = self._wait(True, deadline - time.monotonic())
-            if writable:
-                self._flush()
-            events = self._read() if readable else []
+            events = self._read() if await self._stream.wait(True, deadline - now) else []
             response = next((one for one in events if isinstance(one, Response)), None)
             self._early = [one for one in events if isinstance(one, Frame)]
         self._judge(url, ask, response)
@@ -148,22 +141,22 @@ class Connection:
             raise Failed(Ending("wrong server"), WrongServer(message))
         self.confirmed, self.subprotocol = confirmed, self._protocol.subprotocol
 
-    def run(self, handler: Handler) -> Tuple[int, str]:
+    async def run(self, handler: Handler) -> Tuple[int, str]:
         """Move messages until the connection ends. Return the close code and the reason."""
-        protocol, now = self._protocol, time.monotonic()
+        protocol, stream, now = self._protocol, self._stream, time.monotonic()
         keepalive = Keepalive(now, HEARTBEAT)
-        progress, close_at = now, float("inf")
+        close_at, progress = float("inf"), now
         self._handle(self._early, handler, keepalive)
         while protocol.state is not State.CLOSED:
             now = time.monotonic()
-            if not self._out:
-                progress = now
             self._send_messages(handler)
+            before = stream.unsent
+            stream.flush()
+            unsent = stream.unsent
+            if unsent < before or not unsent:
+                progress = now
             if protocol.state is State.CLOSING and close_at == float("inf"):
                 close_at = now + CLOSE_TIMEOUT
-            written = self._flush()
-            if written:
-                progress = now
             can_read = handler.can_read() or protocol.state is State.CLOSING
             keepalive.pause(not can_read, now)
             action, due = keepalive.poll(now)
@@ -171,7 +164,7 @@ class Connection:
                 return 1006, "timeout: the server was silent"
             if now >= close_at:
                 break
-            if self._out and now >= progress + WRITE_TIMEOUT:
+            if unsent and now >= progress + WRITE_TIMEOUT:
                 return 1006, "write timeout: the server accepts no data"
             if action == "ping":
                 protocol.send_ping(b"")
@@ -179,11 +172,13 @@ class Connection:
             if action == "pong":
                 protocol.send_pong(b"")
                 continue
-            due = min(due, close_at, progress + WRITE_TIMEOUT if self._out else due)
-            if not self._out and protocol.state is State.OPEN and handler.has_messages():
+            due = min(due, close_at, progress + WRITE_TIMEOUT if unsent else due)
+            if not unsent and protocol.state is State.OPEN and handler.has_messages():
                 due = now
-            readable, _ = self._wait(can_read, due - now)
+            readable = await stream.wait(can_read, due - now)
             woken = time.monotonic()
+            if stream.unsent < unsent:
+                progress = woken
             keepalive.handle_wait(woken, due)
             if readable:
                 self._handle(self._read(keepalive), handler, keepalive)
@@ -195,12 +190,12 @@ class Connection:
         return (close.code, close.reason) if close is not None else (1006, "the connection was lost")
 
     def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
+        """Close the stream."""
+        self._stream.close()
 
     def _send_messages(self, handler: Handler) -> None:
         protocol = self._protocol
-        while protocol.state is State.OPEN and len(self._out) < _HIGH_WATER:
+        while protocol.state is State.OPEN and self._stream.unsent < HIGH_WATER:
             message = handler.next_message()
             if message is None:
                 closing = handler.closing()
@@ -211,50 +206,26 @@ class Connection:
                 protocol.send_text(message.encode())
             else:
                 protocol.send_binary(message)
-            self._take_output()
-        self._take_output()
+            self._write()
+        self._write()
 
-    def _take_output(self) -> None:
+    def _write(self) -> None:
         for data in self._protocol.data_to_send():
-            self._out += data
-
-    def _flush(self) -> int:
-        written = 0
-        while self._out:
-            try:
-                count = self._socket.send(memoryview(self._out)[:_HIGH_WATER].tobytes())
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                break
-            except OSError:
-                # What the server said before is still to be read.
-                self._out.clear()
-                break
-            del self._out[:count]
-            written += count
-        return written
-
-    def _wait(self, can_read: bool, timeout: float) -> Tuple[bool, bool]:
-        one = self._socket
-        if can_read and isinstance(one, ssl.SSLSocket) and one.pending():
-            return True, bool(self._out)
-        readable, writable = self._waiter.wait([one] if can_read else [], [one] if self._out else [], timeout)
-        return bool(readable), bool(writable)
+            if data:
+                self._stream.write(data)
 
     def _read(self, keepalive: Optional[Keepalive] = None) -> List[object]:
         protocol = self._protocol
-        try:
-            data = self._socket.recv(_HIGH_WATER)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        data = self._stream.read()
+        if data is None:
             return []
-        except OSError:
-            data = b""
         if data:
             if keepalive is not None:
                 keepalive.handle_bytes(time.monotonic())
             protocol.receive_data(data)
         else:
             protocol.receive_eof()
-        self._take_output()
+        self._write()
         return list(protocol.events_received())
 
     def _handle(self, events: Sequence[object], handler: Handler, keepalive: Keepalive) -> None:

@@ -3,6 +3,8 @@
 import random
 from typing import NamedTuple, Optional
 
+from ._errors import HallooError
+
 FIRST_PAUSE, MAX_PAUSE, STABLE_AFTER = 0.1, 5.0, 10.0
 
 
@@ -44,6 +46,14 @@ class Ending(NamedTuple):
         if self.kind == "certificate not trusted":
             return is_server
         return is_last and self.kind != "lost"
+
+
+class Failed(Exception):
+    """An attempt to connect failed."""
+
+    def __init__(self, ending: Ending, error: HallooError, named_id: Optional[str] = None) -> None:
+        super().__init__(str(error))
+        self.ending, self.error, self.named_id = ending, error, named_id
 
 
 class Backoff:

@@ -2,13 +2,13 @@
 
 import random
 import secrets
-import select
 import socket
 import time
 from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ._datagrams import MAX_DATAGRAM_SIZE, Sighting, format_address, probe, read
+from ._drive import SelectWait, Wait, run_blocking
 from ._names import best_matches, is_id, is_same_app
 
 DISCOVERY_PORT = 8766
@@ -62,7 +62,7 @@ def discover(
     discovery.
     """
     search = Search(app, port, local)
-    search.run(timeout, lambda servers: None)
+    run_blocking(search.run(timeout, lambda servers: None))
     return search.servers
 
 
@@ -73,7 +73,7 @@ def find(
 
     It waits for the first one for at most ``timeout`` seconds, and then 200 ms for others with the same name.
     """
-    return Search(app, port, local).find(name, timeout)[0]
+    return run_blocking(Search(app, port, local).find(name, timeout))[0]
 
 
 def intervals(chance: Callable[[], float] = random.random) -> Iterator[Tuple[float, bool]]:
@@ -97,17 +97,17 @@ def to_server(seen: Sighting) -> ServerInfo:
 
 
 class Search:
-    """One search. ``wait`` is like ``select.select`` for reading, and may raise an exception to end it."""
+    """One search, which waits only through ``wait``."""
 
     def __init__(
         self,
         app: Optional[str] = None,
         port: int = DISCOVERY_PORT,
         local: bool = False,
-        wait: Optional[Callable[[Sequence[socket.socket], float], Sequence[socket.socket]]] = None,
+        wait: Optional[Wait] = None,
     ) -> None:
         self._app, self._port, self._local = app, port, local
-        self._wait = wait or (lambda sockets, timeout: select.select(sockets, [], [], timeout)[0])
+        self._wait = wait or SelectWait()
         self._nonce = secrets.token_hex(8)
         self._known: Dict[str, Tuple[Sighting, ServerInfo]] = {}
 
@@ -117,7 +117,7 @@ class Search:
         found = (server for _, server in self._known.values())
         return [one for one in found if self._app is None or (one.app is not None and is_same_app(one.app, self._app))]
 
-    def find(self, name: Optional[str], timeout: float) -> Tuple[List[ServerInfo], List[ServerInfo]]:
+    async def find(self, name: Optional[str], timeout: float) -> Tuple[List[ServerInfo], List[ServerInfo]]:
         """Return the servers that a name means, or all, and the others."""
         deadline = [time.monotonic() + timeout]
 
@@ -132,11 +132,11 @@ class Search:
                 deadline.append(min(deadline[0], time.monotonic() + NAMESAKE_DELAY))
             return deadline[-1]
 
-        self.run(timeout, until)
+        await self.run(timeout, until)
         found = matching(self.servers)
         return found, [one for one in self.servers if one not in found]
 
-    def run(self, timeout: float, until: Callable[[List[ServerInfo]], Optional[float]]) -> None:
+    async def run(self, timeout: float, until: Callable[[List[ServerInfo]], Optional[float]]) -> None:
         """Search until the timeout, or the earlier time that ``until`` returns for what was found."""
         deadline = time.monotonic() + timeout
         sockets = self._open()
@@ -151,7 +151,7 @@ class Search:
                     delay, is_wide = next(schedule)
                     self._probe(sockets, is_wide)
                     due = now + delay
-                for ready in self._wait(sockets, max(0.0, min(due, end) - now)):
+                for ready in (await self._wait.wait(sockets, (), max(0.0, min(due, end) - now)))[0]:
                     self._receive(ready)
         finally:
             for one in sockets:

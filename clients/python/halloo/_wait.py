@@ -7,7 +7,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 # How often an event of the application is looked at.
 _STOP_INTERVAL = 0.05
-_Sockets = Sequence[socket.socket]
+Sockets = Sequence[socket.socket]
 
 
 class Aborted(Exception):
@@ -41,13 +41,13 @@ class Waiter:
         """Return whether the event of the application is set."""
         return self._stop is not None and self._stop.is_set()
 
-    def wait(self, readers: _Sockets, writers: _Sockets, timeout: float) -> Tuple[_Sockets, _Sockets]:
+    def wait(self, readers: Sockets, writers: Sockets, timeout: float) -> Tuple[Sockets, Sockets]:
         """Return the sockets that are ready, after at most ``timeout`` seconds, and earlier without any if it is woken."""
         if self._is_aborted or self.is_stopped():
             raise Aborted
         if self._stop is not None:
             timeout = min(timeout, _STOP_INTERVAL)
-        readable, writable = _ready([*readers, self._receiver], writers, min(max(timeout, 0.0), 3600.0))
+        readable, writable = ready([*readers, self._receiver], writers, min(max(timeout, 0.0), 3600.0))
         if self._receiver in readable:
             try:
                 self._receiver.recv(4096)
@@ -57,7 +57,7 @@ class Waiter:
             raise Aborted
         return [one for one in readable if one is not self._receiver], writable
 
-    def wait_readable(self, readers: _Sockets, timeout: float) -> _Sockets:
+    def wait_readable(self, readers: Sockets, timeout: float) -> Sockets:
         """Return the sockets that are ready for reading."""
         return self.wait(readers, (), timeout)[0]
 
@@ -67,7 +67,8 @@ class Waiter:
         self._sender.close()
 
 
-def _ready(readers: _Sockets, writers: _Sockets, timeout: float) -> Tuple[_Sockets, _Sockets]:
+def ready(readers: Sockets, writers: Sockets, timeout: float) -> Tuple[Sockets, Sockets]:
+    """Return the sockets that are ready, after at most ``timeout`` seconds."""
     if not hasattr(select, "poll"):
         readable, writable, failed = select.select(readers, writers, writers, timeout)
         return readable, writable + failed
