@@ -11,7 +11,8 @@ class Queue:
 
     def __init__(self, max_messages: int, max_bytes: int) -> None:
         self._messages: Deque[Message] = deque()
-        self._bytes = 0
+        #: The size of all messages.
+        self.bytes = 0
         self._max_messages, self._max_bytes = max_messages, max_bytes
 
     def __len__(self) -> int:
@@ -19,12 +20,12 @@ class Queue:
 
     def is_full(self) -> bool:
         """Return whether nothing more is accepted."""
-        return len(self._messages) >= self._max_messages or self._bytes >= self._max_bytes
+        return len(self._messages) >= self._max_messages or self.bytes >= self._max_bytes
 
     def push(self, message: Message) -> bool:
         """Append a message, and return whether there was room for it."""
         size = _size(message)
-        if self._messages and (len(self._messages) >= self._max_messages or self._bytes + size > self._max_bytes):
+        if self._messages and (len(self._messages) >= self._max_messages or self.bytes + size > self._max_bytes):
             return False
         self.append(message)
         return True
@@ -32,14 +33,14 @@ class Queue:
     def append(self, message: Message) -> None:
         """Append a message, whatever the limits are."""
         self._messages.append(message)
-        self._bytes += _size(message)
+        self.bytes += _size(message)
 
     def pop(self) -> Optional[Message]:
         """Remove and return the oldest message."""
         if not self._messages:
             return None
         message = self._messages.popleft()
-        self._bytes -= _size(message)
+        self.bytes -= _size(message)
         return message
 
 

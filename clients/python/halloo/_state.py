@@ -5,6 +5,7 @@ from typing import ContextManager, Optional, Protocol, Tuple
 from ._errors import Closed, HallooError
 from ._options import Event, Options
 from ._queue import Message, Queue
+from ._stream import HIGH_WATER
 
 
 class Changed(ContextManager[object], Protocol):
@@ -46,6 +47,10 @@ class LinkState:
             if not self._outbox.push(message):
                 return "full"
             return "sent" if self.state == "connected" else "queued"
+
+    def is_congested(self) -> bool:
+        """Return whether more waits to be sent than a connection takes at once."""
+        return self._outbox.is_full() or self._outbox.bytes >= HIGH_WATER
 
     def has_news(self) -> bool:
         """Return whether ``take`` has a message, or raises ``Closed``."""
