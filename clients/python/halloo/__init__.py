@@ -7,12 +7,36 @@
 ...         print(message)
 """
 
-from ._errors import Ambiguous, Closed, ConnectFailed, HallooError, InvalidTarget, NotFound, Refused, WrongServer
+from ._errors import (
+    Ambiguous,
+    Closed,
+    ConnectFailed,
+    HallooError,
+    InvalidTarget,
+    NotFound,
+    ProgramNotFound,
+    Refused,
+    StartFailed,
+    WrongServer,
+)
 from ._link import Event, Link, connect
 from ._search import ServerInfo, discover, find
+from ._server import Server
+from ._server_events import (
+    AddressesChanged,
+    ClientJoined,
+    ClientLeft,
+    DiscoveryChanged,
+    ErrorReported,
+    MessageReceived,
+    MessagesDropped,
+    ServerEvent,
+)
 
 __all__ = [
-    "Ambiguous", "Closed", "ConnectFailed", "Event", "HallooError", "InvalidTarget", "Link", "NotFound", "Refused",
-    "ServerInfo", "WrongServer", "connect", "discover", "find",
+    "AddressesChanged", "Ambiguous", "ClientJoined", "ClientLeft", "Closed", "ConnectFailed", "DiscoveryChanged",
+    "ErrorReported", "Event", "HallooError", "InvalidTarget", "Link", "MessageReceived", "MessagesDropped", "NotFound",
+    "ProgramNotFound", "Refused", "Server", "ServerEvent", "ServerInfo", "StartFailed", "WrongServer", "connect", "discover",
+    "find",
 ]
 __version__ = "0.1.0"

@@ -41,3 +41,11 @@ class Closed(HallooError):
     def __init__(self, message: str, code: Optional[int] = None, reason: str = "") -> None:
         super().__init__(message)
         self.code, self.reason = code, reason
+
+
+class ProgramNotFound(HallooError):
+    """The program ``halloo`` is not installed."""
+
+
+class StartFailed(HallooError):
+    """The program ``halloo`` did not start a server."""
