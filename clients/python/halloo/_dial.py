@@ -79,6 +79,7 @@ def _start(address: Address) -> socket.socket:
     one = socket.socket(info[0], socket.SOCK_STREAM)
     try:
         one.setblocking(False)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             one.connect(info[4])
         except BlockingIOError:

@@ -37,7 +37,6 @@ class SocketStream:
     def __init__(self, one: socket.socket, wait: Wait) -> None:
         self._socket, self._wait = one, wait
         self._out = bytearray()
-        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     @property
     def unsent(self) -> int:

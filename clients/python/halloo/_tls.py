@@ -15,8 +15,10 @@ class TlsStream:
     """A stream with TLS over another one. Only the certificate with the fingerprint is accepted, if there is one."""
 
     def __init__(self, inner: Stream, host: str, fingerprint: Optional[bytes]) -> None:
-        context = ssl.create_default_context()
-        if fingerprint is not None:
+        if fingerprint is None:
+            context = ssl.create_default_context()
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self._inner, self._fingerprint = inner, fingerprint
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

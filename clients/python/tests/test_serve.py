@@ -1,75 +1,20 @@
-"""The package against the program ``halloo``, whose path is in ``HALLOO_PROGRAM``. Everything happens on loopback."""
+"""The package against the program ``halloo``. Everything happens on loopback."""
 
 import base64
-import json
-import os
 import queue
 import socket
-import subprocess
 import threading
 import time
 import unittest
 
 import halloo
-
-PROGRAM = os.environ.get("HALLOO_PROGRAM")
-TIMEOUT = 20
-TOKEN = "the-otters-meet-at-nine"
-
-
-def unused_port(kind):
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Server:
-    """A server that the test drives by JSON."""
-
-    def __init__(self, discovery_port, name, *arguments):
-        command = [PROGRAM, "serve", "--json", "--exit-with-stdin", "--bind", "127.0.0.1", "--no-mdns", "--name", name]
-        command += ["--discovery-port", str(discovery_port), *arguments]
-        command += [] if "--port" in arguments else ["--port", "0"]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
-        )
-        self.events = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        self.ready = self.event("ready")
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.events.put(json.loads(line))
-
-    def event(self, kind):
-        deadline = time.monotonic() + TIMEOUT
-        while True:
-            event = self.events.get(timeout=max(deadline - time.monotonic(), 0.01))
-            if event["event"] == kind:
-                return event
-
-    def command(self, cmd, **keys):
-        self.process.stdin.write(json.dumps({"cmd": cmd, **keys}) + "\n")
-        self.process.stdin.flush()
-
-    @property
-    def url(self):
-        return self.ready["urls"][0]
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(TIMEOUT)
-        self.process.stdout.close()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(TIMEOUT)
-        self.process.stdin.close()
-        self.process.stdout.close()
+from support import PROGRAM, TIMEOUT, TOKEN, Server, descriptors, unused_port
 
 
 @unittest.skipUnless(PROGRAM, "HALLOO_PROGRAM is not set")
 class ServeTest(unittest.TestCase):
+    api = halloo
+
     def setUp(self):
         self.discovery_port = unused_port(socket.SOCK_DGRAM)
 
@@ -79,12 +24,20 @@ class ServeTest(unittest.TestCase):
         return server
 
     def connect(self, target=None, **options):
-        link = halloo.connect(target, timeout=TIMEOUT, local=True, discovery_port=self.discovery_port, **options)
+        options = {"timeout": TIMEOUT, "local": True, "discovery_port": self.discovery_port, **options}
+        link = self.api.connect(target, **options)
         self.addCleanup(link.close)
         return link
 
     def discover(self, timeout=0.5):
-        return halloo.discover(timeout, local=True, port=self.discovery_port)
+        return self.api.discover(timeout, local=True, port=self.discovery_port)
+
+    def send_all(self, link, messages):
+        return [link.send(message) for message in messages]
+
+    def stop_event(self):
+        stop = threading.Event()
+        return stop, stop.set
 
     def test_discover_finds_servers_with_and_without_clients(self):
         self.serve("attic")
@@ -95,7 +48,7 @@ class ServeTest(unittest.TestCase):
         server = found["den"]
         self.assertEqual((server.url, server.clients, server.app), (den.url, 1, "Tanks"))
         self.assertEqual(dict(server.meta), {"map": "desert"})
-        only = halloo.discover(0.5, app="tanks", local=True, port=self.discovery_port)
+        only = self.api.discover(0.5, app="tanks", local=True, port=self.discovery_port)
         self.assertEqual([server.name for server in only], ["den"])
 
     def test_messages_go_both_ways_and_the_link_closes_cleanly(self):
@@ -137,9 +90,8 @@ class ServeTest(unittest.TestCase):
 
     def test_many_messages_that_waited_are_sent_at_once_and_in_order(self):
         port, texts = unused_port(socket.SOCK_STREAM), [f"{number:0100}" for number in range(10_000)]
-        link = halloo.connect(f"ws://127.0.0.1:{port}", timeout=0)
-        self.addCleanup(link.close)
-        self.assertEqual({link.send(text) for text in texts}, {"queued"})
+        link = self.connect(f"ws://127.0.0.1:{port}", timeout=0)
+        self.assertEqual(set(self.send_all(link, texts)), {"queued"})
         server = self.serve("den", "--port", str(port))
         server.event("client_joined")
         started = time.monotonic()
@@ -159,13 +111,13 @@ class ServeTest(unittest.TestCase):
     def test_a_name_that_no_server_has(self):
         self.serve("attic")
         with self.assertRaises(halloo.NotFound) as caught:
-            halloo.connect("den", timeout=1, search_timeout=0.3, local=True, discovery_port=self.discovery_port)
+            self.connect("den", timeout=1, search_timeout=0.3)
         self.assertIn("no server named `den` was found; there is `attic`", str(caught.exception))
 
     def test_two_servers_with_one_name_are_listed(self):
         servers = [self.serve("den"), self.serve("Den")]
         with self.assertRaises(halloo.Ambiguous) as caught:
-            halloo.connect("den", timeout=2, max_attempts=1, local=True, discovery_port=self.discovery_port)
+            self.connect("den", max_attempts=1)
         for server in servers:
             self.assertIn(server.url, str(caught.exception))
 
@@ -277,10 +229,10 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(link.recv(TIMEOUT), "hi")
 
     def test_a_link_ends_at_once_when_it_is_told(self):
-        stop = threading.Event()
-        link = halloo.connect("absent", timeout=0, stop=stop, local=True, discovery_port=self.discovery_port)
+        stop, set_stop = self.stop_event()
+        link = self.connect("absent", timeout=0, stop=stop)
         self.assertEqual(link.send("kept"), "queued")
-        threading.Timer(0.1, stop.set).start()
+        threading.Timer(0.1, set_stop).start()
         started = time.monotonic()
         self.assertEqual(list(link), [])
         self.assertLess(time.monotonic() - started, 2)
@@ -300,15 +252,11 @@ class ServeTest(unittest.TestCase):
         server = self.serve()
         self.connect(server.url).close()
         before = (threading.active_count(), descriptors())
-        for _ in range(1000):
-            with halloo.connect(server.url) as link:
+        for _ in range(200):
+            with self.api.connect(server.url) as link:
                 link.send("x")
         self.assertEqual(threading.active_count(), before[0])
         self.assertLessEqual(descriptors(), before[1])
-
-
-def descriptors():
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""The interface of ``halloo`` over ``halloo.aio``, so that the same tests run with both kinds of link."""
+
+import asyncio
+import contextlib
+import threading
+
+import halloo
+import halloo.aio
+
+TIMEOUT = 30
+
+
+class Bridge:
+    """An event loop on a thread of its own."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        # It is slow, and every call of a test goes through the loop.
+        self._loop.set_debug(False)
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(TIMEOUT)
+
+    def close(self):
+        left = self.run(self._others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        assert not left, left
+
+    async def _others(self):
+        return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+    def connect(self, target=None, **options):
+        return BridgedLink(self, self.run(self._connect(target, options)))
+
+    async def _connect(self, target, options):
+        return await halloo.aio.connect(target, **options)
+
+    def discover(self, *arguments, **options):
+        return self.run(halloo.aio.discover(*arguments, **options))
+
+    def find(self, *arguments, **options):
+        return self.run(halloo.aio.find(*arguments, **options))
+
+    def stop_event(self):
+        """Return an event for ``stop``, and a function that sets it."""
+        event = asyncio.Event()
+        return event, lambda: self._loop.call_soon_threadsafe(event.set)
+
+
+class BridgedLink:
+    """A link of ``halloo.aio``."""
+
+    def __init__(self, bridge, link):
+        self._bridge, self._link = bridge, link
+
+    def __getattr__(self, name):
+        return getattr(self._link, name)
+
+    def send(self, message):
+        return self._bridge.run(self._link.send(message))
+
+    def send_all(self, messages):
+        """Send all in one call, because each call goes through the loop."""
+
+        async def send_all():
+            return [await self._link.send(message) for message in messages]
+
+        return self._bridge.run(send_all())
+
+    def recv(self, timeout=None):
+        return self._bridge.run(self._link.recv(timeout))
+
+    def wait_connected(self, timeout=None):
+        return self._bridge.run(self._link.wait_connected(timeout))
+
+    def close(self, *arguments):
+        self._bridge.run(self._link.close(*arguments))
+
+    def __iter__(self):
+        with contextlib.suppress(halloo.Closed):
+            while True:
+                yield self.recv()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
