@@ -27,6 +27,7 @@ mod peers;
 mod python;
 mod vectors;
 mod webkit;
+mod wheels;
 
 mod ci;
 mod command;
@@ -113,6 +114,8 @@ enum Task {
         #[arg(value_name = "DIRECTORY", long)]
         libraries: Option<PathBuf>,
     },
+    /// Build the Python packages into `target/wheels` and check them in a fresh environment without the network
+    Wheels,
     /// Find or fetch Godot for the tests of the addon and print its path
     Godot,
     /// Run the tests of the addon in Godot, with its native library and without
@@ -154,6 +157,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
+        Task::Wheels => wheels::run(&root),
         Task::Godot => print_path(godot::program::prepare(&root)),
         Task::GodotTest { only } => godot::test(&root, &only),
         Task::GodotBench { only } => godot::bench::run(&root, &only),

@@ -26,7 +26,13 @@ pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
     or_skip(created, |error| format!("no Python environment, so tests against Python were not run: {error:#}"))
 }
 
-fn interpreter_in(directory: &Path) -> PathBuf {
+/// Returns the requirement of the library that the client for Python uses.
+pub(crate) fn websockets() -> String {
+    format!("websockets=={WEBSOCKETS_VERSION}")
+}
+
+/// Returns the interpreter of an environment.
+pub(crate) fn interpreter_in(directory: &Path) -> PathBuf {
     if cfg!(windows) { directory.join("Scripts").join("python.exe") } else { directory.join("bin").join("python") }
 }
 

@@ -19,6 +19,16 @@ fn python_client_uses_the_program() {
 }
 
 #[test]
+fn python_client_for_asyncio_uses_the_program() {
+    run(python_client_tests("test_aio"), 30);
+}
+
+#[test]
+fn python_server_drives_the_program() {
+    run(python_client_tests("test_server"), 18);
+}
+
+#[test]
 fn python_client_does_what_the_vectors_expect() {
     run(python_client_tests("test_vectors"), 14);
 }
