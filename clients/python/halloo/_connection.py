@@ -186,8 +186,12 @@ class Connection:
 
     def _result(self) -> Tuple[int, str]:
         received, sent = self._protocol.close_rcvd, self._protocol.close_sent
-        close = sent if self._protocol.parser_exc is not None and sent is not None else received or sent
-        return (close.code, close.reason) if close is not None else (1006, "the connection was lost")
+        is_ours = self._protocol.parser_exc is not None and sent is not None
+        close = sent if is_ours else received or sent
+        if close is None:
+            return 1006, "the connection was lost"
+        advice = "; allow more with `max_message_bytes`" if is_ours and close.code == 1009 else ""
+        return close.code, close.reason + advice
 
     def close(self) -> None:
         """Close the stream."""

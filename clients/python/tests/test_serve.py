@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import unittest
+from unittest import mock
 
 import halloo
 from support import PROGRAM, TIMEOUT, TOKEN, Server, descriptors, unused_port
@@ -237,6 +238,37 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(list(link), [])
         self.assertLess(time.monotonic() - started, 2)
         self.assertEqual((link.lost, link.error), (1, None))
+
+    def test_a_server_that_compresses_is_used_without_compression(self):
+        server = self.serve("den", "--compression")
+        link = self.connect(server.url)
+        link.send("x" * 10_000)
+        self.assertEqual(server.event("message")["text"], "x" * 10_000)
+        server.command("send_to_all", text="y" * 10_000)
+        self.assertEqual(link.recv(TIMEOUT), "y" * 10_000)
+
+    def test_a_message_above_the_own_limit_names_the_limit(self):
+        server = self.serve()
+        link = self.connect(server.url, max_message_bytes=1000)
+        server.command("send_to_all", text="x" * 1001)
+        self.assertEqual(list(link), [])
+        self.assertEqual(link.error.code, 1009)
+        self.assertIn("frame with 1001 bytes exceeds limit of 1000 bytes; allow more with `max_message_bytes`", str(link.error))
+        self.assertEqual(server.event("client_left")["code"], 1009)
+
+    def test_a_discovery_port_that_another_program_uses(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("", 0))
+            self.discovery_port = other.getsockname()[1]
+            name = f"den-{self.discovery_port}"
+            server = self.serve(name)
+            self.assertEqual(self.connect(name).url, server.url)
+
+    def test_a_system_that_allows_no_udp(self):
+        with mock.patch.object(socket.socket, "bind", side_effect=PermissionError("not permitted")):
+            with self.assertRaises(halloo.ConnectFailed) as caught:
+                self.connect("den", max_attempts=1)
+        self.assertIn("check that this program may use the network", str(caught.exception))
 
     def test_a_plain_websocket_server_is_reached_by_its_address(self):
         from websockets.sync.server import serve
