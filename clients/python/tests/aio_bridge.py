@@ -47,7 +47,12 @@ class Bridge:
 
     def stop_event(self):
         """Return an event for ``stop``, and a function that sets it."""
-        event = asyncio.Event()
+
+        async def make():
+            # In the loop, which it belongs to in Python 3.9.
+            return asyncio.Event()
+
+        event = self.run(make())
         return event, lambda: self._loop.call_soon_threadsafe(event.set)
 
 

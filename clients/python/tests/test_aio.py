@@ -31,6 +31,10 @@ class AsyncioTest(unittest.IsolatedAsyncioTestCase):
     def setUp(self):
         self.discovery_port = unused_port(socket.SOCK_DGRAM)
 
+    async def asyncSetUp(self):
+        # A warning would stand between the name of a test and its result.
+        asyncio.get_running_loop().slow_callback_duration = TIMEOUT
+
     def serve(self, name="den", *arguments):
         server = Server(self.discovery_port, name, *arguments)
         self.addCleanup(lambda: server.process.poll() is None and server.kill())

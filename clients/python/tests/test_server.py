@@ -74,7 +74,8 @@ class ServerTest(unittest.TestCase):
         self.assertEqual((left.code, left.reason, left.rooms, left.clients), (4000, "enough", ("blue",), 0))
 
     def test_discovery_and_properties(self):
-        server = self.serve(no_discovery=None, no_mdns=True, discovery_port=unused_port(socket.SOCK_DGRAM), meta={"map": "desert"}, app="Tanks")
+        port = unused_port(socket.SOCK_DGRAM)
+        server = self.serve(no_discovery=None, no_mdns=True, discovery_port=port, meta={"map": "desert"}, app="Tanks")
         self.assertEqual(server.app, "Tanks")
         self.assertTrue(next_of(server, halloo.DiscoveryChanged).active)
         server.set_meta({"map": "forest", "players": "3"})
@@ -197,8 +198,8 @@ class ServerTest(unittest.TestCase):
 
 @unittest.skipUnless(PROGRAM, "HALLOO_PROGRAM is not set")
 class MainTest(unittest.TestCase):
-    def run_main(self, *arguments, path=os.path.dirname(PROGRAM or "")):
-        environment = {**os.environ, "PATH": path}
+    def run_main(self, *arguments, path=None):
+        environment = {**os.environ, "PATH": path or os.path.dirname(PROGRAM)}
         return subprocess.Popen(
             [sys.executable, "-m", "halloo", *arguments], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
