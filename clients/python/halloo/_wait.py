@@ -20,12 +20,19 @@ class Waiter:
     def __init__(self, stop: Optional[threading.Event]) -> None:
         self._stop = stop
         self._is_aborted = False
+        self._is_waiting, self._is_woken = False, False
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
 
     def wake(self) -> None:
         """End the current wait, or the next one."""
+        if self._is_woken:
+            return
+        self._is_woken = True
+        # Most of the time, the other thread has not begun to wait, and a system call is slow.
+        if not self._is_waiting:
+            return
         try:
             self._sender.send(b"\0")
         except OSError:
@@ -47,7 +54,12 @@ class Waiter:
             raise Aborted
         if self._stop is not None:
             timeout = min(timeout, _STOP_INTERVAL)
-        readable, writable = ready([*readers, self._receiver], writers, min(max(timeout, 0.0), 3600.0))
+        self._is_waiting = True
+        # Only now, so that either this thread sees that it is woken, or the other one that it waits.
+        timeout = 0.0 if self._is_woken else min(max(timeout, 0.0), 3600.0)
+        readable, writable = ready([*readers, self._receiver], writers, timeout)
+        self._is_waiting = False
+        self._is_woken = False
         if self._receiver in readable:
             try:
                 self._receiver.recv(4096)
