@@ -1,7 +1,7 @@
 """One WebSocket connection: the opening handshake, and the bytes after it. The library websockets does the protocol."""
 
 import time
-from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -34,8 +34,8 @@ class Handler(Protocol):
     def has_messages(self) -> bool:
         """Return whether there is one."""
 
-    def handle_message(self, message: Message) -> None:
-        """Take a message that was received."""
+    def handle_messages(self, messages: Sequence[Message]) -> None:
+        """Take messages that were received."""
 
     def can_read(self) -> bool:
         """Return whether the application takes messages."""
@@ -233,28 +233,33 @@ class Connection:
         return list(protocol.events_received())
 
     def _handle(self, events: Sequence[object], handler: Handler, keepalive: Keepalive) -> None:
+        messages: List[Message] = []
         for frame in events:
-            if not isinstance(frame, Frame):
-                continue
-            if frame.opcode is Opcode.PONG:
-                keepalive.handle_pong(time.monotonic())
-            if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                continue
-            if frame.opcode is not Opcode.CONT:
-                self._parts, self._is_text = [], frame.opcode is Opcode.TEXT
-            self._parts.append(bytes(frame.data))
-            if len(self._parts) > MAX_FRAGMENTS:
-                return self._protocol.fail(1008, f"a message has at most {MAX_FRAGMENTS} fragments")
-            if frame.fin:
-                payload, self._parts = b"".join(self._parts), []
-                message: Union[str, bytes] = payload
-                if self._is_text:
-                    try:
-                        message = payload.decode("utf-8")
-                    except UnicodeDecodeError:
-                        return self._protocol.fail(1007, "the text is not UTF-8")
-                handler.handle_message(message)
-        return None
+            if isinstance(frame, Frame) and not self._handle_frame(frame, messages, keepalive):
+                break
+        if messages:
+            handler.handle_messages(messages)
+
+    def _handle_frame(self, frame: Frame, messages: List[Message], keepalive: Keepalive) -> bool:
+        """Append the message that the frame completes, if it does. Return whether the connection goes on."""
+        if frame.opcode is Opcode.PONG:
+            keepalive.handle_pong(time.monotonic())
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return True
+        if frame.opcode is not Opcode.CONT:
+            self._parts, self._is_text = [], frame.opcode is Opcode.TEXT
+        self._parts.append(bytes(frame.data))
+        if len(self._parts) > MAX_FRAGMENTS:
+            self._protocol.fail(1008, f"a message has at most {MAX_FRAGMENTS} fragments")
+            return False
+        if frame.fin:
+            payload, self._parts = b"".join(self._parts), []
+            try:
+                messages.append(payload.decode("utf-8") if self._is_text else payload)
+            except UnicodeDecodeError:
+                self._protocol.fail(1007, "the text is not UTF-8")
+                return False
+        return True
 
 
 def _refusal(url: Url, ask: Ask, response: Response) -> Exception:

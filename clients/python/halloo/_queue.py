@@ -45,4 +45,4 @@ class Queue:
 
 
 def _size(message: Message) -> int:
-    return len(message.encode() if isinstance(message, str) else message)
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())

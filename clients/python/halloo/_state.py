@@ -1,6 +1,6 @@
 """What both kinds of link have in common: the state, and the messages that wait in either direction."""
 
-from typing import ContextManager, Optional, Protocol, Tuple
+from typing import ContextManager, Optional, Protocol, Sequence, Tuple
 
 from ._errors import Closed, HallooError
 from ._options import Event, Options
@@ -92,10 +92,11 @@ class LinkState:
         """Return whether there is one."""
         return len(self._outbox) > 0
 
-    def handle_message(self, message: Message) -> None:
-        """Keep a message for the application. Messages that were read with the last one may exceed the limit."""
+    def handle_messages(self, messages: Sequence[Message]) -> None:
+        """Keep messages for the application. Those that were read together may exceed the limit."""
         with self.changed:
-            self._inbox.append(message)
+            for message in messages:
+                self._inbox.append(message)
             self.changed.notify_all()
 
     def can_read(self) -> bool:

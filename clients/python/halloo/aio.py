@@ -131,7 +131,7 @@ class Link(LinkProperties):
     async def recv(self, timeout: Optional[float] = None) -> Message:
         """Return the next message. Raises ``TimeoutError`` if there is none within ``timeout`` seconds, and ``Closed`` when the
         link is closed for good."""
-        if not await self._changed.wait_for(self._shared.has_news, timeout):
+        if not self._shared.has_news() and not await self._changed.wait_for(self._shared.has_news, timeout):
             raise TimeoutError(f"no message within {timeout} s")
         message, was_full = self._shared.take()
         if was_full:
