@@ -1,6 +1,6 @@
 """Measures the links beside bare ``websockets``, and a storm of reconnections.
 
-    python bench.py [--program PATH] [--messages N] [--clients N]
+    python bench.py [--program PATH] [--messages N] [--clients N] [--down SECONDS]
 
 The server is the program ``halloo`` in a release build. Each figure is the best of several rounds, in which the peers take
 turns, so that another program on the machine slows all of them.
@@ -118,8 +118,8 @@ def measure_rates(program, count):
         print(f"{name:24}{ours:12,.0f}{theirs:12,.0f}{ours / theirs:8.2f}", flush=True)
 
 
-async def measure_storm(path, clients):
-    """Kill the server of many clients, start it again after two seconds, and print when they are back."""
+async def measure_storm(path, clients, down):
+    """Kill the server of many clients, start it again after some seconds, and print when they are back."""
     program = Program(path)
     back = []
 
@@ -132,7 +132,7 @@ async def measure_storm(path, clients):
     )
     back.clear()
     program.stop()
-    await asyncio.sleep(2)
+    await asyncio.sleep(down)
     restarted = await asyncio.to_thread(Program, path, program.port)
     start = time.perf_counter()
     for link in links:
@@ -140,7 +140,7 @@ async def measure_storm(path, clients):
     times = sorted(one - start for one in back)
     mean = clients / times[-1]
     busiest = max(sum(first <= one < first + 1 for one in times) for first in times)
-    print(f"{clients} clients back: median {times[clients // 2]:.2f} s, last {times[-1]:.2f} s, mean {mean:.0f}/s,"
+    print(f"{clients} clients after {down} s: median {times[clients // 2]:.2f} s, last {times[-1]:.2f} s, mean {mean:.0f}/s,"
           f" busiest second {busiest} ({busiest / mean:.2f} of the mean)")
     await asyncio.gather(*(link.close() for link in links))
     await asyncio.to_thread(restarted.stop)
@@ -152,6 +152,7 @@ def main():
     parser.add_argument("--program", default=str(root / "target/release/halloo"))
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--down", type=float, default=0.0, help="seconds without the server before the storm")
     arguments = parser.parse_args()
     if not Path(arguments.program).exists():
         sys.exit(f"error: {arguments.program} does not exist; run `cargo build --release`, or pass --program")
@@ -161,7 +162,7 @@ def main():
     program = Program(arguments.program)
     measure_rates(program, arguments.messages)
     program.stop()
-    asyncio.run(measure_storm(arguments.program, arguments.clients))
+    asyncio.run(measure_storm(arguments.program, arguments.clients, arguments.down))
 
 
 if __name__ == "__main__":

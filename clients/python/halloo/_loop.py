@@ -52,21 +52,22 @@ class LoopWait:
 
     async def wait(self, readers: Sockets, writers: Sockets, timeout: float) -> Tuple[Sockets, Sockets]:
         """Return the sockets that are ready, after at most ``timeout`` seconds, and earlier without any if it is woken."""
-        watched: List[Callable[[], object]] = []
+        loop = self._loop
         try:
             for one in readers:
-                self._loop.add_reader(one, self._end_wait)
-                watched.append(lambda one=one: self._loop.remove_reader(one))  # type: ignore[misc]
+                loop.add_reader(one, self._end_wait)
             for one in writers:
-                self._loop.add_writer(one, self._end_wait)
-                watched.append(lambda one=one: self._loop.remove_writer(one))  # type: ignore[misc]
-            await self.sleep(timeout)
-            return ready(readers, writers, 0.0)
+                loop.add_writer(one, self._end_wait)
         except NotImplementedError:
             return await self._poll(readers, writers, timeout)
+        try:
+            await self.sleep(timeout)
+            return ready(readers, writers, 0.0)
         finally:
-            for stop_watching in watched:
-                stop_watching()
+            for one in readers:
+                loop.remove_reader(one)
+            for one in writers:
+                loop.remove_writer(one)
 
     async def _poll(self, readers: Sockets, writers: Sockets, timeout: float) -> Tuple[Sockets, Sockets]:
         end = time.monotonic() + timeout

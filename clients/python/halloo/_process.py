@@ -1,5 +1,6 @@
 """The process of ``halloo serve --json``, and the pipes to it."""
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -46,12 +47,12 @@ class ServerProcess:
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for target, name in (
-                (self._write_commands, "halloo-commands"), (self._read_events, "halloo-events"), (self._read_log, "halloo-log")
+                (self._read_log, "halloo-log"), (self._read_events, "halloo-events"), (self._write_commands, "halloo-commands")
             )
         ]
 
     def start(self) -> None:
-        """Start the threads."""
+        """Start the threads. That of the log comes first, because the reader of events waits for its end."""
         for thread in self._threads:
             thread.start()
 
@@ -72,7 +73,7 @@ class ServerProcess:
     def failure(self) -> Optional[str]:
         """Return why the process ended, unless it ended well. It has closed its output, so it is about to end."""
         code = self._process.wait()
-        self._threads[-1].join()
+        self._threads[0].join()
         if code == 0:
             return None
         if code < 0:
@@ -87,9 +88,8 @@ class ServerProcess:
             self._is_closing = True
             self._changed.notify_all()
         try:
-            self._process.wait(_STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            pass
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_TIMEOUT)
         finally:
             # It does nothing to a process that has ended.
             self._process.kill()
@@ -111,10 +111,8 @@ class ServerProcess:
             # The process has ended, and the reader of events says why.
             pass
         finally:
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
 
     def _next_commands(self) -> Optional[List[bytes]]:
         lines: List[bytes] = []
@@ -134,17 +132,17 @@ class ServerProcess:
         return lines
 
     def _read_events(self) -> None:
-        with self._pipe(self._process.stdout) as pipe:
-            for line in pipe:
-                try:
-                    self._handle(json.loads(line))
-                except ValueError:
+        try:
+            with self._pipe(self._process.stdout) as pipe:
+                for line in pipe:
                     # A process that was killed may leave a part of a line.
-                    pass
-        with self._changed:
-            self._is_closing = True
-            self._changed.notify_all()
-        self._handle({"event": "ended"})
+                    with contextlib.suppress(ValueError):
+                        self._handle(json.loads(line))
+        finally:
+            with self._changed:
+                self._is_closing = True
+                self._changed.notify_all()
+            self._handle({"event": "ended"})
 
     def _read_log(self) -> None:
         with self._pipe(self._process.stderr) as pipe:
@@ -154,7 +152,9 @@ class ServerProcess:
                 if self._log is not None:
                     self._log.info("%s", text)
                 elif sys.stderr is not None:
-                    print(text, file=sys.stderr, flush=True)
+                    # It may have been closed, but the server must not wait for its log.
+                    with contextlib.suppress(OSError, ValueError):
+                        print(text, file=sys.stderr, flush=True)
 
     @staticmethod
     def _pipe(pipe: Optional[IO[bytes]]) -> IO[bytes]:
