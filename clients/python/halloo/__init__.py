@@ -7,6 +7,7 @@
 ...         print(message)
 """
 
+from ._browser import Browser, BrowserEvent
 from ._errors import (
     Ambiguous,
     Closed,
@@ -34,9 +35,32 @@ from ._server_events import (
 )
 
 __all__ = [
-    "AddressesChanged", "Ambiguous", "ClientJoined", "ClientLeft", "Closed", "ConnectFailed", "DiscoveryChanged",
-    "ErrorReported", "Event", "HallooError", "InvalidTarget", "Link", "MessageReceived", "MessagesDropped", "NotFound",
-    "ProgramNotFound", "Refused", "Server", "ServerEvent", "ServerInfo", "StartFailed", "WrongServer", "connect", "discover",
+    "AddressesChanged",
+    "Ambiguous",
+    "Browser",
+    "BrowserEvent",
+    "ClientJoined",
+    "ClientLeft",
+    "Closed",
+    "ConnectFailed",
+    "DiscoveryChanged",
+    "ErrorReported",
+    "Event",
+    "HallooError",
+    "InvalidTarget",
+    "Link",
+    "MessageReceived",
+    "MessagesDropped",
+    "NotFound",
+    "ProgramNotFound",
+    "Refused",
+    "Server",
+    "ServerEvent",
+    "ServerInfo",
+    "StartFailed",
+    "WrongServer",
+    "connect",
+    "discover",
     "find",
 ]
 __version__ = "0.1.0"

@@ -51,7 +51,7 @@ async def dial(addresses: Sequence[Address], wait: Wait) -> Tuple[socket.socket,
                 address = left.pop(0)
                 next_at = now + NEXT_ADDRESS_DELAY
                 try:
-                    pending[_start(address)] = address
+                    pending[start_connecting(address)] = address
                 except OSError as error:
                     reasons.append(f"{format_address(address)}: {error}")
                 continue
@@ -73,7 +73,8 @@ async def dial(addresses: Sequence[Address], wait: Wait) -> Tuple[socket.socket,
     raise Failed(Ending("lost"), ConnectFailed("cannot connect to " + "; ".join(reasons or ["a server without an address"])))
 
 
-def _start(address: Address) -> socket.socket:
+def start_connecting(address: Address) -> socket.socket:
+    """Return a socket that connects without blocking."""
     host, port = address
     info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
     one = socket.socket(info[0], socket.SOCK_STREAM)

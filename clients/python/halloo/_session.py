@@ -12,10 +12,11 @@ from ._dial import TIMEOUT, dial, resolve
 from ._drive import Wait
 from ._endings import Backoff, Certainty, Ending, Failed, is_final_code
 from ._errors import Ambiguous, Closed, ConnectFailed, HallooError, NotFound
+from ._interfaces import own_addresses
 from ._names import escape
 from ._options import Event, Options
 from ._proof import Exchange, exchange
-from ._search import Search, ServerInfo, own_addresses
+from ._search import Search, ServerInfo
 from ._state import LinkState
 from ._stream import Stream
 from ._target import DEFAULT_PORT, Url, hide_token, in_room
@@ -157,8 +158,10 @@ class Session:
         name = self._server.name if self._server is not None and self._server.name else self._target.name
         options = self._options
         search = Search(options.app, options.discovery_port, options.local, self._wait)
+        # Where it was last, it is found after a restart even if broadcasts do not get there.
+        last_at = [] if self._server is None else [_parse(address) for address in self._server.addresses]
         try:
-            found, others = await search.find(name, options.search_timeout)
+            found, others = await search.find(name, options.search_timeout, last_at)
         except OSError as error:
             raise Failed(Ending("lost"), ConnectFailed(f"cannot search for servers: {error}")) from None
         if self._server is not None:

@@ -29,6 +29,12 @@ fn python_server_drives_the_program() {
 }
 
 #[test]
+fn python_browser_lists_the_servers_of_the_program() {
+    run(python_client_tests("test_browser"), 6);
+    run(python_client_tests("test_browser_core"), 8);
+}
+
+#[test]
 fn python_client_does_what_the_vectors_expect() {
-    run(python_client_tests("test_vectors"), 14);
+    run(python_client_tests("test_vectors"), 17);
 }
