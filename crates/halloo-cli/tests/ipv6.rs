@@ -6,7 +6,7 @@
 mod common;
 
 use common::{JsonProcess, JsonServer, halloo, run, stdout};
-use halloo_test_support::{ChildProcess, RemoteHost, in_namespace};
+use halloo_test_support::{ChildProcess, RemoteHost, in_namespace, python_client_tests};
 use serde_json::{Value, json};
 
 /// Link-local addresses can be used at once.
@@ -95,4 +95,39 @@ fn hosts_with_both_use_ipv4_and_reply_once() {
     let output = run(&["discover", "--json", "--no-mdns", "--timeout", "1s"]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["addresses"], json!(["10.77.0.2:8765"]));
+}
+
+#[test]
+fn python_client_uses_a_server_with_a_unique_local_address() {
+    if in_namespace("python_client_uses_a_server_with_a_unique_local_address", NO_DAD) {
+        use_from_python(start_server(UNIQUE_LOCAL, [IPV4[0], ""]), "ws://[fd00::2]:8765");
+    }
+}
+
+#[test]
+fn python_client_uses_a_server_with_a_link_local_address() {
+    if in_namespace("python_client_uses_a_server_with_a_link_local_address", NO_DAD) {
+        use_from_python(start_server(LINK_LOCAL, ["", ""]), "ws://[fe80::");
+    }
+}
+
+#[test]
+fn python_client_uses_ipv4_where_both_hosts_have_it() {
+    if in_namespace("python_client_uses_ipv4_where_both_hosts_have_it", NO_DAD) {
+        use_from_python(start_server(UNIQUE_LOCAL, IPV4), "ws://10.77.0.2:8765");
+    }
+}
+
+/// Runs the test of the client for Python with a server that stops when the client tells it to.
+fn use_from_python((host, mut server): (RemoteHost, JsonServer), url: &str) {
+    let Some(mut client) = python_client_tests("test_networks") else { return };
+    let stopper = std::thread::spawn(move || {
+        assert_eq!(server.process.next_of("message")["text"], "stop");
+        server.process.stop();
+    });
+    let output = client.env("HALLOO_EXPECTED_URL", url).output().unwrap();
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && report.contains("... ok") && !report.contains("skipped"), "{report}");
+    stopper.join().unwrap();
+    drop(host);
 }
