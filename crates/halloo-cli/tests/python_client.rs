@@ -35,6 +35,11 @@ fn python_browser_lists_the_servers_of_the_program() {
 }
 
 #[test]
+fn python_examples_use_the_program() {
+    run(python_client_tests("test_examples"), 3);
+}
+
+#[test]
 fn python_client_does_what_the_vectors_expect() {
     run(python_client_tests("test_vectors"), 17);
 }
