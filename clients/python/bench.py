@@ -99,6 +99,7 @@ async def receive_async(connect, program, count):
 
 def measure_rates(program, count):
     """Print messages per second of each link and of the library below it."""
+
     def bare_sync(url):
         return websockets.sync.client.connect(url, **BARE)
 
@@ -127,9 +128,7 @@ async def measure_storm(path, clients, down):
         if event.kind == "connected":
             back.append(time.perf_counter())
 
-    links = await asyncio.gather(
-        *(halloo.aio.connect(program.url, timeout=30, on_event=on_event) for _ in range(clients))
-    )
+    links = await asyncio.gather(*(halloo.aio.connect(program.url, timeout=30, on_event=on_event) for _ in range(clients)))
     back.clear()
     program.stop()
     await asyncio.sleep(down)
@@ -140,8 +139,10 @@ async def measure_storm(path, clients, down):
     times = sorted(one - start for one in back)
     mean = clients / times[-1]
     busiest = max(sum(first <= one < first + 1 for one in times) for first in times)
-    print(f"{clients} clients after {down} s: median {times[clients // 2]:.2f} s, last {times[-1]:.2f} s, mean {mean:.0f}/s,"
-          f" busiest second {busiest} ({busiest / mean:.2f} of the mean)")
+    print(
+        f"{clients} clients after {down} s: median {times[clients // 2]:.2f} s, last {times[-1]:.2f} s, mean {mean:.0f}/s,"
+        f" busiest second {busiest} ({busiest / mean:.2f} of the mean)"
+    )
     await asyncio.gather(*(link.close() for link in links))
     await asyncio.to_thread(restarted.stop)
 

@@ -133,9 +133,7 @@ class Connection:
             message = f"no WebSocket server at {url.shown}: {reason}"
             raise Failed(Ending("lost" if is_cut else "no WebSocket"), ConnectFailed(message))
         awaits_challenge = ask.token is not None and ask.exchange is None and not url.tls
-        wrong, confirmed = check_response(
-            response.headers.get_all, ask.id, ask.must_confirm, ask.exchange, awaits_challenge
-        )
+        wrong, confirmed = check_response(response.headers.get_all, ask.id, ask.must_confirm, ask.exchange, awaits_challenge)
         if wrong:
             message = f"the server at {url.shown} is not the right one: {wrong}"
             raise Failed(Ending("wrong server"), WrongServer(message))

@@ -55,8 +55,21 @@ def connect(
     """
     link = Link(
         read_options(
-            target, token, fingerprint, room, subprotocols, app, search_timeout, reconnect, max_attempts, max_elapsed, queue,
-            max_message_bytes, on_event, local, discovery_port,
+            target,
+            token,
+            fingerprint,
+            room,
+            subprotocols,
+            app,
+            search_timeout,
+            reconnect,
+            max_attempts,
+            max_elapsed,
+            queue,
+            max_message_bytes,
+            on_event,
+            local,
+            discovery_port,
         ),
         stop,
     )

@@ -72,7 +72,19 @@ def read_options(
     if room is not None:
         room_path(room)
     return Options(
-        meant, server, check_token(given) if given else None, read_fingerprint(fingerprint) if fingerprint else pinned, room,
-        tuple(subprotocols), app, search_timeout, max_attempts if reconnect else 1, max_elapsed, queue, max_message_bytes,
-        on_event, local, discovery_port,
+        meant,
+        server,
+        check_token(given) if given else None,
+        read_fingerprint(fingerprint) if fingerprint else pinned,
+        room,
+        tuple(subprotocols),
+        app,
+        search_timeout,
+        max_attempts if reconnect else 1,
+        max_elapsed,
+        queue,
+        max_message_bytes,
+        on_event,
+        local,
+        discovery_port,
     )

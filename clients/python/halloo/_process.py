@@ -47,7 +47,9 @@ class ServerProcess:
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for target, name in (
-                (self._read_log, "halloo-log"), (self._read_events, "halloo-events"), (self._write_commands, "halloo-commands")
+                (self._read_log, "halloo-log"),
+                (self._read_events, "halloo-events"),
+                (self._write_commands, "halloo-commands"),
             )
         ]
 

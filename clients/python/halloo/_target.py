@@ -140,7 +140,7 @@ def _read_url(text: str) -> Url:
         tls = scheme.lower() in ("wss", "https")
         default_port = 443 if tls else 80
     end = re.search(r"[/?]", rest)
-    authority, resource = (rest[:end.start()], rest[end.start():]) if end else (rest, "")
+    authority, resource = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
     if "@" in authority:
         raise InvalidTarget("a user name or a password is not supported; remove the part up to `@`")
     wrong = re.search(r"[^!-~]", resource)

@@ -126,7 +126,7 @@ def _public_key(certificate: bytes) -> bytes:
         at, _ = _content(certificate, start)
         for _ in range(6 if certificate[at] == 0xA0 else 5):
             at = _content(certificate, at)[1]
-        return certificate[at:_content(certificate, at)[1]]
+        return certificate[at : _content(certificate, at)[1]]
     except IndexError:
         return b""
 
@@ -136,5 +136,5 @@ def _content(data: bytes, at: int) -> Tuple[int, int]:
     length, start = data[at + 1], at + 2
     if length >= 0x80:
         count = length & 0x7F
-        length, start = int.from_bytes(data[start:start + count], "big"), start + count
+        length, start = int.from_bytes(data[start : start + count], "big"), start + count
     return start, start + length

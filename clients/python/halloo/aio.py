@@ -67,8 +67,21 @@ def connect(
     called in the event loop, so it must not block.
     """
     options = read_options(
-        target, token, fingerprint, room, subprotocols, app, search_timeout, reconnect, max_attempts, max_elapsed, queue,
-        max_message_bytes, on_event, local, discovery_port,
+        target,
+        token,
+        fingerprint,
+        room,
+        subprotocols,
+        app,
+        search_timeout,
+        reconnect,
+        max_attempts,
+        max_elapsed,
+        queue,
+        max_message_bytes,
+        on_event,
+        local,
+        discovery_port,
     )
     return Connecting(options, timeout, stop)
 
