@@ -47,6 +47,14 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         interpreter = python::prepare(root)?;
         Ok(interpreter.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    report.step(
+        "Python types and style",
+        "fix the lines above; `target/python/bin/ruff format clients/python` corrects the format",
+        || {
+            let Some(path) = &interpreter else { return Ok(Tally::SKIPPED) };
+            python::check_client(root, path).map(|()| Tally::PASSED)
+        },
+    )?;
     let mut modules = None;
     report.step("Node.js environment", "install Node.js with npm, or delete target/node and try again", || {
         modules = node::prepare(root)?;
