@@ -69,10 +69,6 @@ class Waiter:
             raise Aborted
         return [one for one in readable if one is not self._receiver], writable
 
-    def wait_readable(self, readers: Sockets, timeout: float) -> Sockets:
-        """Return the sockets that are ready for reading."""
-        return self.wait(readers, (), timeout)[0]
-
     def close(self) -> None:
         """Release the sockets."""
         self._receiver.close()
