@@ -19,6 +19,7 @@ mod fuzz;
 mod generate;
 mod godot;
 mod loom;
+mod micropython;
 mod miri;
 mod netlab;
 mod node;
@@ -92,6 +93,8 @@ enum Task {
     Avahi,
     /// Create the Python environment for the interoperability tests and print its interpreter
     Python,
+    /// Install MicroPython for the tests of its client and print its directory
+    Micropython,
     /// Install the npm packages for the interoperability tests and print their directory
     Node,
     /// Find or fetch Chromium for the tests of the page and print its path
@@ -148,6 +151,9 @@ fn main() -> ExitCode {
         Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
         Task::Avahi => print_path(avahi::prepare(&root)),
         Task::Python => print_path(python::prepare(&root)),
+        Task::Micropython => print_path(
+            python::prepare(&root).and_then(|interpreter| micropython::prepare(&root, interpreter.as_deref())),
+        ),
         Task::Node => print_path(node::prepare(&root)),
         Task::Chromium => print_path(chromium::prepare(&root)),
         Task::Vite => print_path(node::prepare_vite(&root)),

@@ -8,10 +8,14 @@ use anyhow::Result;
 use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
-use crate::{adversary, avahi, cargo_test, chromium, counts, fuzz, godot, loom, node, python, tidy, webkit};
+use crate::{
+    adversary, avahi, cargo_test, chromium, counts, fuzz, godot, loom, micropython, node, python, tidy, webkit,
+};
 
 /// The Python interpreter for the integration tests; unset if there is none.
 const PYTHON_VARIABLE: &str = "HALLOO_TEST_PYTHON";
+/// The directory with MicroPython's Unix port, a Python module; unset if there is none.
+const MICROPYTHON_VARIABLE: &str = "HALLOO_TEST_MICROPYTHON";
 /// The directory with the library `ws` for Node.js; unset if there is none.
 const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
 /// The Chromium in which the page is tested; unset if there is none.
@@ -55,6 +59,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             python::check_client(root, path).map(|()| Tally::PASSED)
         },
     )?;
+    let mut micropython = None;
+    report.step("MicroPython", "check the network connection, or delete target/micropython and try again", || {
+        micropython = micropython::prepare(root, interpreter.as_deref())?;
+        Ok(micropython.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     let mut modules = None;
     report.step("Node.js environment", "install Node.js with npm, or delete target/node and try again", || {
         modules = node::prepare(root)?;
@@ -89,6 +98,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         let mut command = cargo(root, "test --workspace --locked --no-fail-fast");
         let environments = [
             (PYTHON_VARIABLE, &interpreter),
+            (MICROPYTHON_VARIABLE, &micropython),
             (NODE_VARIABLE, &modules),
             (CHROMIUM_VARIABLE, &chromium),
             (VITE_VARIABLE, &vite),

@@ -23,6 +23,33 @@ pub fn python_client_tests(module: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Returns a command that runs the tests of the client for MicroPython that use a server, or `None` with a note if MicroPython or
+/// the interpreter is missing.
+pub fn micropython_client_tests() -> Option<Command> {
+    let micropython = prepared("HALLOO_TEST_MICROPYTHON")?;
+    let mut command = Command::new(prepared("HALLOO_TEST_PYTHON")?);
+    command.current_dir(tests().join("../clients/micropython/tests")).env("HALLOO_TEST_MICROPYTHON", micropython);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").args([
+        "-W",
+        "error::ResourceWarning",
+        "-m",
+        "unittest",
+        "-v",
+        "test_serve",
+    ]);
+    Some(command)
+}
+
+/// Returns a command that runs `clients/micropython/SCRIPT` in MicroPython, or `None` as above.
+pub fn micropython(script: &str) -> Option<Command> {
+    let micropython = prepared("HALLOO_TEST_MICROPYTHON")?;
+    let client = tests().join("../clients/micropython");
+    let mut command = Command::new(prepared("HALLOO_TEST_PYTHON")?);
+    command.env("PYTHONPATH", micropython).env("MICROPYPATH", &client);
+    command.args(["-m", "micropython_unix"]).arg(client.join(script));
+    Some(command)
+}
+
 /// Returns a command that runs `tests/node/SCRIPT`, or `None` with a note if its packages are not installed.
 pub fn node(script: &str) -> Option<Command> {
     let modules = prepared("HALLOO_TEST_NODE_MODULES")?;
