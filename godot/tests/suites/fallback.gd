@@ -96,6 +96,13 @@ func test_handler_of_client_left_can_start_the_server() -> void:
 	fallback.free()
 
 
+func test_client_in_gdscript_finds_it_by_its_beacon() -> void:
+	await start_server()
+	var client: Node = load("res://halloo_client/halloo_client.gd").new()
+	add_child(client)
+	await until(func(): return client.get_url() != "", "the client connects")
+
+
 ## Connects a client and completes its handshake, which [param fallback] does not notice until it processes.
 func _complete_handshake(fallback: Fallback) -> WebSocketPeer:
 	var client := WebSocketPeer.new()

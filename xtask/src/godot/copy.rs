@@ -8,10 +8,13 @@ use anyhow::{Context, Result};
 use super::implementation::Implementation;
 use super::library::{self, Build};
 
-/// Copies the project with its demos and its tests.
+/// Copies the project with its demos, its tests, and the client in plain GDScript.
 pub(super) fn game(root: &Path, implementation: Implementation, build: Build) -> Result<PathBuf> {
     let project = new_project(root, implementation.name())?;
     copy_directory(&root.join("godot"), &project)?;
+    // The client in plain GDScript is tested here, too.
+    copy_directory(&root.join("clients/gdscript"), &project.join("halloo_client"))?;
+    copy_directory(&root.join("vectors"), &project.join("vectors"))?;
     prepare_extension(root, &project, implementation, build)?;
     Ok(project)
 }
