@@ -413,7 +413,7 @@ func _send_queued() -> void:
 
 func _end(now: int) -> void:
 	var code := _peer.get_close_code() if _peer.get_close_code() > 0 else 1006
-	var reason := Protocol.clean(_peer.get_close_reason(), 123)
+	var reason := Protocol.clean(_peer.get_close_reason(), 123) if code != 1006 else "the connection was lost"
 	if _backoff.is_stable(now):
 		_known.append("stable")
 	_peer = null

@@ -37,7 +37,7 @@ def connect(target=None, token=None, room=None, app=None, timeout=10, queue=(64,
             error = link.error or link.last_failure or HallooError(f"no connection within {timeout} s")
             link.close()
             raise error
-        link.wait(end)
+        link._wait(end)
     return link
 
 
@@ -82,9 +82,9 @@ class Link:
             self._check_open()
             if now() >= end:
                 return None
-            self.wait(end)
+            self._wait(end)
 
-    def wait(self, end):
+    def _wait(self, end):
         """Wait until there is something to do, at most for 50 ms or until `end`."""
         ms = max(0, min(int(end - now()), 50))
         if self._sockets:
@@ -97,7 +97,7 @@ class Link:
         self._closing = code.to_bytes(2, "big") + reason.encode()
         while self.state == "connected":
             self.poll()
-            self.wait(_FOREVER)
+            self._wait(_FOREVER)
         self._drop()
         self.state = "closed"
 

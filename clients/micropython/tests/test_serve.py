@@ -117,7 +117,7 @@ class ServeTest(unittest.TestCase):
     def wait_for(self, state):
         """Let the link run until it has this state, and return its address."""
         self.device.run("end = halloo._link.now() + %d" % (1000 * TIMEOUT))
-        self.device.run(f"while link.state != {state!r} and halloo._link.now() < end: link.poll(); link.wait(end)")
+        self.device.run(f"while link.state != {state!r} and halloo._link.now() < end: link.poll(); link._wait(end)")
         self.assertEqual(self.device.value("link.state"), state, self.device.value("str(link.last_failure)"))
         return self.device.value("link.url")
 
