@@ -263,7 +263,17 @@ class Link:
             end = error
         if self._backoff.is_stable(now()):
             self._known += ("stable",)
+        yield from self._drain(end)
         raise HallooError(f"the connection was closed with {end.code}: {clean(str(end), 200)}", end.code, "closed")
+
+    def _drain(self, end):
+        """Read until the server closes, so that the close frame arrives: a socket with unread bytes is reset."""
+        self.state, until = "waiting", now() + CLOSE_TIMEOUT
+        try:
+            while end.code != 1006 and now() < until and self._move(True) != b"":
+                yield
+        except OSError:
+            pass
 
     def _receive(self, keepalive):
         data = self._move(self._inbox.has_room())
@@ -277,7 +287,6 @@ class Link:
             elif opcode == CLOSE:
                 code, reason = content
                 self._put(CLOSE, b"" if code == 1005 else code.to_bytes(2, "big"))
-                self._move(False)
                 raise HallooError(reason, code)
             elif opcode == PING:
                 self._put(PONG, content)
@@ -293,7 +302,6 @@ class Link:
             return self._receiver.next() or (None, None)
         except HallooError as error:
             self._put(CLOSE, error.code.to_bytes(2, "big") + str(error).encode())
-            self._move(False)
             raise
 
     def _send(self, action):

@@ -163,10 +163,10 @@ class ServeTest(unittest.TestCase):
         server = self.serve("den", "--token", TOKEN)
         for target in (server.url, "den"):
             for token in ("a-wrong-token-of-mine", None):
-                with self.assertRaises(DeviceError) as caught:
-                    self.connect(target, token=token)
-                self.assertEqual(caught.exception.code, 401)
-                self.assertIn("invitation link", str(caught.exception))
+                self.connect(target, timeout=0, token=token)
+                self.wait_for("closed")
+                self.assertEqual(self.device.value("link.error.code"), 401)
+                self.assertIn("invitation link", self.device.value("str(link.error)"))
 
     def test_a_server_that_does_not_know_the_token_gets_nothing(self):
         server = self.serve()
