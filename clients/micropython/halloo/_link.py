@@ -352,7 +352,9 @@ class Link:
                 count = _unless_busy(one.send, self._out[:CHUNK])
                 if count:
                     self._out, self._progress = self._out[count:], now()
-        self._poller.modify(one, (select.POLLIN if reads else 0) | (select.POLLOUT if self._out else 0))
+        # What the next wait is for.
+        has_room = self._inbox.has_room()
+        self._poller.modify(one, (select.POLLIN if has_room else 0) | (select.POLLOUT if self._out else 0))
         return data
 
 

@@ -7,7 +7,7 @@ import socket
 import time
 
 from ._clock import chance, now
-from ._text import clean, is_same_app, is_utf8, key
+from ._text import clean, is_same_app, is_utf8
 
 MAX_DATAGRAM, MAX_SERVERS, MAX_READS = 2048, 64, 16
 
