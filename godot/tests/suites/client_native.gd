@@ -77,11 +77,12 @@ func test_client_follows_a_restarted_server_and_sends_queued_messages() -> void:
 	equal(client.get_url(), "", "url")
 	equal(client.send("queued"), OK, "send while disconnected")
 	var received: Array[String] = []
-	WebSocketServer.instance.model_data_received.connect(received.append)
+	var on_text := func(text: String) -> void: received.append(text)
+	WebSocketServer.instance.model_data_received.connect(on_text)
 	await start_server_on(9300)
 	await until(func(): return _events(emitted, "connected").size() == 2, "the client reconnects", 30.0)
 	await until(func(): return received == (["queued"] as Array[String]), "the queued message arrives")
-	WebSocketServer.instance.model_data_received.disconnect(received.append)
+	WebSocketServer.instance.model_data_received.disconnect(on_text)
 
 
 func start_server_on(port: int) -> void:
