@@ -127,7 +127,6 @@ func close(code := 1000, reason := "") -> Error:
 		push_error("[halloo] cannot close: use code 1000 or 3000 to 4999, and a reason of at most 123 bytes")
 		return ERR_INVALID_PARAMETER
 	_closing = [code, reason]
-	_until = Time.get_ticks_msec() + CLOSE_TIMEOUT
 	if _state != State.CONNECTED and _state != State.CLOSED:
 		_give_up("the client was closed")
 	return OK
@@ -409,6 +408,7 @@ func _send_queued() -> void:
 	if _closing and _queue.messages.is_empty() and not _is_close_sent:
 		_peer.close(_closing[0], _closing[1])
 		_is_close_sent = true
+		_until = Time.get_ticks_msec() + CLOSE_TIMEOUT
 
 
 func _end(now: int) -> void:

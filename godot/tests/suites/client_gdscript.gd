@@ -174,6 +174,16 @@ func test_a_server_that_moved_is_found_again_by_its_name() -> void:
 	equal(other.get_status().halloo.clients_total, 0, "clients of the other server")
 
 
+func test_leaving_the_tree_closes_the_connection() -> void:
+	var emitted: Array[Array] = []
+	var codes: Array[int] = []
+	WebSocketServer.instance.client_left.connect(func(_id: int, code: int, _reason: String): codes.append(code), CONNECT_ONE_SHOT)
+	var client := await _connected(server_url(), emitted)
+	remove_child(client)
+	await until(func(): return codes == ([1001] as Array[int]), "the server gets the close code")
+	client.free()
+
+
 func test_a_full_queue_is_reported() -> void:
 	var emitted: Array[Array] = []
 	var client := _new_client(emitted)

@@ -128,7 +128,8 @@ func test_a_handler_can_free_the_parent_of_the_client() -> void:
 	client.reparent(parent)
 	client.message_received.connect(func(_text: String): parent.free())
 	await until(func(): return _events(emitted, "connected").size() == 2, "the client connects again")
+	await until(func(): return WebSocketServer.get_server_status().connected_clients == 1, "only the second connection is left")
 	for i in 100:
 		WebSocketServer.send_to_all("free me")
+	await until(func(): return not is_instance_valid(client), "the client is freed")
 	await until(func(): return WebSocketServer.get_server_status().connected_clients == 0, "the client has left")
-	check(not is_instance_valid(client), "the client is freed")
