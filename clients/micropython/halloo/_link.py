@@ -264,7 +264,8 @@ class Link:
         if self._backoff.is_stable(now()):
             self._known += ("stable",)
         yield from self._drain(end)
-        raise HallooError(f"the connection was closed with {end.code}: {clean(str(end), 200)}", end.code, "closed")
+        reason = clean(str(end), 200)
+        raise HallooError(f"the connection was closed with {end.code}" + (f": {reason}" if reason else ""), end.code, "closed")
 
     def _drain(self, end):
         """Read until the server closes, so that the close frame arrives: a socket with unread bytes is reset."""
@@ -294,6 +295,9 @@ class Link:
                 keepalive.pong(now())
             else:
                 self._inbox.push(content)
+        else:
+            # The rest waits until the application has taken some.
+            return
         if data == b"":
             raise HallooError("the connection was lost", 1006)
 
