@@ -145,7 +145,7 @@ static func probe(nonce: String) -> PackedByteArray:
 
 ## Returns the milliseconds from one probe to the next. Every fifth one, from the first on, goes to all ports.
 static func probe_interval(number: int, chance: float) -> float:
-	var delay: float = [100.0, 300.0, 600.0][number] if number < 3 else 700.0 if number < 9 else 3000.0
+	var delay: float = [100.0, 200.0, 400.0, 400.0][number] if number < 4 else 700.0 if number < 10 else 3000.0
 	return delay * (0.95 + 0.1 * chance)
 
 

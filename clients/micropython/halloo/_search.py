@@ -20,7 +20,7 @@ def probe(nonce):
 
 def next_probe(number, chance):
     """Return the milliseconds from one probe to the next, and whether this one goes to all ports."""
-    delay = (100, 300, 600)[number] if number < 3 else 700 if number < 9 else 3000
+    delay = (100, 200, 400, 400)[number] if number < 4 else 700 if number < 10 else 3000
     return delay * (0.95 + 0.1 * chance), number % 5 == 0
 
 
