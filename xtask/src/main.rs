@@ -14,6 +14,7 @@ mod avahi;
 mod bench;
 mod chromium;
 mod counts;
+mod cplusplus;
 mod dist;
 mod fuzz;
 mod generate;

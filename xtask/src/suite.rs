@@ -9,7 +9,8 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
 use crate::{
-    adversary, avahi, cargo_test, chromium, counts, fuzz, godot, loom, micropython, node, python, tidy, webkit,
+    adversary, avahi, cargo_test, chromium, counts, cplusplus, fuzz, godot, loom, micropython, node, python, tidy,
+    webkit,
 };
 
 /// The Python interpreter for the integration tests; unset if there is none.
@@ -26,6 +27,8 @@ const VITE_VARIABLE: &str = "HALLOO_TEST_VITE";
 const WEBKIT_VARIABLE: &str = "HALLOO_TEST_WEBKIT";
 /// The variable that tells the tests where the program is that starts those of Avahi.
 const AVAHI_VARIABLE: &str = "HALLOO_TEST_AVAHI";
+/// The C++ compiler; unset if there is none.
+const CPLUSPLUS_VARIABLE: &str = "HALLOO_TEST_CPLUSPLUS";
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -93,6 +96,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             Ok(avahi.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
         },
     )?;
+    let mut cplusplus = None;
+    report.step("C++ compiler", "install g++ or clang++", || {
+        cplusplus = cplusplus::prepare()?;
+        Ok(cplusplus.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
         // Otherwise cargo stops at the first test program that fails, and a run reports the failures of that one only.
         let mut command = cargo(root, "test --workspace --locked --no-fail-fast");
@@ -104,6 +112,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             (VITE_VARIABLE, &vite),
             (WEBKIT_VARIABLE, &webkit),
             (AVAHI_VARIABLE, &avahi),
+            (CPLUSPLUS_VARIABLE, &cplusplus),
         ];
         for (variable, path) in environments {
             match path {

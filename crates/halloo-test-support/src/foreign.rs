@@ -50,6 +50,18 @@ pub fn micropython(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Compiles `clients/arduino/tests/SOURCE` for this machine to `program`, with warnings as errors and with sanitizers, and
+/// returns a command that runs it, or `None` with a note if there is no compiler. `options` are further ones of the compiler.
+pub fn arduino_program(source: &str, options: &[&str], program: &Path) -> Option<Command> {
+    let mut compiler = Command::new(prepared("HALLOO_TEST_CPLUSPLUS")?);
+    compiler.current_dir(tests().join("../clients/arduino")).arg("-o").arg(program);
+    compiler.args(["-std=c++11", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-fno-exceptions", "-fno-rtti"]);
+    compiler.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Isrc", "-Itests/stubs"]);
+    let output = compiler.args(options).arg(format!("tests/{source}")).output().expect("the compiler starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(Command::new(program))
+}
+
 /// Returns a command that runs `tests/node/SCRIPT`, or `None` with a note if its packages are not installed.
 pub fn node(script: &str) -> Option<Command> {
     let modules = prepared("HALLOO_TEST_NODE_MODULES")?;
