@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-use crate::debian::{self, Package};
+use crate::debian::{self, NEWEST, Package};
 
 const PACKAGE: Package = Package {
     name: "avahi-utils",
+    suite: NEWEST,
     with: &[],
     size: "20 MiB",
     not_needed: &["libc-gconv", "systemd", "libsystemd-shared", "perl", "adduser", "passwd"],

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::ci::or_skip;
 use crate::command::succeeds;
-use crate::debian::{self, Package};
+use crate::debian::{self, NEWEST, Package};
 
 /// Drivers and data that a browser without a display does not load.
 const NOT_NEEDED: [&str; 7] = ["libgl1", "libllvm", "libvulkan", "libz3", "mesa-", "tzdata", "x11-"];
@@ -30,6 +30,7 @@ exec "$libraries"/ld-linux*.so.* --library-path "$libraries:$libraries/pulseaudi
 
 const PACKAGE: Package = Package {
     name: "chromium",
+    suite: NEWEST,
     with: &[],
     size: "150 MiB",
     not_needed: &NOT_NEEDED,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::ci::or_skip;
 use crate::command::{cargo, run as run_command};
-use crate::debian::{self, Package};
+use crate::debian::{self, NEWEST, Package};
 use crate::report::Tally;
 
 /// The parts of `halloo-bench work`, and the instructions per message of each when this was written.
@@ -25,6 +25,7 @@ const MESSAGES: u64 = 16_000;
 
 const PACKAGE: Package = Package {
     name: "valgrind",
+    suite: NEWEST,
     with: &[],
     size: "30 MiB",
     not_needed: &["libc6-dbg", "libc-gconv"],

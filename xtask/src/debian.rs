@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::ci::or_skip;
 
 /// The distribution with the newest versions.
-const SUITE: &str = "sid";
+pub(crate) const NEWEST: &str = "sid";
 
 /// The keys that the suite is signed with; part of every Debian system.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -21,6 +21,8 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 pub(crate) struct Package {
     /// The name of the package and of its program.
     pub(crate) name: &'static str,
+    /// The distribution that it comes from.
+    pub(crate) suite: &'static str,
     /// Packages that it needs here and does not depend on.
     pub(crate) with: &'static [&'static str],
     /// The size of the download, for the message.
@@ -66,11 +68,11 @@ pub(crate) fn fetch(directory: &Path, package: &Package) -> Result<PathBuf> {
 fn fill(directory: &Path, package: &Package) -> Result<()> {
     let name = package.name;
     ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing; this works on Debian only");
-    let apt = Apt::new(&directory.join("apt"))?;
+    let apt = Apt::new(&directory.join("apt"), package.suite)?;
     apt.run("apt-get", &["--quiet", "--quiet", "update"])?;
     let install = [&["--simulate", "install", name], package.with].concat();
     let packages = needed(&apt.run("apt-get", &install)?, package.not_needed);
-    ensure!(packages.iter().any(|package| package == name), "{SUITE} has no package {name} for this machine");
+    ensure!(packages.iter().any(|package| package == name), "{} has no package {name} for this machine", package.suite);
 
     let archives = apt.directory.join("cache/archives");
     let download: Vec<&str> =
@@ -97,14 +99,14 @@ struct Apt {
 }
 
 impl Apt {
-    fn new(directory: &Path) -> Result<Apt> {
+    fn new(directory: &Path, suite: &str) -> Result<Apt> {
         let apt = Apt { directory: directory.to_owned() };
         for inside in ["parts", "lists/partial", "cache/archives/partial", "state"] {
             fs::create_dir_all(directory.join(inside))?;
         }
         fs::write(directory.join("state/status"), "")?;
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
-        fs::write(directory.join("sources.list"), format!("deb [signed-by={KEYRING}] {} {SUITE} main\n", mirror()?))?;
+        fs::write(directory.join("sources.list"), format!("deb [signed-by={KEYRING}] {} {suite} main\n", mirror()?))?;
         fs::write(apt.configuration(), configuration(directory, architecture.trim()))?;
         Ok(apt)
     }

@@ -22,6 +22,7 @@ mod godot;
 mod loom;
 mod micropython;
 mod miri;
+mod mono;
 mod netlab;
 mod node;
 mod pages;
@@ -92,6 +93,8 @@ enum Task {
     },
     /// Fetch Avahi for the interoperability tests and print the program that starts its programs
     Avahi,
+    /// Fetch Mono for the tests of the client for C# and print the program that starts it
+    Mono,
     /// Create the Python environment for the interoperability tests and print its interpreter
     Python,
     /// Install MicroPython for the tests of its client and print its directory
@@ -151,6 +154,7 @@ fn main() -> ExitCode {
         Task::Adversary { arguments } => adversary::run(&root, "adversary", &arguments),
         Task::Soak { arguments } => adversary::run(&root, "soak", &arguments),
         Task::Avahi => print_path(avahi::prepare(&root)),
+        Task::Mono => print_path(mono::prepare(&root)),
         Task::Python => print_path(python::prepare(&root)),
         Task::Micropython => print_path(
             python::prepare(&root).and_then(|interpreter| micropython::prepare(&root, interpreter.as_deref())),

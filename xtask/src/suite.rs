@@ -9,8 +9,8 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::report::{Report, Tally};
 use crate::{
-    adversary, avahi, cargo_test, chromium, counts, cplusplus, fuzz, godot, loom, micropython, node, python, tidy,
-    webkit,
+    adversary, avahi, cargo_test, chromium, counts, cplusplus, fuzz, godot, loom, micropython, mono, node, python,
+    tidy, webkit,
 };
 
 /// The Python interpreter for the integration tests; unset if there is none.
@@ -29,6 +29,8 @@ const WEBKIT_VARIABLE: &str = "HALLOO_TEST_WEBKIT";
 const AVAHI_VARIABLE: &str = "HALLOO_TEST_AVAHI";
 /// The C++ compiler; unset if there is none.
 const CPLUSPLUS_VARIABLE: &str = "HALLOO_TEST_CPLUSPLUS";
+/// The program that starts Mono and its compiler; unset if there is none.
+const MONO_VARIABLE: &str = "HALLOO_TEST_MONO";
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -101,6 +103,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         cplusplus = cplusplus::prepare()?;
         Ok(cplusplus.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let mut mono = None;
+    report.step("Mono", "check the network connection; elsewhere than on Debian, Mono is not fetched", || {
+        mono = mono::prepare(root)?;
+        Ok(mono.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
         // Otherwise cargo stops at the first test program that fails, and a run reports the failures of that one only.
         let mut command = cargo(root, "test --workspace --locked --no-fail-fast");
@@ -113,6 +120,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             (WEBKIT_VARIABLE, &webkit),
             (AVAHI_VARIABLE, &avahi),
             (CPLUSPLUS_VARIABLE, &cplusplus),
+            (MONO_VARIABLE, &mono),
         ];
         for (variable, path) in environments {
             match path {

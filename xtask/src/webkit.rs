@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::debian::{self, Package};
+use crate::debian::{self, NEWEST, Package};
 
 /// Drivers of graphics cards, and what is not used without a person.
 const NOT_NEEDED: [&str; 12] = [
@@ -52,6 +52,7 @@ exec unshare --user --map-root-user --mount --pid --fork --kill-child sh -c '
 
 const PACKAGE: Package = Package {
     name: "webkitgtk-webdriver",
+    suite: NEWEST,
     with: &["dash", "fonts-dejavu-core", "xvfb"],
     size: "110 MiB",
     not_needed: &NOT_NEEDED,

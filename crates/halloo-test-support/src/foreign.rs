@@ -62,6 +62,21 @@ pub fn arduino_program(source: &str, options: &[&str], program: &Path) -> Option
     Some(Command::new(program))
 }
 
+/// Compiles the client in `clients/csharp` together with `Tests~/SOURCE` to `program`, and returns a command that runs it with
+/// Mono, or `None` with a note if there is no Mono. `options` are further ones of the compiler.
+pub fn csharp_program(source: &str, options: &[&str], program: &Path) -> Option<Command> {
+    let mono = prepared("HALLOO_TEST_MONO")?;
+    let mut compiler = Command::new(&mono);
+    compiler.current_dir(tests().join("../clients/csharp")).arg("mcs");
+    compiler.args(["-langversion:latest", "-warnaserror", "-r:System.Core.dll", "-recurse:Runtime/*.cs"]);
+    compiler.arg(format!("-out:{}", program.display())).args(options).arg(format!("Tests~/{source}"));
+    let output = compiler.output().expect("the compiler starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut command = Command::new(mono);
+    command.arg(program);
+    Some(command)
+}
+
 /// Returns a command that runs `tests/node/SCRIPT`, or `None` with a note if its packages are not installed.
 pub fn node(script: &str) -> Option<Command> {
     let modules = prepared("HALLOO_TEST_NODE_MODULES")?;

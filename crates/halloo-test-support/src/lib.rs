@@ -42,7 +42,7 @@ pub use discovery::{
 pub use echo_server::echo_server;
 pub use expect_event::ExpectEvent;
 pub use foreign::{
-    arduino_program, avahi, browser, has_avahi, micropython, micropython_client_tests, node, python,
+    arduino_program, avahi, browser, csharp_program, has_avahi, micropython, micropython_client_tests, node, python,
     python_client_tests, vite, webkit,
 };
 pub use mock_server::{MockServer, answer_handshake, switching_protocols};

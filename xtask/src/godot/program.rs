@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::ci::or_skip;
-use crate::debian::{self, Package};
+use crate::debian::{self, NEWEST, Package};
 
 /// The oldest version that the addon is tested with.
 const OLDEST: (u32, u32) = (4, 4);
@@ -38,6 +38,7 @@ exec "$libraries"/ld-linux*.so.* --library-path "$libraries:$libraries/pulseaudi
 
 const PACKAGE: Package = Package {
     name: "godot",
+    suite: NEWEST,
     with: &[],
     size: "100 MiB",
     not_needed: &NOT_NEEDED,

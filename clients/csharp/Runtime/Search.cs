@@ -1,0 +1,245 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Linq;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Threading;
+
+namespace HallooClient
+{
+    /// <summary>When probes are sent, and which of them go to all ports.</summary>
+    internal sealed class ProbeSchedule
+    {
+        private static readonly double[] Start = { 0.1, 0.2, 0.4, 0.4, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7 };
+
+        private int sent;
+
+        /// <summary>Returns the time from this probe to the next one. <paramref name="chance"/> is drawn from 0 to 1.</summary>
+        public double Next(double chance, out bool isWide)
+        {
+            var delay = sent < Start.Length ? Start[sent] : 3;
+            isWide = sent++ % 5 == 0;
+            return delay * (0.95 + 0.1 * chance);
+        }
+    }
+
+    /// <summary>One search for servers on the local network, over IPv4. It blocks its thread.</summary>
+    internal sealed class Search
+    {
+        public const int DiscoveryPort = 8766;
+
+        private const int FallbackPorts = 9, MaxServers = 256;
+        private const double NamesakeDelay = 0.2, CancellationInterval = 0.02;
+
+        private readonly string app;
+        private readonly int port;
+        private readonly bool isLocal;
+        private readonly string nonce;
+        private readonly Dictionary<string, ServerInfo> known = new Dictionary<string, ServerInfo>();
+        private readonly Stopwatch clock = Stopwatch.StartNew();
+        private readonly Random random = new Random();
+
+        public Search(string app, int port, bool isLocal)
+        {
+            this.app = app;
+            this.port = port;
+            this.isLocal = isLocal;
+            var bytes = new byte[8];
+            using (var generator = RandomNumberGenerator.Create()) generator.GetBytes(bytes);
+            nonce = string.Concat(bytes.Select(one => one.ToString("x2")));
+        }
+
+        /// <summary>The servers that were found.</summary>
+        public List<ServerInfo> Servers =>
+            known.Values.Where(one => app == null || (one.App != null && Names.IsSameApp(one.App, app))).ToList();
+
+        /// <summary>
+        /// Returns the servers that a name means, or all, after at most <paramref name="timeout"/> seconds: 200 ms after the
+        /// first one, and at once if it has this id or the <paramref name="preferred"/> one.
+        /// </summary>
+        public List<ServerInfo> Find(string name, string preferred, double timeout, CancellationToken cancellation)
+        {
+            double? narrowed = null;
+            Run(timeout, cancellation, () =>
+            {
+                var found = Matching(name);
+                if (Servers.Any(one => one.HasId && one.Id == preferred)) return 0;
+                if (name != null && found.Any(one => Names.IsId(name, one.Id))) return 0;
+                if (found.Count > 0 && narrowed == null) narrowed = clock.Elapsed.TotalSeconds + NamesakeDelay;
+                return narrowed ?? double.PositiveInfinity;
+            });
+            var known = Servers.Where(one => one.HasId && one.Id == preferred).ToList();
+            return known.Count > 0 ? known : Matching(name);
+        }
+
+        /// <summary>Searches until the timeout, or the earlier time that <paramref name="until"/> returns.</summary>
+        public void Run(double timeout, CancellationToken cancellation, Func<double> until)
+        {
+            var deadline = clock.Elapsed.TotalSeconds + timeout;
+            var sockets = Open();
+            try
+            {
+                var schedule = new ProbeSchedule();
+                var due = 0.0;
+                while (true)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    var now = clock.Elapsed.TotalSeconds;
+                    var end = Math.Min(deadline, until());
+                    if (now >= end) return;
+                    if (now >= due)
+                    {
+                        due = now + schedule.Next(random.NextDouble(), out var isWide);
+                        Probe(sockets, isWide);
+                    }
+                    var wait = Math.Max(0, Math.Min(Math.Min(due, end) - now, CancellationInterval));
+                    var ready = sockets.ToList();
+                    Socket.Select(ready, null, null, (int)(wait * 1e6) + 1);
+                    foreach (var one in ready) Receive(one);
+                }
+            }
+            finally
+            {
+                foreach (var one in sockets) one.Dispose();
+            }
+        }
+
+        private List<ServerInfo> Matching(string name) =>
+            name == null ? Servers : Names.BestMatches(name, Servers, one => one.Id, one => one.Name);
+
+        /// <summary>Opens a socket for each address of this machine, and one for beacons.</summary>
+        private List<Socket> Open()
+        {
+            var own = isLocal ? new List<IPAddress> { IPAddress.Loopback } : OwnAddresses();
+            var sockets = own.Select(ip => TryBind(ip, 0)).Where(one => one != null).ToList();
+            var listener = Ports.Select(one => TryBind(IPAddress.Any, one)).FirstOrDefault(one => one != null);
+            if (listener != null) sockets.Add(listener);
+            if (sockets.Count > 0) return sockets;
+            throw new AttemptFailedException(
+                new Ending(EndingKind.Lost), HallooError.ConnectFailed,
+                "cannot open a UDP socket to search for servers; check that this program may use the network");
+        }
+
+        private IEnumerable<int> Ports => Enumerable.Range(port, Math.Min(FallbackPorts, 65535 - port) + 1);
+
+        private void Probe(List<Socket> sockets, bool isWide)
+        {
+            var probe = Sighting.Probe(nonce);
+            foreach (var one in sockets)
+            {
+                var ip = ((IPEndPoint)one.LocalEndPoint).Address;
+                if (ip.Equals(IPAddress.Any)) continue;
+                var to = IPAddress.IsLoopback(ip) ? IPAddress.Parse("127.255.255.255") : IPAddress.Broadcast;
+                foreach (var toPort in isWide ? Ports : new[] { port })
+                {
+                    try
+                    {
+                        one.SendTo(probe, new IPEndPoint(to, toPort));
+                    }
+                    catch (SocketException)
+                    {
+                        // This network is gone, or has no broadcasts.
+                    }
+                }
+            }
+        }
+
+        private void Receive(Socket ready)
+        {
+            EndPoint from = new IPEndPoint(IPAddress.Any, 0);
+            var buffer = new byte[Sighting.MaxDatagramSize + 1];
+            int size;
+            try
+            {
+                size = ready.ReceiveFrom(buffer, ref from);
+            }
+            catch (SocketException)
+            {
+                // Usually ICMP port unreachable in response to a probe.
+                return;
+            }
+            var source = (IPEndPoint)from;
+            if (isLocal && !IPAddress.IsLoopback(source.Address)) return;
+            Array.Resize(ref buffer, size);
+            var seen = Sighting.Read(buffer, source, nonce);
+            if (seen != null) Observe(seen);
+        }
+
+        private void Observe(Sighting seen)
+        {
+            var server = new ServerInfo(seen);
+            if (!known.TryGetValue(server.Id, out var before))
+            {
+                if (known.Count < MaxServers) known[server.Id] = server;
+            }
+            else if (before.IsAlso(seen))
+            {
+                before.Merge(seen);
+            }
+            else if (known.Count < MaxServers && !known.ContainsKey(seen.Source))
+            {
+                // Two machines with one id, or an impostor: both are listed, and none replaces the other.
+                server.Id = seen.Source;
+                server.HasId = false;
+                known[server.Id] = server;
+            }
+        }
+
+        private static Socket TryBind(IPAddress ip, int port)
+        {
+            var one = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
+            try
+            {
+                if (port != 0) one.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+                one.EnableBroadcast = true;
+                one.Blocking = false;
+                one.Bind(new IPEndPoint(ip, port));
+                return one;
+            }
+            catch (SocketException)
+            {
+                one.Dispose();
+                return null;
+            }
+        }
+
+        /// <summary>Returns the IPv4 addresses of this machine.</summary>
+        public static List<IPAddress> OwnAddresses()
+        {
+            var found = new List<IPAddress> { IPAddress.Loopback };
+            try
+            {
+                foreach (var one in NetworkInterface.GetAllNetworkInterfaces())
+                {
+                    found.AddRange(one.GetIPProperties().UnicastAddresses.Select(address => address.Address));
+                }
+            }
+            catch (Exception error) when (error is NetworkInformationException || error is NotImplementedException)
+            {
+                // The platform does not list them, so only the default route is searched.
+                found.Add(DefaultAddress());
+            }
+            return found.Where(ip => ip.AddressFamily == AddressFamily.InterNetwork).Distinct().ToList();
+        }
+
+        private static IPAddress DefaultAddress()
+        {
+            using (var one = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp))
+            {
+                try
+                {
+                    // It sends nothing, and finds the address of the default route.
+                    one.Connect(IPAddress.Parse("192.0.2.1"), 9);
+                    return ((IPEndPoint)one.LocalEndPoint).Address;
+                }
+                catch (SocketException)
+                {
+                    return IPAddress.Loopback;
+                }
+            }
+        }
+    }
+}
