@@ -46,6 +46,7 @@ class Link {
 
   /// Begins to search. `loop()` does everything else.
   void begin() {
+    if (state_ != CLOSED) close();
     socket_.onEvent([this](WStype_t type, uint8_t* payload, size_t length) { handleEvent(type, payload, length); });
     // Three pings without an answer, the first one after 5 s, end a connection within 15 s.
     socket_.enableHeartbeat(5000, 3000, 3);
@@ -106,8 +107,7 @@ class Link {
     if (result == Finder::SEARCHING) return;
     udp_.stop();
     if (result != Finder::FOUND) {
-      problem_.clear();
-      problem_.append(finder_.problem().c_str());
+      finder_.describe(problem_);
       return fail(Ending{Ending::LOST, 0}, now);
     }
     server_ = *finder_.server();

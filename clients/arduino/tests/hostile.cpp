@@ -66,6 +66,7 @@ int main(int, char** arguments) {
   for (int search = 0; search < 100; search++) {
     Finder finder(search % 2 == 0 ? "den" : "");
     finder.start(0, nextRandom);
+    Text<640> problem;
     for (uint32_t now = 0; now < 200; now++) {
       std::string datagram = changed(seeds[below(seeds.size())]);
       const size_t nonce = datagram.find("b64e21");
@@ -74,7 +75,7 @@ int main(int, char** arguments) {
       const Address from = {{10, 0, 0, static_cast<uint8_t>(below(20))}, 8766};
       finder.handleDatagram(bytes.data(), bytes.size(), from, now);
       finder.poll(now);
-      finder.problem();
+      finder.describe(problem);
     }
     if (finder.count() > Finder::MAX_SERVERS) return 1;
     listed += finder.count();

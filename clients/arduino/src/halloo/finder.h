@@ -18,8 +18,7 @@ class Finder {
   explicit Finder(const char* name = "", const char* app = "") { lookFor(name, app); }
 
   void lookFor(const char* name, const char* app = "") {
-    name_.clear();
-    name_.append(name);
+    Names::clean(Characters(name), name_);
     app_.clear();
     app_.append(app);
   }
@@ -48,7 +47,6 @@ class Finder {
 
   /// Takes a datagram. Others than those of servers are ignored.
   void handleDatagram(const char* datagram, size_t size, const Address& from, uint32_t now) {
-    seen_ = Sighting();
     if (!seen_.read(datagram, size, from, nonce_.c_str()) || !isWanted()) return;
     insert();
     if (!isNarrowed_ && matches() > 0) {
@@ -84,16 +82,16 @@ class Finder {
   int count() const { return count_; }
   const Server& operator[](int index) const { return servers_[index]; }
 
-  /// Returns why no server was found, and what to do.
-  Text<640> problem() const {
-    Text<640> text;
+  /// Sets `text` to why no server was found, and what to do.
+  void describe(Text<640>& text) const {
+    text.clear();
     const bool isAmbiguous = matches() > 1;
     if (isAmbiguous) {
       text.append("there are several servers");
     } else if (name_.isEmpty() || count_ == 0) {
       text.append("no server answered on UDP 8766; start one with `halloo serve`, or find out why with `halloo doctor`");
     } else {
-      text.append("there are only servers with other names than `").append(Names::clean(name_.c_str()).c_str()).append("`");
+      text.append("there are only servers with other names than `").append(name_.c_str()).append("`");
     }
     for (int i = 0, listed = 0; i < count_ && listed < 5; i++) {
       const Server& server = servers_[i];
@@ -102,7 +100,7 @@ class Finder {
       if (!isAmbiguous) continue;
       text.append(" at ").append(server.source.text().c_str()).append(" with the id ").append(server.id.c_str());
     }
-    return isAmbiguous ? text.append("; use an id instead of the name") : text;
+    if (isAmbiguous) text.append("; use an id instead of the name");
   }
 
  private:

@@ -13,29 +13,22 @@ typedef Text<MAX_NAME_BYTES> Name;
 /// as they are, and a letter with an accent is expected as one character, as servers send it.
 class Names {
  public:
-  /// Returns a name without characters that are not displayed, or that change how others are.
-  static Name clean(Characters characters) {
-    Name name;
+  // Results are written to a parameter, because the stack of an ESP8266 has only 4 KiB.
+
+  /// Sets `name` to a text without characters that are not displayed, or that change how others are.
+  static void clean(Characters characters, Name& name) {
+    name.clear();
     uint32_t character = 0;
-    for (int count = 0; count < MAX_NAME_CHARACTERS && characters.next(character);) {
-      if (isSpace(character)) character = ' ';
-      if (isHarmful(character)) continue;
-      name.append(character);
-      count++;
-    }
-    return name;
+    for (int count = 0; count < MAX_NAME_CHARACTERS && nextVisible(characters, character); count++) name.append(character);
   }
 
-  static Name clean(const char* text) { return clean(Characters(text)); }
-
-  /// Returns the form of a name in which it is compared.
-  static Name key(const char* text) {
-    Name key;
-    const Name name = clean(trimmed(text));
-    Characters characters(name.c_str());
+  /// Sets `key` to the form of a name in which it is compared.
+  static void readKey(const char* name, Name& key) {
+    key.clear();
+    Characters characters = trimmed(name);
     uint32_t character = 0;
     bool isAfterSpace = false;
-    while (characters.next(character)) {
+    for (int count = 0; count < MAX_NAME_CHARACTERS && nextVisible(characters, character); count++) {
       if (character == ' ') {
         isAfterSpace = true;
         continue;
@@ -44,18 +37,18 @@ class Names {
       isAfterSpace = false;
       key.append(toLower(character));
     }
-    return key;
   }
 
   /// Returns how well a text matches a server: 0 if it does not, and more if it matches better.
   static int match(const char* text, const char* id, const char* name) {
-    const Name sought = key(text);
+    Name sought, known;
+    readKey(text, sought);
     if (sought.isEmpty()) return 0;
-    if (sought == key(id).c_str()) return ID;
-    const Name known = key(name);
+    readKey(id, known);
+    if (sought == known.c_str()) return ID;
+    readKey(name, known);
     if (sought == known.c_str()) return 3;
-    const Name words = slug(sought);
-    if (!words.isEmpty() && words == slug(known).c_str()) return 2;
+    if (hasSameWords(sought, known)) return 2;
     static const char ellipsis[] = "\xE2\x80\xA6";
     const size_t size = sought.size() < 3 ? 0 : sought.size() - 3;
     const bool isBeginning = size > 0 && strcmp(sought.c_str() + size, ellipsis) == 0;
@@ -67,8 +60,10 @@ class Names {
 
   /// Returns whether two application ids are the same.
   static bool isSameApp(const char* one, const char* other) {
-    const Name first = key(one);
-    return !first.isEmpty() && first == key(other).c_str();
+    Name first, second;
+    readKey(one, first);
+    readKey(other, second);
+    return !first.isEmpty() && first == second.c_str();
   }
 
  private:
@@ -118,21 +113,48 @@ class Names {
     return !isIn(punctuation, character);
   }
 
-  static Name slug(const Name& key) {
-    Name slug;
-    Characters characters(key.c_str());
-    uint32_t character = 0;
-    bool isAfterWord = false;
-    while (characters.next(character)) {
-      if (!isLetterOrDigit(character)) {
-        isAfterWord = true;
-        continue;
+  /// Reads the letters and digits of a name, with one hyphen between words.
+  class Words {
+   public:
+    explicit Words(const Name& key) : characters_(key.c_str()) {}
+
+    /// Returns 0 at the end.
+    uint32_t next() {
+      if (held_ == 0) {
+        uint32_t character = 0;
+        bool isAfterWord = false;
+        while (characters_.next(character) && !isLetterOrDigit(character)) isAfterWord = hasBegun_;
+        held_ = isLetterOrDigit(character) ? character : 0;
+        if (isAfterWord && held_ != 0) return '-';
       }
-      if (isAfterWord && !slug.isEmpty()) slug.append('-');
-      isAfterWord = false;
-      slug.append(character);
+      const uint32_t character = held_;
+      held_ = 0;
+      hasBegun_ = true;
+      return character;
     }
-    return slug;
+
+   private:
+    Characters characters_;
+    uint32_t held_ = 0;
+    bool hasBegun_ = false;
+  };
+
+  static bool hasSameWords(const Name& one, const Name& other) {
+    Words first(one), second(other);
+    for (bool isFirst = true;; isFirst = false) {
+      const uint32_t character = first.next();
+      if (character != second.next()) return false;
+      if (character == 0) return !isFirst;
+    }
+  }
+
+  /// Reads the next character that is displayed.
+  static bool nextVisible(Characters& characters, uint32_t& character) {
+    while (characters.next(character)) {
+      if (isSpace(character)) character = ' ';
+      if (!isHarmful(character)) return true;
+    }
+    return false;
   }
 
   static Characters trimmed(const char* text) {

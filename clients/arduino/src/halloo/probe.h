@@ -16,7 +16,7 @@ inline bool isDue(uint32_t time, uint32_t now) { return static_cast<int32_t>(now
 
 /// Writes a probe. It is as large as the reply may be.
 inline void writeProbe(const Nonce& nonce, char (&out)[PROBE_SIZE]) {
-  Text<PROBE_SIZE> head;
+  Text<96> head;
   head.append("{\"service\":\"websocket_server_probe\",\"v\":2,\"nonce\":\"").append(nonce.c_str()).append("\",\"pad\":\"");
   memset(out, '.', PROBE_SIZE);
   memcpy(out, head.c_str(), head.size());

@@ -31,6 +31,16 @@ struct Server {
   Text<64> challenge;
   bool isReply = false;
 
+  void clear() {
+    id.clear();
+    hasId = auth = tls = isReply = false;
+    name.clear();
+    source = Address();
+    addressCount = 0;
+    clients = UNKNOWN_CLIENTS;
+    challenge.clear();
+  }
+
   bool lists(const Address& address) const {
     for (int i = 0; i < addressCount; i++) {
       if (addresses[i] == address) return true;
@@ -47,6 +57,7 @@ class Sighting {
 
   /// Reads a datagram that came from `from`. `nonce` is that of the own probes. Returns false if it lists no server.
   bool read(const char* datagram, size_t size, const Address& from, const char* nonce) {
+    server.clear();
     const Json seen = size <= MAX_DATAGRAM_SIZE ? Json::parse(datagram, size) : Json();
     server.isReply = seen["service"].isEqual("websocket_server_reply");
     if (server.isReply ? !seen["nonce"].isEqual(nonce) : !seen["service"].isEqual("websocket_server")) return false;
@@ -59,9 +70,9 @@ class Sighting {
       addAddress(server.source);
     }
     readId(seen["id"].text());
-    server.name = Names::clean(seen["name"].text());
-    app = Names::clean(seen["app"].text());
-    if (Names::key(app.c_str()).isEmpty()) app.clear();
+    Names::clean(seen["name"].text(), server.name);
+    Names::clean(seen["app"].text(), app);
+    if (strspn(app.c_str(), " ") == app.size()) app.clear();
     double clients = 0;
     if (seen["clients"].isNumber(clients)) {
       server.clients = clients <= 0 ? 0 : clients >= UNKNOWN_CLIENTS ? UNKNOWN_CLIENTS - 1 : static_cast<uint32_t>(clients);
