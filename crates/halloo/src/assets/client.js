@@ -4,11 +4,12 @@ const TIMEOUT = 6000, PROOF = 3000;
 const doc = globalThis.document, page = doc && location;
 
 /** Connects to a server, by default to that of this page, and reconnects until it is closed. */
-export const connect = (target, options) => new Link(target, options);
+export const connect = (target, options) => new Link(new Page(target, options), options);
 
-class Link extends EventTarget {
+/** A connection that lasts. The route opens each connection: that of a page is below. */
+export class Link extends EventTarget {
   #state = "connecting"; #socket; #attempt = 0; #failures = 0; #opened; #heard; #timer; #tick; #ended = new AbortController();
-  #url; #http; #token; #access; #protocols; #limit; #inbox; #wake; #rtt;
+  #route; #limit; #inbox; #wake; #rtt;
   // What waits for a connection; what was sent and is not confirmed; how many messages the server has before that.
   #queue = []; #flight = []; #base = 0;
   // The keys by which the server is asked about this connection and the last one, and whether it can be asked.
@@ -16,20 +17,9 @@ class Link extends EventTarget {
   /** Messages that `for await` was too slow for. */
   missed = 0;
 
-  constructor(target, { token, room, protocols = [], queue, signal } = {}) {
+  constructor(route, { queue, signal } = {}) {
     super();
-    const own = import.meta.url, base = own.endsWith("/_halloo/client.js") ? new URL("..", own) : page;
-    const url = new URL(target ?? base, page?.href), from = target == null && page;
-    const find = part => new URLSearchParams(part.slice(1)).get("token");
-    this.#token = token ?? find((from || url).hash) ?? (from && find(from.search)) ?? "";
-    // A proxy may serve the server below a path.
-    let [, at, path] = /(.*?\/)((room\/)?[^/]*)$/.exec(url.pathname);
-    if (target == null) path = url.search = "";
-    at = (/[ps]s:/.test(url.protocol) ? "s://" : "://") + url.host + at;
-    this.#http = "http" + at;
-    if (from) this.#token ||= stored(this.#http);
-    this.#url = "ws" + at + (room == null ? path : "room/" + encodeURIComponent(room)) + url.search;
-    this.#protocols = [...protocols, "halloo.v1"];
+    this.#route = route;
     this.#limit = { messages: 1024, bytes: 1 << 20, ...queue };
     const on = (target, type, listener) => target?.addEventListener(type, listener, { signal: this.#ended.signal });
     const wake = () => doc?.hidden || this.#prove(true);
@@ -45,8 +35,8 @@ class Link extends EventTarget {
     else this.#connect();
   }
 
-  get state() { return this.#state; }
-  get url() { return this.#url; }
+  get state() { return this.#state === "connecting" && this.#route.state || this.#state; }
+  get url() { return this.#route.url; }
   /** Milliseconds of the last proof that the connection works. */
   get rtt() { return this.#rtt; }
   /** How many messages wait for a connection, and how many the server has not confirmed. */
@@ -108,24 +98,18 @@ class Link extends EventTarget {
   }
 
   async #connect() {
-    const attempt = this.#stop("connecting");
-    const protocols = [...this.#protocols, "halloo.key." + (this.#key = randomKey())];
-    const ask = (path, headers) => request(this.#http + path, TIMEOUT, headers);
-    // A module that could not be loaded needs another address.
-    const load = async () => this.#access ??= await import("./access.js?" + attempt);
+    const attempt = this.#stop("connecting"), isCurrent = () => attempt === this.#attempt;
     let socket;
     try {
-      if (this.#old) await this.#settle();
-      if (this.#token) protocols.push(await (await load()).authenticate(this.#token, ask, this.#http));
-      if (attempt === this.#attempt) socket = await open(this.#url, protocols);
+      socket = await this.#route.open({
+        key: this.#key = randomKey(), settle: () => this.#old && this.#settle(), isCurrent, signal: this.#ended.signal,
+      });
     } catch (error) {
-      // A browser does not say why a WebSocket failed, but an HTTP request does.
-      const find = async response => (await load()).findRefusal(this.#token, response);
-      const refusal = error?.refusal ?? await ask("status").then(find).catch(() => "");
-      if (attempt === this.#attempt) refusal ? this.#end("gaveup", { reason: refusal }) : this.#retry();
+      const refusal = await this.#route.explain(error);
+      if (isCurrent()) refusal ? this.#end("gaveup", { reason: refusal }) : this.#retry(error?.message);
       return;
     }
-    if (attempt !== this.#attempt) return socket?.close();
+    if (!isCurrent()) return socket?.close();
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       this.#heard = Date.now();
@@ -144,11 +128,12 @@ class Link extends EventTarget {
 
   // Returns whether to reconnect.
   #lose(code, reason) {
+    const isStable = Date.now() - this.#opened >= 10000;
+    if (isStable) this.#failures = 0;
     this.#old = (code === 1006 || this.#flight.length) && this.#key;
-    if (Date.now() - this.#opened >= 10000) this.#failures = 0;
     this.#stop("waiting");
     this.#emit("close", { code, reason });
-    if (!/^(10(0[23789]|10)$|[3-9])/.test(code)) return this.#state === "waiting";
+    if (!this.#route.isFinal(code, isStable)) return this.#state === "waiting";
     this.#end("gaveup", { code, reason: reason || "code " + code });
   }
 
@@ -158,29 +143,30 @@ class Link extends EventTarget {
     return this.#lose(1006, reason);
   }
 
-  #retry() {
+  #retry(reason) {
     const delay = Math.random() * Math.min(100 * 2 ** this.#failures++, 5000);
     this.#state = "waiting";
     this.#timer = setTimeout(() => this.#connect(), delay);
-    this.#emit("retry", { delay });
+    this.#emit("retry", { delay, reason });
   }
 
   // Asks the server about a connection, which it first pings if it is open.
   async #ask(key, timeout) {
-    const response = await request(this.#http + "_halloo/connection?key=" + key, timeout);
+    const response = await this.#route.request("_halloo/connection?key=" + key, timeout), { status } = response;
     // A redirect, which is not followed, has no status. It proves nothing.
-    if (!response.status) throw Error();
-    if (response.status !== 200) return { open: response.status !== 404 };
+    if (!status) throw Error();
+    if (status !== 200) return { open: status !== 404 };
     this.#provable = true;
     return response.json();
   }
 
-  // Ends the last connection, and queues again what did not arrive.
+  // Ends the last connection, and queues again what did not arrive. Servers of other programs cannot be asked.
   async #settle() {
-    const { open, received } = await this.#ask(this.#old + "&end=1", TIMEOUT), flight = this.#flight;
-    if (open) throw Error();
+    const answer = await this.#ask(this.#old + "&end=1", TIMEOUT).catch(() => ({ open: true })), flight = this.#flight;
+    if (answer.open && this.#provable) throw Error();
     this.#flight = [];
     this.#old = null;
+    const { received } = answer;
     if (received != null && this.#limit.messages) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
     else if (flight.length) this.#emit("unconfirmed", { messages: flight.map(([data]) => data) });
     this.#emit("pending");
@@ -213,6 +199,51 @@ class Link extends EventTarget {
   }
 }
 
+/** How a page reaches a server: at one address, with what browsers have. */
+export class Page {
+  #token; #protocols; #load; #access;
+
+  constructor(target, { token, room, protocols = [] } = {}, load = number => import("./access.js?" + number)) {
+    const own = import.meta.url, base = own.endsWith("/_halloo/client.js") ? new URL("..", own) : page;
+    const url = new URL(target ?? base, page?.href), from = target == null && page;
+    const find = part => new URLSearchParams(part.slice(1)).get("token");
+    this.#token = token ?? find((from || url).hash) ?? (from && find(from.search)) ?? "";
+    // A proxy may serve the server below a path.
+    let [, at, path] = /(.*?\/)((room\/)?[^/]*)$/.exec(url.pathname);
+    if (target == null) path = url.search = "";
+    at = (/[ps]s:/.test(url.protocol) ? "s://" : "://") + url.host + at;
+    this.http = "http" + at;
+    if (from) this.#token ||= stored(this.http);
+    this.url = "ws" + at + (room == null ? path : "room/" + encodeURIComponent(room)) + url.search;
+    this.#protocols = [...protocols, "halloo.v1"];
+    // A module that could not be loaded needs another address.
+    this.#load = async () => this.#access ??= await load(Math.random());
+  }
+
+  isFinal(code) { return /^(10(0[23789]|10)$|[3-9])/.test(code); }
+
+  request(path, timeout, headers) {
+    const abort = new AbortController(), { signal } = abort;
+    // The timer of a request does not keep a program on Node.js running.
+    setTimeout(() => abort.abort(), timeout).unref?.();
+    return fetch(this.http + path, { headers, signal, cache: "no-store", redirect: "manual" });
+  }
+
+  async open({ key, settle, isCurrent }) {
+    const protocols = [...this.#protocols, "halloo.key." + key], ask = (path, headers) => this.request(path, TIMEOUT, headers);
+    await settle();
+    if (this.#token) protocols.push(await (await this.#load()).authenticate(this.#token, ask, this.http));
+    return isCurrent() && open(this.url, protocols);
+  }
+
+  // Resolves to why the next attempt would fail too, or to nothing. A browser does not say why a WebSocket failed, but an
+  // HTTP request does.
+  async explain(error) {
+    const find = async response => (await this.#load()).findRefusal(this.#token, response);
+    return error?.refusal ?? this.request("status", TIMEOUT).then(find).catch(() => "");
+  }
+}
+
 const sum = list => list.reduce((all, [, size]) => all + size, 0);
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(22)), x => (x & 31).toString(32)).join("");
 
@@ -228,13 +259,6 @@ function stored(http) {
   try {
     return sessionStorage.getItem("token " + http);
   } catch {}
-}
-
-function request(url, timeout, headers) {
-  const abort = new AbortController(), { signal } = abort;
-  // The timer of a request does not keep a program on Node.js running.
-  setTimeout(() => abort.abort(), timeout).unref?.();
-  return fetch(url, { headers, signal, cache: "no-store", redirect: "manual" });
 }
 
 function open(url, protocols) {
