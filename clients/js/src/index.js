@@ -2,6 +2,7 @@
 import { Link } from "./client.js";
 import { Network } from "./node/network.js";
 
+export { browse } from "./node/browse.js";
 export { discover, find } from "./node/search.js";
 
 /** Connects to a server, and reconnects until it is closed. */

@@ -28,7 +28,7 @@ export function resolve({ host, port }, signal) {
 export function dial(addresses, signal, timeout = TIMEOUT) {
   return new Promise((resolve, reject) => {
     const left = [...addresses], pending = new Map(), reasons = [];
-    let next;
+    let next, refusals = 0;
     const stop = () => {
       clearTimeout(next);
       clearTimeout(deadline);
@@ -39,7 +39,7 @@ export function dial(addresses, signal, timeout = TIMEOUT) {
       stop();
       const tried = [...pending.values()].map(address => `${address}: no answer`);
       const why = [...reasons, ...tried].join("; ") || "a server without an address";
-      reject(new Failed("lost", `cannot connect to ${why}`));
+      reject(new Failed("lost", `cannot connect to ${why}`, { isRefused: refusals === addresses.length }));
     };
     const abort = () => {
       stop();
@@ -62,6 +62,7 @@ export function dial(addresses, signal, timeout = TIMEOUT) {
       socket.once("error", error => {
         pending.delete(socket);
         reasons.push(`${address}: ${reasonOf(error)}`);
+        if (error.code === "ECONNREFUSED") refusals++;
         start();
       });
       if (left.length) next = setTimeout(start, NEXT_ADDRESS_DELAY);

@@ -35,6 +35,7 @@ export class Keepalive {
   /** Returns what to do, `ping`, `pong` or `dead`, or `wait` and the time of the next call. */
   poll(now) {
     const heartbeat = this.#heartbeat;
+    if (!heartbeat) return ["wait", Infinity];
     if (this.#isNew) {
       // It measures the round trip.
       this.#isNew = false;

@@ -2,18 +2,18 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { parse } from "./datagrams.js";
-import { dial, resolve, secure, TIMEOUT } from "./dial.js";
+import { dial, resolve, secure } from "./dial.js";
 import { isFinal, isFinalCode } from "./endings.js";
 import { Failed } from "./failed.js";
-import { judge, MAX_RESPONSE, readHead, request } from "./handshake.js";
+import { request } from "./handshake.js";
 import { Exchange } from "./proof.js";
+import { get, readOutcome } from "./responses.js";
 import { ambiguous, challengeOf, hasId, notFound, Search, SEARCH_TIMEOUT } from "./search.js";
 import { ownAddresses } from "./sockets.js";
 import { Address, bracketed, checkToken, readFingerprint, readTarget, roomPath } from "./target.js";
 import { Socket } from "./websocket.js";
 
 const MAX_CHALLENGES = 2;
-const MAX_BODY = 64 * 1024;
 
 export class Network {
   /** `searching` while it does. */
@@ -67,14 +67,13 @@ export class Network {
   get #isLastAttempt() { return this.#attempts >= (this.#options.attempts ?? Infinity); }
 
   /** Requests a path from the server of the last connection. */
-  async request(path, timeout, headers = {}) {
-    const { address, url } = this.#base, signal = AbortSignal.timeout(timeout), lines = Object.entries(headers);
+  async request(path, timeout) {
+    const { address, url } = this.#base, signal = AbortSignal.timeout(timeout);
     const { socket } = await dial([address], signal, timeout);
     try {
-      const stream = await this.#secured(socket, url, signal, timeout);
-      const head = [`GET /${path} HTTP/1.0`, `Host: ${url.authority}`, ...lines.map(([name, value]) => `${name}: ${value}`)];
-      stream.write(head.join("\r\n") + "\r\n\r\n");
-      return await readResponse(stream, signal);
+      const { status, body } = await get(await this.#secured(socket, url, signal, timeout), "/" + path, url.authority, signal);
+      // The link follows no redirect, like a page.
+      return { status: status >= 300 && status < 400 ? 0 : status, json: async () => JSON.parse(body) };
     } finally {
       socket.destroy();
     }
@@ -223,76 +222,4 @@ function failureOf({ refused, wrong_server: wrong, no_websocket: none }, { shown
   const { status, text, challenge } = refused;
   const advice = status === 401 ? "; pass the token, or the invitation link that contains it" : "";
   return new Failed("refused", `the server at ${shown} refused (${status}): ${text}${advice}`, { number: status, namedId: challenge?.id });
-}
-
-// Reads until `isDone(bytes, hasEnded)` returns something, and resolves to that.
-function readUntil(stream, signal, isDone) {
-  return new Promise((resolve, reject) => {
-    const chunks = [];
-    let size = 0;
-    const end = (settle, value) => {
-      stream.off("data", add).off("end", finish).off("close", finish);
-      signal.removeEventListener("abort", abort);
-      stream.pause();
-      settle(value);
-    };
-    const check = hasEnded => {
-      try {
-        const result = isDone(Buffer.concat(chunks), hasEnded);
-        if (result !== undefined) end(resolve, result);
-      } catch (error) {
-        end(reject, error);
-      }
-    };
-    const add = bytes => {
-      size += bytes.length;
-      if (size > MAX_BODY) return end(reject, new Error("the response is too large"));
-      chunks.push(bytes);
-      check(false);
-    };
-    const finish = () => check(true);
-    const abort = () => end(reject, signal.reason);
-    stream.on("data", add).on("end", finish).on("close", finish);
-    signal.addEventListener("abort", abort);
-    if (signal.aborted) abort();
-    else if (stream.destroyed) finish();
-  });
-}
-
-/** Resolves to what the client makes of the response to a handshake, and to what arrived behind it. */
-async function readOutcome(stream, ask, { shown }, signal) {
-  const deadline = AbortSignal.timeout(TIMEOUT), both = AbortSignal.any([signal, deadline]);
-  try {
-    return await readUntil(stream, both, (bytes, hasEnded) => {
-      let head;
-      try {
-        head = readHead(bytes);
-      } catch (error) {
-        return { outcome: { no_websocket: error.message } };
-      }
-      if (!head) return hasEnded ? { outcome: { lost: true } } : undefined;
-      const body = bytes.subarray(head.size);
-      if (head.status === 101) return { outcome: judge(ask, head, body), rest: Buffer.from(body) };
-      const length = head.values("Content-Length")[0] ?? Infinity;
-      const isWhole = hasEnded || body.length >= length || bytes.length >= MAX_RESPONSE;
-      return isWhole ? { outcome: judge(ask, head, body) } : undefined;
-    });
-  } catch (error) {
-    if (!deadline.aborted || signal.aborted) throw error;
-    throw new Failed("lost", `${shown} did not complete the handshake in time`);
-  }
-}
-
-/** Resolves to the response to a request by HTTP/1.0. */
-function readResponse(stream, signal) {
-  return readUntil(stream, signal, (bytes, hasEnded) => {
-    const head = readHead(bytes), length = Number(head?.values("Content-Length")[0] ?? Infinity);
-    const body = head && bytes.subarray(head.size);
-    if (!head || body.length < length && !hasEnded) {
-      if (hasEnded) throw new Error("the response is incomplete");
-      return undefined;
-    }
-    const { status } = head, isRedirect = status >= 300 && status < 400;
-    return isRedirect ? { status: 0 } : { status, json: async () => JSON.parse(body.toString()) };
-  });
 }

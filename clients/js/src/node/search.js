@@ -7,6 +7,8 @@ import { DISCOVERY_PORT, Sockets } from "./sockets.js";
 const MAX_SERVERS = 256;
 const NAMESAKE_DELAY = 200;
 const START = [100, 300, 600, 700, 700, 700, 700, 700, 700], REGULAR = 3000, EVERY_WIDE = 5;
+/** How many probes follow each other soon. */
+export const START_PROBES = START.length;
 export const SEARCH_TIMEOUT = 3000;
 
 /** Yields for each probe the time to the next one, and whether it goes to all ports. */
