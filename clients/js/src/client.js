@@ -203,8 +203,8 @@ export class Link extends EventTarget {
 export class Page {
   #token; #protocols; #load; #access;
 
-  constructor(target, { token, room, protocols = [] } = {}, load = number => import("./access.js?" + number)) {
-    const own = import.meta.url, base = own.endsWith("/_halloo/client.js") ? new URL("..", own) : page;
+  constructor(target, { token, room, protocols = [] } = {}, load = number => import(beside("./access.js?" + number))) {
+    const base = import.meta.url.endsWith("/_halloo/client.js") ? beside("..") : page;
     const url = new URL(target ?? base, page?.href), from = target == null && page;
     const find = part => new URLSearchParams(part.slice(1)).get("token");
     this.#token = token ?? find((from || url).hash) ?? (from && find(from.search)) ?? "";
@@ -244,6 +244,7 @@ export class Page {
   }
 }
 
+const beside = path => new URL(path, import.meta.url);
 const sum = list => list.reduce((all, [, size]) => all + size, 0);
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(22)), x => (x & 31).toString(32)).join("");
 

@@ -1,11 +1,15 @@
 // The package in a page.
-import * as access from "./access.js";
 import { Link, Page } from "./client.js";
 
+const UNABLE = "a page cannot search the network; connect to an address, or open the page from its server and connect to that";
+
 /** Connects to a server, by default to that of this page, and reconnects until it is closed. */
-export const connect = (target, options) => new Link(new Page(target, options, () => access), options);
+export function connect(target, options = {}) {
+  // The WebSocket of a page accepts what the browser trusts, and cannot be told to accept one certificate only.
+  if (options.fingerprint) throw new TypeError("a page cannot check a fingerprint; let the browser trust the certificate instead");
+  return new Link(new Page(target, options, () => import("./access.js")), options);
+}
 
-const unable = () => Promise.reject(new Error("a page cannot search the network; connect to an address, or to the server of the page"));
-
-export const discover = unable;
-export const find = unable;
+export async function discover() { throw new Error(UNABLE); }
+export async function find() { throw new Error(UNABLE); }
+export function browse() { throw new Error(UNABLE); }
