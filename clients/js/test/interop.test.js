@@ -1,5 +1,6 @@
 // The package against the program `halloo`.
 import assert from "node:assert/strict";
+import { connect as connectTcp, createServer } from "node:net";
 import { test } from "node:test";
 import { browse, connect, discover, find } from "halloo";
 import { Fixture, happens, TOKEN, unusedPort, within } from "./support.js";
@@ -99,10 +100,20 @@ test("TLS with a pinned fingerprint, found by name or by the invitation", async 
 });
 
 test("compressed messages", async context => {
-  const fixture = await start(context), server = await fixture.serve("den", "--compression");
-  const link = await fixture.connect("den"), long = "compressible ".repeat(10000);
+  const fixture = await start(context), server = await fixture.serve("den", "--compression"), { port } = server.ready;
+  let size = 0;
+  const proxy = createServer(client => {
+    const upstream = connectTcp(port, "127.0.0.1");
+    client.pipe(upstream).pipe(client);
+    upstream.on("data", bytes => { size += bytes.length; });
+    for (const socket of [client, upstream]) socket.on("error", () => {});
+  });
+  await new Promise(resolve => proxy.listen(0, "127.0.0.1", resolve));
+  context.after(() => proxy.close());
+  const link = await fixture.connect(`ws://127.0.0.1:${proxy.address().port}`), long = "compressible ".repeat(10000);
   assert.equal(await echo(link, server, long), long);
   assert.equal(await echo(link, server, "short"), "short");
+  assert.ok(size < 10000, `${size} bytes`);
 });
 
 test("a room", async context => {

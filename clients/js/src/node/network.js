@@ -20,7 +20,7 @@ export class Network {
   state;
   /** The address of the last connection. */
   url;
-  #target = {}; #server; #token; #fingerprint; #options; #known = []; #isSecure; #isFixed; #base;
+  #target = {}; #server; #token; #fingerprint; #options; #known = []; #isSecure; #isFixed; #base; #ended;
   // What is certain about the peer, which addresses answered the search of this attempt, and the id that was confirmed before.
   #certainty = {}; #answered = []; #confirmed; #attempts = 0;
 
@@ -40,6 +40,7 @@ export class Network {
   async open({ key, settle, signal }) {
     this.#attempts++;
     this.#answered = [];
+    this.#ended = signal;
     const protocols = [...this.#options.protocols ?? [], "halloo.v1", "halloo.key." + key];
     const socket = await this.#connect(protocols, signal);
     try {
@@ -68,7 +69,7 @@ export class Network {
 
   /** Requests a path from the server of the last connection. */
   async request(path, timeout) {
-    const { address, url } = this.#base, signal = AbortSignal.timeout(timeout);
+    const { address, url } = this.#base, signal = AbortSignal.any([this.#ended, AbortSignal.timeout(timeout)]);
     const { socket } = await dial([address], signal, timeout);
     try {
       const { status, body } = await get(await this.#secured(socket, url, signal, timeout), "/" + path, url.authority, signal);

@@ -154,17 +154,18 @@ export async function find(name, { timeout = SEARCH_TIMEOUT, ...options } = {}) 
   throw new Error(found.length ? ambiguous(name, found) : notFound(name, others, options.port));
 }
 
+const quoted = text => `"${escape(hideToken(text), 64)}"`;
+
 /** What to say if no server has the name. */
 export function notFound(name, others, port = DISCOVERY_PORT) {
-  const none = `answered on UDP ${port}`, names = others.slice(0, 5).map(one => JSON.stringify(one.name || one.url)).join(", ");
+  const none = `answered on UDP ${port}`, names = others.slice(0, 5).map(one => quoted(one.name || one.url)).join(", ");
   if (name === undefined) return `no server ${none}; start one with \`npx halloo serve\`, or try: npx halloo doctor`;
-  const shown = JSON.stringify(escape(hideToken(name), 64));
-  return `no server named ${shown} ${none}; ${names ? `there is ${names}; ` : ""}try: npx halloo doctor`;
+  return `no server named ${quoted(name)} ${none}; ${names ? `there is ${names}; ` : ""}try: npx halloo doctor`;
 }
 
 /** What to say if several servers have the name. */
 export function ambiguous(name, found) {
-  const servers = found.slice(0, 10).map(one => `${JSON.stringify(one.name)} at ${one.url} (id ${one.id})`).join(", ");
-  const what = name === undefined ? "there are" : `${JSON.stringify(escape(hideToken(name), 64))} is the name of`;
+  const servers = found.slice(0, 10).map(one => `${quoted(one.name)} at ${one.url} (id ${one.id})`).join(", ");
+  const what = name === undefined ? "there are" : `${quoted(name)} is the name of`;
   return `${what} ${found.length} servers: ${servers}; use an id or an address`;
 }

@@ -10,8 +10,9 @@ export const connect = (target, options) => new Link(new Page(target, options), 
 export class Link extends EventTarget {
   #state = "connecting"; #socket; #attempt = 0; #failures = 0; #opened; #heard; #timer; #tick; #ended = new AbortController();
   #route; #limit; #inbox; #wake; #rtt;
-  // What waits for a connection; what was sent and is not confirmed; how many messages the server has before that.
-  #queue = []; #flight = []; #base = 0;
+  // What waits for a connection; what was sent and is not confirmed; how many messages the server has before that. Each message
+  // has its size, and the sum of the sizes up to it.
+  #queue = []; #flight = []; #base = 0; #total = 0; #arrived = 0;
   // The keys by which the server is asked about this connection and the last one, and whether it can be asked.
   #key; #old; #provable; #proving;
   /** Messages that `for await` was too slow for. */
@@ -49,7 +50,7 @@ export class Link extends EventTarget {
     if (!(size >= 0)) throw TypeError("send text or bytes");
     const open = this.#socket, held = open?.bufferedAmount ?? sum(this.#queue), { messages, bytes } = this.#limit;
     if (held && held + size > bytes || !open && this.#queue.length >= messages) return "full";
-    this.#queue.push([data.slice?.() ?? data, size]);
+    this.#queue.push([data.slice?.() ?? data, size, this.#total += size]);
     if (open) this.#flush();
     return open ? "sent" : "queued";
   }
@@ -113,7 +114,8 @@ export class Link extends EventTarget {
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
       this.#heard = Date.now();
-      this.#inbox?.push([data, data.byteLength ?? data.length]);
+      const size = data.byteLength ?? data.length;
+      this.#inbox?.push([data, size, this.#arrived += size]);
       if (this.#inbox) this.missed += trim(this.#inbox, this.#limit);
       this.#emit("message", { data });
     };
@@ -162,11 +164,10 @@ export class Link extends EventTarget {
 
   // Ends the last connection, and queues again what did not arrive. Servers of other programs cannot be asked.
   async #settle() {
-    const answer = await this.#ask(this.#old + "&end=1", TIMEOUT).catch(() => ({ open: true })), flight = this.#flight;
-    if (answer.open && this.#provable) throw Error();
+    const { open, received } = await this.#ask(this.#old + "&end=1", TIMEOUT).catch(() => ({ open: true })), flight = this.#flight;
+    if (open && this.#provable) throw Error();
     this.#flight = [];
     this.#old = null;
-    const { received } = answer;
     if (received != null && this.#limit.messages) this.#queue.unshift(...flight.slice(Math.max(0, received - this.#base)));
     else if (flight.length) this.#emit("unconfirmed", { messages: flight.map(([data]) => data) });
     this.#emit("pending");
@@ -203,8 +204,8 @@ export class Link extends EventTarget {
 export class Page {
   #token; #protocols; #load; #access;
 
-  constructor(target, { token, room, protocols = [] } = {}, load = number => import("./access.js?" + number)) {
-    const own = import.meta.url, base = own.endsWith("/_halloo/client.js") ? new URL("..", own) : page;
+  constructor(target, { token, room, protocols = [] } = {}, load = number => import(beside("./access.js?" + number))) {
+    const base = import.meta.url.endsWith("/_halloo/client.js") ? beside("..") : page;
     const url = new URL(target ?? base, page?.href), from = target == null && page;
     const find = part => new URLSearchParams(part.slice(1)).get("token");
     this.#token = token ?? find((from || url).hash) ?? (from && find(from.search)) ?? "";
@@ -244,7 +245,8 @@ export class Page {
   }
 }
 
-const sum = list => list.reduce((all, [, size]) => all + size, 0);
+const beside = path => new URL(path, import.meta.url);
+const sum = list => list[0] ? list[list.length - 1][2] - list[0][2] + list[0][1] : 0;
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(22)), x => (x & 31).toString(32)).join("");
 
 // Removes the oldest messages beyond the limit but the newest, and returns their number.
