@@ -1,5 +1,5 @@
 /** A connection that lasts: it finds its server, and connects again after a failure. */
-export interface Link extends EventTarget, AsyncIterable<string | ArrayBuffer> {
+export interface Link extends Omit<EventTarget, "addEventListener" | "removeEventListener">, AsyncIterable<string | ArrayBuffer> {
   /** `searching` is only used outside of pages. */
   readonly state: "searching" | "connecting" | "connected" | "waiting" | "closed";
   /** The address of the WebSocket, without the token; outside of pages, that of the last connection. */
@@ -17,10 +17,10 @@ export interface Link extends EventTarget, AsyncIterable<string | ArrayBuffer> {
   /** Yields the messages until the link is closed for good, in one loop at a time. */
   [Symbol.asyncIterator](): AsyncGenerator<string | ArrayBuffer, void, void>;
   addEventListener<K extends keyof LinkEvents>(
-    type: K, listener: (event: LinkEvents[K]) => void, options?: boolean | AddEventListenerOptions,
+    type: K, listener: (event: LinkEvents[K]) => void, options?: boolean | { once?: boolean; capture?: boolean; signal?: AbortSignal },
   ): void;
   removeEventListener<K extends keyof LinkEvents>(
-    type: K, listener: (event: LinkEvents[K]) => void, options?: boolean | EventListenerOptions,
+    type: K, listener: (event: LinkEvents[K]) => void, options?: boolean | { capture?: boolean },
   ): void;
 }
 

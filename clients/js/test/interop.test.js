@@ -152,7 +152,7 @@ test("messages wait while there is no server, and a restarted one gets them", as
 test("a killed server leaves messages of which it is not known whether they arrived", async context => {
   const fixture = await start(context), port = await unusedPort(), first = await fixture.serve("den", "--port", String(port));
   const link = await fixture.connect("den");
-  first.process.kill("SIGSTOP");
+  first.suspend();
   link.send("perhaps");
   const unconfirmed = happens(link, "unconfirmed");
   await first.kill();

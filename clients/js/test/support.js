@@ -86,8 +86,12 @@ export class Server {
     return within(this.exited, "the end of the server");
   }
 
+  /** Stops its execution, as on a machine that sleeps. */
+  suspend() { process.kill(this.process.pid, "SIGSTOP"); }
+
   kill() {
-    this.process.kill("SIGKILL");
+    // `ChildProcess.kill` of Deno does nothing after another signal.
+    if (this.process.exitCode === null && this.process.signalCode === null) process.kill(this.process.pid, "SIGKILL");
     return within(this.exited, "the end of the server");
   }
 }
@@ -130,10 +134,7 @@ export class Fixture {
 
   async end() {
     for (const link of this.#links) link.close();
-    for (const { process, exited } of this.#servers) {
-      process.kill("SIGKILL");
-      await exited;
-    }
+    for (const server of this.#servers) await server.kill();
   }
 }
 
