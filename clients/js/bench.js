@@ -41,7 +41,8 @@ async function throughput(server) {
   const of = (kind, what) => median(rates[kind].map(one => one[what]));
   for (const [kind, what] of [["bare", "bare WebSocket"], ["out", "link out"], ["in", "link in"]]) {
     const rate = of(kind, "rate"), share = (rate / of("bare", "rate")).toFixed(2);
-    console.log(`${what}: ${Math.round(rate)} messages/s of ${SIZE} bytes (${share}), ${of(kind, "cost").toFixed(2)} us of CPU each`);
+    const cost = of(kind, "cost").toFixed(2);
+    console.log(`${what}: ${Math.round(rate)} messages/s of ${SIZE} bytes (${share}), ${cost} us of CPU each`);
   }
 }
 

@@ -1,5 +1,8 @@
+/** A text, or bytes. */
+export type Message = string | ArrayBuffer;
+
 /** A connection that lasts: it finds its server, and connects again after a failure. */
-export interface Link extends Omit<EventTarget, "addEventListener" | "removeEventListener">, AsyncIterable<string | ArrayBuffer> {
+export interface Link extends Omit<EventTarget, "addEventListener" | "removeEventListener">, AsyncIterable<Message> {
   /** `searching` is only used outside of pages. */
   readonly state: "searching" | "connecting" | "connected" | "waiting" | "closed";
   /** The address of the WebSocket, without the token; outside of pages, that of the last connection. */
@@ -15,9 +18,11 @@ export interface Link extends Omit<EventTarget, "addEventListener" | "removeEven
   /** Closes for good, by default with 1000. Messages that wait for a connection are discarded. */
   close(code?: number, reason?: string): void;
   /** Yields the messages until the link is closed for good, in one loop at a time. */
-  [Symbol.asyncIterator](): AsyncGenerator<string | ArrayBuffer, void, void>;
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void, void>;
   addEventListener<K extends keyof LinkEvents>(
-    type: K, listener: (event: LinkEvents[K]) => void, options?: boolean | { once?: boolean; capture?: boolean; signal?: AbortSignal },
+    type: K,
+    listener: (event: LinkEvents[K]) => void,
+    options?: boolean | { once?: boolean; capture?: boolean; signal?: AbortSignal },
   ): void;
   removeEventListener<K extends keyof LinkEvents>(
     type: K, listener: (event: LinkEvents[K]) => void, options?: boolean | { capture?: boolean },
@@ -27,7 +32,7 @@ export interface Link extends Omit<EventTarget, "addEventListener" | "removeEven
 export interface LinkEvents {
   /** A connection is open: the first one, and each one after it. */
   open: Event;
-  message: Event & { readonly data: string | ArrayBuffer };
+  message: Event & { readonly data: Message };
   /** The connection ended; another one follows, unless `close()` was called or `gaveup` follows. */
   close: Event & { readonly code: number; readonly reason: string };
   /** The next attempt follows in `delay` milliseconds. Outside of pages, `reason` says why the last one failed. */
@@ -41,7 +46,10 @@ export interface LinkEvents {
 }
 
 export interface ConnectOptions {
-  /** The token. It is proven, and never sent without TLS. The default is that of the target; outside of pages, then HALLOO_TOKEN. */
+  /**
+   * The token. It is proven, and never sent without TLS. The default is that of the target; outside of pages, else
+   * that in the environment, HALLOO_TOKEN.
+   */
   token?: string;
   /** The room to join. */
   room?: string;

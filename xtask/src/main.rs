@@ -105,6 +105,12 @@ enum Task {
     Chromium,
     /// Install Vite for the test of a page that it builds, and print its directory
     Vite,
+    /// Install Bun for the tests of the npm package and print its program
+    Bun,
+    /// Install Deno for the tests of the npm package and print its program
+    Deno,
+    /// Install the programs that examine the npm package and print their directory
+    NpmTools,
     /// Fetch WebKit for the tests of the pad and print the program that starts its driver
     Webkit,
     /// Take the pictures of the pad and of the page in `docs`
@@ -162,6 +168,9 @@ fn main() -> ExitCode {
         Task::Node => print_path(node::prepare(&root)),
         Task::Chromium => print_path(chromium::prepare(&root)),
         Task::Vite => print_path(node::prepare_vite(&root)),
+        Task::Bun => print_path(node::prepare_bun(&root)),
+        Task::Deno => print_path(node::prepare_deno(&root)),
+        Task::NpmTools => print_path(node::prepare_npm_tools(&root)),
         Task::Webkit => print_path(webkit::prepare(&root)),
         Task::Pictures => pages::take_pictures(&root),
         Task::PadStart => pages::measure_pad_start(&root),

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::ci::or_skip;
-use crate::command::{run as run_command, succeeds};
+use crate::command::{executable, run as run_command, succeeds};
 
 /// The version of `ws`, pinned, so that an update of the library cannot break a test.
 pub(crate) const WS_VERSION: &str = "8.23.0";
@@ -19,6 +19,19 @@ const AXE_VERSION: &str = "4.14.1";
 /// The version of Vite, which builds a page for a test. It brings programs for this machine, so it is installed apart: where
 /// there are none, only that test is skipped.
 const VITE_VERSION: &str = "8.3.8";
+
+/// The programs that examine the npm package. `attw` uses this version of TypeScript, so there is only one.
+const NPM_TOOLS: [(&str, &str); 5] = [
+    ("publint", "0.3.25"),
+    ("@arethetypeswrong/cli", "0.18.5"),
+    ("typescript", "5.6.1-rc"),
+    ("@types/node", "20.19.43"),
+    ("esbuild", "0.28.2"),
+];
+
+/// The runtimes besides Node.js on which the npm package is tested.
+pub(crate) const BUN_VERSION: &str = "1.4.5";
+const DENO_VERSION: &str = "2.9.6";
 
 /// Returns the directory of the modules; `None` if they cannot be installed, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {
@@ -34,6 +47,40 @@ pub(crate) fn prepare_vite(root: &Path) -> Result<Option<PathBuf>> {
         if works { Ok(modules) } else { bail!("it does not run; it needs Node.js 20.19, 22.12 or newer") }
     });
     or_skip(modules, |error| format!("no Vite, so a page that it builds was not tested: {error:#}"))
+}
+
+/// Returns the directory with the programs that examine the npm package in `clients/js`; `None` if they cannot be installed,
+/// which is an error in a CI service.
+pub(crate) fn prepare_npm_tools(root: &Path) -> Result<Option<PathBuf>> {
+    let modules = install(&root.join("target").join("npm-tools"), &NPM_TOOLS);
+    or_skip(modules, |error| {
+        format!("no publint, attw, tsc and esbuild, so the npm package was not examined: {error:#}")
+    })
+}
+
+/// Returns the program of Bun; `None` if npm has none for this machine, which is an error in a CI service.
+pub(crate) fn prepare_bun(root: &Path) -> Result<Option<PathBuf>> {
+    let program = prepare_runtime(root, ("bun", BUN_VERSION), "bun/bin/bun.exe");
+    or_skip(program, |error| format!("no Bun, so the npm package was not tested on it: {error:#}"))
+}
+
+/// Returns the program of Deno; `None` if npm has none for this machine, which is an error in a CI service.
+pub(crate) fn prepare_deno(root: &Path) -> Result<Option<PathBuf>> {
+    let program = prepare_runtime(root, ("deno", DENO_VERSION), &format!("deno/{}", executable("deno")));
+    or_skip(program, |error| format!("no Deno, so the npm package was not tested on it: {error:#}"))
+}
+
+/// Installs a runtime for JavaScript, whose program is in the package for this platform and is moved to `path`.
+fn prepare_runtime(root: &Path, package: (&str, &str), path: &str) -> Result<PathBuf> {
+    let (project, (name, _)) = (root.join("target").join(package.0), package);
+    if !project.join("node_modules").is_dir() {
+        println!("fetching {name} into {}: 40 MiB, only once", project.display());
+    }
+    let program = install(&project, &[package])?.join(path);
+    if !succeeds(Command::new(&program).arg("--version")) {
+        bail!("{name} does not run; does npm have a package of it for this machine?");
+    }
+    Ok(program)
 }
 
 fn create(project: &Path) -> Result<PathBuf> {

@@ -14,9 +14,6 @@ use serde_json::Value;
 use crate::command::{cargo, executable, run};
 use crate::{node, python};
 
-/// The version of Bun, pinned, so that two runs compare the same.
-const BUN: &str = "1.4.5";
-
 /// A server that is ready to start; its role and port are appended to the command.
 #[derive(Debug, Serialize)]
 pub(crate) struct Peer {
@@ -149,7 +146,7 @@ fn compile_uwebsockets(library: &Path, source: &Path, target: &Path, binary: &Pa
 
 /// Installs the packages from npm and returns their directory.
 fn npm(root: &Path) -> Result<PathBuf> {
-    node::install(&directory(root).join("npm"), &[("bun", BUN), ("ws", node::WS_VERSION)])
+    node::install(&directory(root).join("npm"), &[("bun", node::BUN_VERSION), ("ws", node::WS_VERSION)])
 }
 
 fn bun(root: &Path) -> Result<Peer> {
@@ -157,7 +154,7 @@ fn bun(root: &Path) -> Result<Peer> {
     if !bun.is_file() {
         bail!("the package has no program for this system");
     }
-    let mut peer = peer(format!("Bun {BUN}"), vec![bun, sources(root).join("bun.mjs")]);
+    let mut peer = peer(format!("Bun {}", node::BUN_VERSION), vec![bun, sources(root).join("bun.mjs")]);
     peer.tls = true;
     Ok(peer)
 }

@@ -23,6 +23,11 @@ const NODE_VARIABLE: &str = "HALLOO_TEST_NODE_MODULES";
 const CHROMIUM_VARIABLE: &str = "HALLOO_TEST_CHROMIUM";
 /// The directory with Vite; unset if there is none.
 const VITE_VARIABLE: &str = "HALLOO_TEST_VITE";
+/// The programs of Bun and Deno; unset if there are none.
+const BUN_VARIABLE: &str = "HALLOO_TEST_BUN";
+const DENO_VARIABLE: &str = "HALLOO_TEST_DENO";
+/// The directory with the programs that examine the npm package; unset if there are none.
+const NPM_TOOLS_VARIABLE: &str = "HALLOO_TEST_NPM_TOOLS";
 /// The program that starts the driver of WebKit; unset if there is none.
 const WEBKIT_VARIABLE: &str = "HALLOO_TEST_WEBKIT";
 /// The variable that tells the tests where the program is that starts those of Avahi.
@@ -84,6 +89,19 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         vite = node::prepare_vite(root)?;
         Ok(vite.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
     })?;
+    let (mut bun, mut deno, mut npm_tools) = (None, None, None);
+    report.step("Bun", "check the network connection, or delete target/bun and try again", || {
+        bun = node::prepare_bun(root)?;
+        Ok(bun.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
+    report.step("Deno", "check the network connection, or delete target/deno and try again", || {
+        deno = node::prepare_deno(root)?;
+        Ok(deno.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
+    report.step("tools for npm", "check the network connection, or delete target/npm-tools and try again", || {
+        npm_tools = node::prepare_npm_tools(root)?;
+        Ok(npm_tools.as_ref().map_or(Tally::SKIPPED, |_| Tally::PASSED))
+    })?;
     let mut webkit = None;
     report.step("WebKit", "check the network connection; elsewhere than on Debian, WebKit is not fetched", || {
         webkit = webkit::prepare(root)?;
@@ -117,6 +135,9 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             (NODE_VARIABLE, &modules),
             (CHROMIUM_VARIABLE, &chromium),
             (VITE_VARIABLE, &vite),
+            (BUN_VARIABLE, &bun),
+            (DENO_VARIABLE, &deno),
+            (NPM_TOOLS_VARIABLE, &npm_tools),
             (WEBKIT_VARIABLE, &webkit),
             (AVAHI_VARIABLE, &avahi),
             (CPLUSPLUS_VARIABLE, &cplusplus),

@@ -28,7 +28,8 @@ test("no server has the name", async context => {
 
 test("no server at all", async context => {
   const fixture = await start(context), { reason } = await happens(fixture.link(), "retry");
-  assert.equal(reason, `no server answered on UDP ${fixture.discoveryPort}; start one with \`npx halloo serve\`, or try: npx halloo doctor`);
+  const advice = "start one with `npx halloo serve`, or try: npx halloo doctor";
+  assert.equal(reason, `no server answered on UDP ${fixture.discoveryPort}; ${advice}`);
 });
 
 test("two servers have the name", async context => {
@@ -88,7 +89,8 @@ test("a message that is too large ends the link on either side", async context =
   const small = await fixture.connect("den", { maxMessageBytes: 100 }), end = happens(small, "gaveup");
   const { client } = await server.event("client_joined");
   server.command("send", { client, text: "x".repeat(101) });
-  assert.deepEqual([(await end).code, (await end).reason], [1009, "the message is larger than the client's limit of 100 bytes"]);
+  const { code: own, reason: why } = await end;
+  assert.deepEqual([own, why], [1009, "the message is larger than the client's limit of 100 bytes"]);
 });
 
 test("the queue is bounded, and a closed link says so", async context => {
@@ -123,7 +125,8 @@ test("invalid targets and options are errors that say what to do, and contain no
   for (const [target, options, message] of [
     ["ftp://den", {}, /use ws:\/\/ or wss:\/\//], ["ws://den:0", {}, /use a number from 1 to 65535/],
     [`ws://den/#token=${secret}`, {}, /copy it from the invitation link/], ["den", { token: secret }, /copy it from/],
-    ["den", { room: "_staff" }, /choose another name/], ["wss://den", { fingerprint: "ab" }, /copy the one that the server shows/],
+    ["den", { room: "_staff" }, /choose another name/],
+    ["wss://den", { fingerprint: "ab" }, /copy the one that the server shows/],
   ]) {
     assert.throws(() => connect(target, options), error =>
       error instanceof TypeError && message.test(error.message) && !error.message.includes(secret), String(target));
@@ -134,7 +137,8 @@ test("npx halloo runs the program, and says how to get it", context => {
   const directory = mkdtempSync(join(tmpdir(), "halloo-npm-"));
   context.after(() => rmSync(directory, { recursive: true }));
   const script = fileURLToPath(new URL("../bin/halloo.js", import.meta.url));
-  const run = (path, from = script) => spawnSync(process.execPath, [from, "--version"], { env: { PATH: path }, encoding: "utf8" });
+  const run = (path, from = script) =>
+    spawnSync(process.execPath, [from, "--version"], { env: { PATH: path }, encoding: "utf8" });
   assert.match(run(join(PROGRAM, "..")).stdout, /^halloo \d/);
   const { status, stderr } = run(directory);
   assert.equal(status, 127);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect as connectTcp, createServer } from "node:net";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { browse, connect, discover, find } from "halloo";
 import { Fixture, happens, TOKEN, unusedPort, within } from "./support.js";
 
@@ -89,7 +90,8 @@ test("a token is proven, from an option, an invitation and the environment", asy
 
 test("TLS with a pinned fingerprint, found by name or by the invitation", async context => {
   const fixture = await start(context), server = await fixture.serve("den", "--tls", "--token", TOKEN);
-  for (const [target, options] of [["den", { fingerprint: fingerprintOf(server), token: TOKEN }], [server.ready.invitation, {}]]) {
+  const pinned = { fingerprint: fingerprintOf(server), token: TOKEN };
+  for (const [target, options] of [["den", pinned], [server.ready.invitation, {}]]) {
     const link = await fixture.connect(target, options);
     assert.match(link.url, /^wss:/);
     assert.equal(await echo(link, server), "hi");
@@ -199,8 +201,9 @@ test("a browser reports servers that appear, change and vanish", async context =
   assert.deepEqual(await changes.next(), { value: undefined, done: true });
 });
 
-test("a WebSocket server of another program", { skip: !process.env.NODE_MODULES && "NODE_MODULES is not set" }, async context => {
-  const { WebSocketServer } = (await import(`${process.env.NODE_MODULES}/ws/wrapper.mjs`)), port = await unusedPort();
+const { NODE_MODULES } = process.env;
+test("a WebSocket server of another program", { skip: !NODE_MODULES && "NODE_MODULES is not set" }, async context => {
+  const { WebSocketServer } = await import(pathToFileURL(`${NODE_MODULES}/ws/wrapper.mjs`)), port = await unusedPort();
   const listen = async () => {
     const server = new WebSocketServer({ port, host: "127.0.0.1" });
     server.on("connection", socket => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })));

@@ -2,7 +2,8 @@
 import { browse, type Change, connect, discover, find, type Link, type Server } from "halloo";
 
 const ended = new AbortController();
-const link: Link = connect("living-room", { token: "the-otters-meet-at-nine", room: "red", queue: { messages: 10 }, signal: ended.signal });
+const options = { token: "the-otters-meet-at-nine", room: "red", queue: { messages: 10 }, signal: ended.signal };
+const link: Link = connect("living-room", options);
 link.addEventListener("message", ({ data }) => {
   const text: string = typeof data === "string" ? data : String(data.byteLength);
   if (link.send(text) === "full") link.close(1000, "enough");

@@ -86,7 +86,8 @@ for (const file of ["claims", "expiry"]) {
         assert.deepEqual(kinds, expect.events.map(({ between_ms: times, ...event }) => event), why);
         network.events.forEach(({ at }, number) => {
           const [first, last] = expect.events[number].between_ms, slack = first === last ? 0 : SLACK;
-          assert.ok(first - slack <= Math.floor(at) && Math.floor(at) <= last + slack, `${at} is not in ${first} to ${last}: ${why}`);
+          const isInTime = first - slack <= Math.floor(at) && Math.floor(at) <= last + slack;
+          assert.ok(isInTime, `${at} is not in ${first} to ${last}: ${why}`);
         });
         assert.deepEqual(network.tracker.servers.map(({ url, ...server }) => server), expect.servers, why);
       }

@@ -32,7 +32,9 @@ const runs = {
       const url = one.room === undefined ? address : address.inRoom(one.room);
       const { tls, host, zone, port, token, shown, fingerprint } = url;
       const lines = request(url, { key: RFC_KEY }).split("\r\n").slice(0, 2);
-      const connect = { tls, host, zone, port, token, shown, request: lines, fingerprint: fingerprint?.toString("hex") ?? null };
+      const connect = {
+        tls, host, zone, port, token, shown, request: lines, fingerprint: fingerprint?.toString("hex") ?? null,
+      };
       return name ? { connect, or_search: name } : { connect };
     } catch (error) {
       return invalid(error, one);
@@ -112,7 +114,8 @@ const runs = {
     const results = [], receive = size => {
       results.length = 0;
       const receiver = new Receiver({
-        message: data => results.push(typeof data === "string" ? { text: data } : { binary_hex: Buffer.from(data).toString("hex") }),
+        message: data =>
+          results.push(typeof data === "string" ? { text: data } : { binary_hex: Buffer.from(data).toString("hex") }),
         ping: payload => results.push({ answer_with_pong_hex: payload.toString("hex") }),
         pong: () => results.push("sign of life"),
         close: (code, reason) => results.push({ closed_with: code, reason }),

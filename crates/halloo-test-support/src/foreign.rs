@@ -77,6 +77,40 @@ pub fn csharp_program(source: &str, options: &[&str], program: &Path) -> Option<
     Some(command)
 }
 
+/// Returns a command that runs the tests of the client in `clients/js` in these files on Node.js, or `None` with a note if its
+/// packages are not installed.
+pub fn js_client_tests(files: &[&str]) -> Option<Command> {
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-reporter=tap"]);
+    in_js_client(command, files)
+}
+
+/// The same on Bun.
+pub fn js_client_tests_on_bun(files: &[&str]) -> Option<Command> {
+    let mut command = Command::new(prepared("HALLOO_TEST_BUN")?);
+    command.arg("test");
+    in_js_client(command, files)
+}
+
+/// The same on Deno, which keeps its cache in `cache`.
+pub fn js_client_tests_on_deno(files: &[&str], cache: &Path) -> Option<Command> {
+    let mut command = Command::new(prepared("HALLOO_TEST_DENO")?);
+    command.args(["test", "--allow-all", "--no-check", "--no-lock"]);
+    command.envs([("NO_COLOR", "1"), ("DENO_NO_UPDATE_CHECK", "1")]).env("DENO_DIR", cache);
+    in_js_client(command, files)
+}
+
+/// Returns the directory of the programs that examine the npm package, or `None` with a note if they are not installed.
+pub fn npm_tools() -> Option<OsString> {
+    prepared("HALLOO_TEST_NPM_TOOLS")
+}
+
+fn in_js_client(mut command: Command, files: &[&str]) -> Option<Command> {
+    command.env("NODE_MODULES", prepared("HALLOO_TEST_NODE_MODULES")?);
+    command.current_dir(tests().join("../clients/js")).args(files.iter().map(|file| format!("./test/{file}.test.js")));
+    Some(command)
+}
+
 /// Returns a command that runs `tests/node/SCRIPT`, or `None` with a note if its packages are not installed.
 pub fn node(script: &str) -> Option<Command> {
     let modules = prepared("HALLOO_TEST_NODE_MODULES")?;

@@ -42,8 +42,9 @@ pub use discovery::{
 pub use echo_server::echo_server;
 pub use expect_event::ExpectEvent;
 pub use foreign::{
-    arduino_program, avahi, browser, csharp_program, has_avahi, micropython, micropython_client_tests, node, python,
-    python_client_tests, vite, webkit,
+    arduino_program, avahi, browser, csharp_program, has_avahi, js_client_tests, js_client_tests_on_bun,
+    js_client_tests_on_deno, micropython, micropython_client_tests, node, npm_tools, python, python_client_tests, vite,
+    webkit,
 };
 pub use mock_server::{MockServer, answer_handshake, switching_protocols};
 pub use namespace::{in_namespace, shell};

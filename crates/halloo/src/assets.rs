@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn only_spaces_that_mean_nothing_are_removed() {
-        let script = "  const a = b ? \"x = y\" : [1, - 1], c = a instanceof B;\n// no\n\nx = `\n p { q }\n`;\nz = / = /;\n";
+        let script =
+            "  const a = b ? \"x = y\" : [1, - 1], c = a instanceof B;\n// no\n\nx = `\n p { q }\n`;\nz = / = /;\n";
         let served = to_served("/a.js", script.as_bytes());
         let expected = "const a=b?\"x = y\":[1,- 1],c=a instanceof B;\nx = `\np { q }\n`;\nz = / = /;\n";
         assert_eq!(String::from_utf8(served).unwrap(), expected);

@@ -159,6 +159,18 @@ fn field_docs_state_the_default() {
     }
 }
 
+#[test]
+fn npm_package_contains_the_scripts_of_the_server() {
+    for name in ["client.js", "access.js"] {
+        let (script, copy) = (read(&format!("crates/halloo/src/assets/{name}")), format!("clients/js/src/{name}"));
+        if std::env::var_os("HALLOO_GENERATE").is_some() {
+            std::fs::write(root().join(copy), script).unwrap();
+        } else {
+            assert!(read(&copy) == script, "{copy} is not current; run `cargo xtask generate`");
+        }
+    }
+}
+
 /// Returns the documentation of a field as one line.
 fn docs(fields: &str, field: &str) -> String {
     let (above, _) = fields.split_once(&format!("pub {field}: ")).unwrap();

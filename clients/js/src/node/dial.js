@@ -115,12 +115,12 @@ function failure(error, shown) {
 function wrongKey(stream, fingerprint, shown) {
   const certificate = stream.getPeerCertificate?.()?.raw, hash = bytes => createHash("sha256").update(bytes).digest();
   if (!certificate?.length) {
-    return new Failed("unsupported", "this runtime does not show the certificate of a server, so a fingerprint cannot be checked; "
-      + "use Node.js, or an address without TLS");
+    return new Failed("unsupported", "this runtime does not show the certificate of a server, so a fingerprint cannot be "
+      + "checked; use Node.js, or an address without TLS");
   }
   const key = hash(new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" }));
   if ([key, hash(certificate)].some(found => found.equals(fingerprint))) return undefined;
   const [found, wanted] = [key, fingerprint].map(bytes => bytes.toString("hex"));
-  return new Failed("certificate not pinned", `the server at ${shown} is not the right one: its fingerprint is ${found} instead of `
-    + `${wanted}; if it has a new key, use the fingerprint that it shows when it starts`);
+  return new Failed("certificate not pinned", `the server at ${shown} is not the right one: its fingerprint is ${found} `
+    + `instead of ${wanted}; if it has a new key, use the fingerprint that it shows when it starts`);
 }

@@ -6,6 +6,7 @@ import { readChallenge } from "./proof.js";
 /** How much of a response is read. */
 export const MAX_RESPONSE = 8192;
 const MAX_TEXT = 300;
+const NOT_ASKED = "it did not ask for a token, so it may be an impostor; if it is the right server, connect without one";
 const ANOTHER = "it is not the server that was found, so the address belongs to another one now";
 
 /** Returns the request. `ask` has what is also needed to judge the response. */
@@ -61,7 +62,7 @@ export function judge(ask, head, body) {
   const proofs = values("Halloo-Proof"), { exchange } = ask;
   if (ask.id !== undefined && !confirmed && (ids.length || ask.mustConfirm)) return { wrong_server: ANOTHER };
   if (ask.awaitsChallenge) {
-    return { wrong_server: "it did not ask for a token, so it may be an impostor; if it is the right server, connect without one" };
+    return { wrong_server: NOT_ASKED };
   }
   if (exchange && !(proofs.length === 1 && exchange.isServerProof(proofs[0]))) {
     return { wrong_server: "it did not prove that it knows the token, so it may be an impostor" };

@@ -222,5 +222,6 @@ function failureOf({ refused, wrong_server: wrong, no_websocket: none }, { shown
   if (!refused) return new Failed("lost", `the server at ${shown} closed the connection during the handshake`);
   const { status, text, challenge } = refused;
   const advice = status === 401 ? "; pass the token, or the invitation link that contains it" : "";
-  return new Failed("refused", `the server at ${shown} refused (${status}): ${text}${advice}`, { number: status, namedId: challenge?.id });
+  const message = `the server at ${shown} refused (${status}): ${text}${advice}`;
+  return new Failed("refused", message, { number: status, namedId: challenge?.id });
 }

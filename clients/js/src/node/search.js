@@ -6,7 +6,7 @@ import { DISCOVERY_PORT, Sockets } from "./sockets.js";
 
 const MAX_SERVERS = 256;
 const NAMESAKE_DELAY = 200;
-const START = [100, 300, 600, 700, 700, 700, 700, 700, 700], REGULAR = 3000, EVERY_WIDE = 5;
+const START = [100, 200, 400, 400, 700, 700, 700, 700, 700, 700], REGULAR = 3000, EVERY_WIDE = 5;
 /** How many probes follow each other soon. */
 export const START_PROBES = START.length;
 export const SEARCH_TIMEOUT = 3000;
@@ -113,12 +113,14 @@ export class Search {
     if (!known) return isFull || this.#known.set(server.id, server);
     if (hidden.source !== known.hidden.source && !isSame(known, server)) {
       // Two machines with one id, or an impostor: both are listed, and none replaces the other.
-      if (!isFull && !this.#known.has(hidden.source)) this.#known.set(hidden.source, withUrl({ ...server, id: hidden.source }, hidden));
+      const { source } = hidden;
+      if (!isFull && !this.#known.has(source)) this.#known.set(source, withUrl({ ...server, id: source }, hidden));
       return;
     }
     // A reply says more than a beacon, and an address of the network is of use to other machines as well.
     const newest = hidden.isReply || !known.hidden.isReply ? server : known;
-    const sources = [...new Set([...known.sources, ...server.sources])].sort((a, b) => a.startsWith("127.") - b.startsWith("127."));
+    const isLocal = address => isLoopback(parse(address).ip);
+    const sources = [...new Set([...known.sources, ...server.sources])].sort((a, b) => isLocal(a) - isLocal(b));
     const claimed = [...known.addresses, ...server.addresses].filter(address => !sources.includes(address));
     const all = newest.hidden.isAdvertised ? [...claimed, ...sources] : [...sources, ...claimed];
     const addresses = [...new Set(all)].slice(0, MAX_ADDRESSES);

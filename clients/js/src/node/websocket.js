@@ -93,8 +93,8 @@ export class Socket {
 
   #sendNow(data) {
     if (typeof data === "string") return this.#write(OPCODES.TEXT, Buffer.from(data));
-    const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
-    this.#write(OPCODES.BINARY, bytes);
+    const { buffer = data, byteOffset, byteLength } = data;
+    this.#write(OPCODES.BINARY, new Uint8Array(buffer, byteOffset, byteLength));
   }
 
   close(code = 1000, reason = "") {
@@ -109,9 +109,8 @@ export class Socket {
     this.#isClosing = true;
     clearTimeout(this.#timer);
     // What waits may take long; the answer may not.
-    const until = performance.now() + CLOSE_TIMEOUT;
     const check = () => {
-      const left = (this.#size ? this.#progress + WRITE_TIMEOUT : Math.max(until, this.#progress + CLOSE_TIMEOUT)) - performance.now();
+      const left = this.#progress + (this.#size ? WRITE_TIMEOUT : CLOSE_TIMEOUT) - performance.now();
       if (left <= 0) return this.#stream.destroy();
       this.#timer = setTimeout(check, left);
     };

@@ -164,7 +164,8 @@ export class Link extends EventTarget {
 
   // Ends the last connection, and queues again what did not arrive. Servers of other programs cannot be asked.
   async #settle() {
-    const { open, received } = await this.#ask(this.#old + "&end=1", TIMEOUT).catch(() => ({ open: true })), flight = this.#flight;
+    const flight = this.#flight;
+    const { open, received } = await this.#ask(this.#old + "&end=1", TIMEOUT).catch(() => ({ open: true }));
     if (open && this.#provable) throw Error();
     this.#flight = [];
     this.#old = null;

@@ -24,7 +24,9 @@ export class Entry {
   /** Whether the application knows of the server: it passes the filter of the browser. */
   isReported = false;
   server; sentId; addresses = new Addresses();
-  #hasReplied = false; #ttl = DEFAULT_TTL * 1000; #details = { due: undefined, next: 0, isKnown: false }; #suspicion; #lastReceived;
+  #hasReplied = false; #ttl = DEFAULT_TTL * 1000; #suspicion; #lastReceived;
+  // Where to request what truncated replies leave out, and when again; whether a complete reply was received.
+  #details = { due: undefined, next: 0, isKnown: false };
   // When it last proved that it is at an address; whether a datagram differs from what was proven.
   #proven; #isContradicted = false; #nextRequest; #requestInterval = MIN_PROOF_INTERVAL;
   #nextGoodbye; #hasGoodbye = false; #lastFalseGoodbye = -Infinity;
@@ -147,7 +149,7 @@ export class Entry {
     if (this.#hasGoodbye) return;
     this.#nextGoodbye = now + GOODBYE_INTERVAL;
     // On a network that loses many datagrams, silence would make forged goodbyes credible.
-    this.#suspicion = Suspicion.afterGoodbye(now > this.#lastFalseGoodbye + FALSE_GOODBYE_TIME, now);
+    this.#beginSuspicion(Suspicion.afterGoodbye(now > this.#lastFalseGoodbye + FALSE_GOODBYE_TIME, now));
   }
 
   /** Handles that another server at `address`, which receives probes at `to`, has proven to have the id. */
@@ -213,7 +215,9 @@ export class Entry {
   }
 
   /** Returns whether a reply from `ip` proves that the server is there. */
-  isProof(nonce, ip) { return this.addresses.seen.some(one => parse(one).ip === ip) && (this.#suspicion?.isProof(nonce) ?? false); }
+  isProof(nonce, ip) {
+    return this.addresses.seen.some(one => parse(one).ip === ip) && (this.#suspicion?.isProof(nonce) ?? false);
+  }
 
   /** Where to request what truncated replies leave out. */
   get detailsDue() { return this.#details.due; }
@@ -231,7 +235,14 @@ export class Entry {
 
   get #maxSilence() { return this.#hasReplied ? MAX_SILENCE : this.#ttl; }
 
-  #suspect(now) { this.#suspicion ??= Suspicion.afterSilence(this.#hasReplied, now); }
+  #suspect(now) {
+    if (!this.#suspicion) this.#beginSuspicion(Suspicion.afterSilence(this.#hasReplied, now));
+  }
+
+  #beginSuspicion(suspicion) {
+    // A server without an id is older than probes. Its address may be any machine's that accepts connections.
+    this.#suspicion = this.sentId === undefined ? suspicion.withoutProbes() : suspicion;
+  }
 
   #updateAddresses() {
     this.server.sources = [...this.addresses.seen];

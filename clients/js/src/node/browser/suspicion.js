@@ -5,8 +5,8 @@
 const CHECK_DELAY = 1500, SUSPECT_TIMEOUT = 5500;
 // Between two checks over TCP that fail at once, and between two probes.
 const CHECK_INTERVAL = 500, PROBE_INTERVAL = 1000;
-// After a goodbye: the probes, their interval, and the time to the check over TCP; the time to being lost if nothing is received
-// at all, and the time that a check is given.
+// After a goodbye: the probes, their interval, and the time to the check over TCP; the time to being lost if nothing is
+// received at all, and the time that a check is given.
 const HASTY_PROBES = 3, HASTY_INTERVAL = 25, HASTY_TIMEOUT = 80, HASTY_CHECK_TIME = 50;
 
 export class Suspicion {
@@ -29,9 +29,15 @@ export class Suspicion {
     this.#believesSilence = believesSilence;
   }
 
+  /** For a server that does not answer probes: the check over TCP alone decides. */
+  withoutProbes() {
+    this.#nextProbe = Infinity;
+    return this;
+  }
+
   /**
-   * Returns the number of the probe that is due, and its nonce. A server that has proven nothing is probed once: the address may
-   * belong to a third party.
+   * Returns the number of the probe that is due, and its nonce. A server that has proven nothing is probed once: the address
+   * may belong to a third party.
    */
   pollProbe(isProven, nextNonce, now) {
     if (now < this.#nextProbe) return undefined;

@@ -1,12 +1,12 @@
-// The servers on the network: from datagrams and results of checks, it determines which servers are found, updated and lost, and
-// where to send the next probes and checks. It has no socket and no clock; times are in milliseconds.
+// The servers on the network: from datagrams and results of checks, it determines which servers are found, updated and lost,
+// and where to send the next probes and checks. It has no socket and no clock; times are in milliseconds.
 //
-// A server sends no beacons while it has clients, so silence alone does not remove one: it is suspect then, is probed more often,
-// then checked over TCP, and is lost only if both fail.
+// A server sends no beacons while it has clients, so silence alone does not remove one: it is suspect then, is probed more
+// often, then checked over TCP, and is lost only if both fail.
 //
-// Any device can send any datagram from any address, and read what is broadcast. What a datagram says is therefore a claim. It
-// lists a server that is not known, and has no effect on one that has proven its address: there it only causes a probe with a
-// nonce of its own to that address, or a check over TCP.
+// Any device can send any datagram from any address, and read what is broadcast. What a datagram says is therefore a claim.
+// It lists a server that is not known, and has no effect on one that has proven its address: there it only causes a probe with
+// a nonce of its own to that address, or a check over TCP.
 import { format, isLoopback, lists, parse, portAt, read, readBody } from "../datagrams.js";
 import { isSameApp } from "../names.js";
 import { isLinkLocal, sourceOf, withPort } from "./addresses.js";
@@ -220,8 +220,8 @@ export class Tracker {
     }
   }
 
-  // Returns whether there is room for a server at `address`. One that has proven its address takes the place of one that has not;
-  // otherwise the source with the most servers loses one.
+  // Returns whether there is room for a server at `address`. One that has proven its address takes the place of one that has
+  // not; otherwise the source with the most servers loses one.
   #makeRoom(address, proves) {
     const counts = new Map();
     for (const { addresses: { source } } of this.#entries) counts.set(source, (counts.get(source) ?? 0) + 1);
