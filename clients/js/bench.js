@@ -1,7 +1,7 @@
 // Measures messages per second of a link and of the bare WebSocket of this platform in one run, and the time from a search to
 // the first message. HALLOO_PROGRAM is the program in a release build; Node.js before 22 needs `--experimental-websocket`.
 import { connect } from "halloo";
-import { Server, unusedUdpPort } from "./test/support.js";
+import { Server, unusedUdpPort } from "./test-support/fixture.js";
 
 const SIZE = 64, COUNT = 50000, ROUNDS = 7, STARTS = 30;
 const text = "x".repeat(SIZE), median = list => list.toSorted((a, b) => a - b)[list.length >> 1];

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connect, find } from "halloo";
-import { Fixture, happens, PROGRAM, TOKEN, within } from "./support.js";
+import { Fixture, happens, PROGRAM, TOKEN, within } from "../test-support/fixture.js";
 
 const start = context => Fixture.start(context, connect);
 

@@ -4,7 +4,7 @@ import { connect as connectTcp, createServer } from "node:net";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { browse, connect, discover, find } from "halloo";
-import { Fixture, happens, TOKEN, unusedPort, within } from "./support.js";
+import { Fixture, happens, TOKEN, unusedPort, within } from "../test-support/fixture.js";
 
 const start = context => Fixture.start(context, connect);
 const bytesOf = data => [...new Uint8Array(data)];

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { connect } from "halloo";
-import { Fixture, within } from "./support.js";
+import { Fixture, within } from "../test-support/fixture.js";
 
 const LEFT = /^(TCP|TLS|UDP|Timeout|Immediate)/;
 
@@ -27,7 +27,7 @@ async function run(script, ...args) {
 
 test("200 connections, searches and browsers leave no socket and no timer, and the process ends", async context => {
   const fixture = await Fixture.start(context, connect), server = await fixture.serve("den");
-  const report = JSON.parse(await run("cycles.js", fixture.discoveryPort, server.url));
+  const report = JSON.parse(await run("../test-support/cycles.js", fixture.discoveryPort, server.url));
   assert.deepEqual(report.left.filter(kind => LEFT.test(kind)), []);
   assert.equal(report.opened, 200);
 });

@@ -50,7 +50,7 @@ export function readFingerprint(text) {
 /** Returns the path that joins a room. */
 export function roomPath(room) {
   const size = Buffer.byteLength(room), only = "can only be joined by the server; choose another name";
-  if (size < 1 || size > 64) throw new TypeError(`a room has a name of 1 to 64 bytes, and this one has ${size}; choose another`);
+  if (size < 1 || size > 64) throw new TypeError(`a room has a name of 1 to 64 bytes, this one has ${size}; choose another`);
   if (room.startsWith("_")) throw new TypeError(`a room whose name begins with \`_\` ${only}`);
   if (/^\.\.?$/.test(room)) throw new TypeError(`a room whose name is \`.\` or \`..\` ${only}`);
   const encoded = encodeURIComponent(room.toWellFormed());
