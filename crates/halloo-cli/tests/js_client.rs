@@ -29,6 +29,7 @@ fn is_ok(line: &str) -> bool {
 #[test]
 fn js_client_uses_the_program() {
     run(js_client_tests(&ON_EACH_RUNTIME), 29, is_ok);
+    run(js_client_tests(&["examples"]), 3, is_ok);
 }
 
 #[test]
