@@ -125,7 +125,7 @@ test("invalid targets and options are errors that say what to do, and contain no
   for (const [target, options, message] of [
     ["ftp://den", {}, /use ws:\/\/ or wss:\/\//], ["ws://den:0", {}, /use a number from 1 to 65535/],
     [`ws://den/#token=${secret}`, {}, /copy it from the invitation link/], ["den", { token: secret }, /copy it from/],
-    ["den", { room: "_staff" }, /choose another name/],
+    ["den", { room: "_staff" }, /choose another name/], ["den", { protocols: ["a\r\nb"] }, /use letters, digits and hyphens/],
     ["wss://den", { fingerprint: "ab" }, /copy the one that the server shows/],
   ]) {
     assert.throws(() => connect(target, options), error =>

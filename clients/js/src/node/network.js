@@ -1,19 +1,22 @@
 // How a program reaches a server: the route of a link outside of pages. It finds the server, and decides what to believe.
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
-import { parse } from "./datagrams.js";
+import { format, parse } from "./datagrams.js";
 import { dial, resolve, secure } from "./dial.js";
 import { isFinal, isFinalCode } from "./endings.js";
 import { Failed } from "./failed.js";
 import { request } from "./handshake.js";
+import { escape } from "./names.js";
 import { Exchange } from "./proof.js";
 import { get, readOutcome } from "./responses.js";
 import { ambiguous, challengeOf, hasId, notFound, Search, SEARCH_TIMEOUT } from "./search.js";
 import { ownAddresses } from "./sockets.js";
-import { Address, bracketed, checkToken, readFingerprint, readTarget, roomPath } from "./target.js";
+import { Address, checkToken, readFingerprint, readTarget, roomPath } from "./target.js";
 import { Socket } from "./websocket.js";
 
 const MAX_CHALLENGES = 2;
+// RFC 9110 section 5.6.2.
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 export class Network {
   /** `searching` while it does. */
@@ -31,6 +34,8 @@ export class Network {
     this.#token = given ? checkToken(given) : undefined;
     this.#fingerprint = options.fingerprint ? readFingerprint(options.fingerprint) : address?.fingerprint;
     if (options.room != null) roomPath(options.room);
+    const wrong = options.protocols?.find(name => !TOKEN.test(name));
+    if (wrong !== undefined) throw new TypeError(`"${escape(wrong)}" is no subprotocol; use letters, digits and hyphens`);
     this.#options = options;
     this.#isFixed = address !== undefined && this.#target.name === undefined;
     this.#isSecure = Boolean(this.#fingerprint) || this.#server?.tls === true;
@@ -98,7 +103,6 @@ export class Network {
         try {
           return await this.#handshake(socket, address, protocols, signal);
         } catch (error) {
-          socket.destroy();
           if (!(error instanceof Failed)) throw error;
           failure = error;
           this.#certainty = { ...this.#certaintyAt(address, error.namedId), others: addresses.length > 0 };
@@ -121,8 +125,8 @@ export class Network {
   async #locate(signal) {
     const { address, name } = this.#target;
     if (address) {
-      if (isIP(address.host) && !address.zone) return [address.authority.replace(/^(\[.*\]|[^:]*).*$/, `$1:${address.port}`)];
-      if (isIP(address.host)) return [`[${address.host}%${address.zone}]:${address.port}`];
+      const { host, zone, port } = address;
+      if (isIP(host)) return [format(zone ? `${host}%${zone}` : host, port)];
       const found = await resolve(address, signal);
       signal.throwIfAborted();
       // It is an address from now on, as long as it has one.
@@ -179,40 +183,42 @@ export class Network {
 
   // Completes the handshake, with a new connection for each challenge of the server.
   async #handshake(socket, address, protocols, signal) {
-    const url = this.#urlAt(address), server = this.#server, isClaimed = server && !server.sources.includes(address);
-    const id = server && hasId(server) ? server.id : undefined, token = this.#token;
+    const url = this.#urlAt(address), server = this.#server, token = this.#token;
+    const id = server && hasId(server) ? server.id : undefined, isClaimed = server && !server.sources.includes(address);
     const mustConfirm = id !== undefined && Boolean(isClaimed || this.#confirmed === id);
     let known = server && challengeOf(server);
-    for (let asked = 0; asked <= MAX_CHALLENGES; asked++) {
-      const exchange = token && known ? Exchange.begin(token, known.id, known.challenge, randomBytes(16)) : undefined;
-      const awaitsChallenge = Boolean(token) && !exchange && !url.tls;
-      const ask = {
-        key: randomBytes(16).toString("base64"), id, mustConfirm, token, exchange, awaitsChallenge, protocols, deflate: true,
-      };
-      const stream = await this.#secured(socket, url, signal);
-      stream.write(request(url, ask));
-      const { outcome, rest } = await readOutcome(stream, ask, url, signal);
-      const challenge = token && outcome.refused?.challenge;
-      if (challenge && (!exchange || challenge.stale)) {
-        known = challenge;
+    try {
+      for (let asked = 0; asked <= MAX_CHALLENGES; asked++) {
+        const exchange = token && known ? Exchange.begin(token, known.id, known.challenge, randomBytes(16)) : undefined;
+        const ask = {
+          key: randomBytes(16).toString("base64"), id, mustConfirm, token, exchange, protocols, deflate: true,
+          awaitsChallenge: Boolean(token) && !exchange && !url.tls,
+        };
+        const stream = await this.#secured(socket, url, signal);
+        stream.write(request(url, ask));
+        const { outcome, rest } = await readOutcome(stream, ask, url, signal), { accepted, refused } = outcome;
+        if (accepted) return this.#accept({ accepted, exchange, address, url }, new Socket(stream, rest, {
+          isDeflated: accepted.isDeflated, maxMessageBytes: this.#options.maxMessageBytes,
+        }));
+        known = token && refused?.challenge;
+        if (!known || exchange && !known.stale) throw failureOf(outcome, url);
         socket.destroy();
         ({ socket } = await dial([address], signal));
-        continue;
       }
-      if (!outcome.accepted) {
-        socket.destroy();
-        throw failureOf(outcome, url);
-      }
-      const { confirmed, isDeflated } = outcome.accepted;
-      if (confirmed) this.#confirmed = id;
-      const proven = confirmed || exchange !== undefined || Boolean(this.#fingerprint);
-      this.#certainty = { ...this.#certaintyAt(address), proven };
-      this.#base = { address, url };
-      this.url = url.shown;
-      return new Socket(stream, rest, { isDeflated, maxMessageBytes: this.#options.maxMessageBytes });
+      throw new Failed("lost", `the server at ${url.shown} asks for a proof of the token again and again`);
+    } catch (error) {
+      socket.destroy();
+      throw error;
     }
-    socket.destroy();
-    throw new Failed("lost", `the server at ${url.shown} asks for a proof of the token again and again`);
+  }
+
+  #accept({ accepted: { confirmed }, exchange, address, url }, socket) {
+    if (confirmed) this.#confirmed = this.#server.id;
+    const proven = confirmed || exchange !== undefined || Boolean(this.#fingerprint);
+    this.#certainty = { ...this.#certaintyAt(address), proven };
+    this.#base = { address, url };
+    this.url = url.shown;
+    return socket;
   }
 }
 

@@ -13,14 +13,14 @@ export function ownAddresses() {
   return [...new Set(["127.0.0.1", ...all.filter(({ family }) => family === "IPv4").map(({ address }) => address)])];
 }
 
-/** One socket for each IPv4 address of this machine, and one that receives beacons. */
+/** One socket for each IPv4 address of this machine, one for probes to one address, and one that receives beacons. */
 export class Sockets {
-  #senders = []; #listener; #all = []; #isClosed = false;
+  #senders = []; #single; #listener; #all = []; #isClosed = false;
 
   /** Resolves to open sockets. `receive(bytes, address)` gets every datagram. */
   static async open({ port = DISCOVERY_PORT, local = false }, receive) {
     const sockets = new Sockets(port, receive), own = local ? ["127.0.0.1"] : ownAddresses();
-    await Promise.all([...own.map(ip => sockets.#openSender(ip)), sockets.#openListener()]);
+    await Promise.all([...own.map(ip => sockets.#openSender(ip)), sockets.#openSingle(local), sockets.#openListener()]);
     if (sockets.#senders.length || sockets.#listener) return sockets;
     throw new Error("cannot open a UDP socket; check that this program may use the network");
   }
@@ -34,6 +34,9 @@ export class Sockets {
     const socket = await this.#bind(ip, 0);
     if (socket) this.#senders.push({ ip, socket });
   }
+
+  // The system chooses the network.
+  async #openSingle(local) { this.#single = await this.#bind(local ? "127.0.0.1" : "0.0.0.0", 0); }
 
   async #openListener() {
     for (const port of this.#ports) {
@@ -79,11 +82,7 @@ export class Sockets {
   }
 
   /** Sends a probe to one address. */
-  probeOne(nonce, { ip, port }) {
-    const isLocal = ip.startsWith("127.");
-    const sender = this.#senders.find(one => one.ip.startsWith("127.") === isLocal);
-    this.#send(sender?.socket ?? this.#listener, nonce, port, ip);
-  }
+  probeOne(nonce, { ip, port }) { this.#send(this.#single, nonce, port, ip); }
 
   #send(socket, nonce, port, to) {
     try {

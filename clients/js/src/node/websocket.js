@@ -4,6 +4,7 @@
 // confirms the server, or accepts a pinned certificate.
 import { encode, encodeClose, OPCODES, Receiver, Violation } from "./frames.js";
 import { Keepalive } from "./keepalive.js";
+import { escape } from "./names.js";
 
 const HEARTBEAT = 5000, WRITE_TIMEOUT = 10000, CLOSE_TIMEOUT = 3000;
 // What is written at once, so that progress is noticed.
@@ -121,9 +122,7 @@ export class Socket {
   #handleClose(code, reason) {
     const isAnswer = this.#isClosing;
     if (!isAnswer) this.#closeWith(code === 1005 ? 1000 : code, "");
-    this.#end(code, reason);
-    // The server closes the connection.
-    this.#stream.end();
+    this.#end(code, escape(reason));
   }
 
   #fail(code, reason) {
