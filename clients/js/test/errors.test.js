@@ -1,6 +1,7 @@
 // What goes wrong, and what the package says to do.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -111,8 +112,11 @@ test("a program that is no WebSocket server", async context => {
 
 test("a signal ends a search, and a link", async context => {
   const fixture = await start(context), ended = new AbortController(), { signal } = ended;
-  const searching = find("den", { ...fixture.search, signal }), link = fixture.link("den", { signal });
-  const closed = happens(link, "close"), why = new Error("enough");
+  const listener = createSocket({ type: "udp4", reuseAddr: true }).bind(fixture.discoveryPort);
+  context.after(() => listener.close());
+  const probed = new Promise(resolve => listener.once("message", resolve)), link = fixture.link("den", { signal });
+  const searching = find("den", { ...fixture.search, signal }), closed = happens(link, "close"), why = new Error("enough");
+  await within(probed, "a probe");
   ended.abort(why);
   await assert.rejects(searching, why);
   await closed;

@@ -23,7 +23,7 @@ async function echo(link, server, text = "hi") {
 
 test("discover finds servers with and without clients", async context => {
   const fixture = await start(context);
-  await fixture.serve("attic");
+  await fixture.serve("attic", "--app", "Chess");
   const den = await fixture.serve("den", "--meta", "map=desert", "--app", "Tanks");
   await fixture.connect("den");
   let found = [];
@@ -121,16 +121,16 @@ test("compressed messages", async context => {
 });
 
 test("a room", async context => {
-  const fixture = await start(context);
-  await fixture.serve("den", "--relay");
+  const fixture = await start(context), server = await fixture.serve("den", "--relay");
   const [one, other, outside] = [
     await fixture.connect("den", { room: "caf\u00e9 1/2" }), await fixture.connect("den", { room: "caf\u00e9 1/2" }),
     await fixture.connect("den", { room: "red" }),
   ];
-  outside.addEventListener("message", () => assert.fail("it is in another room"));
-  const message = happens(other, "message");
+  const [inside, first] = [happens(other, "message"), happens(outside, "message")];
   one.send("only here");
-  assert.equal((await message).data, "only here");
+  assert.equal((await inside).data, "only here");
+  server.command("send_to_all", { text: "everywhere" });
+  assert.equal((await first).data, "everywhere");
 });
 
 test("subprotocols", async context => {
