@@ -16,6 +16,7 @@ mod chromium;
 mod counts;
 mod cplusplus;
 mod dist;
+mod environments;
 mod fuzz;
 mod generate;
 mod godot;
