@@ -23,12 +23,12 @@ test("no server has the name", async context => {
   await fixture.serve("attic");
   const near = `no server named "den" answered on UDP ${port}; there is "attic"; try: npx halloo doctor`;
   assert.equal(await reasonOf(fixture.link("den", { attempts: 1 })), near);
-  const retry = await happens(fixture.link("den\u001b[2J"), "retry");
+  const retry = await happens(fixture.link("den\u001b[2J", { searchTimeout: 100 }), "retry");
   assert.ok(retry.reason.includes("den\\u{1b}[2J") && !retry.reason.includes("\u001b"), retry.reason);
 });
 
 test("no server at all", async context => {
-  const fixture = await start(context), { reason } = await happens(fixture.link(), "retry");
+  const fixture = await start(context), { reason } = await happens(fixture.link(undefined, { searchTimeout: 100 }), "retry");
   const advice = "start one with `npx halloo serve`, or try: npx halloo doctor";
   assert.equal(reason, `no server answered on UDP ${fixture.discoveryPort}; ${advice}`);
 });
