@@ -138,7 +138,8 @@ export class Fixture {
   }
 }
 
-function withResolvers() {
+/** As `Promise.withResolvers`, which Node.js 20 does not have. */
+export function withResolvers() {
   const all = {};
   all.promise = new Promise((resolve, reject) => Object.assign(all, { resolve, reject }));
   return all;

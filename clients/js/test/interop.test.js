@@ -1,10 +1,11 @@
 // The package against the program `halloo`.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { connect as connectTcp, createServer } from "node:net";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { browse, connect, discover, find } from "halloo";
-import { Fixture, happens, TOKEN, unusedPort, within } from "../test-support/fixture.js";
+import { Fixture, happens, TOKEN, unusedPort, within, withResolvers } from "../test-support/fixture.js";
 
 const start = context => Fixture.start(context, connect);
 const bytesOf = data => [...new Uint8Array(data)];
@@ -180,8 +181,32 @@ test("the final close code of a server that was found ends the link", async cont
   server.command("disconnect", { client, code: 4001, reason: "enough\u001b" });
   const { code, reason } = await gaveUp;
   assert.deepEqual([code, reason, link.state], [4001, "enough\\u{1b}", "closed"]);
-  // The link answered.
-  assert.equal((await server.event("client_left")).code, 4001);
+});
+
+test("the close frame of a server is answered", async context => {
+  const fixture = await start(context), { promise, resolve } = withResolvers();
+  const server = createServer(socket => {
+    let received = Buffer.alloc(0), isOpen = false;
+    socket.on("error", () => {}).on("data", bytes => {
+      received = Buffer.concat([received, bytes]);
+      const [, key] = /Sec-WebSocket-Key: (\S+)\r\n[^]*\r\n\r\n/.exec(received.toString("latin1")) ?? [];
+      if (!isOpen && key) {
+        isOpen = true;
+        const accept = createHash("sha1").update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest("base64");
+        socket.write(`HTTP/1.1 101 A\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+        socket.write(Buffer.from([0x88, 2, 0x0f, 0xa1]));
+        received = Buffer.alloc(0);
+      } else if (received.includes(Buffer.from([0x88, 0x82]))) {
+        resolve();
+        socket.end();
+      }
+    });
+  });
+  await new Promise(listening => server.listen(0, "127.0.0.1", listening));
+  context.after(() => server.close());
+  const gaveUp = happens(fixture.link(`ws://127.0.0.1:${server.address().port}`), "gaveup");
+  assert.equal((await gaveUp).code, 4001);
+  await within(promise, "the answer");
 });
 
 test("a browser reports servers that appear, change and vanish", async context => {

@@ -28,7 +28,7 @@ fn is_ok(line: &str) -> bool {
 
 #[test]
 fn js_client_uses_the_program() {
-    run(js_client_tests(&ON_EACH_RUNTIME), 29, is_ok);
+    run(js_client_tests(&ON_EACH_RUNTIME), 30, is_ok);
     run(js_client_tests(&["examples"]), 3, is_ok);
 }
 
@@ -39,13 +39,13 @@ fn js_client_does_what_the_vectors_expect() {
 
 #[test]
 fn js_client_uses_the_program_on_bun() {
-    run(js_client_tests_on_bun(&ON_EACH_RUNTIME), 29, |line| line.starts_with("(pass) "));
+    run(js_client_tests_on_bun(&ON_EACH_RUNTIME), 30, |line| line.starts_with("(pass) "));
 }
 
 #[test]
 fn js_client_uses_the_program_on_deno() {
     let cache = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
-    run(js_client_tests_on_deno(&ON_EACH_RUNTIME, cache.path()), 29, |line| line.contains(" ... ok ("));
+    run(js_client_tests_on_deno(&ON_EACH_RUNTIME, cache.path()), 30, |line| line.contains(" ... ok ("));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 const SILENT_HEARTBEATS = 3;
 
 export class Keepalive {
-  #heartbeat; #alive; #resumed; #sent; #isPaused = false; #isNew = true;
+  #heartbeat; #alive; #resumed; #sent; #isNew = true;
 
   constructor(now, heartbeat) {
     this.#heartbeat = heartbeat;
@@ -23,16 +23,10 @@ export class Keepalive {
    * about the server.
    */
   handleWait(now, due) {
-    if (now - due > Math.max(this.#heartbeat, 100) && !this.#isPaused) this.#resumed = now;
+    if (now - due > Math.max(this.#heartbeat, 100)) this.#resumed = now;
   }
 
-  /** Records whether nothing is read, because the application is slow. */
-  pause(isPaused, now) {
-    if (this.#isPaused && !isPaused) this.#resumed = now;
-    this.#isPaused = isPaused;
-  }
-
-  /** Returns what to do, `ping`, `pong` or `dead`, or `wait` and the time of the next call. */
+  /** Returns what to do, `ping` or `dead`, or `wait` and the time of the next call. */
   poll(now) {
     const heartbeat = this.#heartbeat;
     if (!heartbeat) return ["wait", Infinity];
@@ -41,12 +35,6 @@ export class Keepalive {
       this.#isNew = false;
       this.#sent = now;
       return ["ping", now];
-    }
-    if (this.#isPaused) {
-      const due = Math.max(this.#sent ?? this.#alive, this.#alive) + heartbeat;
-      if (now < due) return ["wait", due];
-      this.#sent = now;
-      return ["pong", now];
     }
     const alive = Math.max(this.#alive, this.#resumed), deadAt = alive + SILENT_HEARTBEATS * heartbeat;
     if (now >= deadAt) return ["dead", now];

@@ -7,18 +7,12 @@ const SUSPECT = 500;
 export class Schedule {
   #next = 0; #last; #sent = 0; #intervals = intervals();
 
-  /** Begins anew with the short delays. */
-  restart(now) {
-    this.#next = this.#earliest(now);
-    this.#sent = 0;
-    this.#intervals = intervals();
-  }
-
   /** Brings the next probe forward, because there is a server to probe. */
-  hasten(now) { this.#next = Math.min(this.#next, this.#earliest(now)); }
-
-  // The earliest time for an extra probe, which bounds the rate on a network that changes all the time.
-  #earliest(now) { return this.#last === undefined ? now : Math.max(now, this.#last + SUSPECT); }
+  hasten(now) {
+    // Servers that come and go do not raise the rate without bound.
+    const earliest = this.#last === undefined ? now : Math.max(now, this.#last + SUSPECT);
+    this.#next = Math.min(this.#next, earliest);
+  }
 
   /** Returns when the next probe is due. */
   next(hasSuspect) {

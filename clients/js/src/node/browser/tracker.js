@@ -72,9 +72,6 @@ export class Tracker {
     this.#departed = this.#departed.filter(({ until }) => until > now);
   }
 
-  /** Probes as often as at the start again, because the network has changed. */
-  rescan(now) { this.#schedule.restart(now); }
-
   /** Returns a probe to send now: to all, perhaps to all ports (`isWide`), or to one address (`to`). */
   pollProbe(now) {
     const toAll = this.#schedule.poll(this.#hasSuspect, now);
