@@ -247,6 +247,29 @@ const cases = {
     return { addresses, refused };
   },
 
+  async "access.js is asked for again when it does not arrive"(tab) {
+    const server = await Server.start(0, "--token", TOKEN), { port } = server, asked = [];
+    // So that the test does not take as long as the timeouts of the page.
+    const source = "const wait = setTimeout; window.setTimeout = (call, delay) => wait(call, Math.min(delay, 500));";
+    await tab.call("Page.enable");
+    const { identifier } = await tab.call("Page.addScriptToEvaluateOnNewDocument", { source });
+    await tab.call("Fetch.enable", { patterns: [{ urlPattern: "*access.js*" }] });
+    tab.on("Fetch.requestPaused", ({ requestId, request }) => {
+      asked.push(request.url);
+      if (asked.length > 1) tab.call("Fetch.continueRequest", { requestId });
+    });
+    await openLink(tab, port, `{ token: ${JSON.stringify(TOKEN)} }`);
+    await tab.until(isConnected);
+    asked.length = 0;
+    await openLink(tab, port);
+    await tab.until(`link.state === "closed"`);
+    const refused = await tab.evaluate("seen.at(-1).reason");
+    await tab.call("Fetch.disable");
+    await tab.call("Page.removeScriptToEvaluateOnNewDocument", { identifier });
+    await server.kill();
+    return { joined: server.joined, refused };
+  },
+
   async "a page of another origin that is allowed"(tab) {
     const other = http.createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<p>hi</p>"));
     await new Promise(resolve => other.listen(0, "127.0.0.1", resolve));

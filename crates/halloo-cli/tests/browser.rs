@@ -32,6 +32,9 @@ fn pages_stay_connected_and_lose_no_message_silently() {
         "the token of the address is proved, hidden, and kept for the tab": {
             "addresses": ["/", "/?seat=3"], "refused": ["closed", "gaveup", wrong],
         },
+        "access.js is asked for again when it does not arrive": {
+            "joined": 1, "refused": "This server requires a token: enter it, or open the invitation link.",
+        },
         "a page of another origin that is allowed": { "connected": true },
         "messages can be awaited until the link is closed": { "messages": ["a", "b"] },
     });
