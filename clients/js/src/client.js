@@ -219,7 +219,7 @@ export class Page {
     this.url = "ws" + at + (room == null ? path : "room/" + encodeURIComponent(room)) + url.search;
     this.#protocols = [...protocols, "halloo.v1"];
     // A module that could not be loaded needs another address.
-    this.#load = async () => this.#access ??= await load(Math.random());
+    this.#load = async () => this.#access ??= await inTime(load(Math.random()));
   }
 
   isFinal(code) { return /^(10(0[23789]|10)$|[3-9])/.test(code); }
@@ -265,14 +265,22 @@ function stored(http) {
 }
 
 function open(url, protocols) {
-  let timeout;
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, protocols);
-    socket.binaryType = "arraybuffer";
+  const socket = new WebSocket(url, protocols);
+  socket.binaryType = "arraybuffer";
+  return inTime(new Promise((resolve, reject) => {
     socket.onopen = () => resolve(socket);
     // Some versions of Node.js do not close a socket after an error.
     socket.onclose = socket.onerror = reject;
-    // A browser would wait for minutes.
-    timeout = setTimeout(() => reject(socket.close()), TIMEOUT);
-  }).finally(() => clearTimeout(timeout));
+  })).catch(error => {
+    socket.close();
+    throw error;
+  });
+}
+
+// Rejects after a while: a browser would wait for minutes.
+function inTime(promise) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(reject, TIMEOUT);
+    promise.then(resolve, reject).then(() => clearTimeout(timer));
+  });
 }
