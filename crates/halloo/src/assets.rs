@@ -23,7 +23,8 @@ pub(crate) fn find(path: &str) -> &'static [u8] {
     SERVED.iter().find(|(name, _)| *name == path).map_or(&[], |(_, content)| content)
 }
 
-/// Removes indentation, lines of comments, and spaces beside punctuation from a script, which are a third of it.
+/// Removes indentation, lines of comments, and spaces and ends of lines beside punctuation from a script, which are a third
+/// of it.
 fn to_served(path: &str, content: &[u8]) -> Vec<u8> {
     let text = std::str::from_utf8(content).ok().filter(|_| path.ends_with(".js"));
     let Some(text) = text else { return content.to_owned() };
@@ -33,7 +34,10 @@ fn to_served(path: &str, content: &[u8]) -> Vec<u8> {
         // What may be a template, a regular expression or an escaped quote keeps its spaces.
         let is_kept = is_template || line.contains(['`', '\'', '/', '\\']);
         served.push_str(&if is_kept { line.to_owned() } else { without_spaces(line) });
-        served.push('\n');
+        // Where a statement ends without a semicolon, the end of the line is needed.
+        if is_kept || !line.ends_with([';', ',', '{', '(', '[']) {
+            served.push('\n');
+        }
         is_template ^= line.matches('`').count() % 2 == 1;
     }
     served.into_bytes()
@@ -74,10 +78,9 @@ mod tests {
 
     #[test]
     fn only_spaces_that_mean_nothing_are_removed() {
-        let script =
-            "  const a = b ? \"x = y\" : [1, - 1], c = a instanceof B;\n// no\n\nx = `\n p { q }\n`;\nz = / = /;\n";
+        let script = "  const a = b ? \"x = y\" : [1, - 1],\n  c = a instanceof B;\n// no\n\ng()\nx = `\n p { q }\n`;\nz = / = /;\n";
         let served = to_served("/a.js", script.as_bytes());
-        let expected = "const a=b?\"x = y\":[1,- 1],c=a instanceof B;\nx = `\np { q }\n`;\nz = / = /;\n";
+        let expected = "const a=b?\"x = y\":[1,- 1],c=a instanceof B;g()\nx = `\np { q }\n`;\nz = / = /;\n";
         assert_eq!(String::from_utf8(served).unwrap(), expected);
     }
 

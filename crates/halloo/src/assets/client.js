@@ -271,16 +271,11 @@ function open(url, protocols) {
     socket.onopen = () => resolve(socket);
     // Some versions of Node.js do not close a socket after an error.
     socket.onclose = socket.onerror = reject;
-  })).catch(error => {
-    socket.close();
-    throw error;
-  });
+  }), () => socket.close());
 }
 
 // Rejects after a while: a browser would wait for minutes.
-function inTime(promise) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(reject, TIMEOUT);
-    promise.then(resolve, reject).then(() => clearTimeout(timer));
-  });
-}
+const inTime = (promise, late) => new Promise((resolve, reject) => {
+  const timer = setTimeout(() => reject(late?.()), TIMEOUT);
+  promise.then(resolve, reject).then(() => clearTimeout(timer));
+});
