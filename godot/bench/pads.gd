@@ -13,8 +13,9 @@ var _received := 0
 var _watch := InputWatch.new()
 
 
-## Records when [Input] shows another position of the first stick.
+## Records when [Input] shows another position of a stick.
 class InputWatch extends Node:
+	var device := 0
 	## When each frame began, as the system's time in seconds.
 	var frames := PackedFloat64Array()
 	## By position in thousandths: the time, and the number of the frame.
@@ -22,7 +23,7 @@ class InputWatch extends Node:
 	var _last := 0
 
 	func _process(_delta: float) -> void:
-		var position := roundi(Input.get_joy_axis(100, JOY_AXIS_LEFT_X) * 1000)
+		var position := roundi(Input.get_joy_axis(device, JOY_AXIS_LEFT_X) * 1000)
 		if position != _last:
 			_last = position
 			seen[position] = [Time.get_unix_time_from_system(), frames.size()]
@@ -38,12 +39,18 @@ func _run() -> void:
 	root.add_child(_pads)
 	root.add_child(_watch)
 	process_frame.connect(func() -> void: _watch.frames.append(Time.get_unix_time_from_system()))
-	await _measure_touches()
+	await _measure_touches("touch to Input", 0)
+	await _measure_touches("touch to Input while %d others play" % (PLAYERS - 1), PLAYERS - 1)
 	await _measure_players()
 	quit()
 
 
-func _measure_touches() -> void:
+func _measure_touches(name: String, others: int) -> void:
+	# Longer than the touches take.
+	var players := _start("pads", [str(others), "60"])
+	while _pads.get_pads().size() < others:
+		await process_frame
+	_watch.device = _pads.first_device + others
 	_watch.seen.clear()
 	var load := await _start_and_wait("touches", [str(TOUCHES)])
 	await create_timer(0.5).timeout
@@ -56,12 +63,13 @@ func _measure_touches() -> void:
 			milliseconds.append((_watch.seen[position][0] - sent) * 1000.0)
 			# The frames that began since, with the one that shows it.
 			frames.append(_watch.seen[position][1] - _watch.frames.bsearch(sent))
-	_figure("touches that Input has shown, of %d" % TOUCHES, milliseconds.size())
+	_figure("%s: touches shown, of %d" % [name, TOUCHES], milliseconds.size())
 	milliseconds.sort()
 	frames.sort()
 	if milliseconds:
-		_figure("touch to Input, p50 and p99, ms", "%.1f, %.1f" % [_percentile(milliseconds, 50), _percentile(milliseconds, 99)])
-		_figure("touch to Input, p50 and p99, frames", "%d, %d" % [_percentile(frames, 50), _percentile(frames, 99)])
+		_figure(name + ": p50 and p99, ms", "%.1f, %.1f" % [_percentile(milliseconds, 50), _percentile(milliseconds, 99)])
+		_figure(name + ": p50 and p99, frames", "%d, %d" % [_percentile(frames, 50), _percentile(frames, 99)])
+	OS.kill(players.pid)
 	await _end(load)
 	for pad: RefCounted in _pads.get_pads():
 		_pads._free_seat(pad)

@@ -3,12 +3,14 @@
 //! Handlers call back: they send, stop the server, free nodes. So nothing is borrowed while a handler runs, and everything
 //! is checked again after it.
 
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::Instant;
 
 use godot::prelude::*;
 use halloo::{ClientId, Event, Message};
 
 use crate::emitter::Emitter;
+use crate::frame_budget::FrameBudget;
 
 /// The number of messages added to a batch between two checks of the clock. No handler runs in that time.
 const MESSAGES_PER_CLOCK_CHECK: usize = 32;
@@ -16,16 +18,11 @@ const MESSAGES_PER_CLOCK_CHECK: usize = 32;
 /// The server as [`drain`] sees it. The closures borrow the node only while they run, because a handler may free it.
 pub(crate) struct Source<'a> {
     pub(crate) emitter: Emitter,
-    /// The time for emitting signals in this frame; zero for no limit.
-    pub(crate) budget: Duration,
+    pub(crate) budget: Rc<FrameBudget>,
     /// The number of events in the queue.
     pub(crate) waiting: usize,
     /// Returns the next event; `None` if there is none or the node was freed.
     pub(crate) next: &'a dyn Fn() -> Option<Event<'static>>,
-    /// Returns the time that the handler of the last batch took per message.
-    pub(crate) batch_cost: &'a dyn Fn() -> Duration,
-    /// Records the time that the handler of a batch took, and the number of its messages.
-    pub(crate) note_batch: &'a dyn Fn(Duration, usize),
 }
 
 /// Emits events until the queue is empty or the frame's budget is used up. Other events stay in the queue; when it is full,
@@ -34,7 +31,8 @@ pub(crate) fn drain(source: Source<'_>) {
     if source.waiting == 0 {
         return;
     }
-    let mut frame = Frame { source, start: Instant::now(), emitted: 0, ids: Vec::new(), texts: Vec::new() };
+    source.budget.begin_frame(Instant::now());
+    let mut frame = Frame { source, emitted: 0, ids: Vec::new(), texts: Vec::new() };
     while frame.has_time() {
         let Some(event) = frame.next() else { break };
         frame.emit(event);
@@ -54,7 +52,6 @@ pub(crate) fn emit_all(mut emitter: Emitter, events: Vec<Event<'static>>) {
 
 struct Frame<'a> {
     source: Source<'a>,
-    start: Instant,
     emitted: usize,
     ids: Vec<i64>,
     texts: Vec<GString>,
@@ -62,8 +59,7 @@ struct Frame<'a> {
 
 impl Frame<'_> {
     fn has_time(&self) -> bool {
-        let budget = self.source.budget;
-        if budget.is_zero() {
+        if !self.source.budget.is_limited() {
             // Without a limit, the frame handles the events that were waiting when it began.
             return self.emitted < self.source.waiting;
         }
@@ -71,7 +67,7 @@ impl Frame<'_> {
             return true;
         }
         // At least one event per frame, or a budget below the cost of an event would emit none.
-        self.emitted == 0 || self.start.elapsed() + self.expected_batch_time() < budget
+        self.emitted == 0 || self.source.budget.has_time_after(self.texts.len(), Instant::now())
     }
 
     fn next(&self) -> Option<Event<'static>> {
@@ -97,21 +93,14 @@ impl Frame<'_> {
         }
     }
 
-    /// Returns the time that the handler of the batch will probably take, estimated from the last batch.
-    fn expected_batch_time(&self) -> Duration {
-        if self.texts.is_empty() {
-            return Duration::ZERO;
-        }
-        (self.source.batch_cost)().mul_f64(self.texts.len() as f64)
-    }
-
     fn flush(&mut self) {
         let (ids, texts) = (std::mem::take(&mut self.ids), std::mem::take(&mut self.texts));
         if texts.is_empty() {
             return;
         }
-        let (start, messages) = (Instant::now(), texts.len());
+        let (spent, messages) = (self.source.budget.spent(Instant::now()), texts.len());
         self.source.emitter.batch(ids, texts);
-        (self.source.note_batch)(start.elapsed(), messages);
+        let took = self.source.budget.spent(Instant::now()).saturating_sub(spent);
+        self.source.budget.note_batch(took, messages);
     }
 }

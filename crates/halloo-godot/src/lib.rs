@@ -8,6 +8,7 @@ mod server;
 mod drain;
 mod emitter;
 mod frame;
+mod frame_budget;
 
 mod browser;
 mod client;

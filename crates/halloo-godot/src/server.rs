@@ -13,6 +13,7 @@ use godot::signal::ConnectHandle;
 use halloo::{ClientId, Delivery, Event, Message, Meta, RoomError, Server, Stopped};
 
 use crate::emitter::{Emitter, Names};
+use crate::frame_budget::FrameBudget;
 use crate::options::{FRAME_BUDGET_MS, Options};
 use crate::pages::Pages;
 use crate::rates::Rates;
@@ -30,9 +31,7 @@ pub(crate) struct HallooServer {
     server: Option<Server>,
     /// The object that emits the signals instead of this node.
     receiver: Option<Gd<Object>>,
-    frame_budget: Duration,
-    /// The time that the handler of the last batch took per message.
-    batch_cost: Cell<Duration>,
+    frame_budget: Rc<FrameBudget>,
     /// A command was sent whose effect the published status may not contain yet.
     is_status_stale: Cell<bool>,
     /// The error that the server is not running was printed.
@@ -50,8 +49,7 @@ impl INode for HallooServer {
         HallooServer {
             server: None,
             receiver: None,
-            frame_budget: Duration::from_secs_f64(FRAME_BUDGET_MS / 1000.0),
-            batch_cost: Cell::default(),
+            frame_budget: Rc::new(FrameBudget::new(Duration::from_secs_f64(FRAME_BUDGET_MS / 1000.0), Instant::now())),
             is_status_stale: Cell::new(false),
             is_stop_reported: Cell::new(false),
             names: Rc::new(Names::new()),
@@ -354,6 +352,13 @@ impl HallooServer {
         self.waiting_events() as i64
     }
 
+    /// Extends `frame_budget_ms` in this frame, when a handler has done work that takes this time whether it handles few or many
+    /// messages: it saves nothing if messages wait for the next frame.
+    #[func]
+    fn extend_frame_budget(&self, microseconds: i64) {
+        self.frame_budget.exempt(Duration::from_micros(u64::try_from(microseconds).unwrap_or(0)));
+    }
+
     /// Returns the messages received and sent per second, in this order.
     #[func]
     fn get_rates(&mut self) -> Vector2 {
@@ -372,19 +377,13 @@ impl HallooServer {
         log::print_some();
         let (emitter, budget, waiting) = {
             let node = this.bind();
-            (node.emitter(), node.frame_budget, node.waiting_events())
+            (node.emitter(), Rc::clone(&node.frame_budget), node.waiting_events())
         };
         drain::drain(drain::Source {
             emitter,
             budget,
             waiting,
             next: &|| if this.is_instance_valid() { this.bind().try_event() } else { None },
-            batch_cost: &|| if this.is_instance_valid() { this.bind().batch_cost.get() } else { Duration::ZERO },
-            note_batch: &|took, messages| {
-                if this.is_instance_valid() {
-                    this.bind().batch_cost.set(took.div_f64(messages as f64));
-                }
-            },
         });
     }
 
@@ -413,7 +412,7 @@ impl HallooServer {
 
     fn launch(&mut self, mut options: Options) -> Result<(), halloo::StartError> {
         self.pages.configure(&mut options.config);
-        self.frame_budget = options.frame_budget;
+        self.frame_budget.set_limit(options.frame_budget);
         self.is_status_stale.set(true);
         self.is_stop_reported.set(false);
         match &mut self.server {

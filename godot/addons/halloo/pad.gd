@@ -29,6 +29,9 @@ var latency_ms := -1.0
 ## What the player's device shows to be the same player again.
 var _seat := ""
 var _vectors := {}
+## What the events of the gamepad have said so far.
+var _emitted_vectors := {}
+var _emitted_buttons := {}
 var _buttons := {}
 ## The numbers of the physics frame and of the frame in which each button was last pressed.
 var _pressed_in := {}
@@ -106,7 +109,7 @@ func _introduce(join: Dictionary, fallback_color: Color) -> void:
 
 ## Returns whether [param control] was changed: a new name of one is ignored when there are too many.
 func _set_vector(control: String, value: Vector2) -> bool:
-	if value == get_vector(control) or not (_vectors.has(control) or _vectors.size() < MAX_CONTROLS):
+	if value == _vectors.get(control, Vector2.ZERO) or not (_vectors.size() < MAX_CONTROLS or _vectors.has(control)):
 		return false
 	_vectors[control] = value
 	return true
@@ -114,12 +117,15 @@ func _set_vector(control: String, value: Vector2) -> bool:
 
 ## Returns whether [param control] was pressed or released.
 func _set_button(control: String, value: float) -> bool:
-	var before := is_pressed(control)
-	if _buttons.has(control) or _buttons.size() < MAX_CONTROLS:
-		_buttons[control] = value
-		if is_pressed(control) and not before:
-			_pressed_in[control] = Vector2i(Engine.get_physics_frames(), Engine.get_process_frames())
-	return is_pressed(control) != before
+	if _buttons.size() >= MAX_CONTROLS and not _buttons.has(control):
+		return false
+	var was_pressed := is_pressed(control)
+	_buttons[control] = value
+	if (value >= 0.5) == was_pressed:
+		return false
+	if not was_pressed:
+		_pressed_in[control] = Vector2i(Engine.get_physics_frames(), Engine.get_process_frames())
+	return true
 
 
 ## Returns a text without control and formatting characters, which could disturb what is shown around it.

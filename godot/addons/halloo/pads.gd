@@ -43,6 +43,8 @@ const MAX_MESSAGE_LENGTH := 2048
 const PING_INTERVAL := 1.0
 ## Changes of buttons of one pad that cause events in one frame. After more, only the newest state counts.
 const MAX_CHANGES_PER_FRAME := 32
+## Messages of one pad whose time in one frame is not part of the frame budget: as many as a phone sends in half a second.
+const MAX_EXEMPT_MESSAGES := 32
 
 ## Whether pads cause the events of gamepads: [InputEventJoypadMotion] and [InputEventJoypadButton].
 @export var as_joypads := false
@@ -76,10 +78,15 @@ var _connected := {}
 var _waiting := {}
 ## When the seats of those who are away are given up, in milliseconds, by pad.
 var _deadlines := {}
-## The changes of each pad in this frame.
+## The number of messages of each pad in this frame.
+var _messages := {}
+## The number of changes of buttons of each pad in this frame.
 var _changes := {}
-## The pads with a changed vector, each with the names of the controls.
-var _moved := {}
+## The changes of buttons that [Input] was not told yet, in order.
+var _button_events: Array[InputEventJoypadButton] = []
+## The pads whose newest state [Input] was not told yet, as the keys.
+var _changed := {}
+var _json := JSON.new()
 var _ping := 0
 var _ping_sent := 0.0
 var _next_ping := 0.0
@@ -99,7 +106,7 @@ func _ready() -> void:
 func _exit_tree() -> void:
 	for pad: HallooPad in _connected.values():
 		_rest(pad)
-	_emit_motion()
+	_emit_events()
 
 
 func _notification(what: int) -> void:
@@ -150,7 +157,7 @@ func remove(pad: HallooPad) -> void:
 	if pad not in _pads:
 		return
 	_rest(pad)
-	_emit_motion()
+	_emit_events()
 	_connected.erase(pad.client_id)
 	pad.client_id = 0
 	_free_seat(pad)
@@ -189,6 +196,7 @@ func _native_server() -> Node:
 func _process(_delta: float) -> void:
 	if _is_page_due and _is_page_mine():
 		_show_pad()
+	_messages.clear()
 	_changes.clear()
 	var now := Time.get_ticks_msec()
 	for pad: HallooPad in _deadlines.keys():
@@ -204,103 +212,149 @@ func _process(_delta: float) -> void:
 
 
 func _on_messages_received(ids: PackedInt64Array, texts: PackedStringArray) -> void:
+	var start := Time.get_ticks_usec()
+	var handled := 0
+	var exempt := 0
 	for i in ids.size():
 		# Most messages of other programs do not begin like this.
 		if texts[i].begins_with("{") and texts[i].length() <= MAX_MESSAGE_LENGTH:
+			handled += 1
+			exempt += int(_is_exempt(_connected.get(ids[i])))
 			_handle_message(ids[i], texts[i])
-	_emit_motion()
+	if exempt > 0:
+		_extend_frame_budget((Time.get_ticks_usec() - start) * exempt / handled)
+	_emit_events()
+
+
+## Returns whether the next message of a client is one of the few that each pad sends in a frame. It would save nothing if they
+## waited for the next frame, which has as many of its own.
+func _is_exempt(pad: HallooPad) -> bool:
+	if pad == null:
+		return false
+	_messages[pad] = _messages.get(pad, 0) + 1
+	return _messages[pad] <= MAX_EXEMPT_MESSAGES
+
+
+func _extend_frame_budget(microseconds: int) -> void:
+	var server := _native_server()
+	if server != null:
+		server.extend_frame_budget(microseconds)
 
 
 func _handle_message(id: int, text: String) -> void:
-	var json := JSON.new()
-	if json.parse(text) != OK or not json.data is Dictionary:
+	if _json.parse(text) != OK or not _json.data is Dictionary:
 		return
-	var message: Dictionary = json.data
+	var message: Dictionary = _json.data
 	if message.get("join") is Dictionary:
 		_join(id, message.join)
 	var pad: HallooPad = _connected.get(id)
-	if pad != null:
-		for key: Variant in message:
-			# A handler of a value may remove the pad.
-			if key is String and _connected.get(id) == pad:
-				_handle_value(pad, key, message[key])
+	if pad == null:
+		return
+	for key: Variant in message:
+		# A handler of a value may remove the pad.
+		if pad.client_id == id:
+			_handle_value(pad, key, message[key])
 
 
 func _handle_value(pad: HallooPad, key: String, value: Variant) -> void:
-	match key:
-		"join":
-			pass
-		"pong":
-			if value is float and int(value) == _ping:
-				pad.latency_ms = (Time.get_ticks_usec() - _ping_sent) / 1000.0
-		"text":
-			if value is String:
-				pad.text_received.emit(HallooPad._printable(value).left(HallooPad.MAX_TEXT_LENGTH))
-		"tilt" when value == null:
-			pad._tilt = Vector3.ZERO
-		_ when value is String:
-			if value in ["left", "right", "up", "down"]:
-				pad.swiped.emit(key, value)
-		_ when value is Array:
+	match typeof(value):
+		TYPE_ARRAY:
 			_handle_array(pad, key, value)
-		_ when (value is float or value is bool) and is_finite(float(value)):
-			_press(pad, key, clampf(float(value), 0.0, 1.0))
+		TYPE_FLOAT, TYPE_BOOL:
+			_handle_number(pad, key, value)
+		TYPE_STRING:
+			_handle_string(pad, key, value)
+		TYPE_NIL:
+			if key == "tilt":
+				pad._tilt = Vector3.ZERO
 
 
-func _handle_array(pad: HallooPad, key: String, values: Array) -> void:
-	if not values.all(func(value): return value is float and is_finite(value)):
-		return
-	if key == "tilt" and values.size() == 3:
+func _handle_number(pad: HallooPad, key: String, value: float) -> void:
+	if key == "pong":
+		if int(value) == _ping:
+			pad.latency_ms = (Time.get_ticks_usec() - _ping_sent) / 1000.0
+	elif is_finite(value):
+		_press(pad, key, clampf(value, 0.0, 1.0))
+
+
+func _handle_string(pad: HallooPad, key: String, value: String) -> void:
+	if key == "text":
+		pad.text_received.emit(HallooPad._printable(value).left(HallooPad.MAX_TEXT_LENGTH))
+	elif value in ["left", "right", "up", "down"]:
+		pad.swiped.emit(key, value)
+
+
+func _handle_array(pad: HallooPad, control: String, values: Array) -> void:
+	for value: Variant in values:
+		if not (value is float and is_finite(value)):
+			return
+	if control == "tilt" and values.size() == 3:
 		pad._tilt = Vector3(values[0], values[1], values[2])
-	elif values.size() == 2:
-		if pad._set_vector(key, Vector2(values[0], values[1]).limit_length()):
-			# Only the newest position in a frame is an event.
-			_mark_moved(pad, key)
-
-
-func _mark_moved(pad: HallooPad, control: String) -> void:
-	if not _moved.has(pad):
-		_moved[pad] = {}
-	_moved[pad][control] = true
+	elif values.size() == 2 and pad._set_vector(control, Vector2(values[0], values[1]).limit_length()):
+		# Only the newest position in a frame is an event.
+		_changed[pad] = true
 
 
 func _press(pad: HallooPad, control: String, value: float) -> void:
 	if not pad._set_button(control, value) or not as_joypads or not JOY_BUTTONS.has(control):
 		return
 	_changes[pad] = _changes.get(pad, 0) + 1
-	# A release always counts, or the button would be held for ever.
-	if _changes[pad] <= MAX_CHANGES_PER_FRAME or not pad.is_pressed(control):
-		_emit_button(pad, control)
+	if _changes[pad] <= MAX_CHANGES_PER_FRAME:
+		_add_button_event(pad, control)
+	else:
+		_changed[pad] = true
 
 
-func _emit_button(pad: HallooPad, control: String) -> void:
+func _add_button_event(pad: HallooPad, control: String) -> void:
 	var event := InputEventJoypadButton.new()
 	event.device = pad.device
 	event.button_index = JOY_BUTTONS[control]
 	event.pressed = pad.is_pressed(control)
 	event.pressure = 1.0 if event.pressed else 0.0
-	Input.parse_input_event(event)
+	pad._emitted_buttons[control] = event.pressed
+	_button_events.append(event)
 
 
-func _emit_motion() -> void:
-	if as_joypads:
-		for pad: HallooPad in _moved:
-			for control: String in _moved[pad]:
-				_emit_axes(pad, control)
-		# Otherwise the engine keeps the events of this frame until the next one.
-		Input.flush_buffered_events()
-	_moved.clear()
-
-
-func _emit_axes(pad: HallooPad, control: String) -> void:
-	var vector := pad.get_vector(control)
-	var axes: Array = JOY_AXES.get(control, [])
-	for i in axes.size():
-		var event := InputEventJoypadMotion.new()
-		event.device = pad.device
-		event.axis = axes[i]
-		event.axis_value = vector[i]
+## Tells [Input] what has changed.
+func _emit_events() -> void:
+	if not as_joypads:
+		_changed.clear()
+	if _button_events.is_empty() and _changed.is_empty():
+		return
+	var start := Time.get_ticks_usec()
+	for pad: HallooPad in _changed:
+		if _changes.get(pad, 0) > MAX_CHANGES_PER_FRAME:
+			_add_newest_buttons(pad)
+		_emit_axes(pad)
+	for event in _button_events:
 		Input.parse_input_event(event)
+	# Before the handlers of the events, which may change a pad.
+	_changed.clear()
+	_button_events.clear()
+	# Otherwise the engine keeps the events of this frame until the next one.
+	Input.flush_buffered_events()
+	# They are few for each pad, however many messages it has sent.
+	_extend_frame_budget(Time.get_ticks_usec() - start)
+
+
+func _add_newest_buttons(pad: HallooPad) -> void:
+	for control: String in JOY_BUTTONS:
+		if pad.is_pressed(control) != pad._emitted_buttons.get(control, false):
+			_add_button_event(pad, control)
+
+
+func _emit_axes(pad: HallooPad) -> void:
+	for control: String in JOY_AXES:
+		var vector := pad.get_vector(control)
+		var before: Vector2 = pad._emitted_vectors.get(control, Vector2.ZERO)
+		pad._emitted_vectors[control] = vector
+		for i in 2:
+			if vector[i] != before[i]:
+				var event := InputEventJoypadMotion.new()
+				event.device = pad.device
+				event.axis = JOY_AXES[control][i]
+				event.axis_value = vector[i]
+				Input.parse_input_event(event)
 
 
 func _join(id: int, join: Dictionary) -> void:
@@ -359,7 +413,7 @@ func _on_client_left(id: int, _code: int, _reason: String) -> void:
 	_connected.erase(id)
 	pad.client_id = 0
 	_rest(pad)
-	_emit_motion()
+	_emit_events()
 	# Before the signal, because a handler may remove the pad.
 	_deadlines[pad] = Time.get_ticks_msec() + int(seat_timeout * 1000)
 	pad_lost.emit(pad)
@@ -369,7 +423,7 @@ func _on_client_left(id: int, _code: int, _reason: String) -> void:
 func _rest(pad: HallooPad) -> void:
 	for control: String in pad._vectors:
 		if pad._set_vector(control, Vector2.ZERO):
-			_mark_moved(pad, control)
+			_changed[pad] = true
 	for control: String in pad._buttons:
 		_press(pad, control, 0.0)
 	pad._tilt = Vector3.ZERO

@@ -34,6 +34,12 @@ func joined(player: String, seat := "") -> Client:
 	return client
 
 
+func start_server_with_frame_budget(milliseconds: float) -> void:
+	ProjectSettings.set_setting("halloo/frame_budget_ms", milliseconds)
+	await start_server()
+	ProjectSettings.set_setting("halloo/frame_budget_ms", null)
+
+
 func test_pad_has_the_name_the_colour_and_the_state_that_was_sent() -> void:
 	var client: Client = await joined("Ada")
 	equal(log, ["joined Ada"] as Array[String], "the signals")
@@ -128,6 +134,87 @@ func test_flood_costs_few_events_and_the_newest_state_counts() -> void:
 	equal(Input.get_joy_axis(100, JOY_AXIS_LEFT_X), 1.0, "the newest position")
 	check(not Input.is_joy_button_pressed(100, JOY_BUTTON_A), "the newest state of the button")
 	check(events.size() < 1200, "%d events" % events.size())
+
+
+func test_newest_state_of_a_button_counts_after_many_changes_in_a_frame() -> void:
+	await start_server_with_frame_budget(0.0)
+	pads.as_joypads = true
+	var client: Client = await joined("Una")
+	for pressed: int in [1, 0]:
+		events.clear()
+		for i in 101:
+			client.send('{"a":%d}' % (pressed if i % 2 == 0 else 1 - pressed))
+		client.peer.poll()
+		var waiting := func() -> bool: return WebSocketServer.instance._server.get_waiting_events() == 101
+		block_until(waiting, "all messages are waiting when the next frame begins")
+		await until(func(): return not events.is_empty(), "events")
+		for i in 10:
+			await get_tree().process_frame
+		equal(Input.is_joy_button_pressed(100, JOY_BUTTON_A), pressed == 1, "the newest state")
+		equal(events.size(), HallooPads.MAX_CHANGES_PER_FRAME + 1, "the number of events")
+
+
+func test_only_a_changed_axis_is_an_event() -> void:
+	pads.as_joypads = true
+	var client: Client = await joined("Pam")
+	var values := func(): return events.map(func(event: InputEventJoypadMotion): return [event.axis, event.axis_value])
+	events.clear()
+	client.send('{"left":[0.5,0]}')
+	await until(func(): return not events.is_empty(), "the stick moves to the right")
+	client.send('{"left":[0.5,0.25]}')
+	await until(func(): return Input.get_joy_axis(100, JOY_AXIS_LEFT_Y) == 0.25, "and down")
+	equal(values.call(), [[JOY_AXIS_LEFT_X, 0.5], [JOY_AXIS_LEFT_Y, 0.25]], "the events")
+
+
+func test_time_of_pads_keeps_no_message_back() -> void:
+	await start_server_with_frame_budget(100.0)
+	pads.as_joypads = true
+	var clients: Array[Client] = [await joined("Ria"), await joined("Rob")]
+	for pad in pads.get_pads():
+		pad.text_received.connect(func(_text: String) -> void: OS.delay_msec(4))
+	add_child(SlowInput.new())
+	var messages: Array[String] = []
+	for i in 20:
+		messages.append('{"text":"hello","a":%d}' % ((i + 1) % 2))
+	equal(await batches_of(clients, messages), [40] as Array[int], "the messages of each frame")
+
+
+func test_flood_of_one_pad_is_limited_by_the_frame_budget() -> void:
+	await start_server_with_frame_budget(100.0)
+	var clients: Array[Client] = [await joined("Rex")]
+	pads.get_pads()[0].text_received.connect(func(_text: String) -> void: OS.delay_msec(1))
+	var messages: Array[String] = []
+	messages.resize(200)
+	messages.fill('{"text":"hello"}')
+	var batches := await batches_of(clients, messages)
+	check(batches.size() > 1, "the messages of each frame: %s" % [batches])
+
+
+## Returns how many messages were handled in each frame. They are sent twice: the second time, the server knows how long the
+## handlers take.
+func batches_of(clients: Array[Client], messages: Array[String]) -> Array[int]:
+	var batches: Array[int] = []
+	var count := func(ids: PackedInt64Array, _texts: PackedStringArray) -> void: batches.append(ids.size())
+	WebSocketServer.instance.messages_received.connect(count)
+	var total := clients.size() * messages.size()
+	for round in 2:
+		batches.clear()
+		for client in clients:
+			messages.map(client.send)
+			client.peer.poll()
+		var waiting := func() -> bool: return WebSocketServer.instance._server.get_waiting_events() == total
+		block_until(waiting, "all messages are waiting when the next frame begins")
+		await until(func(): return batches.reduce(func(sum: int, size: int) -> int: return sum + size, 0) == total, "they arrive")
+	WebSocketServer.instance.messages_received.disconnect(count)
+	return batches
+
+
+## Takes a while for each event.
+class SlowInput:
+	extends Node
+
+	func _input(_event: InputEvent) -> void:
+		OS.delay_msec(4)
 
 
 func test_seat_is_kept_for_a_reloaded_phone() -> void:
