@@ -36,6 +36,8 @@ var _buttons := {}
 ## The numbers of the physics frame and of the frame in which each button was last pressed.
 var _pressed_in := {}
 var _tilt := Vector3.ZERO
+## What the phone has to show and the server was too busy to send, by the key of the message: only the newest values.
+var _unsent := {}
 
 
 ## Returns whether the player's device is connected. While it is not, all controls are at rest.
@@ -69,26 +71,39 @@ func get_tilt() -> Vector3:
 
 
 ## Lets the phone vibrate for some milliseconds; where it cannot, its screen flashes. Returns the errors of
-## [method WebSocketServer.send].
+## [method WebSocketServer.send]. After [constant ERR_BUSY], the phone does not vibrate.
 func vibrate(milliseconds := 30) -> Error:
 	return _send({"vibrate": [clampi(milliseconds, 1, 5000)]})
 
 
-## Shows a line of text on the pad; an empty one removes it. Returns the errors of [method WebSocketServer.send].
+## Shows a line of text on the pad; an empty one removes it. Returns the errors of [method WebSocketServer.send]. After
+## [constant ERR_BUSY], it is sent as soon as the server can, unless another text follows.
 func show_text(text: String) -> Error:
-	return _send({"text": text.left(MAX_TEXT_LENGTH)})
+	return _show("text", text.left(MAX_TEXT_LENGTH))
 
 
-## Changes the colour of the player, also on the pad. Returns the errors of [method WebSocketServer.send].
+## Changes the colour of the player, also on the pad. Returns the same errors as [method show_text].
 func set_color(new_color: Color) -> Error:
 	color = new_color
-	return _send({"color": "#" + new_color.to_html(false)})
+	return _show("color", "#" + new_color.to_html(false))
 
 
-## Changes what is on the pad, as [member HallooPads.layout] does for all players. Returns the errors of
-## [method WebSocketServer.send].
+## Changes what is on the pad, as [member HallooPads.layout] does for all players. Returns the same errors as
+## [method show_text].
 func set_layout(layout: Dictionary) -> Error:
-	return _send({"layout": layout})
+	return _show("layout", layout)
+
+
+func _show(key: String, value: Variant) -> Error:
+	_unsent[key] = value
+	return _send_unsent()
+
+
+func _send_unsent() -> Error:
+	var error := _send(_unsent)
+	if error != ERR_BUSY:
+		_unsent.clear()
+	return error
 
 
 func _send(message: Dictionary) -> Error:

@@ -76,6 +76,8 @@ var _pads: Array[HallooPad] = []
 var _connected := {}
 ## What clients that wait for a seat have sent to join, by client id, in the order in which they came.
 var _waiting := {}
+## The clients among them that the server was too busy to tell it, as the keys.
+var _untold := {}
 ## When the seats of those who are away are given up, in milliseconds, by pad.
 var _deadlines := {}
 ## The number of messages of each pad in this frame.
@@ -177,18 +179,26 @@ func _show_pad() -> void:
 func _leave_page() -> void:
 	var was_mine := _is_page_mine()
 	_nodes.erase(self)
-	var server := _native_server()
 	if was_mine and _nodes:
 		_nodes.back()._show_pad()
-	elif was_mine and server != null:
-		server.hide_pad()
+	elif was_mine:
+		_hide_pad()
+
+
+## Makes the page of the server what it is without a pad. While the server is too busy, it is asked again in each frame, until
+## another node shows its pad.
+static func _hide_pad() -> void:
+	var server := _native_server()
+	var frames: Signal = Engine.get_main_loop().process_frame
+	if _nodes.is_empty() and server != null and server.hide_pad() == ERR_BUSY and not frames.is_connected(_hide_pad):
+		frames.connect(_hide_pad, CONNECT_ONE_SHOT)
 
 
 func _is_page_mine() -> bool:
 	return not _nodes.is_empty() and _nodes.back() == self
 
 
-func _native_server() -> Node:
+static func _native_server() -> Node:
 	var autoload: Node = WebSocketServer.instance
 	return autoload._server if is_instance_valid(autoload) and autoload.is_native else null
 
@@ -198,6 +208,7 @@ func _process(_delta: float) -> void:
 		_show_pad()
 	_messages.clear()
 	_changes.clear()
+	_send_unsent()
 	var now := Time.get_ticks_msec()
 	for pad: HallooPad in _deadlines.keys():
 		# A handler of pad_left may have removed another pad.
@@ -209,6 +220,17 @@ func _process(_delta: float) -> void:
 		_ping_sent = Time.get_ticks_usec()
 		for pad: HallooPad in _connected.values():
 			pad._send({"ping": _ping})
+
+
+## Sends what the server was too busy for.
+func _send_unsent() -> void:
+	for pad: HallooPad in _connected.values():
+		if not pad._unsent.is_empty():
+			pad._send_unsent()
+	for id: int in _untold.keys():
+		_untold.erase(id)
+		if _waiting.has(id):
+			_tell_full(id)
 
 
 func _on_messages_received(ids: PackedInt64Array, texts: PackedStringArray) -> void:
@@ -372,7 +394,7 @@ func _join(id: int, join: Dictionary) -> void:
 			return _return(pad, id, join)
 	if _pads.size() >= max_pads:
 		_waiting[id] = join
-		WebSocketServer.send(id, JSON.stringify({"text": "The game is full. You join when a player leaves."}))
+		_tell_full(id)
 		return
 	var pad := HallooPad.new()
 	pad._seat = seat
@@ -383,6 +405,11 @@ func _join(id: int, join: Dictionary) -> void:
 	_pads.sort_custom(func(a: HallooPad, b: HallooPad): return a.index < b.index)
 	_connect_pad(pad, id)
 	pad_joined.emit(pad)
+
+
+func _tell_full(id: int) -> void:
+	if WebSocketServer.send(id, JSON.stringify({"text": "The game is full. You join when a player leaves."})) == ERR_BUSY:
+		_untold[id] = true
 
 
 func _return(pad: HallooPad, id: int, join: Dictionary) -> void:
@@ -397,6 +424,7 @@ func _return(pad: HallooPad, id: int, join: Dictionary) -> void:
 func _connect_pad(pad: HallooPad, id: int) -> void:
 	pad.client_id = id
 	pad.latency_ms = -1.0
+	pad._unsent.clear()
 	_connected[id] = pad
 	_waiting.erase(id)
 	pad.set_color(pad.color)

@@ -217,6 +217,54 @@ class SlowInput:
 		OS.delay_msec(4)
 
 
+func test_what_a_phone_shows_is_sent_when_the_server_is_no_longer_busy() -> void:
+	pads.max_pads = 1
+	await joined("Sue", "Sue")
+	var pad: HallooPad = pads.get_pads()[0]
+	var autoload: Node = WebSocketServer.instance
+	var server: Node = autoload._server
+	var busy := BusyServer.new()
+	autoload._server = busy
+	equal([pad.show_text("old"), pad.show_text("new"), pad.set_color(Color.RED), pad.vibrate()],
+			[ERR_BUSY, ERR_BUSY, ERR_BUSY, ERR_BUSY], "the errors")
+	pads._on_messages_received(PackedInt64Array([98, 99]), PackedStringArray(['{"join":{}}', '{"join":{}}']))
+	for i in 3:
+		await get_tree().process_frame
+	pads._on_client_left(98, 1001, "")
+	equal(busy.sent, [] as Array[String], "what is sent meanwhile")
+	busy.is_busy = false
+	for i in 3:
+		await get_tree().process_frame
+	var sent := busy.sent.filter(func(text: String) -> bool: return not "ping" in text)
+	equal(sent, ['%d {"color":"#ff0000","text":"new"}' % pad.client_id,
+			'99 {"text":"The game is full. You join when a player leaves."}'] as Array[String], "what is sent then")
+	# What an earlier connection was not told is not for the next one.
+	busy.is_busy = true
+	pad.show_text("too late")
+	pads._on_client_left(pad.client_id, 1001, "")
+	autoload._server = server
+	busy.free()
+	var client: Client = await connected_client()
+	client.send('{"join":{"name":"Sue","seat":"Sue"}}')
+	await until(func(): return log.back() == "returned Sue", "the phone returns")
+	await until(func(): return client.received.has('{"text":""}'), "it shows no text")
+	await get_tree().process_frame
+	check(not client.received.any(func(text: String) -> bool: return "too late" in text), "nor that of before")
+
+
+## A server that can send nothing while it is busy.
+class BusyServer:
+	extends Node
+	var is_busy := true
+	var sent: Array[String] = []
+
+	func send(id: int, text: String) -> Error:
+		if is_busy:
+			return ERR_BUSY
+		sent.append("%d %s" % [id, text])
+		return OK
+
+
 func test_seat_is_kept_for_a_reloaded_phone() -> void:
 	var client: Client = await joined("Flo", "secret-1")
 	var other: Client = await joined("Gus", "secret-2")

@@ -120,11 +120,38 @@ func test_layout_is_kept_while_the_server_is_busy() -> void:
 	busy.free()
 
 
-## A server that cannot take the first two layouts.
+func test_pad_is_hidden_when_the_server_is_no_longer_busy() -> void:
+	var autoload: Node = WebSocketServer.instance
+	var server: Node = autoload._server
+	var busy := BusyServer.new()
+	autoload._server = busy
+	pads.free()
+	for i in 4:
+		await get_tree().process_frame
+	equal(busy.hides, 3, "attempts until the server hides the pad")
+	# A node that takes the place meanwhile keeps it.
+	busy.hides = 0
+	pads = HallooPads.new()
+	add_child(pads)
+	remove_child(pads)
+	add_child(pads)
+	for i in 4:
+		await get_tree().process_frame
+	equal(busy.hides, 1, "attempts while there was no node")
+	autoload._server = server
+	busy.free()
+
+
+## A server that cannot take the first two layouts, nor hide the pad at the first two attempts.
 class BusyServer:
 	extends Node
 	var layouts: Array[Dictionary] = []
+	var hides := 0
 
 	func show_pad(layout: Dictionary) -> Error:
 		layouts.append(layout)
 		return ERR_BUSY if layouts.size() <= 2 else OK
+
+	func hide_pad() -> Error:
+		hides += 1
+		return ERR_BUSY if hides <= 2 else OK
