@@ -66,7 +66,7 @@ fn numbers(messages: impl IntoIterator<Item = usize>) -> Vec<String> {
 fn message_goes_to_the_room_that_its_sender_is_in_when_it_arrives() {
     const MESSAGES: usize = 3000;
     // Sometimes after each message, sometimes after several.
-    let is_moved_after = |number: usize| number % 11 < 4 || number % 17 == 0;
+    let is_moved_after = |number: usize| number % 11 < 4 || number.is_multiple_of(17);
     let mut room = 0;
     let server = Server::start_with(config(), move |event, hub| {
         let Event::MessageReceived { client, message } = event else { return };
