@@ -63,7 +63,7 @@ static std::vector<std::string> datagrams(const char* directory) {
 int main(int, char** arguments) {
   const std::vector<std::string> seeds = datagrams(arguments[1]);
   int listed = 0;
-  for (int search = 0; search < 100; search++) {
+  for (int search = 0; search < 40; search++) {
     Finder finder(search % 2 == 0 ? "den" : "");
     finder.start(0, nextRandom);
     Text<640> problem;
@@ -83,7 +83,7 @@ int main(int, char** arguments) {
   TokenCheck check;
   const uint8_t nonce[16] = {};
   int challenged = 0;
-  for (int response = 0; response < 20000; response++) {
+  for (int response = 0; response < 5000; response++) {
     check.start("the-otters-meet-at-nine", "a1", response % 2 == 0 ? "x" : "", nonce);
     const std::string text = changed(
         "HTTP/1.1 401 Unauthorized\r\nHalloo-Proof: x\r\n"

@@ -4,10 +4,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <random>
 
 #define ESP32
 
@@ -20,8 +19,8 @@ inline uint32_t millis() {
 inline void delay(uint32_t milliseconds) { usleep(milliseconds * 1000); }
 
 inline uint32_t esp_random() {
-  static std::random_device device;
-  return device();
+  uint32_t bits = 0;
+  return getrandom(&bits, sizeof(bits), 0) == sizeof(bits) ? bits : 0;
 }
 
 class IPAddress {
