@@ -24,9 +24,10 @@ class NetworksTest(unittest.TestCase):
         (server,) = halloo.discover(1)
         self.assertEqual((server.name, server.url[: len(URL)]), ("den", URL))
         self.assertEqual(len(server.addresses), 1)
-        self.assertEqual(halloo.find(server.id, TIMEOUT)[0].url, server.url)
+        # The first answer is enough, and it may come from a link-local address.
+        self.assertEqual(halloo.find(server.id, TIMEOUT)[0].id, server.id)
         with halloo.Browser() as browser, halloo.connect("den", timeout=TIMEOUT) as link:
-            self.assertEqual(next_event(browser, "found"), ("den", server.url))
+            self.assertEqual(next_event(browser, "found")[0], "den")
             link.send("stop")
             # A goodbye from another link-local address of the server is not believed, so it is lost later.
             if not URL.startswith("ws://[fe80"):
