@@ -125,7 +125,8 @@ fn apply([kind, a, b]: [u8; 3], peer: &mut TlsPeer<Server>, expected: &mut Vec<u
         2 => (1, APPLICATION_DATA, length.min(16 * 1024), 0),
         3 => (1, APPLICATION_DATA, usize::from(b), usize::from(a) * 60),
         4 => (1, ALERT, 2, 0),
-        5 => (1, b, usize::from(a), 0),
+        // A type of zero would be padding, and the last byte of the content the type (RFC 8446 section 5.4).
+        5 => (1, b.max(1), usize::from(a), 0),
         6 => return peer.stream.turn(),
         _ => {
             // Bytes that are no record of this connection.
