@@ -12,7 +12,7 @@ pub(crate) struct FrameBudget {
     start: Cell<Instant>,
     /// The time in this frame that does not count.
     exempt: Cell<Duration>,
-    /// The time that counted, per message of the last batch.
+    /// The time that counts, per message, as the last batches suggest.
     message_cost: Cell<Duration>,
 }
 
@@ -41,7 +41,7 @@ impl FrameBudget {
     }
 
     /// Returns whether a batch of `messages` would leave time for another event. What its handler takes is estimated from the
-    /// last batch.
+    /// last batches.
     pub(crate) fn has_time_after(&self, messages: usize, now: Instant) -> bool {
         self.spent(now) + self.message_cost.get().mul_f64(messages as f64) < self.limit.get()
     }
@@ -53,7 +53,8 @@ impl FrameBudget {
 
     /// Records the time that the handler of a batch took, without what does not count.
     pub(crate) fn note_batch(&self, took: Duration, messages: usize) {
-        self.message_cost.set(took.div_f64(messages as f64));
+        // If the estimate fell at once after a small batch that was exempt, the next batch of a flood would have no limit.
+        self.message_cost.set(took.div_f64(messages as f64).max(self.message_cost.get() / 2));
     }
 }
 
@@ -73,6 +74,17 @@ mod tests {
         assert!(budget.has_time_after(19, start + 16 * MS));
         assert!(!budget.has_time_after(19, start + 17 * MS));
         assert!(!budget.has_time_after(20, start + 16 * MS));
+    }
+
+    #[test]
+    fn estimate_falls_slowly_and_rises_at_once() {
+        let start = Instant::now();
+        let budget = FrameBudget::new(2 * MS, start);
+        budget.note_batch(10 * MS, 100);
+        budget.note_batch(Duration::ZERO, 10);
+        assert!(budget.has_time_after(39, start) && !budget.has_time_after(40, start));
+        budget.note_batch(MS, 5);
+        assert!(budget.has_time_after(9, start) && !budget.has_time_after(10, start));
     }
 
     #[test]
