@@ -64,6 +64,22 @@ func seconds(duration: float) -> void:
 	await get_tree().create_timer(duration).timeout
 
 
+## Records the signals of [param node] in [param emitted], each as its name and its arguments.
+func record(node: Node, signals: Array[Dictionary], emitted: Array[Array]) -> Node:
+	for info in signals:
+		var append := func(values: Array) -> void: emitted.append([info.name] + values)
+		match info.args.size():
+			1: node.connect(info.name, func(a: Variant) -> void: append.call([a]))
+			2: node.connect(info.name, func(a: Variant, b: Variant) -> void: append.call([a, b]))
+			3: node.connect(info.name, func(a: Variant, b: Variant, c: Variant) -> void: append.call([a, b, c]))
+	return node
+
+
+## Returns the arguments of all recorded signals with one name.
+func arguments_of(emitted: Array[Array], signal_name: String) -> Array:
+	return emitted.filter(func(one): return one[0] == signal_name).map(func(one): return one.slice(1))
+
+
 ## Runs a Python program of the tests and expects the exit code 0. Calls [param during] while it runs.
 func python(program: String, program_arguments: PackedStringArray = [], during := Callable()) -> void:
 	var path := ProjectSettings.globalize_path("res://tests".path_join(program))

@@ -53,7 +53,7 @@ class Browser:
         self._events: Dict[str, BrowserEvent] = {}
         self._changed = threading.Condition()
         self._is_closed = False
-        #: Why the list ended by itself; ``None`` while it has not, and after ``close``.
+        #: The error that ended the list; ``None`` while it has not ended, and after ``close``.
         self.error: Optional[HallooError] = None
         self._discovery = Discovery(discovery_port, local, app, ignore)
         self._waiter = Waiter(stop)

@@ -49,6 +49,7 @@ class Options:
 
 def read_options(
     target: Union[str, ServerInfo, None],
+    *,
     token: Optional[str],
     fingerprint: Optional[str],
     room: Optional[str],
@@ -72,19 +73,19 @@ def read_options(
     if room is not None:
         room_path(room)
     return Options(
-        meant,
-        server,
-        check_token(given) if given else None,
-        read_fingerprint(fingerprint) if fingerprint else pinned,
-        room,
-        tuple(subprotocols),
-        app,
-        search_timeout,
-        max_attempts if reconnect else 1,
-        max_elapsed,
-        queue,
-        max_message_bytes,
-        on_event,
-        local,
-        discovery_port,
+        target=meant,
+        server=server,
+        token=check_token(given) if given else None,
+        fingerprint=read_fingerprint(fingerprint) if fingerprint else pinned,
+        room=room,
+        subprotocols=tuple(subprotocols),
+        app=app,
+        search_timeout=search_timeout,
+        max_attempts=max_attempts if reconnect else 1,
+        max_elapsed=max_elapsed,
+        queue=queue,
+        max_message_bytes=max_message_bytes,
+        on_event=on_event,
+        local=local,
+        discovery_port=discovery_port,
     )

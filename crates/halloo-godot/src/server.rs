@@ -158,8 +158,8 @@ impl HallooServer {
 
     /// Sends a text message to one client.
     ///
-    /// Returns OK, ERR_DOES_NOT_EXIST if the client has left, ERR_BUSY if its outbox is full, or ERR_UNCONFIGURED if the server
-    /// is not running.
+    /// Returns OK, ERR_DOES_NOT_EXIST if the client has left, ERR_BUSY if too much waits for the server, or ERR_UNCONFIGURED if
+    /// the server is not running.
     #[func]
     fn send(&self, id: i64, text: GString) -> Error {
         let text = convert::text(&text);
@@ -174,8 +174,8 @@ impl HallooServer {
         self.deliver(|server| server.send(client(id), bytes.as_slice()))
     }
 
-    /// Sends a text message to all clients. Returns OK, also if there are none, or ERR_UNCONFIGURED if the server is not
-    /// running.
+    /// Sends a text message to all clients. Returns OK, also if there are none, ERR_BUSY if too much waits for the server, or
+    /// ERR_UNCONFIGURED if the server is not running.
     #[func]
     fn send_to_all(&self, text: GString) -> Error {
         let text = convert::text(&text);
@@ -228,8 +228,8 @@ impl HallooServer {
     /// Closes the connection of a client. `code` is 1000, or 3000 to 4999 for codes of the application; `reason` is at most 123
     /// bytes long in UTF-8.
     ///
-    /// Returns OK, ERR_INVALID_PARAMETER if the code or the reason is invalid, ERR_DOES_NOT_EXIST if the client has left, or
-    /// ERR_UNCONFIGURED if the server is not running.
+    /// Returns OK, ERR_INVALID_PARAMETER if the code or the reason is invalid, ERR_DOES_NOT_EXIST if the client has left,
+    /// ERR_BUSY if too much waits for the server, or ERR_UNCONFIGURED if the server is not running.
     #[func]
     fn disconnect_client(&self, id: i64, code: i64, reason: GString) -> Error {
         let reason = reason.to_string();

@@ -29,14 +29,8 @@ pub fn micropython_client_tests() -> Option<Command> {
     let micropython = prepared("HALLOO_TEST_MICROPYTHON")?;
     let mut command = Command::new(prepared("HALLOO_TEST_PYTHON")?);
     command.current_dir(tests().join("../clients/micropython/tests")).env("HALLOO_TEST_MICROPYTHON", micropython);
-    command.env("PYTHONDONTWRITEBYTECODE", "1").args([
-        "-W",
-        "error::ResourceWarning",
-        "-m",
-        "unittest",
-        "-v",
-        "test_serve",
-    ]);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").args(["-W", "error::ResourceWarning"]);
+    command.args(["-m", "unittest", "-v", "test_serve"]);
     Some(command)
 }
 

@@ -201,7 +201,8 @@ impl Server {
         self.shared.local_name.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Sends one message to one client. Does not block.
+    /// Sends one message to one client. Does not block. [`Delivery::Backpressure`] means that too many commands wait for the
+    /// server: try again later. What the client does not read in time is up to its outbox.
     ///
     /// # Errors
     /// [`Stopped`] if the server has stopped.
@@ -212,7 +213,7 @@ impl Server {
         self.submit(Command::Send(client, message.into().encode()))
     }
 
-    /// Sends one message to every connected client. Does not block.
+    /// Sends one message to every connected client. Does not block; see [`Server::send`].
     ///
     /// # Errors
     /// [`Stopped`] if the server has stopped.

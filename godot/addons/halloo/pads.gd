@@ -43,8 +43,9 @@ const MAX_MESSAGE_LENGTH := 2048
 const PING_INTERVAL := 1.0
 ## Changes of buttons of one pad that cause events in one frame. After more, only the newest state counts.
 const MAX_CHANGES_PER_FRAME := 32
-## Messages of one pad whose time in one frame is not part of the frame budget: as many as a phone sends in half a second.
-const MAX_EXEMPT_MESSAGES := 32
+## Messages of one pad whose time in one frame is not part of the frame budget. A phone sends one or two in a frame; the others
+## are for what has waited.
+const MAX_EXEMPT_MESSAGES := 8
 
 ## Whether pads cause the events of gamepads: [InputEventJoypadMotion] and [InputEventJoypadButton].
 @export var as_joypads := false

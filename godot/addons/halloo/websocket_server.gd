@@ -188,7 +188,7 @@ static func send_to_all(data: String) -> Error:
 
 ## Sends a text message to one client. Requires the native library.
 ##
-## Returns [constant ERR_DOES_NOT_EXIST] if the client has left, [constant ERR_BUSY] if its outbox is full, or
+## Returns [constant ERR_DOES_NOT_EXIST] if the client has left, [constant ERR_BUSY] if too much waits for the server, or
 ## [constant ERR_UNCONFIGURED] if the server is not running.
 static func send(id: int, text: String) -> Error:
 	var server := _native_server("send")

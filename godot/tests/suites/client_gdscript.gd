@@ -7,7 +7,7 @@ const PATH := "res://halloo_client/halloo_client.gd"
 
 func _new_client(emitted: Array[Array]) -> Node:
 	var script: GDScript = load(PATH)
-	return _record(script.new(), script.get_script_signal_list(), emitted)
+	return record(script.new(), script.get_script_signal_list(), emitted)
 
 
 func after() -> void:
@@ -40,7 +40,7 @@ func test_a_token_is_proven_and_never_sent() -> void:
 		client.target = target
 		client.token = "" if "#" in target else TOKEN
 		add_child(client)
-		await until(func(): return not _events(emitted, "connected").is_empty(), "connected to '%s'" % target)
+		await until(func(): return not arguments_of(emitted, "connected").is_empty(), "connected to '%s'" % target)
 		client.free()
 
 
@@ -66,10 +66,10 @@ func _gives_up(target: String, token: String) -> String:
 	client.target = target
 	client.token = token
 	add_child(client)
-	await until(func(): return not _events(emitted, "gave_up").is_empty(), "the client gives up")
+	await until(func(): return not arguments_of(emitted, "gave_up").is_empty(), "the client gives up")
 	equal(client.send("late"), ERR_UNCONFIGURED, "send after the end")
 	client.free()
-	return _events(emitted, "gave_up")[0][0] if _events(emitted, "gave_up") else ""
+	return arguments_of(emitted, "gave_up")[0][0] if arguments_of(emitted, "gave_up") else ""
 
 
 func test_a_room_is_joined_by_the_path() -> void:
@@ -77,7 +77,7 @@ func test_a_room_is_joined_by_the_path() -> void:
 	await _connected(server_url() + "/room/red", emitted)
 	await until(func(): return WebSocketServer.get_rooms() == {"red": 1}, "the client is in the room")
 	WebSocketServer.send_to_room("red", "hi")
-	await until(func(): return _events(emitted, "message_received") == [["hi"]], "the message to the room arrives")
+	await until(func(): return arguments_of(emitted, "message_received") == [["hi"]], "the message to the room arrives")
 	var reason := await _gives_up(server_url() + "/room/_staff", "")
 	check("(404)" in reason, reason)
 
@@ -89,8 +89,8 @@ func test_a_close_code_of_the_application_ends_the_client() -> void:
 	await _connected(_server_name, emitted)
 	await until(func(): return not joined.is_empty(), "the client has joined")
 	WebSocketServer.disconnect_client(joined[0], 4000, "enough")
-	await until(func(): return not _events(emitted, "gave_up").is_empty(), "the client gives up")
-	check("4000: enough" in _events(emitted, "gave_up")[0][0], str(emitted))
+	await until(func(): return not arguments_of(emitted, "gave_up").is_empty(), "the client gives up")
+	check("4000: enough" in arguments_of(emitted, "gave_up")[0][0], str(emitted))
 
 
 func test_a_name_that_no_server_has() -> void:
@@ -111,12 +111,12 @@ func test_the_application_id_selects_the_server() -> void:
 	var client := _new_client(emitted)
 	client.app = "another game"
 	add_child(client)
-	await until(func(): return not _events(emitted, "attempt_failed").is_empty(), "no server is found")
+	await until(func(): return not arguments_of(emitted, "attempt_failed").is_empty(), "no server is found")
 	client.free()
 	client = _new_client(emitted)
 	client.app = _server_name.to_upper()
 	add_child(client)
-	await until(func(): return not _events(emitted, "connected").is_empty(), "the server is found")
+	await until(func(): return not arguments_of(emitted, "connected").is_empty(), "the server is found")
 
 
 ## Returns why the first attempt of a client fails.
@@ -125,9 +125,9 @@ func _fails(target: String) -> String:
 	var client := _new_client(emitted)
 	client.target = target
 	add_child(client)
-	await until(func(): return not _events(emitted, "attempt_failed").is_empty(), "the attempt fails")
+	await until(func(): return not arguments_of(emitted, "attempt_failed").is_empty(), "the attempt fails")
 	client.free()
-	return _events(emitted, "attempt_failed")[0][0] if _events(emitted, "attempt_failed") else ""
+	return arguments_of(emitted, "attempt_failed")[0][0] if arguments_of(emitted, "attempt_failed") else ""
 
 
 func test_a_plain_websocket_server_is_reached_by_its_address() -> void:
@@ -141,7 +141,7 @@ func test_a_plain_websocket_server_is_reached_by_its_address() -> void:
 		var emitted: Array[Array] = []
 		var client := await _connected("ws://127.0.0.1:" + FileAccess.get_file_as_string(file), emitted)
 		client.send("echo")
-		await until(func(): return _events(emitted, "message_received") == [["echo"]], "the message comes back")
+		await until(func(): return arguments_of(emitted, "message_received") == [["echo"]], "the message comes back")
 		client.send("stop"))
 
 
@@ -155,10 +155,10 @@ func test_large_messages_in_both_directions() -> void:
 	for i in 4:
 		equal(client.send(text), OK, "send")
 		WebSocketServer.send_to_all(text)
-	await until(func(): return texts.size() == 4 and _events(emitted, "message_received").size() == 4, "all arrive")
+	await until(func(): return texts.size() == 4 and arguments_of(emitted, "message_received").size() == 4, "all arrive")
 	WebSocketServer.instance.model_data_received.disconnect(on_text)
 	check(texts.all(func(one): return one == text), "what the server has received")
-	check(_events(emitted, "message_received").all(func(one): return one[0] == text), "what the client has received")
+	check(arguments_of(emitted, "message_received").all(func(one): return one[0] == text), "what the client has received")
 
 
 func test_a_server_that_moved_is_found_again_by_its_name() -> void:
@@ -193,7 +193,7 @@ func test_a_full_queue_is_reported() -> void:
 		client.send("x")
 	equal(client.send("y"), ERR_BUSY, "send to a full queue")
 	client.close()
-	equal(_events(emitted, "messages_dropped"), [[16384]], "messages_dropped")
+	equal(arguments_of(emitted, "messages_dropped"), [[16384]], "messages_dropped")
 
 
 func test_the_example_of_the_readme_runs() -> void:

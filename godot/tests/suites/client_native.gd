@@ -10,29 +10,14 @@ func applies_to(implementation: String) -> bool:
 
 ## Creates a client, by the name of its class because the fallback's project does not have it, and records its signals.
 func _new_client(emitted: Array[Array]) -> Node:
-	return _record(ClassDB.instantiate(&"HallooClient"), ClassDB.class_get_signal_list(&"HallooClient", true), emitted)
-
-
-func _record(node: Node, signals: Array[Dictionary], emitted: Array[Array]) -> Node:
-	for info in signals:
-		var record := func(arguments: Array) -> void: emitted.append([info.name] + arguments)
-		match info.args.size():
-			1: node.connect(info.name, func(a: Variant) -> void: record.call([a]))
-			2: node.connect(info.name, func(a: Variant, b: Variant) -> void: record.call([a, b]))
-			3: node.connect(info.name, func(a: Variant, b: Variant, c: Variant) -> void: record.call([a, b, c]))
-	return node
-
-
-## Returns the arguments of all emitted signals of one kind.
-func _events(emitted: Array[Array], kind: String) -> Array:
-	return emitted.filter(func(one): return one[0] == kind).map(func(one): return one.slice(1))
+	return record(ClassDB.instantiate(&"HallooClient"), ClassDB.class_get_signal_list(&"HallooClient", true), emitted)
 
 
 func _connected(target: String, emitted: Array[Array]) -> Node:
 	var client := _new_client(emitted)
 	client.target = target
 	add_child(client)
-	await until(func(): return not _events(emitted, "connected").is_empty(), "connected to '%s'" % target)
+	await until(func(): return not arguments_of(emitted, "connected").is_empty(), "connected to '%s'" % target)
 	return client
 
 
@@ -62,25 +47,25 @@ func test_client_and_server_exchange_messages() -> void:
 	equal([texts[0], bytes[0]], ["Grüße", PackedByteArray([0, 255])], "messages received by the server")
 	WebSocketServer.send_to_all("hello")
 	WebSocketServer.send_binary_to_all(PackedByteArray([1]))
-	await until(func(): return not _events(emitted, "binary_received").is_empty(), "the client receives both messages")
-	equal(_events(emitted, "message_received"), [["hello"]], "text message")
-	equal(_events(emitted, "binary_received"), [[PackedByteArray([1])]], "binary message")
+	await until(func(): return not arguments_of(emitted, "binary_received").is_empty(), "the client receives both messages")
+	equal(arguments_of(emitted, "message_received"), [["hello"]], "text message")
+	equal(arguments_of(emitted, "binary_received"), [[PackedByteArray([1])]], "binary message")
 
 
 func test_client_follows_a_restarted_server_and_sends_queued_messages() -> void:
 	var emitted: Array[Array] = []
 	var client := await _connected(_server_name, emitted)
 	WebSocketServer.stop_server()
-	await until(func(): return not _events(emitted, "disconnected").is_empty(), "disconnected is emitted")
-	equal(_events(emitted, "disconnected")[0][0], 1001, "close code")
-	check(_events(emitted, "disconnected")[0][2] >= 0.0, "time until the next attempt")
+	await until(func(): return not arguments_of(emitted, "disconnected").is_empty(), "disconnected is emitted")
+	equal(arguments_of(emitted, "disconnected")[0][0], 1001, "close code")
+	check(arguments_of(emitted, "disconnected")[0][2] >= 0.0, "time until the next attempt")
 	equal(client.get_url(), "", "url")
 	equal(client.send("queued"), OK, "send while disconnected")
 	var received: Array[String] = []
 	var on_text := func(text: String) -> void: received.append(text)
 	WebSocketServer.instance.model_data_received.connect(on_text)
 	await start_server_on(9300)
-	await until(func(): return _events(emitted, "connected").size() == 2, "the client reconnects", 30.0)
+	await until(func(): return arguments_of(emitted, "connected").size() == 2, "the client reconnects", 30.0)
 	await until(func(): return received == (["queued"] as Array[String]), "the queued message arrives")
 	WebSocketServer.instance.model_data_received.disconnect(on_text)
 
@@ -94,8 +79,8 @@ func test_client_does_not_reconnect_after_close() -> void:
 	var client := await _connected(server_url(), emitted)
 	equal(client.close(999), ERR_INVALID_PARAMETER, "close with an invalid code")
 	equal(client.close(4001, "good night"), OK, "close")
-	await until(func(): return not _events(emitted, "disconnected").is_empty(), "disconnected is emitted")
-	equal(_events(emitted, "disconnected"), [[4001, "good night", -1.0]], "code, reason and no further attempt")
+	await until(func(): return not arguments_of(emitted, "disconnected").is_empty(), "disconnected is emitted")
+	equal(arguments_of(emitted, "disconnected"), [[4001, "good night", -1.0]], "code, reason and no further attempt")
 	await until(func(): return client.send("?") == ERR_UNCONFIGURED, "send fails after the close")
 
 
@@ -105,8 +90,8 @@ func test_client_reports_failed_attempts() -> void:
 	var client := _new_client(emitted)
 	client.target = "ws://127.0.0.1:9"
 	add_child(client)
-	await until(func(): return not _events(emitted, "attempt_failed").is_empty(), "attempt_failed is emitted")
-	check(_events(emitted, "attempt_failed")[0][1] > 0.0, "time until the next attempt")
+	await until(func(): return not arguments_of(emitted, "attempt_failed").is_empty(), "attempt_failed is emitted")
+	check(arguments_of(emitted, "attempt_failed")[0][1] > 0.0, "time until the next attempt")
 	equal(client.connect_to_server("ftp://x"), ERR_INVALID_PARAMETER, "invalid address")
 
 
@@ -127,7 +112,7 @@ func test_a_handler_can_free_the_parent_of_the_client() -> void:
 	# Leaving the tree closes the connection, and entering it connects again.
 	client.reparent(parent)
 	client.message_received.connect(func(_text: String): parent.free())
-	await until(func(): return _events(emitted, "connected").size() == 2, "the client connects again")
+	await until(func(): return arguments_of(emitted, "connected").size() == 2, "the client connects again")
 	await until(func(): return WebSocketServer.get_server_status().connected_clients == 1, "only the second connection is left")
 	for i in 100:
 		WebSocketServer.send_to_all("free me")

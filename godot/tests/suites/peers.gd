@@ -10,19 +10,7 @@ func applies_to(implementation: String) -> bool:
 
 ## Creates a node of a native class, by name because the fallback's project does not have it, and records its signals.
 func _node(native_class: StringName, emitted: Array[Array]) -> Node:
-	var node: Node = ClassDB.instantiate(native_class)
-	for info: Dictionary in ClassDB.class_get_signal_list(native_class, true):
-		var record := func(arguments: Array) -> void: emitted.append([info.name] + arguments)
-		match info.args.size():
-			1: node.connect(info.name, func(a: Variant) -> void: record.call([a]))
-			2: node.connect(info.name, func(a: Variant, b: Variant) -> void: record.call([a, b]))
-			3: node.connect(info.name, func(a: Variant, b: Variant, c: Variant) -> void: record.call([a, b, c]))
-	return node
-
-
-## Returns the arguments of all emitted signals of one kind.
-func _events(emitted: Array[Array], kind: String) -> Array:
-	return emitted.filter(func(one): return one[0] == kind).map(func(one): return one.slice(1))
+	return record(ClassDB.instantiate(native_class), ClassDB.class_get_signal_list(native_class, true), emitted)
 
 
 func test_browser_finds_and_loses_a_server() -> void:
@@ -38,7 +26,7 @@ func test_browser_finds_and_loses_a_server() -> void:
 	check(info.url in WebSocketServer.get_urls(), "url: " + info.url)
 	equal(browser.get_servers().map(func(server): return server.id), [info.id], "get_servers")
 	WebSocketServer.stop_server()
-	await until(func(): return _events(emitted, "server_lost") == [[info.id]], "server_lost is emitted")
+	await until(func(): return arguments_of(emitted, "server_lost") == [[info.id]], "server_lost is emitted")
 	equal(browser.get_servers().size(), 0, "get_servers")
 
 
@@ -47,7 +35,7 @@ func test_browser_reports_the_number_of_clients() -> void:
 	add_child(_node(&"HallooBrowser", emitted))
 	await until(func(): return not emitted.is_empty(), "server_found is emitted")
 	await connected_client()
-	await until(func(): return _events(emitted, "server_updated").any(func(one): return one[0].clients == 1),
+	await until(func(): return arguments_of(emitted, "server_updated").any(func(one): return one[0].clients == 1),
 			"server_updated is emitted")
 
 
@@ -72,7 +60,7 @@ func test_browser_and_client_leave_out_other_applications() -> void:
 			await seconds(1.5)
 			equal(emitted, [] as Array[Array], "signals")
 		else:
-			await until(func(): return _events(emitted, "server_found") and _events(emitted, "connected"), "found, connected")
+			await until(func(): return arguments_of(emitted, "server_found") and arguments_of(emitted, "connected"), "found, connected")
 
 
 func test_properties_reach_a_browser() -> void:
