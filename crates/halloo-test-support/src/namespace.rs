@@ -7,6 +7,10 @@ use crate::remote_role;
 /// The environment variable that is set in the process inside the namespace, to the name of the test.
 pub(crate) const TEST_VARIABLE: &str = "HALLOO_TEST_NAMESPACE";
 
+/// Waits until each interface that has a carrier is also shown as running: on a busy machine, the kernel takes a moment.
+pub(crate) const SETTLE: &str =
+    "i=0; while ip -o link | grep -q 'LOWER_UP.* state [DL]' && [ $i -lt 500 ]; do i=$((i + 1)); sleep 0.01; done";
+
 /// Returns `true` in the process inside the namespace, where the test goes on. Otherwise runs the test `name` there,
 /// after the shell commands `setup` made its networks, and returns `false`.
 ///
@@ -36,23 +40,33 @@ pub fn in_namespace(name: &str, setup: &str) -> bool {
         eprintln!("SKIPPED: cannot create a network namespace");
         return false;
     }
-    let script = format!("set -e\nip link set lo up\n{setup}\nexec \"$0\" --exact {name} --nocapture");
+    let script = format!("set -e\nip link set lo up\n{setup}\n{SETTLE}\nexec \"$0\" --exact {name} --nocapture");
     let program = std::env::current_exe().unwrap();
-    // Captured, so that its summary does not count as one of the whole run.
     let run =
         Command::new("unshare").args(["-Urn", "sh", "-c", &script]).arg(program).env(TEST_VARIABLE, name).output();
     let run = run.unwrap();
     let output = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success() && output.contains("1 passed"), "inside the namespace:\n{output}");
+    if !run.status.success() || !output.contains("1 passed") {
+        // Indented, so that its summary does not count as one of the whole run.
+        output.lines().for_each(|line| eprintln!("  | {line}"));
+        panic!("inside the namespace: {}", reason(&output));
+    }
     false
 }
 
-/// Runs shell commands as root of the current namespace.
+/// Returns where and why the test that printed `output` failed: the lines of its panic, up to an empty one or a backtrace.
+fn reason(output: &str) -> String {
+    let panic = output.lines().skip_while(|line| !line.contains("panicked at "));
+    let lines: Vec<&str> = panic.take_while(|line| !line.is_empty() && *line != "stack backtrace:").collect();
+    lines.join("\n")
+}
+
+/// Runs shell commands as root of the current namespace, and waits until the kernel has done what they say.
 ///
 /// # Panics
 /// If one of them fails.
 #[track_caller]
 pub fn shell(commands: &str) {
-    let status = Command::new("sh").args(["-ec", commands]).status().unwrap();
+    let status = Command::new("sh").args(["-ec", &format!("{commands}\n{SETTLE}")]).status().unwrap();
     assert!(status.success(), "{commands}");
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::ChildProcess;
-use crate::namespace::{TEST_VARIABLE, shell};
+use crate::namespace::{SETTLE, TEST_VARIABLE, shell};
 use crate::remote_role::{MARKER, ROLE_VARIABLE};
 
 /// Another machine, connected to this one by a cable. Requires [`in_namespace`](crate::in_namespace).
@@ -37,12 +37,13 @@ impl RemoteHost {
         shell(&format!("ip addr add {ours} dev {name}; ip link set {name} up"));
     }
 
-    /// Runs shell commands on the host.
+    /// Runs shell commands on the host, and waits until the kernel has done what they say.
     ///
     /// # Panics
     /// If one of them fails.
     pub fn shell(&self, commands: &str) {
-        assert!(self.command("sh").args(["-ec", commands]).status().unwrap().success(), "{commands}");
+        let script = format!("{commands}\n{SETTLE}");
+        assert!(self.command("sh").args(["-ec", &script]).status().unwrap().success(), "{commands}");
     }
 
     /// Returns a command that runs `program` on the host.
