@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 
-use crate::command::{cargo, executable, run as run_command, run_lines, succeeds};
+use crate::command::{cargo, executable, run as run_command, succeeds};
 use crate::report::Tally;
 
 /// Builds both programs and runs a command of `halloo-adversary` with `arguments`.
@@ -23,25 +24,32 @@ pub(crate) fn is_possible() -> bool {
     network && Path::new("/proc/self/status").exists()
 }
 
-/// Runs all attacks and faults at a reduced size against the debug build, without judging times, and the soak of published
-/// files for 20 seconds. Each run is one check.
+/// The runs of the reduced tests, against the debug build and without judging times.
+const REDUCED: [&[&str]; 3] = [
+    &["adversary", "--quick", "--untimed"],
+    &["adversary", "--quick", "--untimed", "--faults"],
+    &["soak", "--pages", "--quick"],
+];
+
+/// Runs all attacks, all faults and the soak of published files at a reduced size, at the same time, since all of them mostly
+/// wait. Each run is one check.
 pub(crate) fn run_reduced(root: &Path) -> Result<Tally> {
     run_command(&mut cargo(root, "build --locked -p halloo-cli -p halloo-adversary"))?;
     let debug = root.join("target").join("debug");
     let mut tally = Tally::default();
-    let runs: [&[&str]; 3] = [
-        &["adversary", "--quick", "--untimed"],
-        &["adversary", "--quick", "--untimed", "--faults"],
-        &["soak", "--pages", "--quick"],
-    ];
-    for arguments in runs {
+    let runs = REDUCED.map(|arguments| {
         let mut command = Command::new(debug.join(executable("halloo-adversary")));
-        command.current_dir(root).arg("--halloo").arg(debug.join(executable("halloo")));
-        let mut broken = Vec::new();
-        let status = run_lines(command.args(arguments), |line| broken.extend(broken_promise(line)))?;
-        tally.add(match status.success() {
+        command.current_dir(root).arg("--halloo").arg(debug.join(executable("halloo"))).args(arguments);
+        thread::spawn(move || command.output())
+    });
+    for run in runs {
+        let output = run.join().map_err(|_| anyhow!("a thread panicked"))?.context("cannot start halloo-adversary")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        println!("{text}{}", String::from_utf8_lossy(&output.stderr));
+        let broken: Vec<String> = text.lines().filter_map(broken_promise).collect();
+        tally.add(match output.status.success() {
             true => Tally::PASSED,
-            false if broken.is_empty() => Tally::failure(format!("halloo-adversary ended with {status}")),
+            false if broken.is_empty() => Tally::failure(format!("halloo-adversary ended with {}", output.status)),
             false => Tally { failures: broken, ..Tally::FAILED },
         });
     }

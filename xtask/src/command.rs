@@ -1,9 +1,8 @@
 //! Running other programs from the root of the workspace.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -30,20 +29,6 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         bail!("{} ended with {status}", name_of(&program));
     }
     Ok(())
-}
-
-/// Runs a command to its end, shows its output and passes each line of its standard output to `line`.
-pub(crate) fn run_lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
-    let program = command.get_program().to_owned();
-    let child = command.stdout(Stdio::piped()).spawn();
-    let mut child = child.with_context(|| format!("cannot start {}", program.display()))?;
-    for bytes in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).split(b'\n')) {
-        let bytes = bytes?;
-        let text = String::from_utf8_lossy(&bytes);
-        println!("{text}");
-        line(text.trim_end_matches('\r'));
-    }
-    Ok(child.wait()?)
 }
 
 /// Returns whether the command starts and succeeds. Its output is discarded.

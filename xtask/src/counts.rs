@@ -1,14 +1,19 @@
 //! Instructions per message: unlike times, they are the same on a busy machine, so that a test can compare them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::{self, JoinHandle};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::ci::or_skip;
 use crate::command::{cargo, run as run_command};
 use crate::debian::{self, NEWEST, Package};
 use crate::report::Tally;
+
+const PROGRAM: &str = "halloo-bench";
+const IS_POSSIBLE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 
 /// The parts of `halloo-bench work`, and the instructions per message of each when this was written.
 const PARTS: [(&str, u64); 4] = [("small", 185), ("large", 818), ("turn", 526), ("sink", 249)];
@@ -41,26 +46,55 @@ export VALGRIND_LIB="$here/root/usr/libexec/valgrind"
 exec "$libraries"/ld-linux*.so.* --library-path "$libraries" "$here/root/usr/bin/valgrind.bin" "$@"
 "#;
 
+/// The programs whose instructions are counted.
+pub(crate) struct Programs {
+    without_tls: PathBuf,
+    with_tls: PathBuf,
+}
+
+impl Programs {
+    /// Starts to build them, where they can be used. That takes minutes: a release build, twice.
+    pub(crate) fn start_build(root: &Path) -> JoinHandle<Result<Programs>> {
+        let root = root.to_owned();
+        thread::spawn(move || {
+            ensure!(IS_POSSIBLE, "instructions are only counted on Linux on x86-64");
+            Programs::build(&root)
+        })
+    }
+
+    fn build(root: &Path) -> Result<Programs> {
+        let directory = root.join("target").join("counts");
+        fs::create_dir_all(&directory)?;
+        let build = |name: &str, features: &str| {
+            run_command(&mut cargo(root, &format!("build --quiet --release --locked -p halloo-bench {features}")))?;
+            let program = directory.join(name);
+            fs::copy(root.join("target/release").join(PROGRAM), &program)?;
+            anyhow::Ok(program)
+        };
+        Ok(Programs { without_tls: build("without-tls", "--no-default-features")?, with_tls: build("with-tls", "")? })
+    }
+}
+
 /// `cargo xtask counts`: returns an error if a message costs more instructions than expected.
 pub(crate) fn test(root: &Path) -> Result<()> {
-    let tally = run(root)?;
+    let tally = run(root, Programs::start_build(root))?;
     ensure!(tally.failed == 0, "{} parts cost more instructions than expected", tally.failed);
     Ok(())
 }
 
 /// Counts every part and compares it with what is expected, on systems where that is possible.
-pub(crate) fn run(root: &Path) -> Result<Tally> {
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+pub(crate) fn run(root: &Path, programs: JoinHandle<Result<Programs>>) -> Result<Tally> {
+    if !IS_POSSIBLE {
         println!("SKIPPED: instructions are only counted on Linux on x86-64");
         return Ok(Tally::SKIPPED);
     }
     let Some(valgrind) = prepare(root)? else { return Ok(Tally::SKIPPED) };
-    let program = root.join("target/release/halloo-bench");
+    let programs = programs.join().map_err(|_| anyhow!("a thread panicked"))?;
+    let Programs { without_tls, with_tls } = programs?;
     let mut tally = Tally::default();
-    run_command(&mut cargo(root, "build --release --locked -p halloo-bench --no-default-features"))?;
     let mut turn = 0;
     for (part, expected) in PARTS {
-        let each = count_each(root, &valgrind, &program, part)?;
+        let each = count_each(root, &valgrind, &without_tls, part)?;
         if part == "turn" {
             turn = each;
         }
@@ -70,11 +104,10 @@ pub(crate) fn run(root: &Path) -> Result<Tally> {
         // Far fewer would mean that the work was not done.
         tally.add(if (expected / 2..=most).contains(&each) { Tally::PASSED } else { Tally::failure(figure) });
     }
-    run_command(&mut cargo(root, "build --release --locked -p halloo-bench"))?;
     let beside_tls = "turn-beside-tls";
     // It creates the certificate, which must not be counted.
-    run_command(Command::new(&program).current_dir(root).args(["work", beside_tls, "16"]))?;
-    let each = count_each(root, &valgrind, &program, beside_tls)?;
+    run_command(Command::new(&with_tls).current_dir(root).args(["work", beside_tls, "16"]))?;
+    let each = count_each(root, &valgrind, &with_tls, beside_tls)?;
     let figure = format!("{beside_tls}: {each} instructions per message; {turn} in a build without TLS");
     println!("{figure}");
     let most = turn + turn * TLS_PERCENT / 100;

@@ -30,6 +30,8 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
     })?;
     report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || tidy::check(root))?;
 
+    // They are needed after the tests. Downloads and tests mostly wait, and leave time to compile.
+    let programs = counts::Programs::start_build(root);
     let environments = Environments::prepare(root, report)?;
     report.step(
         "Python types and style",
@@ -40,12 +42,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         },
     )?;
     report.step("tests", "run the failing test alone: `cargo test --workspace NAME`", || {
-        // Otherwise cargo stops at the first test program that fails, and a run reports the failures of that one only.
-        let mut command = cargo(root, "test --workspace --locked --no-fail-fast");
-        environments.set(&mut command);
-        cargo_test::run(&mut command)
+        cargo_test::run(root, &environments)
     })?;
-    report.step("instructions per message", "`cargo xtask counts` runs this step alone", || counts::run(root))?;
+    report.step("instructions per message", "`cargo xtask counts` runs this step alone", || {
+        counts::run(root, programs)
+    })?;
     report.step(
         "adversarial tests, reduced",
         "`cargo xtask adversary --quick --scenario NAME` runs one attack; with --faults, one fault",
