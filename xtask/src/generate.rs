@@ -1,5 +1,5 @@
-//! `cargo xtask generate`: writes the lists that follow from the table of settings. `cargo xtask test` checks that they are
-//! current.
+//! `cargo xtask generate`: writes the lists that follow from the table of settings, and the page with the options of the program.
+//! `cargo xtask test` checks that they are current.
 
 use std::path::Path;
 
@@ -7,7 +7,12 @@ use anyhow::Result;
 
 use crate::command::{cargo, run as run_command};
 
+/// The tests that write their files when they are told to.
+const TESTS: [&str; 2] = ["-p halloo --features mdns --test generated", "-p halloo-cli --test cli_reference"];
+
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let mut command = cargo(root, "test --quiet --locked -p halloo --features mdns --test generated");
-    run_command(command.env("HALLOO_GENERATE", "1"))
+    for test in TESTS {
+        run_command(cargo(root, &format!("test --quiet --locked {test}")).env("HALLOO_GENERATE", "1"))?;
+    }
+    Ok(())
 }
