@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "no test program uses all of it")]
 
+pub(crate) mod documents;
+
 use std::ops::{Deref, DerefMut};
 use std::process::{Child, Command, Output, Stdio};
 
