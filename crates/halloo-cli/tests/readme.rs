@@ -6,8 +6,9 @@ mod common;
 
 use std::process::Command;
 
-use common::{JsonProcess, JsonServer, halloo};
-use halloo_test_support::{ChildProcess, LOOPBACK_BROADCAST, TempDir, node, python, unused_discovery_port};
+use common::documents::{code, read};
+use common::{JsonProcess, JsonServer, LOCAL_SERVER, halloo};
+use halloo_test_support::{ChildProcess, LOOPBACK_BROADCAST, TempDir, browser, node, python, unused_discovery_port};
 
 const README: &str = include_str!("../../../README.md");
 const CLIENTS: &str = include_str!("../../../docs/clients.md");
@@ -70,4 +71,35 @@ fn npm_package_finds_a_server_by_its_name() {
         let local = format!("\"living-room\", {{ local: true, discoveryPort: {port} }}");
         example.replace("\"halloo\"", &format!("{index:?}")).replace("\"living-room\"", &local)
     });
+}
+
+/// Returns what follows a heading of the README.
+fn section(heading: &str) -> &'static str {
+    README.split_once(heading).unwrap().1
+}
+
+#[test]
+fn page_connects_to_its_server() {
+    let Some(mut page) = browser("console_of_page.mjs") else { return };
+    let directory = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+    let script = &code(section("### From a browser"), "js")[0];
+    std::fs::write(directory.path().join("index.html"), format!("<script type=\"module\">{script}</script>")).unwrap();
+    let mut serve = halloo(&LOCAL_SERVER);
+    let mut server = JsonServer::start(serve.arg("--www").arg(directory.path()));
+    let mut page = ChildProcess::start(page.arg(server.url().replace("ws:", "http:")));
+    assert_eq!(server.process.next_of("message")["text"], "hello");
+    server.process.write_line(r#"{"cmd":"send_to_all","text":"welcome"}"#);
+    assert_eq!(page.next_line_after("console "), "welcome");
+}
+
+#[test]
+fn example_for_godot_is_the_file_that_its_tests_run() {
+    let example = &code(section("### From Godot"), "gdscript")[0];
+    assert!(read("godot/tests/readme_example.gd").ends_with(&format!("\n\n{example}")));
+    assert_eq!(code(&read("godot/addons/halloo/README.md"), "gdscript")[0], *example);
+}
+
+#[test]
+fn readme_is_short() {
+    assert!(README.lines().count() <= 200, "README.md has more than 200 lines; move details to docs");
 }

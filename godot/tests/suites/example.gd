@@ -2,6 +2,9 @@ extends "res://tests/suite.gd"
 ## The documented usage example works unchanged with a client.
 
 
+const Readme := preload("res://tests/readme_example.gd")
+
+
 class Example extends "res://tests/usage_example.gd":
 	var handled: Array[String] = []
 
@@ -20,6 +23,14 @@ func test_usage_example_runs_unchanged() -> void:
 	example.run()
 	await until(func(): return not client.received.is_empty(), "the client receives the message")
 	equal(client.received, ["Hello from server!"] as Array[String], "messages received by the client")
+
+
+func test_example_of_the_readme_sends_what_it_received() -> void:
+	var client := await connected_client()
+	add_child(Readme.new())
+	client.send("hello")
+	await until(func(): return not client.received.is_empty(), "the client receives the message")
+	equal(client.received, ["received hello"] as Array[String], "messages received by the client")
 
 
 func test_instance_is_the_autoload() -> void:

@@ -15,9 +15,16 @@ use super::results::evaluate;
 use crate::dist;
 use crate::report::Tally;
 
-/// The documented example, and the files that run it as a test.
-const TESTS: [&str; 6] =
-    ["run.gd", "suite.gd", "client.gd", "usage_example.gd", "suites/example.gd", "suites/status.gd"];
+/// The documented examples, and the files that run them as tests.
+const TESTS: [&str; 7] = [
+    "run.gd",
+    "suite.gd",
+    "client.gd",
+    "usage_example.gd",
+    "readme_example.gd",
+    "suites/example.gd",
+    "suites/status.gd",
+];
 
 const PROJECT: &str = r#"config_version=5
 
