@@ -29,6 +29,7 @@ mod node;
 mod pages;
 mod peers;
 mod python;
+mod site;
 mod vectors;
 mod webkit;
 mod wheels;
@@ -58,7 +59,7 @@ enum Task {
     Ci,
     /// Check the rules of this project that the compiler and clippy do not check
     Tidy,
-    /// Write the lists that follow from the table of settings: documentation and the addon's settings
+    /// Write what follows from the table of settings and the help of the program: documentation and the addon's settings
     Generate,
     /// Write what the test vectors of clients in `vectors` expect
     Vectors,
@@ -116,6 +117,8 @@ enum Task {
     Webkit,
     /// Take the pictures of the pad and of the page in `docs`
     Pictures,
+    /// Build the documentation site into `target/site` and check its links
+    Site,
     /// Measure what the pad takes from its address to its first message: requests, bytes, milliseconds
     PadStart,
     /// Compare the speed with raw TCP and with other servers, print a table and write a report
@@ -174,6 +177,7 @@ fn main() -> ExitCode {
         Task::NpmTools => print_path(node::prepare_npm_tools(&root)),
         Task::Webkit => print_path(webkit::prepare(&root)),
         Task::Pictures => pages::take_pictures(&root),
+        Task::Site => site::run(&root),
         Task::PadStart => pages::measure_pad_start(&root),
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),

@@ -9,7 +9,7 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::environments::Environments;
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, python, tidy};
+use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, python, site, tidy};
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -84,6 +84,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
     report.step("documentation", "fix the comments that rustdoc names above", || {
         check(cargo(root, "doc --no-deps --workspace --locked").env("RUSTDOCFLAGS", "-Dwarnings"))
     })?;
+    report.step(
+        "documentation site",
+        "correct what is named above; `cargo xtask site` builds the site alone",
+        || site::check(root, &environments),
+    )?;
     let deny = succeeds(&mut cargo(root, "deny --version"));
     if !deny {
         println!("cargo-deny is not installed; `cargo install --locked cargo-deny` installs it");

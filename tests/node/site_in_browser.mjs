@@ -1,0 +1,35 @@
+// Opens the documentation site in Chromium: each tab of the first page shows its own section, the arrow keys choose a tab and do
+// not turn the page, and pages fit a phone. Prints each fault, and fails if there is one.
+//
+// site_in_browser.mjs DIRECTORY
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Tab } from "./browser.mjs";
+
+const [directory] = process.argv.slice(2);
+const address = page => pathToFileURL(resolve(directory, page)).href;
+const faults = [];
+const tab = await Tab.open();
+await tab.show(390, 844, "light");
+await tab.navigate(address("index.html"));
+
+const shown = `[...document.querySelectorAll(".tabs > section")].filter(section => section.offsetHeight).map(({ id }) => id).join()`;
+const tabs = await tab.evaluate(`[...document.querySelectorAll(".tabs > input")].map(({ id }) => id)`);
+if (tabs.length < 9) faults.push(`the first page has ${tabs.length} tabs`);
+await tab.evaluate(`document.getElementById(${JSON.stringify(tabs[0])}).focus()`);
+for (const id of tabs) {
+  const sections = await tab.evaluate(shown);
+  if (sections !== id.replace("tab-", "in-")) faults.push(`${id} shows ${sections || "nothing"}`);
+  const key = { key: "ArrowRight", code: "ArrowRight", windowsVirtualKeyCode: 39 };
+  await tab.call("Input.dispatchKeyEvent", { type: "keyDown", ...key });
+  await tab.call("Input.dispatchKeyEvent", { type: "keyUp", ...key });
+}
+
+for (const page of ["index.html", "dashboard.html", "limits.html", "cli-reference.html", "comparison.html"]) {
+  await tab.navigate(address(page));
+  const width = await tab.evaluate(`Math.max(...["html", ".content", "main"].map(part => document.querySelector(part).scrollWidth))`);
+  if (width > 390) faults.push(`${page} is ${width} pixels wide on a phone`);
+}
+await tab.close();
+for (const fault of faults) console.log(fault);
+process.exitCode = faults.length ? 1 : 0;
