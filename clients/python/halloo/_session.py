@@ -20,7 +20,7 @@ from ._search import Search, ServerInfo
 from ._state import LinkState
 from ._stream import Stream
 from ._target import DEFAULT_PORT, Url, hide_token, in_room
-from ._tls import TlsStream
+from ._tls import NotTrusted, TlsStream, not_trusted
 from ._wait import Aborted
 
 _MAX_CHALLENGES = 2
@@ -209,7 +209,7 @@ class Session:
             if options.token is not None and known is not None:
                 made = exchange(options.token, known[0], known[1] or "", secrets.token_bytes(16))
             deadline = time.monotonic() + TIMEOUT
-            connection = Connection(await self._secured(one, url, deadline), options.max_message_bytes)
+            connection = Connection(await self._secured(one, address, url, deadline), options.max_message_bytes)
             try:
                 await connection.open(url, self._ask(address, made), deadline)
                 self._certainty = self._certainty_at(address, None)._replace(
@@ -228,7 +228,7 @@ class Session:
         one.close()
         raise Failed(Ending("lost"), ConnectFailed(f"the server at {url.shown} asks for a proof of the token again and again"))
 
-    async def _secured(self, one: socket.socket, url: Url, deadline: float) -> Stream:
+    async def _secured(self, one: socket.socket, address: Address, url: Url, deadline: float) -> Stream:
         """Return a stream of a connected socket, with TLS if the server needs it."""
         stream = await self._to_stream(one, self._wait)
         if not url.tls:
@@ -237,9 +237,29 @@ class Session:
             secured = TlsStream(stream, url.host, self._options.fingerprint)
             await secured.handshake(url.shown, deadline)
             return secured
+        except NotTrusted as untrusted:
+            stream.close()
+            raise not_trusted(url.shown, str(untrusted), await self._certificate_at(address, url, deadline)) from None
         except BaseException:
             stream.close()
             raise
+
+    async def _certificate_at(self, address: Address, url: Url, deadline: float) -> Optional[bytes]:
+        """Return the certificate of a server that is not trusted. It takes another connection: Python shows none of a
+        handshake that has failed."""
+        try:
+            one, _, _ = await dial([address], self._wait)
+            stream = await self._to_stream(one, self._wait)
+        except Failed:
+            return None
+        try:
+            secured = TlsStream(stream, url.host, None, accepts_any=True)
+            await secured.handshake(url.shown, deadline)
+            return secured.certificate
+        except Failed:
+            return None
+        finally:
+            stream.close()
 
     def _ask(self, address: Address, made: Optional[Exchange]) -> Ask:
         server = self._server

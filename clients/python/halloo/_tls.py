@@ -1,21 +1,28 @@
 """TLS over a stream, and which certificate is accepted."""
 
-import hashlib
 import ssl
 import time
-from typing import Optional, Tuple
+from typing import Optional
 
+from ._certificate import fingerprints, names
 from ._endings import Ending, Failed
 from ._errors import ConnectFailed, WrongServer
 from ._names import escape
 from ._stream import HIGH_WATER, Stream
 
+_MAX_NAME = 64
+
+
+class NotTrusted(Exception):
+    """The system does not trust the certificate of the server. The text says why."""
+
 
 class TlsStream:
-    """A stream with TLS over another one. Only the certificate with the fingerprint is accepted, if there is one."""
+    """A stream with TLS over another one. Only the certificate with the fingerprint is accepted, if there is one. With
+    ``accepts_any``, every certificate is, so that it can be shown: send nothing then."""
 
-    def __init__(self, inner: Stream, host: str, fingerprint: Optional[bytes]) -> None:
-        if fingerprint is None:
+    def __init__(self, inner: Stream, host: str, fingerprint: Optional[bytes], accepts_any: bool = False) -> None:
+        if fingerprint is None and not accepts_any:
             context = ssl.create_default_context()
         else:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -31,7 +38,7 @@ class TlsStream:
         return self._inner.unsent
 
     async def handshake(self, shown: str, deadline: float) -> None:
-        """Complete the TLS handshake, or raise ``Failed``."""
+        """Complete the TLS handshake, or raise ``NotTrusted`` or ``Failed``."""
         try:
             while not self._is_complete():
                 now = time.monotonic()
@@ -41,14 +48,20 @@ class TlsStream:
                 if await self._inner.wait(True, deadline - now):
                     self._fill()
         except ssl.SSLCertVerificationError as error:
-            raise _untrusted(shown, error.verify_message) from None
+            raise NotTrusted(error.verify_message) from None
         except ssl.SSLError as error:
-            raise _untrusted(shown, error.reason or str(error)) from None
+            raise _no_tls(shown, error) from None
         finally:
             # Also the alert that says why it failed.
             self._drain()
             self._inner.flush()
-        _check_fingerprint(self._tls.getpeercert(binary_form=True) or b"", self._fingerprint, shown)
+        if self._fingerprint is not None:
+            _check_fingerprint(self.certificate, self._fingerprint, shown)
+
+    @property
+    def certificate(self) -> bytes:
+        """That of the server after the handshake."""
+        return self._tls.getpeercert(binary_form=True) or b""
 
     def _is_complete(self) -> bool:
         try:
@@ -101,40 +114,31 @@ class TlsStream:
         self._inner.write(self._outgoing.read())
 
 
-def _untrusted(shown: str, reason: str) -> Failed:
-    message = f"cannot connect to {shown}: {escape(reason)}; if this is the right server, pass the fingerprint that it shows"
+def not_trusted(shown: str, reason: str, certificate: Optional[bytes]) -> Failed:
+    """Return the failure of a server whose certificate is not trusted, with what the server shows if that is known."""
+    message = f"the certificate of {shown} is not trusted: {escape(reason)}"
+    if certificate:
+        fingerprint = fingerprints(certificate)[0].hex()
+        its_names = ", ".join(f"`{escape(name, _MAX_NAME)}`" for name in names(certificate)) or "no name"
+        message += (
+            f"; it is for {its_names}, with the fingerprint {fingerprint}; if the server shows this fingerprint when it"
+            f' starts, pass fingerprint="{fingerprint}", or append #fp={fingerprint} to the address'
+        )
+    else:
+        message += "; if this is the right server, pass the fingerprint that it shows when it starts"
     return Failed(Ending("certificate not trusted"), WrongServer(message))
 
 
-def _check_fingerprint(certificate: bytes, fingerprint: Optional[bytes], shown: str) -> None:
-    if fingerprint is None:
-        return
-    found = hashlib.sha256(_public_key(certificate)).digest()
-    if fingerprint not in (found, hashlib.sha256(certificate).digest()):
+def _no_tls(shown: str, error: ssl.SSLError) -> Failed:
+    message = f"cannot connect to {shown}: {escape(error.reason or str(error))}; check that the server uses TLS"
+    return Failed(Ending("certificate not trusted"), WrongServer(message))
+
+
+def _check_fingerprint(certificate: bytes, fingerprint: bytes, shown: str) -> None:
+    found = fingerprints(certificate)
+    if fingerprint not in found:
         message = (
-            f"the server at {shown} is not the right one: its fingerprint is {found.hex()} instead of {fingerprint.hex()};"
+            f"the server at {shown} is not the right one: its fingerprint is {found[0].hex()} instead of {fingerprint.hex()};"
             " if it has a new key, use the fingerprint that it shows when it starts"
         )
         raise Failed(Ending("certificate not pinned"), WrongServer(message))
-
-
-def _public_key(certificate: bytes) -> bytes:
-    """Return ``SubjectPublicKeyInfo`` of a certificate (RFC 5280 section 4.1), which is the seventh field, or the sixth
-    without a version."""
-    try:
-        start, _ = _content(certificate, 0)
-        at, _ = _content(certificate, start)
-        for _ in range(6 if certificate[at] == 0xA0 else 5):
-            at = _content(certificate, at)[1]
-        return certificate[at : _content(certificate, at)[1]]
-    except IndexError:
-        return b""
-
-
-def _content(data: bytes, at: int) -> Tuple[int, int]:
-    """Return where the content of an element of DER starts and ends."""
-    length, start = data[at + 1], at + 2
-    if length >= 0x80:
-        count = length & 0x7F
-        length, start = int.from_bytes(data[start : start + count], "big"), start + count
-    return start, start + length

@@ -2,6 +2,7 @@
 
 import base64
 import queue
+import re
 import socket
 import threading
 import time
@@ -166,9 +167,20 @@ class ServeTest(unittest.TestCase):
         with self.assertRaises(halloo.WrongServer) as caught:
             self.connect(server.url, fingerprint="ab" * 32, token=TOKEN)
         self.assertIn(server.ready["fingerprint"], str(caught.exception))
-        with self.assertRaises(halloo.WrongServer) as caught:
-            self.connect(server.url, token=TOKEN)
-        self.assertIn("fingerprint", str(caught.exception))
+
+    def test_advice_about_a_certificate_that_is_not_trusted_works(self) -> None:
+        server = self.serve("den", "--tls", "--token", TOKEN)
+        for target in (server.url, "den"):
+            with self.assertRaises(halloo.WrongServer) as caught:
+                self.connect(target, token=TOKEN)
+            problem = str(caught.exception)
+            self.assertRegex(problem, r"not trusted: self.signed certificate; it is for .*`127\.0\.0\.1`")
+            pinned, fragment = re.findall(r'fingerprint="(.*)", or append (#fp=\w+) to the address', problem)[0]
+            self.assertEqual(pinned, server.ready["fingerprint"])
+            with self.connect(target, token=TOKEN, fingerprint=pinned) as link:
+                self.assertTrue(link.url.startswith("wss://"))
+        with self.connect(server.url + fragment, token=TOKEN):
+            pass
 
     def test_a_server_that_moved_is_found_again_and_gets_what_was_queued(self) -> None:
         server = self.serve("den")

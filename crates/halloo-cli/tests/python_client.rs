@@ -42,4 +42,5 @@ fn python_examples_use_the_program() {
 #[test]
 fn python_client_does_what_the_vectors_expect() {
     run(python_client_tests("test_vectors"), 17);
+    run(python_client_tests("test_certificate"), 3);
 }
