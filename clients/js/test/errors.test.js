@@ -76,7 +76,12 @@ test("a fingerprint leads to TLS, whatever the address says", async context => {
 test("a certificate that is not trusted", async context => {
   const fixture = await start(context), server = await fixture.serve("den", "--tls");
   const reason = await reasonOf(fixture.link(server.url));
-  assert.match(reason, /^cannot connect to wss:.*if this is the right server, pass the fingerprint that it shows$/);
+  assert.match(reason, /^the certificate of wss:.* is not trusted: [^;]+; it is for .*"127\.0\.0\.1"/);
+  // The advice works.
+  const [, fingerprint, fragment] = /pass fingerprint: "(.*)", or append (#fp=\w+) to the address$/.exec(reason);
+  assert.equal(fingerprint, server.ready.fingerprint);
+  await fixture.connect("den", { fingerprint });
+  await fixture.connect(server.url + fragment);
 });
 
 test("a message that is too large ends the link on either side", async context => {

@@ -1,8 +1,6 @@
-// TCP and TLS to one of several addresses.
-import { createHash, X509Certificate } from "node:crypto";
+// TCP to one of several addresses.
 import { lookup } from "node:dns/promises";
-import { connect, isIP } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect } from "node:net";
 import { format, parse } from "./datagrams.js";
 import { Failed } from "./failed.js";
 import { escape } from "./names.js";
@@ -79,48 +77,4 @@ function reasonOf(error) {
     ETIMEDOUT: "timeout",
   };
   return known[error.code] ?? escape(error.code ?? error.message);
-}
-
-/** Resolves to the socket with TLS. Only the certificate with the fingerprint is accepted, if there is one. */
-export function secure(socket, { host, shown, fingerprint }, signal, timeout = TIMEOUT) {
-  return new Promise((resolve, reject) => {
-    const stream = connectTls({ socket, host, servername: isIP(host) ? "" : host, rejectUnauthorized: !fingerprint });
-    const end = error => {
-      clearTimeout(deadline);
-      signal?.removeEventListener("abort", abort);
-      stream.removeAllListeners("error");
-      stream.on("error", () => {});
-      if (!error) return resolve(stream);
-      stream.destroy();
-      socket.destroy();
-      reject(error);
-    };
-    const abort = () => end(signal.reason);
-    const deadline = setTimeout(() => end(new Failed("lost", `${shown} did not complete the TLS handshake in time`)), timeout);
-    signal?.addEventListener("abort", abort, { once: true });
-    stream.once("error", error => end(failure(error, shown)));
-    stream.once("close", () => end(new Failed("lost", `${shown} closed the connection during the TLS handshake`)));
-    stream.once("secureConnect", () => end(fingerprint && wrongKey(stream, fingerprint, shown)));
-  });
-}
-
-// What the certificate is to blame for has no code of the system.
-function failure(error, shown) {
-  const isLost = /^(ECONN|EPIPE|ETIMEDOUT|EPROTO|ERR_SSL)/.test(error.code ?? "");
-  const text = `cannot connect to ${shown}: ${escape(error.code ?? error.message)}`;
-  if (isLost) return new Failed("lost", `${text}; check that the server uses TLS`);
-  return new Failed("certificate not trusted", `${text}; if this is the right server, pass the fingerprint that it shows`);
-}
-
-function wrongKey(stream, fingerprint, shown) {
-  const certificate = stream.getPeerCertificate?.()?.raw, hash = bytes => createHash("sha256").update(bytes).digest();
-  if (!certificate?.length) {
-    return new Failed("unsupported", "this runtime does not show the certificate of a server, so a fingerprint cannot be "
-      + "checked; use Node.js, or an address without TLS");
-  }
-  const key = hash(new X509Certificate(certificate).publicKey.export({ type: "spki", format: "der" }));
-  if ([key, hash(certificate)].some(found => found.equals(fingerprint))) return undefined;
-  const [found, wanted] = [key, fingerprint].map(bytes => bytes.toString("hex"));
-  return new Failed("certificate not pinned", `the server at ${shown} is not the right one: its fingerprint is ${found} `
-    + `instead of ${wanted}; if it has a new key, use the fingerprint that it shows when it starts`);
 }

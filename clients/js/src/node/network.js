@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { format, parse } from "./datagrams.js";
-import { dial, resolve, secure } from "./dial.js";
+import { dial, resolve } from "./dial.js";
 import { isFinal, isFinalCode } from "./endings.js";
 import { Failed } from "./failed.js";
 import { request } from "./handshake.js";
@@ -10,6 +10,7 @@ import { escape } from "./names.js";
 import { Exchange } from "./proof.js";
 import { get, readOutcome } from "./responses.js";
 import { ambiguous, challengeOf, hasId, notFound, Search, SEARCH_TIMEOUT } from "./search.js";
+import { secure } from "./secure.js";
 import { ownAddresses } from "./sockets.js";
 import { Address, checkToken, readFingerprint, readTarget, roomPath } from "./target.js";
 import { Socket } from "./websocket.js";
@@ -77,7 +78,7 @@ export class Network {
     const { address, url } = this.#base, signal = AbortSignal.any([this.#ended, AbortSignal.timeout(timeout)]);
     const { socket } = await dial([address], signal, timeout);
     try {
-      const { status, body } = await get(await this.#secured(socket, url, signal, timeout), "/" + path, url.authority, signal);
+      const { status, body } = await get(await this.#secured(socket, address, url, signal, timeout), "/" + path, url.authority, signal);
       // The link follows no redirect, like a page.
       return { status: status >= 300 && status < 400 ? 0 : status, json: async () => JSON.parse(body) };
     } finally {
@@ -176,9 +177,9 @@ export class Network {
     return this.#options.room == null ? secured : secured.inRoom(this.#options.room);
   }
 
-  #secured(socket, url, signal, timeout) {
+  #secured(socket, address, url, signal, timeout) {
     if (!url.tls) return socket;
-    return secure(socket, { host: url.host, shown: url.shown, fingerprint: this.#fingerprint }, signal, timeout);
+    return secure(socket, address, { host: url.host, shown: url.shown, fingerprint: this.#fingerprint }, signal, timeout);
   }
 
   // Completes the handshake, with a new connection for each challenge of the server.
@@ -194,7 +195,7 @@ export class Network {
           key: randomBytes(16).toString("base64"), id, mustConfirm, token, exchange, protocols, deflate: true,
           awaitsChallenge: Boolean(token) && !exchange && !url.tls,
         };
-        const stream = await this.#secured(socket, url, signal);
+        const stream = await this.#secured(socket, address, url, signal);
         stream.write(request(url, ask));
         const { outcome, rest } = await readOutcome(stream, ask, url, signal), { accepted, refused } = outcome;
         if (accepted) return this.#accept({ accepted, exchange, address, url }, new Socket(stream, rest, {
