@@ -6,7 +6,6 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading;
 using System.Threading.Tasks;
@@ -109,14 +108,13 @@ namespace HallooClient
         /// </summary>
         public static async Task<Stream> SecureAsync(Stream stream, Url url, CancellationToken cancellation)
         {
-            byte[] found = null;
+            Certificate found = null;
             var isPinned = false;
             var secure = new SslStream(stream, false, (sender, certificate, chain, errors) =>
             {
-                var bytes = certificate.GetRawCertData();
-                found = Hash(PublicKey(bytes));
+                found = new Certificate(certificate.GetRawCertData());
                 if (url.Fingerprint == null) return errors == SslPolicyErrors.None;
-                isPinned = url.Fingerprint.SequenceEqual(found) || url.Fingerprint.SequenceEqual(Hash(bytes));
+                isPinned = found.Has(url.Fingerprint);
                 return isPinned;
             });
             try
@@ -142,52 +140,24 @@ namespace HallooClient
             }
         }
 
-        /// <summary>
-        /// Returns SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), which is the seventh field, or the sixth
-        /// without a version.
-        /// </summary>
-        public static byte[] PublicKey(byte[] certificate)
-        {
-            var at = Content(certificate, Content(certificate, 0).start).start;
-            for (var left = certificate[at] == 0xA0 ? 6 : 5; left > 0; left--) at = Content(certificate, at).end;
-            return certificate.Skip(at).Take(Content(certificate, at).end - at).ToArray();
-        }
-
-        /// <summary>Returns where the content of an element of DER starts and ends.</summary>
-        private static (int start, int end) Content(byte[] data, int at)
-        {
-            int length = data[at + 1], start = at + 2;
-            if (length < 0x80) return (start, start + length);
-            var digits = length & 0x7F;
-            length = 0;
-            for (; digits > 0; digits--) length = length << 8 | data[start++];
-            return (start, start + length);
-        }
-
-        private static AttemptFailedException Judge(Url url, byte[] found, bool isPinned, Exception error)
+        private static AttemptFailedException Judge(Url url, Certificate found, bool isPinned, Exception error)
         {
             if (found == null || isPinned) return Lost($"cannot connect to {url.Shown}: {Names.Escape(error.Message)}");
             if (url.Fingerprint == null)
             {
                 return new AttemptFailedException(
                     new Ending(EndingKind.NotTrusted), HallooError.WrongServer,
-                    $"the certificate of {url.Shown} is not trusted: its fingerprint is {Hex(found)}; if this is what the " +
-                    "server shows when it starts, set Fingerprint to it, or use the invitation link");
+                    $"the certificate of {url.Shown} is not trusted; it is for {found.ShownNames}, with the fingerprint " +
+                    $"{found.Fingerprint}; if the server shows this fingerprint when it starts, set Fingerprint to " +
+                    $"\"{found.Fingerprint}\", or append #fp={found.Fingerprint} to the address");
             }
             return new AttemptFailedException(
                 new Ending(EndingKind.NotPinned), HallooError.WrongServer,
-                $"the server at {url.Shown} is not the right one: its fingerprint is {Hex(found)} instead of " +
-                $"{Hex(url.Fingerprint)}; if it has a new key, use the fingerprint that it shows when it starts");
+                $"the server at {url.Shown} is not the right one: its fingerprint is {found.Fingerprint} " +
+                $"instead of {Certificate.Hex(url.Fingerprint)}; if it has a new key, use the fingerprint that it shows when it starts");
         }
 
         private static AttemptFailedException Lost(string message) =>
             new AttemptFailedException(new Ending(EndingKind.Lost), HallooError.ConnectFailed, message);
-
-        private static byte[] Hash(byte[] data)
-        {
-            using (var sha = SHA256.Create()) return sha.ComputeHash(data);
-        }
-
-        private static string Hex(byte[] data) => string.Concat(data.Select(one => one.ToString("x2")));
     }
 }

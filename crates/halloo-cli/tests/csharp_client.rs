@@ -181,10 +181,13 @@ fn tls_with_a_pinned_certificate() {
     let problem = start_link(port, &[&address, &token, &other]).unwrap().next_line_after("gave up WrongServer 0 0: ");
     assert!(problem.contains(&fingerprint) && problem.contains(&"ab".repeat(32)), "{problem}");
     let problem = start_link(port, &[&address, &token]).unwrap().next_line_after("gave up WrongServer 0 0: ");
+    assert!(problem.contains("it is for `") && problem.contains("`127.0.0.1`"), "{problem}");
     // The advice works.
-    let advice = problem.split("its fingerprint is ").nth(1).unwrap().split(';').next().unwrap();
-    let advice = format!("fingerprint={advice}");
-    start_link(port, &[&address, &token, &advice]).unwrap().next_line_after("open ");
+    let advice = problem.split("set Fingerprint to \"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(advice, fingerprint);
+    start_link(port, &[&address, &token, &format!("fingerprint={advice}")]).unwrap().next_line_after("open ");
+    let fragment = problem.split("append ").nth(1).unwrap().split(' ').next().unwrap();
+    start_link(port, &[&format!("{address}{fragment}"), &token]).unwrap().next_line_after("open ");
 }
 
 #[test]
