@@ -5,8 +5,13 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::{JsonProcess, JsonServer, halloo, run, stdout};
-use halloo_test_support::{ChildProcess, RemoteHost, in_namespace, python_client_tests};
+use halloo_test_support::{
+    ChildProcess, RemoteHost, TempDir, in_namespace, js_client_tests, js_client_tests_on_bun, js_client_tests_on_deno,
+    python_client_tests,
+};
 use serde_json::{Value, json};
 
 /// Link-local addresses can be used at once.
@@ -100,34 +105,80 @@ fn hosts_with_both_use_ipv4_and_reply_once() {
 #[test]
 fn python_client_uses_a_server_with_a_unique_local_address() {
     if in_namespace("python_client_uses_a_server_with_a_unique_local_address", NO_DAD) {
-        use_from_python(start_server(UNIQUE_LOCAL, [IPV4[0], ""]), "ws://[fd00::2]:8765");
+        let Some(client) = python_client_tests("test_networks") else { return };
+        use_server(client, start_server(UNIQUE_LOCAL, [IPV4[0], ""]), "ws://[fd00::2]:8765");
     }
 }
 
 #[test]
 fn python_client_uses_a_server_with_a_link_local_address() {
     if in_namespace("python_client_uses_a_server_with_a_link_local_address", NO_DAD) {
-        use_from_python(start_server(LINK_LOCAL, ["", ""]), "ws://[fe80::");
+        let Some(client) = python_client_tests("test_networks") else { return };
+        use_server(client, start_server(LINK_LOCAL, ["", ""]), "ws://[fe80::");
     }
 }
 
 #[test]
 fn python_client_uses_ipv4_where_both_hosts_have_it() {
     if in_namespace("python_client_uses_ipv4_where_both_hosts_have_it", NO_DAD) {
-        use_from_python(start_server(UNIQUE_LOCAL, IPV4), "ws://10.77.0.2:8765");
+        let Some(client) = python_client_tests("test_networks") else { return };
+        use_server(client, start_server(UNIQUE_LOCAL, IPV4), "ws://10.77.0.2:8765");
     }
 }
 
-/// Runs the test of the client for Python with a server that stops when the client tells it to.
-fn use_from_python((host, mut server): (RemoteHost, JsonServer), url: &str) {
-    let Some(mut client) = python_client_tests("test_networks") else { return };
+#[test]
+fn js_client_uses_a_server_with_a_unique_local_address() {
+    if in_namespace("js_client_uses_a_server_with_a_unique_local_address", NO_DAD) {
+        let Some(client) = js_client_tests(&["networks"]) else { return };
+        use_server(client, start_server(UNIQUE_LOCAL, [IPV4[0], ""]), "ws://[fd00::2]:8765");
+    }
+}
+
+#[test]
+fn js_client_uses_a_server_with_a_link_local_address() {
+    if in_namespace("js_client_uses_a_server_with_a_link_local_address", NO_DAD) {
+        let Some(client) = js_client_tests(&["networks"]) else { return };
+        use_server(client, start_server(LINK_LOCAL, ["", ""]), "ws://[fe80::");
+    }
+}
+
+#[test]
+fn js_client_uses_ipv4_where_both_hosts_have_it() {
+    if in_namespace("js_client_uses_ipv4_where_both_hosts_have_it", NO_DAD) {
+        let Some(client) = js_client_tests(&["networks"]) else { return };
+        use_server(client, start_server(UNIQUE_LOCAL, IPV4), "ws://10.77.0.2:8765");
+    }
+}
+
+#[test]
+fn js_client_on_bun_uses_a_server_with_a_link_local_address() {
+    if in_namespace("js_client_on_bun_uses_a_server_with_a_link_local_address", NO_DAD) {
+        let Some(client) = js_client_tests_on_bun(&["networks"]) else { return };
+        use_server(client, start_server(LINK_LOCAL, ["", ""]), "ws://[fe80::");
+    }
+}
+
+#[test]
+fn js_client_on_deno_uses_a_server_with_a_unique_local_address() {
+    if in_namespace("js_client_on_deno_uses_a_server_with_a_unique_local_address", NO_DAD) {
+        let cache = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+        let Some(client) = js_client_tests_on_deno(&["networks"], cache.path()) else { return };
+        use_server(client, start_server(UNIQUE_LOCAL, ["", ""]), "ws://[fd00::2]:8765");
+    }
+}
+
+/// Runs the test of a client with a server that stops when the client tells it to.
+fn use_server(mut client: Command, (host, mut server): (RemoteHost, JsonServer), url: &str) {
     let stopper = std::thread::spawn(move || {
         assert_eq!(server.process.next_of("message")["text"], "stop");
         server.process.stop();
     });
     let output = client.env("HALLOO_EXPECTED_URL", url).output().unwrap();
-    let report = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && report.contains("... ok") && !report.contains("skipped"), "{report}");
+    let report = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // unittest, and the runners of Node.js, Bun and Deno.
+    let has_passed = ["... ok", "ok 1 - ", "(pass) "].iter().any(|text| report.contains(text));
+    let is_skipped = ["... skipped", "# SKIP", "(skip) "].iter().any(|text| report.contains(text));
+    assert!(output.status.success() && has_passed && !is_skipped, "{report}");
     stopper.join().unwrap();
     drop(host);
 }

@@ -108,7 +108,8 @@ async function check(address, ended) {
   let socket;
   try {
     ({ socket } = await dial([address], signal, CHECK_TIMEOUT));
-    const { status, body } = await get(socket, "/discovery.json", address, signal);
+    // A zone is of use on this machine only.
+    const { status, body } = await get(socket, "/discovery.json", address.replace(/%[^\]]*/, ""), signal);
     return status === 200 ? { body } : { unexpected: true };
   } catch (error) {
     return socket ? { unexpected: true } : { refused: error.isRefused === true };

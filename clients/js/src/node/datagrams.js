@@ -77,6 +77,13 @@ export const lists = (seen, ip) => seen.addresses?.some(one => canonicalIp(one) 
 
 export const isLoopback = ip => isIPv4(ip) ? ip.startsWith("127.") : ip === "::1";
 
+export const isLinkLocalIp = ip => /^fe[89ab]/i.test(ip);
+
+const rank = ip => isLoopback(ip) ? 3 : isLinkLocalIp(ip) ? 2 : isIPv4(ip) ? 0 : 1;
+
+/** Compares how good addresses are, best first: loopback is of no use to other machines. */
+export const byRank = (one, other) => rank(parse(one).ip) - rank(parse(other).ip);
+
 function isReachable(ip) {
   if (ip === undefined || isLoopback(ip)) return false;
   if (isIPv4(ip)) return !/^(0|22[4-9]|23\d|24\d|25[0-5])\./.test(ip);

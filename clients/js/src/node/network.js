@@ -78,7 +78,8 @@ export class Network {
     const { address, url } = this.#base, signal = AbortSignal.any([this.#ended, AbortSignal.timeout(timeout)]);
     const { socket } = await dial([address], signal, timeout);
     try {
-      const { status, body } = await get(await this.#secured(socket, address, url, signal, timeout), "/" + path, url.authority, signal);
+      const stream = await this.#secured(socket, address, url, signal, timeout);
+      const { status, body } = await get(stream, "/" + path, url.authority, signal);
       // The link follows no redirect, like a page.
       return { status: status >= 300 && status < 400 ? 0 : status, json: async () => JSON.parse(body) };
     } finally {

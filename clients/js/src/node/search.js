@@ -1,6 +1,6 @@
 // The search for servers on the local network.
 import { randomBytes } from "node:crypto";
-import { isLoopback, format, listedIn, MAX_ADDRESSES, parse, portAt, read } from "./datagrams.js";
+import { byRank, isLinkLocalIp, isLoopback, format, listedIn, MAX_ADDRESSES, parse, portAt, read } from "./datagrams.js";
 import { bestMatches, escape, hideToken, isId, isSameApp } from "./names.js";
 import { DISCOVERY_PORT, Sockets } from "./sockets.js";
 
@@ -113,14 +113,15 @@ export class Search {
     if (!known) return isFull || this.#known.set(server.id, server);
     if (hidden.source !== known.hidden.source && !isSame(known, server)) {
       // Two machines with one id, or an impostor: both are listed, and none replaces the other.
+      // Servers do not list link-local addresses, so such a one is usually another one of the same server.
       const { source } = hidden;
-      if (!isFull && !this.#known.has(source)) this.#known.set(source, withUrl({ ...server, id: source }, hidden));
+      const isNew = !isLinkLocalIp(parse(source).ip) && !this.#known.has(source);
+      if (!isFull && isNew) this.#known.set(source, withUrl({ ...server, id: source }, hidden));
       return;
     }
     // A reply says more than a beacon, and an address of the network is of use to other machines as well.
     const newest = hidden.isReply || !known.hidden.isReply ? server : known;
-    const isLocal = address => isLoopback(parse(address).ip);
-    const sources = [...new Set([...known.sources, ...server.sources])].sort((a, b) => isLocal(a) - isLocal(b));
+    const sources = [...new Set([...known.sources, ...server.sources])].sort(byRank);
     const claimed = [...known.addresses, ...server.addresses].filter(address => !sources.includes(address));
     const all = newest.hidden.isAdvertised ? [...claimed, ...sources] : [...sources, ...claimed];
     const addresses = [...new Set(all)].slice(0, MAX_ADDRESSES);

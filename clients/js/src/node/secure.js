@@ -61,8 +61,8 @@ async function advice(address, { host, shown }, signal, timeout) {
     ({ socket } = await dial([address], signal, timeout));
     const stream = await handshake(socket, { host, shown, rejectUnauthorized: false }, signal, timeout);
     const certificate = new X509Certificate(stream.getPeerCertificate().raw), fingerprint = keyOf(certificate).toString("hex");
-    return `; it is for ${namesOf(certificate)}, with the fingerprint ${fingerprint}; if the server shows this fingerprint when `
-      + `it starts, pass fingerprint: "${fingerprint}", or append #fp=${fingerprint} to the address`;
+    return `; it is for ${namesOf(certificate)}, with the fingerprint ${fingerprint}; if the server shows this fingerprint `
+      + `when it starts, pass fingerprint: "${fingerprint}", or append #fp=${fingerprint} to the address`;
   } catch {
     signal?.throwIfAborted();
     return "; if this is the right server, pass the fingerprint that it shows when it starts";

@@ -1,6 +1,6 @@
 // The addresses of one server: those it was seen at, and those it lists. Each is a text with IP address and port.
 import { isIPv4 } from "node:net";
-import { format, isLoopback, lists, MAX_ADDRESSES, parse } from "../datagrams.js";
+import { byRank, format, isLinkLocalIp, isLoopback, lists, MAX_ADDRESSES, parse } from "../datagrams.js";
 
 /** Returns the same address with another port. */
 export const withPort = (address, port) => format(parse(address).ip, port);
@@ -14,10 +14,7 @@ export function sourceOf(address) {
   return [...parts(head), ...gap, ...parts(tail)].slice(0, 4).join(":");
 }
 
-export const isLinkLocal = address => /^fe[89ab]/i.test(parse(address).ip);
-
-// How good an address is, best first: loopback is of no use to other machines.
-const rank = address => isLoopback(parse(address).ip) ? 3 : isLinkLocal(address) ? 2 : isIPv4(parse(address).ip) ? 0 : 1;
+export const isLinkLocal = address => isLinkLocalIp(parse(address).ip);
 
 export class Addresses {
   // Those that its datagrams came from, best first. All but the first one are proven.
@@ -63,7 +60,7 @@ export class Addresses {
     if (this.#seen.includes(address) || this.#seen.length >= MAX_ADDRESSES) return;
     const isLocal = isLoopback(parse(address).ip);
     this.#seen = this.#seen.filter(own => isLocal || isLoopback(parse(own).ip) || lists(reply, parse(own).ip));
-    const worse = this.#seen.findIndex(known => rank(known) > rank(address));
+    const worse = this.#seen.findIndex(known => byRank(known, address) > 0);
     this.#seen.splice(worse < 0 ? this.#seen.length : worse, 0, address);
   }
 
