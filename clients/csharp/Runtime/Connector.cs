@@ -146,12 +146,12 @@ namespace HallooClient
         /// <summary>Returns the addresses to try. One that is only claimed is left out if it is one of this machine.</summary>
         private List<string> Candidates()
         {
-            var own = new HashSet<string>(Search.OwnAddresses().Select(ip => ip.ToString()));
+            var own = new HashSet<string>(Network.OwnAddresses());
             var isHere = server.Sources.Any(source => own.Contains(HostOf(source)));
             return server.Addresses.Where(one => server.Sources.Contains(one) || isHere || !own.Contains(HostOf(one))).ToList();
         }
 
-        private static string HostOf(string address) => address.Substring(0, address.LastIndexOf(':'));
+        private static string HostOf(string address) => address.Substring(0, address.LastIndexOf(':')).Trim('[', ']');
 
         private Url UrlAt(string address)
         {
@@ -163,8 +163,9 @@ namespace HallooClient
             else
             {
                 var colon = address.LastIndexOf(':');
-                var host = address.Substring(0, colon).Trim('[', ']');
-                url = new Url { Host = host, Port = int.Parse(address.Substring(colon + 1)) };
+                var host = HostOf(address).Split('%');
+                var zone = host.Length > 1 ? host[1] : null;
+                url = new Url { Host = host[0], Zone = zone, Port = int.Parse(address.Substring(colon + 1)) };
             }
             url.Tls |= isSecure;
             url.Fingerprint = fingerprint;

@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Threading;
@@ -26,12 +25,12 @@ namespace HallooClient
         }
     }
 
-    /// <summary>One search for servers on the local network, over IPv4. It blocks its thread.</summary>
+    /// <summary>One search for servers on the local network. It blocks its thread.</summary>
     internal sealed class Search
     {
         public const int DiscoveryPort = 8766;
 
-        private const int FallbackPorts = 9, MaxServers = 256;
+        private const int MaxServers = 256;
         private const double NamesakeDelay = 0.2, CancellationInterval = 0.02;
 
         private readonly string app;
@@ -79,8 +78,7 @@ namespace HallooClient
         public void Run(double timeout, CancellationToken cancellation, Func<double> until)
         {
             var deadline = clock.Elapsed.TotalSeconds + timeout;
-            var sockets = Open();
-            try
+            using (var sockets = new DiscoverySockets(port, isLocal))
             {
                 var schedule = new ProbeSchedule();
                 var due = 0.0;
@@ -93,63 +91,23 @@ namespace HallooClient
                     if (now >= due)
                     {
                         due = now + schedule.Next(random.NextDouble(), out var isWide);
-                        Probe(sockets, isWide);
+                        sockets.Probe(nonce, isWide);
                     }
                     var wait = Math.Max(0, Math.Min(Math.Min(due, end) - now, CancellationInterval));
-                    var ready = sockets.ToList();
+                    var ready = sockets.All.ToList();
                     Socket.Select(ready, null, null, (int)(wait * 1e6) + 1);
                     foreach (var one in ready) Receive(one);
                 }
-            }
-            finally
-            {
-                foreach (var one in sockets) one.Dispose();
             }
         }
 
         private List<ServerInfo> Matching(string name) =>
             name == null ? Servers : Names.BestMatches(name, Servers, one => one.Id, one => one.Name);
 
-        /// <summary>Opens a socket for each address of this machine, and one for beacons.</summary>
-        private List<Socket> Open()
-        {
-            var own = isLocal ? new List<IPAddress> { IPAddress.Loopback } : OwnAddresses();
-            var sockets = own.Select(ip => TryBind(ip, 0)).Where(one => one != null).ToList();
-            var listener = Ports.Select(one => TryBind(IPAddress.Any, one)).FirstOrDefault(one => one != null);
-            if (listener != null) sockets.Add(listener);
-            if (sockets.Count > 0) return sockets;
-            throw new AttemptFailedException(
-                new Ending(EndingKind.Lost), HallooError.ConnectFailed,
-                "cannot open a UDP socket to search for servers; check that this program may use the network");
-        }
-
-        private IEnumerable<int> Ports => Enumerable.Range(port, Math.Min(FallbackPorts, 65535 - port) + 1);
-
-        private void Probe(List<Socket> sockets, bool isWide)
-        {
-            var probe = Sighting.Probe(nonce);
-            foreach (var one in sockets)
-            {
-                var ip = ((IPEndPoint)one.LocalEndPoint).Address;
-                if (ip.Equals(IPAddress.Any)) continue;
-                var to = IPAddress.IsLoopback(ip) ? IPAddress.Parse("127.255.255.255") : IPAddress.Broadcast;
-                foreach (var toPort in isWide ? Ports : new[] { port })
-                {
-                    try
-                    {
-                        one.SendTo(probe, new IPEndPoint(to, toPort));
-                    }
-                    catch (SocketException)
-                    {
-                        // This network is gone, or has no broadcasts.
-                    }
-                }
-            }
-        }
-
         private void Receive(Socket ready)
         {
-            EndPoint from = new IPEndPoint(IPAddress.Any, 0);
+            var isIPv6 = ready.AddressFamily == AddressFamily.InterNetworkV6;
+            EndPoint from = new IPEndPoint(isIPv6 ? IPAddress.IPv6Any : IPAddress.Any, 0);
             var buffer = new byte[Sighting.MaxDatagramSize + 1];
             int size;
             try
@@ -179,66 +137,13 @@ namespace HallooClient
             {
                 before.Merge(seen);
             }
-            else if (known.Count < MaxServers && !known.ContainsKey(seen.Source))
+            else if (known.Count < MaxServers && !known.ContainsKey(seen.Source) && !seen.IsLinkLocal)
             {
-                // Two machines with one id, or an impostor: both are listed, and none replaces the other.
+                // Two machines with one id, or an impostor: both are listed, and none replaces the other. Servers do not list
+                // link-local addresses, so such a one is usually another one of the same server.
                 server.Id = seen.Source;
                 server.HasId = false;
                 known[server.Id] = server;
-            }
-        }
-
-        private static Socket TryBind(IPAddress ip, int port)
-        {
-            var one = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-            try
-            {
-                if (port != 0) one.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
-                one.EnableBroadcast = true;
-                one.Blocking = false;
-                one.Bind(new IPEndPoint(ip, port));
-                return one;
-            }
-            catch (SocketException)
-            {
-                one.Dispose();
-                return null;
-            }
-        }
-
-        /// <summary>Returns the IPv4 addresses of this machine.</summary>
-        public static List<IPAddress> OwnAddresses()
-        {
-            var found = new List<IPAddress> { IPAddress.Loopback };
-            try
-            {
-                foreach (var one in NetworkInterface.GetAllNetworkInterfaces())
-                {
-                    found.AddRange(one.GetIPProperties().UnicastAddresses.Select(address => address.Address));
-                }
-            }
-            catch (Exception error) when (error is NetworkInformationException || error is NotImplementedException)
-            {
-                // The platform does not list them, so only the default route is searched.
-                found.Add(DefaultAddress());
-            }
-            return found.Where(ip => ip.AddressFamily == AddressFamily.InterNetwork).Distinct().ToList();
-        }
-
-        private static IPAddress DefaultAddress()
-        {
-            using (var one = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp))
-            {
-                try
-                {
-                    // It sends nothing, and finds the address of the default route.
-                    one.Connect(IPAddress.Parse("192.0.2.1"), 9);
-                    return ((IPEndPoint)one.LocalEndPoint).Address;
-                }
-                catch (SocketException)
-                {
-                    return IPAddress.Loopback;
-                }
             }
         }
     }

@@ -66,11 +66,15 @@ namespace HallooClient
         {
             // A reply says more than a beacon, and an address of the network is of use to other machines as well.
             if (seen.IsReply || !Seen.IsReply) Seen = seen;
-            Sources = Sources.Concat(new[] { seen.Source }).Distinct().OrderBy(source => source.StartsWith("127.")).ToList();
+            Sources = Sources.Concat(new[] { seen.Source }).Distinct().OrderBy(Rank).ToList();
             var claimed = Addresses.Concat(seen.Addresses).Except(Sources);
             var isClaimFirst = Seen.Addresses[0] != Seen.Source;
             Addresses = (isClaimFirst ? claimed.Concat(Sources) : Sources.Concat(claimed)).Distinct().Take(8).ToList();
         }
+
+        /// <summary>Returns how good an address is: loopback is of no use to other machines.</summary>
+        private static int Rank(string address) =>
+            address.StartsWith("127.") ? 3 : address.StartsWith("[fe80:") ? 2 : address.StartsWith("[") ? 1 : 0;
 
         private static string Port(string address) => address.Substring(address.LastIndexOf(':'));
     }

@@ -26,6 +26,7 @@ namespace HallooClient
         public Dictionary<string, string> Meta { get; private set; }
         public string Challenge { get; private set; }
         public bool IsReply { get; private set; }
+        public bool IsLinkLocal { get; private set; }
 
         /// <summary>Returns a datagram that asks all servers to reply.</summary>
         public static byte[] Probe(string nonce, string ip = null)
@@ -55,6 +56,7 @@ namespace HallooClient
         private Sighting(Dictionary<string, object> seen, IPEndPoint source, int port, bool isReply)
         {
             IsReply = isReply;
+            IsLinkLocal = source.Address.IsIPv6LinkLocal;
             var isForwarded = source.Address.Equals(Target.ReadIp(Text(seen, "ip")));
             Source = Format(source.Address.ToString(), (isForwarded ? null : Port(seen, "listen_port")) ?? port);
             var listed = isReply ? Listed(Value(seen, "addresses")).Select(ip => Format(ip, port)) : new string[0];

@@ -16,7 +16,7 @@ namespace HallooClient.Tests
             var settings = arguments.Select(one => one.Split(new[] { '=' }, 2)).ToLookup(one => one[0], one => one[1]);
             var options = new LinkOptions
             {
-                Local = true,
+                Local = !settings.Contains("wide"),
                 DiscoveryPort = int.Parse(settings["port"].Single()),
                 Token = settings["token"].FirstOrDefault(),
                 Fingerprint = settings["fingerprint"].FirstOrDefault(),
@@ -64,7 +64,7 @@ namespace HallooClient.Tests
         private static int Discover(LinkOptions options)
         {
             var timeout = TimeSpan.FromSeconds(0.5);
-            var found = Halloo.DiscoverAsync(timeout, options.App, local: true, discoveryPort: options.DiscoveryPort);
+            var found = Halloo.DiscoverAsync(timeout, options.App, local: options.Local, discoveryPort: options.DiscoveryPort);
             foreach (var server in found.Result.OrderBy(one => one.Name))
             {
                 var meta = string.Join(" ", server.Meta.Select(one => $"{one.Key}={one.Value}"));

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use common::{JsonProcess, JsonServer, halloo, run, stdout};
 use halloo_test_support::{
-    ChildProcess, RemoteHost, TempDir, in_namespace, js_client_tests, js_client_tests_on_bun, js_client_tests_on_deno,
-    python_client_tests,
+    ChildProcess, RemoteHost, TempDir, csharp_program, in_namespace, js_client_tests, js_client_tests_on_bun,
+    js_client_tests_on_deno, python_client_tests, wait_until,
 };
 use serde_json::{Value, json};
 
@@ -165,6 +165,41 @@ fn js_client_on_deno_uses_a_server_with_a_unique_local_address() {
         let Some(client) = js_client_tests_on_deno(&["networks"], cache.path()) else { return };
         use_server(client, start_server(UNIQUE_LOCAL, ["", ""]), "ws://[fd00::2]:8765");
     }
+}
+
+#[test]
+fn csharp_client_uses_a_server_with_a_unique_local_address() {
+    if in_namespace("csharp_client_uses_a_server_with_a_unique_local_address", NO_DAD) {
+        use_from_csharp(start_server(UNIQUE_LOCAL, [IPV4[0], ""]), "ws://[fd00::2]:8765");
+    }
+}
+
+#[test]
+fn csharp_client_uses_a_server_with_a_link_local_address() {
+    if in_namespace("csharp_client_uses_a_server_with_a_link_local_address", NO_DAD) {
+        use_from_csharp(start_server(LINK_LOCAL, ["", ""]), "ws://[fe80::");
+    }
+}
+
+fn use_from_csharp((_host, mut server): (RemoteHost, JsonServer), url: &str) {
+    let directory = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = directory.path().join("link.exe");
+    let Some(command) = csharp_program("LinkProgram.cs", &[], &program) else { return };
+    let start = |setting: &str| {
+        let mut again = Command::new(command.get_program());
+        ChildProcess::start(again.arg(&program).args(["port=8766", "wide=", setting]))
+    };
+    // A search may take longer on a loaded machine.
+    let mut found = Vec::new();
+    wait_until(|| {
+        found = start("discover=").remaining_lines();
+        !found.is_empty()
+    });
+    assert!(found.len() == 1 && found[0].starts_with(&format!("den {url}")), "{found:?}");
+    let mut link = start("target=den");
+    assert!(link.next_line_after("open ").starts_with(url.split('%').next().unwrap()));
+    link.write_line("hello");
+    assert_eq!(server.process.next_of("message")["text"], "hello");
 }
 
 /// Runs the test of a client with a server that stops when the client tells it to.
