@@ -175,6 +175,16 @@ test("a server that moved to another port is found again by its name", async con
   assert.equal(await echo(link, second), "hi");
 });
 
+test("a server that restarted where broadcasts do not get is found at its last address", async context => {
+  const fixture = await start(context), port = String(await unusedPort()), first = await fixture.serve("den", "--port", port);
+  const link = await fixture.connect("den"), open = happens(link, "open");
+  await first.kill();
+  // It replies to no probe.
+  const second = await fixture.serve("den", "--port", port, "--no-discovery");
+  await open;
+  assert.equal(await echo(link, second), "hi");
+});
+
 test("the final close code of a server that was found ends the link", async context => {
   const fixture = await start(context), server = await fixture.serve(), link = await fixture.connect("den");
   const { client } = await server.event("client_joined"), gaveUp = happens(link, "gaveup");

@@ -1,12 +1,10 @@
 // The live list of servers.
 import { randomBytes } from "node:crypto";
-import { dial } from "./dial.js";
+import { check } from "./check.js";
 import { isLoopback, parse } from "./datagrams.js";
-import { get } from "./responses.js";
 import { DISCOVERY_PORT, Sockets } from "./sockets.js";
 import { Tracker } from "./browser/tracker.js";
 
-const CHECK_TIMEOUT = 2000;
 const MAX_CHANGES = 1024;
 
 /** Starts to browse. */
@@ -99,21 +97,5 @@ class Browser {
     if (this.#ended.signal.aborted) return;
     this.#tracker.handleCheckResult(address, result, performance.now());
     this.#turn();
-  }
-}
-
-/** Requests `/discovery.json`. A server that requires TLS answers this without. */
-async function check(address, ended) {
-  const signal = AbortSignal.any([ended, AbortSignal.timeout(CHECK_TIMEOUT)]);
-  let socket;
-  try {
-    ({ socket } = await dial([address], signal, CHECK_TIMEOUT));
-    // A zone is of use on this machine only.
-    const { status, body } = await get(socket, "/discovery.json", address.replace(/%[^\]]*/, ""), signal);
-    return status === 200 ? { body } : { unexpected: true };
-  } catch (error) {
-    return socket ? { unexpected: true } : { refused: error.isRefused === true };
-  } finally {
-    socket?.destroy();
   }
 }

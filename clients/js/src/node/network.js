@@ -150,7 +150,7 @@ export class Network {
   async #search(signal) {
     const { app, local, discoveryPort: port, searchTimeout = SEARCH_TIMEOUT } = this.#options, before = this.#server;
     const name = before?.name || this.#target.name, search = new Search({ app, local, port, signal });
-    const [matching, others] = await search.find(name, searchTimeout);
+    const [matching, others] = await search.find(name, searchTimeout, before?.addresses);
     const same = [...matching, ...others].filter(({ id }) => id === before?.id), found = same.length ? same : matching;
     if (found.length > 1) throw new Failed("lost", ambiguous(name, found));
     if (!found.length) throw new Failed("lost", notFound(name, others, port));

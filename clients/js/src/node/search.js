@@ -1,6 +1,9 @@
 // The search for servers on the local network.
 import { randomBytes } from "node:crypto";
-import { byRank, isLinkLocalIp, isLoopback, format, listedIn, MAX_ADDRESSES, parse, portAt, read } from "./datagrams.js";
+import { check } from "./check.js";
+import {
+  byRank, isLinkLocalIp, isLoopback, format, listedIn, MAX_ADDRESSES, parse, portAt, read, readBody,
+} from "./datagrams.js";
 import { bestMatches, escape, hideToken, isId, isSameApp } from "./names.js";
 import { DISCOVERY_PORT, Sockets } from "./sockets.js";
 
@@ -54,8 +57,8 @@ export class Search {
     return app === undefined ? all : all.filter(server => server.app !== null && isSameApp(server.app, app));
   }
 
-  /** Resolves to the servers that a name means, or all, and the others. */
-  async find(name, timeout = SEARCH_TIMEOUT) {
+  /** Resolves to the servers that a name means, or all, and the others. Those at the addresses `at` are asked over TCP, too. */
+  async find(name, timeout = SEARCH_TIMEOUT, at = []) {
     const matching = () => name === undefined ? this.servers : bestMatches(name, this.servers);
     let first;
     await this.run(timeout, () => {
@@ -63,16 +66,17 @@ export class Search {
       if (name !== undefined && found.some(({ id }) => isId(name, id))) return 0;
       if (found.length) first ??= performance.now();
       return first === undefined ? Infinity : first + NAMESAKE_DELAY;
-    });
+    }, at);
     const found = matching();
     return [found, this.servers.filter(server => !found.includes(server))];
   }
 
   /** Searches until the timeout, or the earlier time that `until` returns for what was found. */
-  async run(timeout, until = () => Infinity) {
+  async run(timeout, until = () => Infinity, at = []) {
     const { signal } = this.#options, end = performance.now() + timeout, schedule = intervals();
     signal?.throwIfAborted();
     const sockets = await Sockets.open(this.#options, (bytes, from) => this.#receive(bytes, from));
+    const ended = new AbortController();
     let due = performance.now(), timer, abort;
     try {
       await new Promise((resolve, reject) => {
@@ -92,8 +96,10 @@ export class Search {
         signal?.addEventListener("abort", abort);
         if (signal?.aborted) abort();
         else turn();
+        if (!signal?.aborted) at.forEach(address => this.#ask(address, ended.signal));
       });
     } finally {
+      ended.abort();
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
       this.#changed = () => {};
@@ -108,12 +114,20 @@ export class Search {
     this.#changed();
   }
 
+  // Broadcasts may not get to a server that restarted at this address.
+  async #ask(address, signal) {
+    const { body } = await check(address, signal), seen = body && readBody(body);
+    if (signal.aborted || !seen?.port || seen.service !== "websocket_server_reply") return;
+    this.#observe(toServer(seen, parse(address)));
+    this.#changed();
+  }
+
   #observe(server) {
     const known = this.#known.get(server.id), isFull = this.#known.size >= MAX_SERVERS, { hidden } = server;
     if (!known) return isFull || this.#known.set(server.id, server);
     if (hidden.source !== known.hidden.source && !isSame(known, server)) {
-      // Two machines with one id, or an impostor: both are listed, and none replaces the other.
-      // Servers do not list link-local addresses, so such a one is usually another one of the same server.
+      // Two machines with one id, or an impostor: both are listed, and none replaces the other. Servers do not list link-local
+      // addresses, so such a one is usually another one of the same server.
       const { source } = hidden;
       const isNew = !isLinkLocalIp(parse(source).ip) && !this.#known.has(source);
       if (!isFull && isNew) this.#known.set(source, withUrl({ ...server, id: source }, hidden));
