@@ -130,7 +130,7 @@ namespace HallooClient
         {
             var name = !string.IsNullOrEmpty(server?.Name) ? server.Name : target.Name;
             var search = new Search(options.App, options.DiscoveryPort, options.Local);
-            var found = search.Find(name, server?.Id, options.SearchTimeout.TotalSeconds, cancellation);
+            var found = search.Find(name, server, options.SearchTimeout.TotalSeconds, cancellation);
             if (found.Count > 1) throw Lost(HallooError.Ambiguous, Ambiguous(name, found));
             if (found.Count == 0) throw Lost(HallooError.NotFound, NotFound(name, search.Servers));
             if (server?.Id != found[0].Id) confirmedId = null;

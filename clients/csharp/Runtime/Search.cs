@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
@@ -6,6 +7,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Threading;
+using System.Threading.Tasks;
 
 namespace HallooClient
 {
@@ -40,6 +42,7 @@ namespace HallooClient
         private readonly Dictionary<string, ServerInfo> known = new Dictionary<string, ServerInfo>();
         private readonly Stopwatch clock = Stopwatch.StartNew();
         private readonly Random random = new Random();
+        private readonly ConcurrentQueue<Sighting> answers = new ConcurrentQueue<Sighting>();
 
         public Search(string app, int port, bool isLocal)
         {
@@ -57,9 +60,33 @@ namespace HallooClient
 
         /// <summary>
         /// Returns the servers that a name means, or all, after at most <paramref name="timeout"/> seconds: 200 ms after the
-        /// first one, and at once if it has this id or the <paramref name="preferred"/> one.
+        /// first one, and at once if it has this id or that of the server <paramref name="before"/>, whose addresses are asked
+        /// over TCP, too.
         /// </summary>
-        public List<ServerInfo> Find(string name, string preferred, double timeout, CancellationToken cancellation)
+        public List<ServerInfo> Find(string name, ServerInfo before, double timeout, CancellationToken cancellation)
+        {
+            using (var asks = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
+            {
+                // Broadcasts may not get to a server that restarted at its last address.
+                foreach (var address in before?.Addresses ?? new string[0]) AskAsync(address, asks.Token).Forget();
+                try
+                {
+                    return FindMatching(name, before?.Id, timeout, cancellation);
+                }
+                finally
+                {
+                    asks.Cancel();
+                }
+            }
+        }
+
+        private async Task AskAsync(string address, CancellationToken cancellation)
+        {
+            var seen = await Check.AskAsync(address, cancellation).ConfigureAwait(false);
+            if (seen?.Source == address) answers.Enqueue(seen);
+        }
+
+        private List<ServerInfo> FindMatching(string name, string preferred, double timeout, CancellationToken cancellation)
         {
             double? narrowed = null;
             Run(timeout, cancellation, () =>
@@ -97,6 +124,7 @@ namespace HallooClient
                     var ready = sockets.All.ToList();
                     Socket.Select(ready, null, null, (int)(wait * 1e6) + 1);
                     foreach (var one in ready) Receive(one);
+                    while (answers.TryDequeue(out var seen)) Observe(seen);
                 }
             }
         }

@@ -42,7 +42,19 @@ namespace HallooClient
         /// </summary>
         public static Sighting Read(byte[] datagram, IPEndPoint source, string nonce)
         {
-            var seen = datagram.Length <= MaxDatagramSize ? Json.ParseObject(datagram) : null;
+            return datagram.Length <= MaxDatagramSize ? ReadObject(datagram, source, nonce) : null;
+        }
+
+        /// <summary>The same for a response over HTTP from <paramref name="source"/>, which may be longer.</summary>
+        public static Sighting ReadBody(byte[] body, IPEndPoint source)
+        {
+            var seen = ReadObject(body, source, "");
+            return seen != null && seen.IsReply ? seen : null;
+        }
+
+        private static Sighting ReadObject(byte[] text, IPEndPoint source, string nonce)
+        {
+            var seen = Json.ParseObject(text);
             if (seen == null) return null;
             var service = Text(seen, "service");
             var isReply = service == "websocket_server_reply";

@@ -212,6 +212,19 @@ fn server_that_moved_is_found_again_and_gets_what_was_queued() {
 }
 
 #[test]
+fn server_that_restarted_where_broadcasts_do_not_get_is_found_at_its_last_address() {
+    let (port, address) = (unused_discovery_port(), unused_tcp_address().port().to_string());
+    let mut server = den(port, &["--port", &address]);
+    let Some(mut link) = start_link(port, &["target=den"]) else { return };
+    link.next_line_after("open ");
+    server.process.kill();
+    link.next_line_after("close 1006 ");
+    // It replies to no probe.
+    let _server = den(port, &["--port", &address, "--no-discovery"]);
+    link.next_line_after("open ");
+}
+
+#[test]
 fn server_that_restarts_is_reached_again() {
     let (port, address) = (unused_discovery_port(), unused_tcp_address().port().to_string());
     let target = format!("target=127.0.0.1:{address}");

@@ -118,7 +118,9 @@ export class Search {
   async #ask(address, signal) {
     const { body } = await check(address, signal), seen = body && readBody(body);
     if (signal.aborted || !seen?.port || seen.service !== "websocket_server_reply") return;
-    this.#observe(toServer(seen, parse(address)));
+    const server = toServer(seen, parse(address));
+    if (server.hidden.source !== address) return;
+    this.#observe(server);
     this.#changed();
   }
 
