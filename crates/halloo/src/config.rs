@@ -1,6 +1,8 @@
 //! The settings of a server, each with its default.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use halloo_proto::access::AccessRules;
@@ -41,6 +43,10 @@ options! {
         /// Address to listen on; `None` for all IPv4 and IPv6 addresses. A loopback address also limits discovery to
         /// this machine. Default: `None`.
         pub bind(into): Option<IpAddr> = None,
+        /// A TCP socket to use instead of one that the server opens, such as one from a service manager. Its address takes the
+        /// place of `port`, `strict_port` and `bind`. Default: `None`.
+        // Shared, because settings can be cloned: servers that are started with them accept from the same socket.
+        pub listener(into): Option<Arc<TcpListener>> = None,
         /// Names of the network interfaces to use, such as `wlan0`; `*` stands for any characters. The server is announced
         /// only on these, and connections to the addresses of other interfaces are closed, except loopback. Without a
         /// name, all are used. Default: none.
@@ -145,6 +151,17 @@ impl Config {
     /// Returns the filter for the interfaces to use.
     pub(crate) fn interface_filter(&self) -> InterfaceFilter {
         InterfaceFilter::new(&self.interfaces, &self.excluded_interfaces)
+    }
+
+    /// Sets the port and the address to those of `listener`, if there is one.
+    pub(crate) fn adopt_listener_address(&mut self) -> io::Result<()> {
+        if let Some(listener) = &self.listener {
+            let address = listener.local_addr()?;
+            self.port = address.port();
+            // An IPv6 socket for all addresses accepts IPv4 too, as the server's own does.
+            self.bind = Some(address.ip()).filter(|ip| *ip != IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        }
+        Ok(())
     }
 
     /// Returns whether every client must use TLS.

@@ -25,6 +25,9 @@ pub enum StartError {
         /// The last error of the system; not a `source`, because the sentence contains it.
         error: io::Error,
     },
+    /// [`Config::listener`](crate::Config::listener) is no socket that can accept connections.
+    #[error("cannot listen on the given socket: {0}; pass one that is bound and not connected")]
+    Listener(io::Error),
     /// The name is empty or blank, so it is invisible in a list of servers.
     #[error("the name of the server is blank; choose one with a visible character")]
     BlankName,

@@ -93,9 +93,14 @@ impl Server {
         Server::launch(config, Some(Box::new(handler)), 1)
     }
 
-    fn launch(config: Config, handler: Option<Box<crate::reactor::Handler>>, first: u64) -> Result<Server, StartError> {
+    fn launch(
+        mut config: Config,
+        handler: Option<Box<crate::reactor::Handler>>,
+        first: u64,
+    ) -> Result<Server, StartError> {
         let queue = Arc::new(EventQueue::new(config.event_queue));
         let target = handler.map_or_else(|| EventTarget::Queue(Arc::clone(&queue)), EventTarget::Handler);
+        config.adopt_listener_address().map_err(StartError::Listener)?;
         let addresses = ServerAddresses::new(&config);
         let (mut reactor, commands, shared) = Reactor::bind(config, target, first)?;
         let (thread_shared, thread_commands, thread_queue) =

@@ -15,13 +15,13 @@ const BACKLOG: i32 = 4096;
 /// How many ports the system may assign until one is not blocked by browsers.
 const MAX_ASSIGNED: usize = 100;
 
-/// Opens a socket on the first port of the configured range that is neither in use nor forbidden.
+/// Returns the configured socket, or opens one on the first port of the configured range that is neither in use nor forbidden.
 pub(super) fn open(config: &Config) -> Result<TcpListener, StartError> {
-    let socket = match config.port {
-        0 => bind_assigned(config),
-        _ => bind_candidate(config),
+    let socket = match (&config.listener, config.port) {
+        (Some(listener), _) => adopt(listener).map_err(StartError::Listener)?,
+        (None, 0) => bind_assigned(config).map_err(|error| describe(config, error))?,
+        (None, _) => bind_candidate(config).map_err(|error| describe(config, error))?,
     };
-    let socket = socket.map_err(|error| describe(config, error))?;
     let port = socket.local_addr().map_err(StartError::system("read the port of the listening socket"))?.port();
     if is_blocked_by_browsers(port) {
         tracing::warn!(
@@ -29,6 +29,16 @@ pub(super) fn open(config: &Config) -> Result<TcpListener, StartError> {
         );
     }
     Ok(socket)
+}
+
+/// Prepares a socket that was opened elsewhere.
+fn adopt(listener: &std::net::TcpListener) -> io::Result<TcpListener> {
+    let socket = Socket::from(listener.try_clone()?);
+    socket.set_nonblocking(true)?;
+    limit_unsent_bytes(SockRef::from(&socket));
+    // Has no effect on a socket that listens, and fails for one that is a connection.
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 /// Binds the first port of the range that can be bound. A port can be forbidden because it needs a privilege, or because

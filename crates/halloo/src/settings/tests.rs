@@ -4,8 +4,16 @@ use super::*;
 use crate::PadLayout;
 
 /// Fields of [`Config`] without a row: they have no simple value, and programs read them in their own way.
-const WITHOUT_ROW: [&str; 7] =
-    ["access.token", "access.own_host", "access.local_names", "access.setting_names", "tls", "tls_optional", "www"];
+const WITHOUT_ROW: [&str; 8] = [
+    "access.token",
+    "access.own_host",
+    "access.local_names",
+    "access.setting_names",
+    "listener",
+    "tls",
+    "tls_optional",
+    "www",
+];
 
 #[test]
 fn every_field_has_a_row_and_every_row_a_field() {
