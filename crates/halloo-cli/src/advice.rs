@@ -18,6 +18,9 @@ pub(crate) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(StatusError::Unreachable(reason)) = error.downcast_ref() {
         return (!names_option(reason)).then_some(DOCTOR);
     }
+    if let Some(StartError::Listener(_)) = error.downcast_ref() {
+        return Some("systemd passes such a socket only with `Accept=no` in the socket unit");
+    }
     let Some(StartError::Bind { error, .. }) = error.downcast_ref() else { return None };
     match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::PermissionDenied => {

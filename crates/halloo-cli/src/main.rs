@@ -16,6 +16,8 @@ mod value_parsers;
 mod serve;
 
 mod hangup;
+mod inherited_socket;
+mod service_manager;
 mod signals;
 
 mod banner;

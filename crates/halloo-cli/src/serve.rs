@@ -13,6 +13,7 @@ use halloo_proto::name::{MAX_NAME_CHARS, clean};
 
 use crate::banner::Banner;
 use crate::hangup::wait_for_stdout_hangup;
+use crate::inherited_socket;
 use crate::input::{self, Line, next_line};
 use crate::json;
 use crate::message_line::escape_message;
@@ -20,6 +21,7 @@ use crate::output::{Output, colours_on_stderr, colours_on_stdout, terminal_size}
 use crate::pad_log::PadLog;
 use crate::screen::Size;
 use crate::serve_args::ServeArgs;
+use crate::service_manager::{self, State};
 use crate::signals::{self, Signal};
 use crate::status_line::StatusLine;
 
@@ -43,7 +45,11 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     }
     warn_about_settings(arguments);
     let running = Arc::new(OnceLock::new());
-    let config = arguments.config();
+    let listener = inherited_socket::take()?.map(Arc::new);
+    if let Some(address) = listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
+        tracing::info!("listening on the socket from systemd, {address}; `--port` and `--bind` have no effect");
+    }
+    let config = arguments.config().map(|config| config.listener(listener));
     let identity = config.as_ref().ok().and_then(|config| config.tls.clone());
     handle_signals(&running, identity, output)?;
     if arguments.wants_random_token() && !with_banner && !in_json {
@@ -54,6 +60,7 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
     }
     let server = Arc::new(Server::start(config?)?);
     let _ = running.set(Arc::clone(&server));
+    service_manager::notify(State::Ready(&server.url()));
     if with_banner {
         output.show_banner(&banner_text(&server, arguments, to_terminal));
     } else if let Some(notice) = notice(arguments) {
@@ -75,6 +82,7 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
         let _status_line = (with_banner && to_terminal).then(|| start_status_line(&server, output));
         write_messages(&server, output, to_terminal, arguments.settings.config.pad.is_some())
     };
+    service_manager::notify(State::Stopping);
     // Closes the connections cleanly also when standard output was closed.
     server.stop();
     for _ in server.events() {}
@@ -140,7 +148,8 @@ fn warn_about_settings(arguments: &ServeArgs) {
 }
 
 /// Stops the server on the first signal that stops a program. A second one, one before the server started, or a stop that
-/// exceeds [`STOP_TIMEOUT`] exits immediately. [`Signal::Reload`] reads the certificate of a server with TLS again.
+/// exceeds [`STOP_TIMEOUT`] exits immediately. [`Signal::Reload`] reads the certificate of a server with TLS again. Without TLS it
+/// stops the server, unless it is a service, which has nothing to read then.
 fn handle_signals(
     running: &Arc<OnceLock<Arc<Server>>>,
     identity: Option<Identity>,
@@ -148,11 +157,8 @@ fn handle_signals(
 ) -> anyhow::Result<()> {
     let (running, output, stopping) = (Arc::clone(running), Arc::clone(output), AtomicBool::new(false));
     signals::set_handler(move |signal| {
-        if let (Signal::Reload, Some(identity)) = (signal, &identity) {
-            if let Err(error) = identity.reload() {
-                tracing::warn!("the certificate in use is kept, because the new one cannot be used: {error}");
-            }
-            return;
+        if signal == Signal::Reload && (identity.is_some() || service_manager::is_present()) {
+            return reload(identity.as_ref(), running.get());
         }
         match running.get().filter(|_| !stopping.swap(true, Ordering::Relaxed)) {
             Some(server) => stop(server, &output),
@@ -161,8 +167,20 @@ fn handle_signals(
     })
 }
 
+/// Reads the certificate again, if there is one.
+fn reload(identity: Option<&Identity>, server: Option<&Arc<Server>>) {
+    service_manager::notify(State::Reloading);
+    if let Some(Err(error)) = identity.map(Identity::reload) {
+        tracing::warn!("the certificate in use is kept, because the new one cannot be used: {error}");
+    }
+    if let Some(server) = server {
+        service_manager::notify(State::Ready(&server.url()));
+    }
+}
+
 /// Stops the server. Exits after [`STOP_TIMEOUT`].
 fn stop(server: &Server, output: &Arc<Output>) {
+    service_manager::notify(State::Stopping);
     server.stop();
     let output = Arc::clone(output);
     std::thread::spawn(move || {
