@@ -62,7 +62,8 @@ fn pack(directory: &Path, archive: &Path) -> Result<()> {
     Ok(())
 }
 
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+/// Returns the files in a directory and those below it, sorted.
+pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))? {
         let path = entry?.path();

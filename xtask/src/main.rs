@@ -26,6 +26,7 @@ mod miri;
 mod mono;
 mod netlab;
 mod node;
+mod package;
 mod pages;
 mod peers;
 mod python;
@@ -131,6 +132,8 @@ enum Task {
         #[arg(value_name = "DIRECTORY", long)]
         libraries: Option<PathBuf>,
     },
+    /// Pack the program, the Python and npm packages and the addon into `target/package`
+    Package(package::Options),
     /// Build the Python packages into `target/wheels` and check them in a fresh environment without the network
     Wheels,
     /// Find or fetch Godot for the tests of the addon and print its path
@@ -182,6 +185,7 @@ fn main() -> ExitCode {
         Task::Bench(options) => bench::run(&root, &options),
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
+        Task::Package(options) => package::run(&root, &options),
         Task::Wheels => wheels::run(&root),
         Task::Godot => print_path(godot::program::prepare(&root)),
         Task::GodotTest { only } => godot::test(&root, &only),

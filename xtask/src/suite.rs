@@ -9,7 +9,7 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::environments::Environments;
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, python, site, tidy};
+use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, package, python, site, tidy};
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -59,6 +59,9 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
             adversary::run_reduced(root)
         },
     )?;
+    report.step("packages", "`cargo xtask package --debug` runs this step alone", || {
+        package::check_debug_build(root).map(|possible| if possible { Tally::PASSED } else { Tally::SKIPPED })
+    })?;
     report.step("Python peers", "fix the programs in tests/python; the server is not involved", || {
         let Some(interpreter) = environments.get(environments::PYTHON) else { return Ok(Tally::SKIPPED) };
         check(Command::new(interpreter).current_dir(root).arg("tests/python/selftest.py"))
