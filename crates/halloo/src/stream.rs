@@ -14,6 +14,10 @@ use crate::tls::Session;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const MAX_UNSENT_BYTES: u32 = 16 * 1024;
 
+/// Bytes that the system is given in one call. Windows accepts a non-blocking send whole if its buffer has any room, megabytes
+/// as well as a byte. Its buffer has 64 KiB by default, so this at most doubles what it holds unsent.
+const MAX_BYTES_PER_WRITE: usize = if cfg!(windows) { 64 * 1024 } else { usize::MAX };
+
 /// A connected socket, plain or with TLS.
 ///
 /// Both behave like a plain socket: a read that neither fills its buffer nor spends its budget has emptied the socket, and
@@ -120,19 +124,75 @@ impl Stream {
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.session {
-            None => self.socket.write(bytes),
+            None => write_at_most(MAX_BYTES_PER_WRITE, &mut self.socket, &[IoSlice::new(bytes)]),
             Some(session) => session.write(&mut self.socket, &[IoSlice::new(bytes)]),
         }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match &mut self.session {
-            None => self.socket.write_vectored(slices),
+            None => write_at_most(MAX_BYTES_PER_WRITE, &mut self.socket, slices),
             Some(session) => session.write(&mut self.socket, slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Writes the first of `slices` that have at most `limit` bytes together, or a part of the first one if that has more.
+fn write_at_most(limit: usize, socket: &mut impl Write, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    // Empty ones alone would look like a socket that accepts nothing.
+    let slices = &slices[slices.iter().take_while(|slice| slice.is_empty()).count()..];
+    let mut left = limit;
+    let fits = |slice: &IoSlice<'_>| {
+        left = left.checked_sub(slice.len())?;
+        Some(())
+    };
+    match (slices.iter().map_while(fits).count(), slices.first()) {
+        (0, Some(first)) => socket.write(&first[..limit]),
+        (1, Some(only)) => socket.write(only),
+        (count, _) => socket.write_vectored(&slices[..count]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Accepts everything, as Windows does.
+    #[derive(Default)]
+    struct Greedy(Vec<usize>);
+
+    impl Write for Greedy {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let sum = slices.iter().map(|slice| slice.len()).sum();
+            self.0.push(sum);
+            Ok(sum)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_system_that_accepts_everything_is_given_a_limited_number_of_bytes() {
+        let bytes = [0; 100];
+        let written = |lengths: &[usize]| {
+            let slices: Vec<IoSlice<'_>> = lengths.iter().map(|&length| IoSlice::new(&bytes[..length])).collect();
+            let mut system = Greedy::default();
+            let count = write_at_most(64, &mut system, &slices).unwrap();
+            assert_eq!(system.0, [count]);
+            count
+        };
+        assert_eq!([&[63][..], &[64], &[65], &[100]].map(written), [63, 64, 64, 64]);
+        assert_eq!([&[30, 34][..], &[30, 35], &[30, 30, 30], &[65, 1], &[0, 100]].map(written), [64, 30, 60, 64, 64]);
     }
 }
