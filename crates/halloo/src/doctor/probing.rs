@@ -222,11 +222,41 @@ fn record_reply(
 }
 
 /// Handles the datagrams that wait in a socket.
-fn receive_all(socket: Option<&mio::net::UdpSocket>, mut handle: impl FnMut(&[u8], SocketAddr)) {
+fn receive_all(socket: Option<&mio::net::UdpSocket>, handle: impl FnMut(&[u8], SocketAddr)) {
+    if let Some(socket) = socket {
+        receive_each(|buffer| socket.recv_from(buffer), handle);
+    }
+}
+
+fn receive_each(
+    mut receive: impl FnMut(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
+    mut handle: impl FnMut(&[u8], SocketAddr),
+) {
     let mut buffer = [0; 2048];
     // More than the system keeps for a socket; during a flood, the next turn continues.
     for _ in 0..256 {
-        let Some(Ok((length, from))) = socket.map(|socket| socket.recv_from(&mut buffer)) else { return };
-        handle(&buffer[..length], from);
+        match receive(&mut buffer) {
+            Ok((length, from)) => handle(&buffer[..length], from),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            // Usually the notification that nothing listens where an earlier probe went, which Windows reports as a reset.
+            // The poll wakes again only after a read has found nothing.
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_behind_an_error_are_received() {
+        let from = SocketAddr::from(([127, 0, 0, 1], 8766));
+        let reset = || Err(io::ErrorKind::ConnectionReset.into());
+        let mut results =
+            [reset(), Ok((1, from)), reset(), Ok((2, from)), Err(io::ErrorKind::WouldBlock.into())].into_iter();
+        let mut received = Vec::new();
+        receive_each(|_| results.next().unwrap(), |datagram, _| received.push(datagram.len()));
+        assert_eq!((received, results.len()), (vec![1, 2], 0));
     }
 }
