@@ -100,12 +100,22 @@ pub(crate) fn own_addresses() -> io::Result<Vec<IpAddr>> {
 
 /// Returns why the system does not list its interfaces, if it does not.
 pub(crate) fn list_error() -> Option<String> {
-    if_addrs::get_if_addrs().err().map(|error| error.to_string())
+    if_addrs::get_if_addrs().err().map(|error| describe(&error))
+}
+
+/// Returns the call that failed and its error. Windows does not always set one, and then reports a success.
+fn describe(error: &io::Error) -> String {
+    let call = if cfg!(windows) { "GetAdaptersAddresses" } else { "getifaddrs" };
+    match error.raw_os_error() {
+        Some(0) => format!("{call} failed without an error code"),
+        _ => format!("{call}: {error}"),
+    }
 }
 
 fn warn_once(error: &io::Error) {
     static WARNING: std::sync::Once = std::sync::Once::new();
     WARNING.call_once(|| {
+        let error = describe(error);
         tracing::warn!("cannot list the network interfaces: {error}; using those of the routes; {LIST_ADVICE}");
     });
 }
@@ -291,6 +301,14 @@ fn source_towards(ip: IpAddr) -> io::Result<Option<IpAddr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_list_names_the_call() {
+        let call = if cfg!(windows) { "GetAdaptersAddresses" } else { "getifaddrs" };
+        let described = |code| describe(&io::Error::from_raw_os_error(code));
+        assert_eq!(described(0), format!("{call} failed without an error code"));
+        assert_eq!(described(97), format!("{call}: {}", io::Error::from_raw_os_error(97)));
+    }
 
     #[test]
     fn link_local_addresses_are_those_of_the_network() {

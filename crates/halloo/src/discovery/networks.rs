@@ -55,7 +55,8 @@ impl Networks {
         interfaces::log_unmatched(&filter);
         // Of a server for this machine only, nothing else is expected.
         let (known, reach, is_failing) = (announced(Vec::new()), Reach::Network, false);
-        let (answered, list_again_at) = (Vec::new(), Time::ZERO);
+        // Programs of this machine are answered even if the interfaces can never be listed.
+        let (answered, list_again_at) = (vec![Interface::loopback()], Time::ZERO);
         let mut networks =
             Networks { bind, filter, watcher, known, is_failing, reach, interval, rescan_at, answered, list_again_at };
         networks.rescan(Time::ZERO);
@@ -166,4 +167,17 @@ fn list(bind: Option<IpAddr>, filter: &InterfaceFilter) -> io::Result<Vec<Interf
         // Clients cannot connect to the other addresses, so they are not announced.
         Some(ip) => allowed()?.into_iter().filter(|interface| interface.addr == ip).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_of_this_machine_are_answered_although_interfaces_were_never_listed() {
+        let poll = mio::Poll::new().unwrap();
+        let mut networks = Networks::new(&Config::local(), poll.registry(), Token(0));
+        networks.list_again_at = Time::NEVER;
+        assert_eq!(networks.list(Time::ZERO), [Interface::loopback()]);
+    }
 }
