@@ -26,12 +26,7 @@ impl Failures {
         let name = interface.name.as_str();
         match outcome {
             Err(error) if self.failing.insert(name.to_owned()) => {
-                let advice = if is_shortage(error) {
-                    "raise the limit of open files, or close connections"
-                } else {
-                    "a firewall may block it"
-                };
-                tracing::warn!("cannot announce on {name}: {error}; {advice}");
+                tracing::warn!("cannot announce on {name}: {error}; {}", advice(error, cfg!(target_vendor = "apple")));
                 Some(Change::Began)
             }
             Ok(()) if self.failing.remove(name) => {
@@ -48,9 +43,30 @@ impl Failures {
     }
 }
 
+/// Returns what to do when a datagram to all machines of a network cannot be sent.
+fn advice(error: &io::Error, is_apple: bool) -> &'static str {
+    match error.kind() {
+        _ if is_shortage(error) => "raise the limit of open files, or close connections",
+        // What macOS 15 and iOS report for a program that may not use the local network.
+        io::ErrorKind::HostUnreachable | io::ErrorKind::PermissionDenied if is_apple => {
+            "in System Settings, Privacy & Security, Local Network, allow the terminal or the app"
+        }
+        _ => "a firewall may block it",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn missing_permission_for_the_local_network_is_named_where_there_is_one() {
+        let names_permission = |kind: io::ErrorKind, is_apple| advice(&kind.into(), is_apple).contains("Local Network");
+        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, PermissionDenied};
+        let kinds = [HostUnreachable, PermissionDenied, NetworkUnreachable];
+        assert_eq!(kinds.map(|kind| names_permission(kind, true)), [true, true, false]);
+        assert_eq!(kinds.map(|kind| names_permission(kind, false)), [false; 3]);
+    }
 
     #[test]
     fn a_failure_is_logged_once_and_so_is_its_end() {
