@@ -41,14 +41,18 @@ fn adopt(listener: &std::net::TcpListener) -> io::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Binds the first port of the range that can be bound. A port can be forbidden because it needs a privilege, or because
-/// Windows reserves it.
 fn bind_candidate(config: &Config) -> io::Result<TcpListener> {
+    bind_first(tcp_candidates(config.port, config.strict_port), |port| bind_port(config.bind, port))
+}
+
+/// Binds the first port that can be bound. A port can be forbidden because it needs a privilege, or because Windows reserves
+/// it, which it reports as WSAEACCES.
+fn bind_first<T>(ports: impl Iterator<Item = u16>, mut bind: impl FnMut(u16) -> io::Result<T>) -> io::Result<T> {
     let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
-    let mut untried = tcp_candidates(config.port, config.strict_port).peekable();
+    let mut untried = ports.peekable();
     let mut is_first = true;
     while let Some(port) = untried.next() {
-        let error = match bind_port(config.bind, port) {
+        let error = match bind(port) {
             Ok(socket) => return Ok(socket),
             Err(error) => error,
         };
@@ -128,4 +132,30 @@ fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_that_the_system_forbids_are_passed_over_like_those_in_use() {
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+        let bound = |errors: &[io::ErrorKind]| {
+            let bind = |port: u16| errors.get(usize::from(port)).map_or(Ok(port), |&kind| Err(kind.into()));
+            bind_first(0..3, bind).map_err(|error| error.kind())
+        };
+        assert_eq!(bound(&[PermissionDenied]), Ok(1));
+        assert_eq!(bound(&[PermissionDenied, AddrInUse]), Ok(2));
+        assert_eq!(bound(&[PermissionDenied; 3]), Err(PermissionDenied));
+        // A port in use is the better advice.
+        assert_eq!(bound(&[PermissionDenied, AddrInUse, PermissionDenied]), Err(AddrInUse));
+        assert_eq!(bound(&[AddrNotAvailable]), Err(AddrNotAvailable));
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn a_reserved_port_is_a_forbidden_one() {
+        assert_eq!(io::Error::from_raw_os_error(10013).kind(), io::ErrorKind::PermissionDenied);
+    }
 }
