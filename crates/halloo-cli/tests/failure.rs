@@ -11,19 +11,20 @@ use std::process::{Command, Output, Stdio};
 
 use common::{LOCAL_SERVER, halloo, stderr, stdout};
 
-/// Runs `halloo serve` under `strace`, which injects an error into its second `epoll_wait`. Returns `None` with a note if
+/// Runs `halloo serve` under `strace`, which injects an error into its second wait for events. Returns `None` with a note if
 /// that is not possible here.
 fn serve_until_it_fails(arguments: &[&str]) -> Option<Output> {
     let mut command = Command::new("strace");
+    // arm64 and newer platforms have only the second one; `?` permits that.
     command.args([
         "-f",
         "-qq",
         "-o",
         "/dev/null",
         "-e",
-        "trace=epoll_wait",
+        "trace=?epoll_wait,epoll_pwait",
         "-e",
-        "inject=epoll_wait:error=EBADF:when=2+",
+        "inject=?epoll_wait,epoll_pwait:error=EBADF:when=2+",
     ]);
     command.arg(env!("CARGO_BIN_EXE_halloo"));
     command.args(["serve", "--port", "0", "--bind", "127.0.0.1", "--no-discovery"]).args(arguments);

@@ -16,7 +16,9 @@ use common::{KilledOnDrop, LOCAL_SERVER, send_signal};
 #[cfg(unix)]
 use halloo_test_support::unused_udp_port;
 use halloo_test_support::{UPGRADE_REQUEST, connect_tcp, read_head};
-use serde_json::{Value, json};
+#[cfg(unix)]
+use serde_json::Value;
+use serde_json::json;
 use tungstenite::Message;
 
 #[test]

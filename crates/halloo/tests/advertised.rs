@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::UdpSocket;
+#[cfg(target_os = "linux")]
+use std::net::{TcpListener, TcpStream};
 
-use halloo::{Client, ClientConfig, Event, Server, Target};
-use halloo_test_support::{
-    ExpectEvent, TEST_TIMEOUT, announced_config, http_get, in_namespace, local_search, loopback, shell,
-    unused_discovery_port, wait_until,
-};
+use halloo::Server;
+#[cfg(target_os = "linux")]
+use halloo::{Client, ClientConfig, Event, Target};
+#[cfg(target_os = "linux")]
+use halloo_test_support::{ExpectEvent, in_namespace, shell, wait_until};
+use halloo_test_support::{TEST_TIMEOUT, announced_config, http_get, local_search, loopback, unused_discovery_port};
 use serde_json::{Value, json};
 
 fn start(discovery_port: u16, advertise: &str) -> Server {

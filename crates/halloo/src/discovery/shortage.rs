@@ -19,12 +19,11 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn only_a_lack_of_resources_passes() {
         let is_short = |code| is_shortage(&io::Error::from_raw_os_error(code));
         // EMFILE, ENFILE, ENOMEM, ENOBUFS; EPERM, EACCES, EAFNOSUPPORT, ENETUNREACH.

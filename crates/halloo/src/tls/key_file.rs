@@ -1,5 +1,6 @@
 //! The file of a private key, which other users of the machine must neither read nor change.
 
+#[cfg(unix)]
 use std::fs;
 use std::io;
 use std::path::Path;
