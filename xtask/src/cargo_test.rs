@@ -9,6 +9,7 @@ use std::thread;
 
 use anyhow::Result;
 
+pub(crate) use self::output::TestOutput;
 use self::program::TestProgram;
 use crate::environments::Environments;
 use crate::report::Tally;

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -65,25 +65,71 @@ pub(crate) fn fetch(directory: &Path, package: &Package) -> Result<PathBuf> {
     Ok(program)
 }
 
+/// Unpacks `packages` of a distribution, without what they depend on, into `directory`, unless that has been done. `filter`
+/// are options and patterns for tar. `finish` changes what was unpacked before it is moved to `directory`.
+pub(crate) fn unpack_once(
+    directory: &Path,
+    suite: &str,
+    packages: &[&str],
+    filter: &[&str],
+    finish: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    if directory.exists() {
+        return Ok(());
+    }
+    let unfinished = directory.with_extension("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).with_context(|| format!("cannot remove {}", unfinished.display()))?;
+    }
+    eprintln!("fetching {} of {suite} into {}, only once", packages[0], directory.display());
+    let apt = Apt::updated(&unfinished.join("apt"), suite)?;
+    let archives = apt.download(packages.iter().copied())?;
+    let tree = unfinished.join("root");
+    fs::create_dir_all(&tree)?;
+    for archive in archives {
+        extract(&archive, &tree, filter).with_context(|| format!("cannot unpack {}", archive.display()))?;
+    }
+    finish(&tree)?;
+    fs::rename(&tree, directory).with_context(|| format!("cannot move {} to its directory", packages[0]))?;
+    fs::remove_dir_all(&unfinished)?;
+    Ok(())
+}
+
+/// Returns the versions of a package in a distribution, the newest first. `directory` is created for apt, and removed.
+pub(crate) fn versions(directory: &Path, suite: &str, package: &str) -> Result<Vec<String>> {
+    let apt = Apt::updated(directory, suite)?;
+    let listed = apt.run("apt-cache", &["madison", package])?;
+    fs::remove_dir_all(directory)?;
+    // `rust-src | 1.95.0+dfsg1-1 | http://… sid/main amd64 Packages`
+    Ok(listed.lines().filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned())).collect())
+}
+
+/// Extracts the files of a package that `filter` selects.
+fn extract(archive: &Path, tree: &Path, filter: &[&str]) -> Result<()> {
+    let mut files = Command::new("dpkg-deb").arg("--fsys-tarfile").arg(archive).stdout(Stdio::piped()).spawn()?;
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--exclude=./usr/share/doc", "--exclude=./usr/share/man", "--directory"]).arg(tree);
+    tar.args(filter);
+    if let Some(files) = files.stdout.take() {
+        tar.stdin(files);
+    }
+    let extracted = output(&mut tar);
+    let status = files.wait()?;
+    extracted?;
+    ensure!(status.success(), "dpkg-deb ended with {status}");
+    Ok(())
+}
+
 fn fill(directory: &Path, package: &Package) -> Result<()> {
     let name = package.name;
-    ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing; this works on Debian only");
-    let apt = Apt::new(&directory.join("apt"), package.suite)?;
-    apt.run("apt-get", &["--quiet", "--quiet", "update"])?;
+    let apt = Apt::updated(&directory.join("apt"), package.suite)?;
     let install = [&["--simulate", "install", name], package.with].concat();
     let packages = needed(&apt.run("apt-get", &install)?, package.not_needed);
     ensure!(packages.iter().any(|package| package == name), "{} has no package {name} for this machine", package.suite);
 
-    let archives = apt.directory.join("cache/archives");
-    let download: Vec<&str> =
-        ["--quiet", "--quiet", "download"].into_iter().chain(packages.iter().map(String::as_str)).collect();
-    apt.run("apt-get", &download)?;
     let tree = directory.join("root");
-    for archive in fs::read_dir(&archives)? {
-        let archive = archive?.path();
-        if archive.extension().is_some_and(|extension| extension == "deb") {
-            output(Command::new("dpkg-deb").arg("--extract").arg(archive).arg(&tree))?;
-        }
+    for archive in apt.download(packages.iter().map(String::as_str))? {
+        output(Command::new("dpkg-deb").arg("--extract").arg(archive).arg(&tree))?;
     }
     fs::remove_dir_all(&apt.directory)?;
 
@@ -99,7 +145,9 @@ struct Apt {
 }
 
 impl Apt {
-    fn new(directory: &Path, suite: &str) -> Result<Apt> {
+    /// Creates one that knows the packages of a distribution.
+    fn updated(directory: &Path, suite: &str) -> Result<Apt> {
+        ensure!(Path::new(KEYRING).exists(), "{KEYRING} is missing; this works on Debian only");
         let apt = Apt { directory: directory.to_owned() };
         for inside in ["parts", "lists/partial", "cache/archives/partial", "state"] {
             fs::create_dir_all(directory.join(inside))?;
@@ -108,7 +156,26 @@ impl Apt {
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
         fs::write(directory.join("sources.list"), format!("deb [signed-by={KEYRING}] {} {suite} main\n", mirror()?))?;
         fs::write(apt.configuration(), configuration(directory, architecture.trim()))?;
+        apt.run("apt-get", &["--quiet", "--quiet", "update"])?;
         Ok(apt)
+    }
+
+    /// Downloads the archives of packages.
+    fn download<'a>(&self, packages: impl Iterator<Item = &'a str>) -> Result<Vec<PathBuf>> {
+        let arguments: Vec<&str> = ["--quiet", "--quiet", "download"].into_iter().chain(packages).collect();
+        self.run("apt-get", &arguments)?;
+        let mut archives = Vec::new();
+        for file in fs::read_dir(self.archives())? {
+            let file = file?.path();
+            if file.extension().is_some_and(|extension| extension == "deb") {
+                archives.push(file);
+            }
+        }
+        Ok(archives)
+    }
+
+    fn archives(&self) -> PathBuf {
+        self.directory.join("cache/archives")
     }
 
     fn configuration(&self) -> PathBuf {
@@ -116,8 +183,9 @@ impl Apt {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<String> {
-        let archives = self.directory.join("cache/archives");
-        output(Command::new(program).args(arguments).current_dir(archives).env("APT_CONFIG", self.configuration()))
+        output(
+            Command::new(program).args(arguments).current_dir(self.archives()).env("APT_CONFIG", self.configuration()),
+        )
     }
 }
 
@@ -161,7 +229,7 @@ fn needed(simulation: &str, not_needed: &[&str]) -> Vec<String> {
 }
 
 /// Returns what the command printed. If it fails, the error contains what it wrote to standard error.
-fn output(command: &mut Command) -> Result<String> {
+pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().display().to_string();
     let Output { status, stdout, stderr } = command.output().with_context(|| format!("cannot start {name}"))?;
     if !status.success() {

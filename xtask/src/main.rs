@@ -15,6 +15,7 @@ mod bench;
 mod chromium;
 mod counts;
 mod cplusplus;
+mod cross;
 mod dist;
 mod environments;
 mod fuzz;
@@ -134,6 +135,9 @@ enum Task {
     },
     /// Pack the program, the Python and npm packages and the addon into `target/package`
     Package(package::Options),
+    /// Build for other platforms, run the tests of Windows and of Linux on arm64, and check that the others compile
+    #[command(subcommand)]
+    Cross(cross::Cross),
     /// Build the Python packages into `target/wheels` and check them in a fresh environment without the network
     Wheels,
     /// Find or fetch Godot for the tests of the addon and print its path
@@ -186,6 +190,7 @@ fn main() -> ExitCode {
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Task::Package(options) => package::run(&root, &options),
+        Task::Cross(task) => cross::run(&root, &task),
         Task::Wheels => wheels::run(&root),
         Task::Godot => print_path(godot::program::prepare(&root)),
         Task::GodotTest { only } => godot::test(&root, &only),

@@ -4,7 +4,7 @@ use crate::report::Tally;
 
 /// The output of the test programs so far.
 #[derive(Debug, Default)]
-pub(super) struct TestOutput {
+pub(crate) struct TestOutput {
     tally: Tally,
     /// The failed tests of the current test program.
     failures: Vec<Failure>,
@@ -38,7 +38,7 @@ enum Section {
 }
 
 impl TestOutput {
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         if self.section == Section::Results && is_start(line) {
             self.handle_killed();
             self.is_running = true;
@@ -66,7 +66,7 @@ impl TestOutput {
     }
 
     /// Returns the sum of all test programs.
-    pub(super) fn finish(mut self) -> Tally {
+    pub(crate) fn finish(mut self) -> Tally {
         self.handle_killed();
         self.tally
     }
