@@ -319,7 +319,9 @@ func _refuse(status: int) -> void:
 		_url = {}
 		_start_search()
 	elif status < 300:
-		_fail("lost", "cannot connect to %s; check that the server is running there" % _address())
+		# Why TLS failed is only in an error that the engine prints.
+		var trust := ", and that this system trusts its certificate" if _peer_address().tls else ""
+		_fail("lost", "cannot connect to %s; check that the server is running there%s" % [_address(), trust])
 	else:
 		if _known.has("found") and _request.challenge.get("id", _server.get("id", "")) != _server.get("id", ""):
 			_known.erase("found")

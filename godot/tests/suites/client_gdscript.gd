@@ -98,6 +98,11 @@ func test_a_name_that_no_server_has() -> void:
 	check("no server named `absent` was found; there is `%s`" % _server_name in reason, reason)
 
 
+func test_a_connection_without_trusted_tls() -> void:
+	var reason := await _fails(server_url().replace("ws://", "wss://"))
+	check("that this system trusts its certificate" in reason, reason)
+
+
 func test_two_servers_with_one_name_are_listed() -> void:
 	var other: Node = ClassDB.instantiate(&"HallooServer")
 	add_child(other)
