@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Instant;
 
 use crate::TEST_TIMEOUT;
 
@@ -45,11 +46,19 @@ impl ChildProcess {
 
     /// Returns what follows `marker` in the next line that contains it, and discards the lines before it. For a test
     /// program, which prints lines of its own around ours.
+    ///
+    /// # Panics
+    /// If there is none within [`TEST_TIMEOUT`], whatever else it prints.
     #[track_caller]
     pub fn next_line_after(&mut self, marker: &str) -> String {
+        let (deadline, mut others) = (Instant::now() + TEST_TIMEOUT, Vec::new());
         loop {
-            if let Some((_, rest)) = self.next_line().split_once(marker) {
-                return rest.to_owned();
+            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => match line.split_once(marker) {
+                    Some((_, rest)) => return rest.to_owned(),
+                    None => others.push(line),
+                },
+                Err(error) => panic!("no line with {marker:?}, but {others:#?}: {error}"),
             }
         }
     }
