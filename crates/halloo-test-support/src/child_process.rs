@@ -48,19 +48,18 @@ impl ChildProcess {
     /// program, which prints lines of its own around ours.
     ///
     /// # Panics
-    /// If there is none within [`TEST_TIMEOUT`], whatever else it prints.
+    /// If it prints nothing for [`TEST_TIMEOUT`], or nothing but other lines for six times as long.
     #[track_caller]
     pub fn next_line_after(&mut self, marker: &str) -> String {
-        let (deadline, mut others) = (Instant::now() + TEST_TIMEOUT, Vec::new());
-        loop {
-            match self.stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => match line.split_once(marker) {
-                    Some((_, rest)) => return rest.to_owned(),
-                    None => others.push(line),
-                },
-                Err(error) => panic!("no line with {marker:?}, but {others:#?}: {error}"),
+        let (deadline, mut others) = (Instant::now() + 6 * TEST_TIMEOUT, Vec::new());
+        while Instant::now() < deadline {
+            let Ok(line) = self.stdout.recv_timeout(TEST_TIMEOUT) else { break };
+            match line.split_once(marker) {
+                Some((_, rest)) => return rest.to_owned(),
+                None => others.push(line),
             }
         }
+        panic!("no line with {marker:?} in time, but {others:#?}");
     }
 
     /// Returns the remaining lines of its standard output, until it closes it.
