@@ -7,9 +7,10 @@ use crate::remote_role;
 /// The environment variable that is set in the process inside the namespace, to the name of the test.
 pub(crate) const TEST_VARIABLE: &str = "HALLOO_TEST_NAMESPACE";
 
-/// Waits until each interface that has a carrier is also shown as running: on a busy machine, the kernel takes a moment.
-pub(crate) const SETTLE: &str =
-    "i=0; while ip -o link | grep -q 'LOWER_UP.* state [DL]' && [ $i -lt 500 ]; do i=$((i + 1)); sleep 0.01; done";
+/// Waits until each interface with a carrier is also shown as running, and no other: on a busy machine, the kernel takes a
+/// moment.
+pub(crate) const SETTLE: &str = "i=0; while ip -o link | grep -q 'LOWER_UP.* state [DL]\\|NO-CARRIER.* state UP' && \
+                                 [ $i -lt 500 ]; do i=$((i + 1)); sleep 0.01; done";
 
 /// Returns `true` in the process inside the namespace, where the test goes on. Otherwise runs the test `name` there,
 /// after the shell commands `setup` made its networks, and returns `false`.
