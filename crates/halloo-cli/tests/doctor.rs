@@ -60,7 +60,8 @@ fn reachable_server_passes_local_server_warns_and_missing_network_fails() {
 
     shell("ip link set near down");
     let (diagnosis, code) = diagnose();
-    assert_eq!((texts(&diagnosis, "fail"), code), (vec!["no network is connected".to_owned()], Some(1)));
+    let failures = vec!["no network is connected".to_owned()];
+    assert_eq!((texts(&diagnosis, "fail"), code), (failures, Some(1)), "{diagnosis}");
 }
 
 #[test]
