@@ -18,7 +18,7 @@ use crate::report::Tally;
 pub(crate) fn run(root: &Path, environments: &Environments) -> Result<Tally> {
     let programs = Mutex::new(TestProgram::build_all(root, environments)?);
     let total = Mutex::new(Tally::default());
-    // The last programs take the longest: those that need the programs of others. They are started first.
+    // The last ones, of the program and of the documentation, take the longest, so they start first.
     let next = || programs.lock().ok()?.pop();
     let work = || {
         while let Some(program) = next() {

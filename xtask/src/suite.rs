@@ -30,7 +30,7 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
     })?;
     report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || tidy::check(root))?;
 
-    // They are needed after the tests. Downloads and tests mostly wait, and leave time to compile.
+    // Needed after the tests. Meanwhile there is time to compile, since downloads and tests mostly wait.
     let programs = counts::Programs::start_build(root);
     let environments = Environments::prepare(root, report)?;
     report.step(

@@ -17,7 +17,7 @@ fn programs_of_the_tutorials_are_the_files_that_run() {
         ("dashboard.md", "html", &["examples/dashboard/www/index.html"][..]),
         ("dashboard.md", "python", &["examples/dashboard/sensor.py"]),
         ("museum.md", "html", &["examples/museum/www/index.html", "examples/museum/www/control.html"]),
-        ("museum.md", "ini", &["examples/museum/halloo.service"]),
+        ("museum.md", "ini", &["examples/museum/settings"]),
         ("esp32.md", "python", &["examples/esp32/main.py"]),
         ("esp32.md", "cpp", &["../clients/arduino/examples/Hello/Hello.ino"]),
     ] {
@@ -52,10 +52,10 @@ fn control_of_the_museum_sets_the_text_of_one_room() {
     if !in_namespace("control_of_the_museum_sets_the_text_of_one_room", NETWORK) {
         return;
     }
-    let unit = read("docs/examples/museum/halloo.service");
-    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/")).unwrap();
-    let start = start.replace("/srv/museum", "www");
-    let Some(mut serve) = shell_command(&start, &root().join("docs/examples/museum")) else { return };
+    let Some(mut serve) = shell_command("halloo serve", &root().join("docs/examples/museum")) else { return };
+    // As systemd sets them.
+    let settings = read("docs/examples/museum/settings").replace("/srv/museum", "www");
+    serve.envs(settings.lines().map(|line| line.split_once('=').unwrap()));
     let Some(mut pages) = browser("museum_in_browser.mjs") else { return };
     let mut server = ChildProcess::start(&mut serve);
     // As under systemd, which gives it no input.
