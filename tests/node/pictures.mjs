@@ -13,7 +13,7 @@ const SIZES = { small: [320, 568], portrait: [390, 844], landscape: [844, 390], 
 const work = mkdtempSync(join(tmpdir(), "halloo-pictures-"));
 
 const PADS = {
-  pad: { sizes: { portrait: ["light", "dark"] }, player: ["Ada", "#2d7dd2"], layout: { left: "stick", right: ["a", "b"] } },
+  pad: { sizes: { small: ["light"], portrait: ["light", "dark"] }, player: ["Ada", "#2d7dd2"], layout: { left: "stick", right: ["a", "b"] } },
   "pad-buttons": {
     sizes: { landscape: ["light", "dark"] }, player: ["Grace", "#e5484d"],
     layout: { left: "dpad", middle: ["select", "start"], right: ["a", "b", "x", "y"], top: ["l", "r"], orientation: "landscape" },
@@ -66,7 +66,7 @@ await tab.evaluate(`document.getElementById("text").value = "Curtain up in five 
 await has("You, delivered");
 server.command({ cmd: "send_to_all", binary: "AAECAw==" });
 await has("Binary");
-await picture(tab, "page", { portrait: ["light", "dark"] });
+await picture(tab, "page", { portrait: ["light", "dark"], desktop: ["light"] });
 await tab.close();
 await server.kill();
 rmSync(work, { recursive: true });
