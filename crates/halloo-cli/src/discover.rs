@@ -106,9 +106,13 @@ fn line(arguments: &DiscoverArgs, kind: &str, row: &str) -> String {
 }
 
 fn object(kind: &str, server: &ServerInfo) -> Value {
-    let ServerInfo { id, name, url, addresses, clients, via, auth, tls, app, meta, .. } = server;
-    json!({
+    let ServerInfo { id, name, url, addresses, clients, via, auth, tls, app, cluster, meta, .. } = server;
+    let mut object = json!({
         "event": kind, "id": id, "name": name, "url": url, "addresses": addresses, "clients": clients, "via": via,
         "auth": auth, "tls": tls, "app": app, "meta": meta,
-    })
+    });
+    if let Some(cluster) = cluster {
+        object["cluster"] = cluster.as_str().into();
+    }
+    object
 }

@@ -18,12 +18,13 @@ pub(crate) fn heading(columns: usize) -> String {
 /// Columns of a line, on a terminal of 80.
 const LINE_COLUMNS: usize = 79;
 
-/// Returns the application id and the properties of a server as a second line, indented by `indent` columns; `None` if it
+/// Returns the application id, the cluster and the properties of a server as a second line, indented by `indent` columns; `None` if it
 /// has none.
 pub(crate) fn details(server: &ServerInfo, indent: usize) -> Option<String> {
     let app = server.app.iter().map(|app| format!("app {app}"));
+    let cluster = server.cluster.iter().map(|cluster| format!("cluster {cluster}"));
     let pairs = server.meta.iter().map(|(key, value)| format!("{key}={value}"));
-    let items: Vec<String> = app.chain(pairs).collect();
+    let items: Vec<String> = app.chain(cluster).chain(pairs).collect();
     let columns = LINE_COLUMNS - indent;
     (!items.is_empty()).then(|| format!("{:indent$}{}", "", truncate(&items.join(", "), columns)))
 }

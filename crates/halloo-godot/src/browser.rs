@@ -124,6 +124,7 @@ fn info(server: &ServerInfo) -> VarDictionary {
         "addresses" => &addresses,
         "clients" => server.clients.map_or(-1, i64::from),
         "app" => &GString::from(server.app.as_deref().unwrap_or_default()),
+        "cluster" => &GString::from(server.cluster.as_deref().unwrap_or_default()),
         "meta" => &convert::meta(&server.meta),
     }
 }

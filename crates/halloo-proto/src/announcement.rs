@@ -165,6 +165,9 @@ pub struct Reply<'a> {
     /// The application id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The cluster to whose servers it belongs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// The properties.
     #[serde(skip_serializing_if = "Meta::is_empty")]
     pub meta: Meta,
@@ -197,6 +200,7 @@ impl Default for Reply<'_> {
             secure: false,
             challenge: None,
             app: None,
+            cluster: None,
             meta: Meta::default(),
             advertised: false,
             listen_port: None,
@@ -234,10 +238,10 @@ impl Reply<'_> {
 
     /// Returns the smallest reply: only what every reply needs.
     fn without_optional(&self) -> Reply<'_> {
-        let challenge = self.challenge.clone();
+        let (challenge, cluster) = (self.challenge.clone(), self.cluster.clone());
         let optional = !self.addresses.is_empty() || !self.meta.is_empty() || self.app.is_some();
         let (addresses, meta, app, truncated) = (Vec::new(), Meta::default(), None, self.truncated || optional);
-        Reply { addresses, meta, app, challenge, truncated, name: self.name.clone(), ..*self }
+        Reply { addresses, meta, app, cluster, challenge, truncated, name: self.name.clone(), ..*self }
     }
 
     /// Omits one item; returns `None` if only what every reply needs is left.
@@ -301,6 +305,9 @@ pub struct Announcement {
     /// The application id.
     #[serde(deserialize_with = "or_none")]
     pub app: Option<String>,
+    /// The cluster to whose servers it belongs; only in a reply.
+    #[serde(deserialize_with = "or_none")]
+    pub cluster: Option<String>,
     /// The properties; only in a reply.
     #[serde(deserialize_with = "or_none")]
     pub meta: Option<ReceivedMeta>,
@@ -340,8 +347,12 @@ impl Announcement {
 
     /// Returns the application id without characters that could deceive, at most 64 characters; `None` if it is blank.
     pub fn clean_app(&self) -> Option<String> {
-        let app = clean(self.app.as_deref()?, MAX_NAME_CHARS);
-        (!is_blank(&app)).then_some(app)
+        clean_and_visible(self.app.as_deref()?)
+    }
+
+    /// Returns the name of the cluster without characters that could deceive, at most 64 characters; `None` if it is blank.
+    pub fn clean_cluster(&self) -> Option<String> {
+        clean_and_visible(self.cluster.as_deref()?)
     }
 
     /// Returns the printable ASCII characters of the id, at most 32; `None` if there are none.
@@ -349,6 +360,11 @@ impl Announcement {
         let id: String = self.id.as_deref()?.chars().filter(char::is_ascii_graphic).take(MAX_ID_CHARS).collect();
         (!id.is_empty()).then_some(id)
     }
+}
+
+fn clean_and_visible(text: &str) -> Option<String> {
+    let text = clean(text, MAX_NAME_CHARS);
+    (!is_blank(&text)).then_some(text)
 }
 
 /// Returns a port, if the number is a valid one.

@@ -86,6 +86,7 @@ pub mod advertised_address;
 pub mod announcement;
 pub mod announcer;
 pub mod browser;
+pub mod cluster;
 pub mod interface_filter;
 pub mod interfaces;
 pub mod mdns;

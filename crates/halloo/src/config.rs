@@ -64,6 +64,10 @@ options! {
         /// characters are announced, and they are compared like names. `None` for a server that is found only without
         /// such a filter. Default: `None`.
         pub app(into): Option<String> = None,
+        /// The name of the cluster to which this server belongs: clients that search for a server by its name accept any
+        /// server of one cluster that has the name, and choose the one with the fewest clients. At most 64 characters are
+        /// announced. Default: `None`.
+        pub cluster_name(into): Option<String> = None,
         /// What the server says about itself besides its name, such as its map, to programs that list servers. It is
         /// public. [`Server::set_meta`](crate::Server::set_meta) changes it. Default: none.
         pub meta: Meta = Meta::default(),

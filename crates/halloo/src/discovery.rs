@@ -374,6 +374,7 @@ impl Discovery {
             tls: self.shared.security.requires_tls,
             secure: self.shared.security.offers_tls && !self.shared.security.requires_tls,
             app: self.shared.app.as_deref().map(|app| clean(app, MAX_NAME_CHARS)),
+            cluster: self.shared.cluster_name.as_deref().map(|name| clean(name, MAX_NAME_CHARS)),
             meta: self.shared.meta().clone(),
             ..Reply::default()
         }

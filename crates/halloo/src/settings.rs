@@ -160,6 +160,8 @@ pub const SETTINGS: &[Setting] = &[
         "Name that people see in a list of servers", ""),
     setting!(app, Discovery, Basic, Kind::OptionalText,
         "Application id, by which browsers and clients leave out the servers of other programs", ""),
+    setting!(cluster_name, Discovery, Advanced, Kind::OptionalText,
+        "Name of the cluster: clients accept any of its servers with the same name, and choose the one with the fewest clients", ""),
     setting!(meta, Discovery, Advanced, Kind::Properties,
         "What the server says about itself in lists of servers, such as map=desert", ""),
     setting!(discovery, Discovery, Basic, Kind::Flag,

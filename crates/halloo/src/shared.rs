@@ -18,6 +18,7 @@ use crate::{ClientId, Config, Extras, Status};
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) app: Option<String>,
+    pub(crate) cluster_name: Option<String>,
     pub(crate) meta: Mutex<Meta>,
     advertise: Option<AdvertisedAddress>,
     pub(crate) port: u16,
@@ -66,6 +67,7 @@ impl Shared {
         Shared {
             name: config.name.clone(),
             app: config.app.clone(),
+            cluster_name: config.cluster_name.clone(),
             meta: Mutex::new(config.meta.clone()),
             advertise: config.advertise,
             port,

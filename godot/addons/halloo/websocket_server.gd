@@ -42,9 +42,9 @@ const SETTINGS: Array[String] = [
 	"token", "frame_budget_ms", "verbosity",
 	# Those of the server are written by `cargo xtask generate`.
 	# settings: begin
-	"port", "strict_port", "bind", "interfaces", "excluded_interfaces", "advertise", "name", "app", "meta",
-	"discovery", "discovery_port", "discovery_interval", "strict_beacon", "subprotocols", "relay",
-	"allowed_origins", "allowed_hosts", "allow_public", "token_proof_only", "pad", "max_clients",
+	"port", "strict_port", "bind", "interfaces", "excluded_interfaces", "advertise", "name", "app",
+	"cluster_name", "meta", "discovery", "discovery_port", "discovery_interval", "strict_beacon", "subprotocols",
+	"relay", "allowed_origins", "allowed_hosts", "allow_public", "token_proof_only", "pad", "max_clients",
 	"max_clients_per_address", "max_rooms", "max_rooms_per_client", "handshake_timeout",
 	"handshake_max_head_bytes", "handshake_max_headers", "handshake_max_pending",
 	"handshake_max_pending_per_address", "max_message_bytes", "max_fragments", "stall_timeout",

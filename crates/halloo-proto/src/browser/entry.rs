@@ -94,7 +94,7 @@ impl Entry {
     pub(super) fn new(id: String, sent_id: Option<String>, via: DiscoveryMethod, now: Time) -> Entry {
         let (name, addresses, clients) = (String::new(), Vec::new(), None);
         let (auth, tls, challenge) = (false, false, None);
-        let (app, meta) = (None, Meta::default());
+        let (app, cluster, meta) = (None, None, Meta::default());
         let server = Server {
             id,
             name,
@@ -105,6 +105,7 @@ impl Entry {
             tls,
             challenge,
             app,
+            cluster,
             meta,
             via,
             last_received: now,
@@ -132,10 +133,12 @@ impl Entry {
     /// Returns how many bytes the variable parts take.
     pub(super) fn size(&self) -> usize {
         let server = &self.server;
-        let texts = server.id.capacity() + server.name.capacity() + server.app.as_ref().map_or(0, String::capacity);
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
+        let texts =
+            server.id.capacity() + server.name.capacity() + optional(&server.app) + optional(&server.cluster);
         let meta: usize = server.meta.iter().map(|(key, value)| key.len() + value.len()).sum();
         let addresses = (server.addresses.capacity() + server.sources.capacity()) * size_of::<SocketAddr>();
-        texts + meta + addresses + self.addresses.size() + self.sent_id.as_ref().map_or(0, String::capacity)
+        texts + meta + addresses + self.addresses.size() + optional(&self.sent_id)
     }
 
     /// Returns whether the server has ever replied, so that it is known to exist. A beacon can be forged.
@@ -216,6 +219,7 @@ impl Entry {
             self.addresses.set_listed(listed, seen.advertised == Some(true));
             self.server.auth = seen.auth.unwrap_or(self.server.auth);
             self.server.tls = seen.tls.unwrap_or(self.server.tls);
+            self.server.cluster = seen.clean_cluster();
         }
         if let Some(ttl) = seen.ttl.filter(|ttl| ttl.is_finite()) {
             self.ttl = Duration::from_secs_f64(ttl.clamp(*TTL_RANGE.start(), *TTL_RANGE.end()));
@@ -252,6 +256,7 @@ impl Entry {
             || evidence == Evidence::Reply
                 && (seen.tls.is_some_and(|tls| tls != server.tls)
                     || seen.auth.is_some_and(|auth| auth != server.auth)
+                    || seen.clean_cluster() != server.cluster
                     || !self.addresses.are_listed(listed, seen.advertised == Some(true)))
     }
 

@@ -28,6 +28,8 @@ pub struct Server {
     pub tls: bool,
     /// The application id, without characters that could deceive, if the server has one.
     pub app: Option<String>,
+    /// The cluster to whose servers it belongs, without characters that could deceive, if it belongs to one.
+    pub cluster: Option<String>,
     /// What the server says about itself.
     pub meta: Meta,
     /// The challenge in its last reply, for a proof of the token.

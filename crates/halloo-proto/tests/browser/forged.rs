@@ -40,6 +40,20 @@ fn claiming_the_id_of_another_server_has_no_effect() {
 }
 
 #[test]
+fn a_claim_moves_no_server_into_a_cluster() {
+    let mut world = World::new(1, vec![Server::new("a", 1, true)]);
+    world.run(10 * SECOND);
+    world.take_changes();
+    world.receive(
+        r#"{"service":"websocket_server_reply","nonce":"nonce","port":8765,"id":"a","name":"name of a","addresses":["10.0.0.1"],"cluster":"show"}"#,
+        [10, 0, 0, 1],
+    );
+    world.run(SECOND);
+    assert_eq!(world.browser.servers().next().unwrap().cluster, None);
+    assert!(world.take_changes().is_empty());
+}
+
+#[test]
 fn replies_to_other_browsers_and_invalid_datagrams_are_ignored() {
     let mut world = World::new(1, Vec::new());
     for text in [

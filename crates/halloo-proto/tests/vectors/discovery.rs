@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use halloo_proto::Time;
 use halloo_proto::announcement::{probe, probe_besides};
 use halloo_proto::browser::{Browser, Change, Probe, Server};
+use halloo_proto::cluster::least_busy;
 use halloo_proto::name::{best_matches, clean, is_same_app, key};
 use serde_json::{Value, json};
 
@@ -16,10 +17,14 @@ const NONCE: &str = "b64e21";
 /// Returns what an application is told about a server.
 pub(crate) fn to_json(server: &Server) -> Value {
     let texts = |addresses: &[std::net::SocketAddr]| addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
-    json!({
+    let mut object = json!({
         "id": server.id, "name": server.name, "addresses": texts(&server.addresses), "sources": texts(&server.sources),
         "clients": server.clients, "auth": server.auth, "tls": server.tls, "app": server.app, "meta": server.meta,
-    })
+    });
+    if let Some(cluster) = &server.cluster {
+        object["cluster"] = cluster.as_str().into();
+    }
+    object
 }
 
 fn sighting(case: &Case) -> Value {
@@ -58,6 +63,16 @@ fn names_are_displayed_and_compared() {
             servers.as_array().unwrap().iter().map(|server| (of_server(server, "id"), of_server(server, "name")));
         let (matching, _) = best_matches(text, servers, |(id, name)| (id, name));
         json!(matching.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
+    });
+}
+
+#[test]
+fn a_server_of_a_cluster_is_chosen() {
+    check("clusters.json", |case| {
+        let servers = case["servers"].as_array().unwrap();
+        let clients = |server: &Value| server["clients"].as_u64().map(|clients| u32::try_from(clients).unwrap());
+        let chosen = least_busy(servers, |server| (server["cluster"].as_str(), clients(server)));
+        chosen.map_or(Value::Null, |server| server["id"].clone())
     });
 }
 

@@ -39,6 +39,9 @@ pub struct ServerInfo {
     pub(crate) challenge: Option<Challenge>,
     /// The application id of the server, without control or bidirectional characters, if it has one.
     pub app: Option<String>,
+    /// The cluster to which the server belongs, without control or bidirectional characters, if it belongs to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// What the server says about itself, without control or bidirectional characters.
     pub meta: Meta,
     /// How the server was found.
@@ -86,6 +89,7 @@ impl ServerInfo {
             tls: server.tls,
             challenge: server.challenge,
             app: server.app,
+            cluster: server.cluster,
             meta: server.meta,
             via: server.via,
             last_received: epoch + (server.last_received - Time::ZERO),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use halloo_proto::cluster::least_busy;
 use halloo_proto::text::escape;
 use halloo_proto::token::Token;
 
@@ -107,8 +108,10 @@ impl ServerQuery {
         let found = search.find_among_and_at(&self.name, &self.last_at, cancel);
         let found = found.map_err(|error| format!("cannot search for servers: {error}"))?;
         let has_id = |server: &&ServerInfo| self.id.as_ref() == Some(&server.id);
-        let server = match (found.matching.iter().chain(&found.others).find(has_id), &found.matching[..]) {
-            (Some(server), _) | (None, [server]) => server,
+        let same = found.matching.iter().chain(&found.others).find(has_id);
+        let same = same.or_else(|| least_busy(&found.matching, |server| (server.cluster.as_deref(), server.clients)));
+        let server = match (same, &found.matching[..]) {
+            (Some(server), _) => server,
             (None, []) if found.others.is_empty() && !search.browser.local && !crate::has_network() => {
                 return Err(format!("{}; this machine has no network", not_found(&self.name, &[])));
             }

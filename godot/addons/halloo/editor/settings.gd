@@ -33,6 +33,7 @@ static var server_advanced: Array[Array] = [
 	["interfaces", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["excluded_interfaces", PackedStringArray(), PROPERTY_HINT_NONE, ""],
 	["advertise", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the addresses of this machine"],
+	["cluster_name", "", PROPERTY_HINT_PLACEHOLDER_TEXT, "the name of the project"],
 	["meta", {}, PROPERTY_HINT_NONE, ""],
 	["discovery_port", 8766, PROPERTY_HINT_RANGE, "1,65535"],
 	["discovery_interval", 2.0, PROPERTY_HINT_RANGE, "0.1,60,0.1,or_greater,suffix:s"],
