@@ -139,7 +139,11 @@ fn warn_about_settings(arguments: &ServeArgs) {
         }
     }
     let config = &arguments.settings.config;
-    for (what, text) in [("name", Some(&config.name)), ("application id", config.app.as_ref()), ("name of the cluster", config.cluster_name.as_ref())] {
+    for (what, text) in [
+        ("name", Some(&config.name)),
+        ("application id", config.app.as_ref()),
+        ("name of the cluster", config.cluster_name.as_ref()),
+    ] {
         // Counted as it is announced: a text can have more characters in another form of Unicode.
         if text.is_some_and(|text| clean(text, usize::MAX).chars().count() > MAX_NAME_CHARS) {
             tracing::warn!("the {what} is longer than {MAX_NAME_CHARS} characters; other programs see it truncated");

@@ -134,8 +134,7 @@ impl Entry {
     pub(super) fn size(&self) -> usize {
         let server = &self.server;
         let optional = |text: &Option<String>| text.as_ref().map_or(0, String::capacity);
-        let texts =
-            server.id.capacity() + server.name.capacity() + optional(&server.app) + optional(&server.cluster);
+        let texts = server.id.capacity() + server.name.capacity() + optional(&server.app) + optional(&server.cluster);
         let meta: usize = server.meta.iter().map(|(key, value)| key.len() + value.len()).sum();
         let addresses = (server.addresses.capacity() + server.sources.capacity()) * size_of::<SocketAddr>();
         texts + meta + addresses + self.addresses.size() + optional(&self.sent_id)

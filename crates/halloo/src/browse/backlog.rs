@@ -64,6 +64,7 @@ mod tests {
             auth: false,
             tls: false,
             app: None,
+            cluster: None,
             meta: Default::default(),
             via: DiscoveryMethod::Udp,
             last_received: Instant::now(),
