@@ -188,12 +188,12 @@ func _poll_search(now: int) -> void:
 		var there := ", ".join(servers.slice(0, 5).map(func(one: Dictionary) -> String: return "`%s`" % one.name))
 		var what := "no server named `%s` was found" % Protocol.clean(sought) if sought else "no server was found"
 		_fail("lost", what + ("; there is " + there if there else FIND_HELP))
-	elif found.size() > 1 and sought:
+	elif sought and Protocol.least_busy(found).is_empty():
 		var listed := func(one: Dictionary) -> String: return "`%s` at %s:%d (id %s)" % [one.name, one.host, one.port, one.id]
 		var list := ", ".join(found.slice(0, 5).map(listed))
 		_fail("lost", "there are %d servers: %s; use an id or an address" % [found.size(), list])
 	else:
-		_server = found[0]
+		_server = Protocol.least_busy(found) if sought else found[0]
 		_known = ["found"]
 		_authenticate(_server)
 

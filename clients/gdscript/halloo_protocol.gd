@@ -65,12 +65,24 @@ static func _rank(text: String, id: String, name: String) -> int:
 	return 1 if sought.length() > 1 and sought.ends_with("…") and other.begins_with(sought.left(-1)) else 0
 
 
-## Returns the servers that a text matches best. Several mean that it is ambiguous.
+## Returns the servers that a text matches best. Several mean that it is ambiguous, unless they are one cluster.
 static func best_matches(text: String, servers: Array) -> Array:
 	var best := 0
 	for server: Dictionary in servers:
 		best = maxi(best, _rank(text, server.id, server.name))
 	return servers.filter(func(server: Dictionary) -> bool: return best > 0 and _rank(text, server.id, server.name) == best)
+
+
+## Returns the server with the fewest clients if all of them belong to one cluster, or an empty dictionary if they are different
+## ones.
+static func least_busy(servers: Array) -> Dictionary:
+	var chosen: Dictionary = servers[0]
+	for server: Dictionary in servers:
+		if servers.size() > 1 and (not server.cluster or server.cluster != chosen.cluster):
+			return {}
+		if server.clients != null and (chosen.clients == null or server.clients < chosen.clients):
+			chosen = server
+	return chosen
 
 
 static func is_same_app(one: String, other: String) -> bool:
@@ -195,7 +207,8 @@ static func read(datagram: PackedByteArray, ip: String, nonce: String) -> Dictio
 	return {
 		"id": id if id else "%s:%d" % [ip, port], "has_id": id != "", "name": clean(text.call("name")), "host": ip, "port": int(port),
 		"clients": clients, "auth": is_reply and is_same(seen.get("auth"), true), "tls": is_reply and is_same(seen.get("tls"), true),
-		"app": clean(text.call("app")).strip_edges(), "challenge": text.call("challenge"), "is_reply": is_reply,
+		"app": clean(text.call("app")).strip_edges(), "cluster": clean(text.call("cluster")).strip_edges() if is_reply else "",
+		"challenge": text.call("challenge"), "is_reply": is_reply,
 	}
 
 

@@ -95,6 +95,8 @@ export interface Server {
   readonly tls: boolean;
   /** The application id, if there is one. */
   readonly app: string | null;
+  /** The cluster that it belongs to, if it belongs to one. */
+  readonly cluster: string | null;
   /** The properties. */
   readonly meta: Readonly<Record<string, string>>;
 }

@@ -228,9 +228,33 @@ static Outcome datagram(const Json& test) {
   double counted = 0;
   return same(expected["id"].isEqual(server.id.c_str()) && textOf(expected["name"]) == server.name.c_str() &&
               addresses == lines(expected["addresses"], isIpv6) && textOf(expected["app"]) == seen.app.c_str() &&
-              expected["auth"].isTrue() == server.auth && expected["tls"].isTrue() == server.tls &&
+              textOf(expected["cluster"]) == server.cluster.c_str() && expected["auth"].isTrue() == server.auth && expected["tls"].isTrue() == server.tls &&
               lines(expected["sources"]) == std::string(server.source.text().c_str()) + "\n" &&
               expected["clients"].isNumber(counted) == isCounted && (!isCounted || numberOf(expected["clients"]) == clients));
+}
+
+static uint32_t notRandom() { return 1; }
+
+static Outcome cluster(const Json& test) {
+  Finder finder("den");
+  finder.start(0, notRandom);
+  Json server;
+  Address from = {};
+  from.port = 8766;
+  uint8_t number = 0;
+  for (Json rest = test["servers"]; rest.nextItem(server);) {
+    const std::string ip = "10.0.0." + std::to_string(++number);
+    from.readIp(Characters(ip.data(), ip.data() + ip.size(), false));
+    std::string reply = R"({"service":"websocket_server_reply","name":"den","port":8765,"nonce":")";
+    reply += std::string(finder.nonce().c_str()) + R"(","id":")" + textOf(server["id"]) + "\"";
+    if (server["cluster"].isText()) reply += R"(,"cluster":")" + textOf(server["cluster"]) + "\"";
+    double clients = 0;
+    if (server["clients"].isNumber(clients)) reply += ",\"clients\":" + std::to_string(static_cast<long>(clients));
+    reply += "}";
+    finder.handleDatagram(reply.data(), reply.size(), from, 0);
+  }
+  const bool isFound = finder.poll(10000) == Finder::FOUND;
+  return same(isFound == test["expect"].isText() && (!isFound || test["expect"].isEqual(finder.server()->id.c_str())));
 }
 
 static int failures = 0;
@@ -256,6 +280,7 @@ static void run(const std::string& directory, const char* file, Outcome (*runCas
 int main(int, char** arguments) {
   const std::string directory = arguments[1];
   run(directory, "close-codes", closeCode);
+  run(directory, "clusters", cluster);
   run(directory, "datagrams", datagram);
   run(directory, "endings", ending);
   run(directory, "names", name);

@@ -131,10 +131,11 @@ namespace HallooClient
             var name = !string.IsNullOrEmpty(server?.Name) ? server.Name : target.Name;
             var search = new Search(options.App, options.DiscoveryPort, options.Local);
             var found = search.Find(name, server, options.SearchTimeout.TotalSeconds, cancellation);
-            if (found.Count > 1) throw Lost(HallooError.Ambiguous, Ambiguous(name, found));
             if (found.Count == 0) throw Lost(HallooError.NotFound, NotFound(name, search.Servers));
-            if (server?.Id != found[0].Id) confirmedId = null;
-            server = found[0];
+            var chosen = Names.LeastBusy(found, one => one.Cluster, one => one.Clients);
+            if (chosen == null) throw Lost(HallooError.Ambiguous, Ambiguous(name, found));
+            if (server?.Id != chosen.Id) confirmedId = null;
+            server = chosen;
             isSecure |= server.Tls;
             answered = new HashSet<string>(server.Sources);
             var candidates = Candidates();

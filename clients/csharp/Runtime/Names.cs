@@ -65,12 +65,24 @@ namespace HallooClient
         /// <summary>Returns whether two application ids are the same.</summary>
         public static bool IsSameApp(string one, string other) => Key(one) != "" && Key(one) == Key(other);
 
-        /// <summary>Returns the servers that a text matches best. More than one means that it is ambiguous.</summary>
+        /// <summary>
+        /// Returns the servers that a text matches best. More than one means that it is ambiguous, unless they are one cluster.
+        /// </summary>
         public static List<T> BestMatches<T>(string text, IEnumerable<T> servers, Func<T, string> id, Func<T, string> name)
         {
             var byMatch = servers.ToLookup(server => Match(text, id(server), name(server)));
             var best = byMatch.Select(one => one.Key).DefaultIfEmpty(0).Max();
             return best > 0 ? byMatch[best].ToList() : new List<T>();
+        }
+
+        /// <summary>
+        /// Returns the server with the fewest clients if all of them belong to one cluster; null if they are different ones.
+        /// </summary>
+        public static T LeastBusy<T>(List<T> servers, Func<T, string> cluster, Func<T, long?> clients) where T : class
+        {
+            var first = servers.Select(cluster).FirstOrDefault();
+            var isOne = servers.Count == 1 || (first != null && servers.All(server => cluster(server) == first));
+            return isOne ? servers.OrderBy(server => clients(server) ?? long.MaxValue).First() : null;
         }
 
         /// <summary>Returns whether a text is the id of a server.</summary>

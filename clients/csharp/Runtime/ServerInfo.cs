@@ -42,6 +42,9 @@ namespace HallooClient
         /// <summary>Its application id; null if it has none.</summary>
         public string App => Seen.App;
 
+        /// <summary>The cluster that it belongs to; null if it belongs to none.</summary>
+        public string Cluster => Seen.Cluster;
+
         /// <summary>Its properties.</summary>
         public IReadOnlyDictionary<string, string> Meta => Seen.Meta;
 

@@ -23,6 +23,7 @@ namespace HallooClient
         public bool Auth { get; private set; }
         public bool Tls { get; private set; }
         public string App { get; private set; }
+        public string Cluster { get; private set; }
         public Dictionary<string, string> Meta { get; private set; }
         public string Challenge { get; private set; }
         public bool IsReply { get; private set; }
@@ -81,11 +82,17 @@ namespace HallooClient
             Clients = Value(seen, "clients") is double clients ? (long?)Math.Min(Math.Max(clients, 0), uint.MaxValue) : null;
             Auth = isReply && IsTrue(seen, "auth");
             Tls = isReply && IsTrue(seen, "tls");
-            var app = Names.Clean(Text(seen, "app"));
-            App = app.Trim() == "" ? null : app;
+            App = Visible(Text(seen, "app"));
+            Cluster = isReply ? Visible(Text(seen, "cluster")) : null;
             Meta = Properties(isReply ? Value(seen, "meta") as Dictionary<string, object> : null);
             var challenge = Text(seen, "challenge");
             Challenge = challenge == "" ? null : challenge;
+        }
+
+        private static string Visible(string text)
+        {
+            var shown = Names.Clean(text);
+            return shown.Trim() == "" ? null : shown;
         }
 
         private static object Value(Dictionary<string, object> seen, string key) =>

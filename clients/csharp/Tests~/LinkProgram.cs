@@ -11,7 +11,13 @@ namespace HallooClient.Tests
     /// </summary>
     internal static class LinkProgram
     {
-        private static int Main(string[] arguments)
+        private static void Main(string[] arguments)
+        {
+            Run(arguments);
+            TestProcess.End();
+        }
+
+        private static void Run(string[] arguments)
         {
             var settings = arguments.Select(one => one.Split(new[] { '=' }, 2)).ToLookup(one => one[0], one => one[1]);
             var options = new LinkOptions
@@ -26,9 +32,17 @@ namespace HallooClient.Tests
                 MaxQueuedMessages = int.Parse(settings["queue"].FirstOrDefault() ?? "16384"),
                 SearchTimeout = TimeSpan.FromSeconds(1),
             };
-            if (settings.Contains("discover")) return Discover(options);
+            if (settings.Contains("discover"))
+            {
+                Discover(options);
+                return;
+            }
             var target = settings["target"].FirstOrDefault();
-            if (settings.Contains("times")) return ConnectOften(target, int.Parse(settings["times"].Single()));
+            if (settings.Contains("times"))
+            {
+                ConnectOften(target, int.Parse(settings["times"].Single()));
+                return;
+            }
             var link = Halloo.Connect(target, options);
             link.Opened += url => Console.WriteLine($"open {url}{(link.Subprotocol == null ? "" : " " + link.Subprotocol)}");
             link.Message += message =>
@@ -37,7 +51,6 @@ namespace HallooClient.Tests
             link.Retry += (error, pause) => Console.WriteLine($"retry {error.Error}: {error.Message}");
             link.GaveUp += error => Console.WriteLine($"gave up {error.Error} {error.Status} {error.Code}: {error.Message}");
             Use(link, settings.Contains("asleep"));
-            return 0;
         }
 
         private static void Use(Link link, bool isAsleep)
@@ -61,7 +74,7 @@ namespace HallooClient.Tests
             Console.WriteLine($"end {link.State} {link.Send("late")} {link.Lost}");
         }
 
-        private static int Discover(LinkOptions options)
+        private static void Discover(LinkOptions options)
         {
             var timeout = TimeSpan.FromSeconds(0.5);
             var found = Halloo.DiscoverAsync(timeout, options.App, local: options.Local, discoveryPort: options.DiscoveryPort);
@@ -70,11 +83,10 @@ namespace HallooClient.Tests
                 var meta = string.Join(" ", server.Meta.Select(one => $"{one.Key}={one.Value}"));
                 Console.WriteLine($"{server.Name} {server.Url} {server.Clients} {server.App} {meta}".Trim());
             }
-            return 0;
         }
 
         /// <summary>Opens and closes many links, and prints whether descriptors or threads are left.</summary>
-        private static int ConnectOften(string target, int times)
+        private static void ConnectOften(string target, int times)
         {
             var before = 0;
             for (var i = 0; i < times; i++)
@@ -87,7 +99,6 @@ namespace HallooClient.Tests
                 if (i == 9) before = Descriptors();
             }
             Console.WriteLine(Descriptors() <= before ? "nothing is left" : $"{Descriptors()} descriptors instead of {before}");
-            return 0;
         }
 
         private static int Descriptors() => System.IO.Directory.GetFileSystemEntries("/proc/self/fd").Length;

@@ -84,6 +84,8 @@ namespace UnityEngine
                 Thread.Sleep(1);
             }
             foreach (var component in Components) Call(component, "OnDestroy");
+            Console.WriteLine("ended");
+            TestProcess.End();
         }
     }
 }

@@ -16,6 +16,7 @@ namespace HallooClient.Tests
         {
             ["addresses"] = Address,
             ["close-codes"] = test => Ending.IsFinalCode(Int(test, "code")) ? "end" : "pause",
+            ["clusters"] = Cluster,
             ["datagrams"] = Datagram,
             ["endings"] = EndOf,
             ["liveness"] = Liveness,
@@ -140,12 +141,21 @@ namespace HallooClient.Tests
             var seen = Sighting.Read(bytes, source, "b64e21");
             if (seen == null) return null;
             var server = new ServerInfo(seen);
-            return new Case
+            var result = new Case
             {
                 ["id"] = server.Id, ["name"] = server.Name, ["addresses"] = server.Addresses, ["sources"] = server.Sources,
                 ["clients"] = server.Clients, ["auth"] = server.Auth, ["tls"] = server.Tls, ["app"] = server.App,
                 ["meta"] = server.Meta,
             };
+            if (server.Cluster != null) result["cluster"] = server.Cluster;
+            return result;
+        }
+
+        private static object Cluster(Case test)
+        {
+            var servers = ((List<object>)test["servers"]).Cast<Case>().ToList();
+            var chosen = Names.LeastBusy(servers, one => Text(one, "cluster"), one => (long?)(double?)Get(one, "clients"));
+            return chosen == null ? null : chosen["id"];
         }
 
         private static object Name(Case test)

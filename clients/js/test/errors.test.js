@@ -44,6 +44,13 @@ test("two servers have the name", async context => {
   await assert.rejects(find("den", fixture.search), { message: /2 servers/ });
 });
 
+test("servers of two clusters have the name", async context => {
+  const fixture = await start(context);
+  for (const cluster of ["stage", "rehearsal"]) await fixture.serve("den", "--cluster-name", cluster);
+  const { reason } = await happens(fixture.link("den"), "retry");
+  assert.match(reason, /^"den" is the name of 2 servers: /);
+});
+
 test("a token is missing or wrong", async context => {
   const fixture = await start(context), server = await fixture.serve("den", "--token", TOKEN);
   const missing = await reasonOf(fixture.link("den"));

@@ -175,6 +175,18 @@ test("a server that moved to another port is found again by its name", async con
   assert.equal(await echo(link, second), "hi");
 });
 
+test("the servers of a cluster share the clients, and another one takes the place of one that is gone", async context => {
+  const fixture = await start(context), nodes = [];
+  for (let node = 0; node < 2; node++) nodes.push(await fixture.serve("Show", "--cluster-name", "stage"));
+  for (let link = 0; link < 4; link++) await fixture.connect("show");
+  // On a loaded machine, one server may be found too late to be chosen, but not each time.
+  for (const node of nodes) assert.equal((await node.event("client_joined")).client, 1);
+  const { url, cluster } = await find("show", fixture.search);
+  assert.ok(nodes.some(node => node.url === url) && cluster === "stage");
+  await nodes[0].kill();
+  while ((await nodes[1].event("client_joined")).client < 4);
+});
+
 test("a server that restarted where broadcasts do not get is found at its last address", async context => {
   const fixture = await start(context), port = String(await unusedPort()), first = await fixture.serve("den", "--port", port);
   const link = await fixture.connect("den"), open = happens(link, "open");

@@ -8,10 +8,11 @@ import { isFinal, isFinalCode, isFinalStatus } from "../src/node/endings.js";
 import { Receiver, Violation } from "../src/node/frames.js";
 import { judge, readHead, request } from "../src/node/handshake.js";
 import { Keepalive } from "../src/node/keepalive.js";
-import { bestMatches, clean, isSameApp, key } from "../src/node/names.js";
+import { bestMatches, clean, isSameApp, key, leastBusy } from "../src/node/names.js";
 import { Exchange } from "../src/node/proof.js";
 import { intervals, sighting, toServer } from "../src/node/search.js";
 import { readTarget, roomPath } from "../src/node/target.js";
+import { inVectors } from "../test-support/in_vectors.js";
 
 const bytesOf = hex => Buffer.from(hex.replaceAll(" ", ""), "hex");
 const exchangeOf = ({ token, id, challenge, nonce_hex: nonce }) => Exchange.begin(token, id, challenge, bytesOf(nonce));
@@ -57,8 +58,11 @@ const runs = {
   datagrams({ datagram, datagram_hex: hex, from }) {
     const seen = sighting(datagram === undefined ? bytesOf(hex) : Buffer.from(datagram), "b64e21");
     if (!seen) return null;
-    const { url, ...server } = toServer(seen, parse(from));
-    return server;
+    return inVectors(toServer(seen, parse(from)));
+  },
+
+  clusters({ servers }) {
+    return leastBusy(servers)?.id ?? null;
   },
 
   probes({ nonce, ip }) {

@@ -14,7 +14,7 @@ from ._keepalive import Keepalive
 from ._queue import Queue
 from ._search import Search
 from ._target import check_token, in_room, read_target
-from ._text import best_matches, clean
+from ._text import best_matches, clean, least_busy
 
 SEARCH_TIMEOUT, NAMESAKE_DELAY, CONNECT_TIMEOUT, WRITE_TIMEOUT, CLOSE_TIMEOUT = 3000, 200, 5000, 10000, 3000
 MAX_CHALLENGES, CHUNK, _FOREVER = 2, 2048, 1 << 60
@@ -187,14 +187,15 @@ class Link:
             first = now() if found and first is None else first
         self._drop()
         listed = ", ".join(f"`{one.name}` at {one.url} (id {one.id})" for one in (found or search.servers)[:5])
-        if len(found) > 1:
+        server = least_busy(found) if found else None
+        if found and not server:
             raise HallooError(f"there are {len(found)} servers: {listed}; use an id or an address")
         if not found:
             what = f"no server named `{clean(name)}` was found" if name else "no server was found"
             raise HallooError(f"{what}; there is {listed}" if listed else f"{what}; find out why with `halloo doctor`")
-        if found[0].tls:
-            raise HallooError(f"the server `{found[0].name}` requires TLS, which this client does not have; start it without --tls")
-        self._server, self._is_stale = found[0], False
+        if server.tls:
+            raise HallooError(f"the server `{server.name}` requires TLS, which this client does not have; start it without --tls")
+        self._server, self._is_stale = server, False
 
     def _open(self, address, known):
         """Connect, with a new connection for each challenge of the server."""

@@ -39,6 +39,7 @@ class Server:
         self.url = "ws://%s:%d" % self.address
         self.id = "".join(c for c in text("id") if "!" <= c <= "~")[:32] or "%s:%d" % self.address
         self.name, self.app, self.challenge = clean(text("name")), clean(text("app")).strip() or None, text("challenge")
+        self.cluster = self.is_reply and clean(text("cluster")).strip() or None
         clients = seen.get("clients")
         self.clients = None if clients is None or type(clients) not in (int, float) else min(max(int(clients), 0), 0xFFFFFFFF)
         self.auth, self.tls = (self.is_reply and seen.get(name) is True for name in ("auth", "tls"))

@@ -55,10 +55,17 @@ def _rank(text, id, name):
 
 
 def best_matches(text, servers):
-    """Return the servers that a text matches best, and whether it is an id. Several servers mean that it is ambiguous."""
+    """Return the servers that a text matches best, and whether it is an id. Several are ambiguous, unless they are one cluster."""
     ranks = [_rank(text, one.id, one.name) for one in servers]
     best = max(ranks + [0])
     return [one for one, rank in zip(servers, ranks) if rank and rank == best], best == 4
+
+
+def least_busy(servers):
+    """Return the server with the fewest clients if all of them belong to one cluster; None if they are different ones."""
+    cluster = servers[0].cluster
+    if len(servers) == 1 or cluster and all(one.cluster == cluster for one in servers):
+        return min(servers, key=lambda one: 1 << 32 if one.clients is None else one.clients)
 
 
 def is_same_app(one, other):

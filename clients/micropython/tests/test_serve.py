@@ -227,6 +227,14 @@ class ServeTest(unittest.TestCase):
         for server in servers:
             self.assertIn(server.url, str(caught.exception))
 
+    def test_another_server_of_the_cluster_takes_the_place_of_one_that_is_gone(self):
+        nodes = {node.url: node for node in (self.serve("Show", "--cluster-name", "stage") for _ in range(2))}
+        self.connect("show")
+        first = self.wait_for("connected")
+        nodes.pop(first).kill()
+        self.wait_for("waiting")
+        self.assertIn(self.wait_for("connected"), nodes)
+
     def test_the_application_of_the_server_ends_a_link(self):
         server = self.serve()
         self.connect("den")

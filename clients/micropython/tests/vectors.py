@@ -74,13 +74,16 @@ def datagram(case):
         return None
     at = "%s:%d" % seen.address
     found = {name: getattr(seen, name) for name in ("id", "name", "clients", "auth", "tls", "app")}
+    if seen.cluster:
+        found["cluster"] = seen.cluster
     found.update({"addresses": expected and expected["addresses"], "meta": expected and expected["meta"], "sources": [at]})
     return found
 
 
 class Named:
     def __init__(self, server):
-        self.id, self.name = server["id"], server["name"]
+        self.id, self.name = server["id"], server.get("name")
+        self.cluster, self.clients = server.get("cluster"), server.get("clients")
 
 
 def name(case):
@@ -89,6 +92,11 @@ def name(case):
     if "app" in case:
         return {"same_app": _text.is_same_app(case["text"], case["app"])}
     return {"display": _text.clean(case["text"]), "key": _text.key(case["text"])}
+
+
+def cluster(case):
+    chosen = _text.least_busy([Named(one) for one in case["servers"]])
+    return chosen and chosen.id
 
 
 def probe(case):
@@ -215,6 +223,7 @@ def liveness(case):
 RUNS = {
     "addresses": address,
     "close-codes": lambda case: "end" if _endings.is_final_code(case["code"]) else "pause",
+    "clusters": cluster,
     "datagrams": datagram,
     "endings": ending,
     "liveness": liveness,

@@ -40,6 +40,7 @@ class Announcement(NamedTuple):
     tls: Optional[bool]
     challenge: Optional[str]
     app: Optional[str]
+    cluster: Optional[str]
     meta: Dict[str, str]
     truncated: bool
 
@@ -104,7 +105,7 @@ def parse_announcement(body: bytes) -> Optional[Announcement]:
     service = keys.get("service") if keys is not None else None
     if keys is None or not isinstance(service, str) or not service.startswith("websocket_server"):
         return None
-    name, app, listed = _text(keys.get("name")), clean(_text(keys.get("app")) or ""), keys.get("addresses")
+    name, listed = _text(keys.get("name")), keys.get("addresses")
     id = "".join(one for one in _text(keys.get("id")) or "" if "!" <= one <= "~")[:32] or None
     ttl, challenge = keys.get("ttl"), _text(keys.get("challenge"))
     has_list = isinstance(listed, list) and all(isinstance(text, str) for text in listed)
@@ -124,10 +125,16 @@ def parse_announcement(body: bytes) -> Optional[Announcement]:
         auth=_flag(keys.get("auth")),
         tls=_flag(keys.get("tls")),
         challenge=challenge if can_challenge else None,
-        app=app if app.strip() else None,
+        app=_visible(keys.get("app")),
+        cluster=_visible(keys.get("cluster")),
         meta=_meta(keys.get("meta")),
         truncated=keys.get("truncated") is True,
     )
+
+
+def _visible(value: Any) -> Optional[str]:
+    text = clean(_text(value) or "")
+    return text if text.strip() else None
 
 
 def parse_object(body: bytes) -> Optional[Dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Names of servers: how they are displayed and compared."""
 
+import math
 import unicodedata
 from typing import Callable, List, Optional, Sequence, Tuple, TypeVar
 
@@ -115,10 +116,23 @@ def _match(text: str, id: str, name: str) -> int:
 
 
 def best_matches(text: str, servers: Sequence[_T], id_and_name: Callable[[_T], Tuple[str, str]]) -> List[_T]:
-    """Return the servers that a text matches best. More than one means that it is ambiguous."""
+    """Return the servers that a text matches best. More than one means that it is ambiguous, unless they are one cluster."""
     matches = [_match(text, *id_and_name(server)) for server in servers]
     best = max(matches, default=0)
     return [server for server, match in zip(servers, matches) if best and match == best]
+
+
+def least_busy(servers: Sequence[_T], cluster_and_clients: Callable[[_T], Tuple[Optional[str], Optional[int]]]) -> Optional[_T]:
+    """Return the server with the fewest clients if all of them belong to one cluster; ``None`` if they are different ones."""
+
+    def clients(server: _T) -> float:
+        known = cluster_and_clients(server)[1]
+        return math.inf if known is None else known
+
+    clusters = {cluster_and_clients(server)[0] for server in servers}
+    if len(servers) > 1 and (len(clusters) > 1 or None in clusters):
+        return None
+    return min(servers, key=clients, default=None)
 
 
 def is_id(text: str, id: str) -> bool:

@@ -28,6 +28,8 @@ class ServerInfo:
     meta: Mapping[str, str]
     #: The addresses that it was heard from.
     sources: Tuple[str, ...]
+    #: The cluster that it belongs to, if it belongs to one.
+    cluster: Optional[str] = None
     challenge: Optional[str] = field(default=None, repr=False, compare=False)
 
     @property

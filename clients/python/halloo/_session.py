@@ -13,7 +13,7 @@ from ._drive import Wait
 from ._endings import Backoff, Certainty, Ending, Failed, is_final_code
 from ._errors import Ambiguous, Closed, ConnectFailed, HallooError, NotFound
 from ._interfaces import own_addresses
-from ._names import escape
+from ._names import escape, least_busy
 from ._options import Event, Options
 from ._proof import Exchange, exchange
 from ._search import Search, ServerInfo
@@ -166,11 +166,11 @@ class Session:
             raise Failed(Ending("lost"), ConnectFailed(f"cannot search for servers: {error}")) from None
         if self._server is not None:
             found = [one for one in [*found, *others] if one.id == self._server.id] or found
-        if len(found) > 1:
-            raise Failed(Ending("lost"), Ambiguous(_ambiguous(name, found)))
         if not found:
             raise Failed(Ending("lost"), NotFound(_not_found(name, others, options.discovery_port)))
-        server = found[0]
+        server = least_busy(found, lambda one: (one.cluster, one.clients))
+        if server is None:
+            raise Failed(Ending("lost"), Ambiguous(_ambiguous(name, found)))
         if self._server is None or self._server.id != server.id:
             self._confirms = None
         self._server = server

@@ -126,6 +126,24 @@ class ServeTest(unittest.TestCase):
         for server in servers:
             self.assertIn(server.url, str(caught.exception))
 
+    def test_the_servers_of_a_cluster_share_the_clients(self) -> None:
+        nodes = [self.serve("Show", "--cluster-name", "stage") for _ in range(2)]
+        for _ in range(4):
+            self.connect("show")
+        # On a loaded machine, one server may be found too late to be chosen, but not each time.
+        for node in nodes:
+            self.assertEqual(node.event("client_joined")["client"], 1)
+        nodes[0].kill()
+        while nodes[1].event("client_joined")["client"] < 4:
+            pass
+
+    def test_servers_of_two_clusters_are_different_servers(self) -> None:
+        servers = [self.serve("den", "--cluster-name", "stage"), self.serve("den", "--cluster-name", "rehearsal")]
+        with self.assertRaises(halloo.Ambiguous) as caught:
+            self.connect("den", max_attempts=1)
+        for server in servers:
+            self.assertIn(server.url, str(caught.exception))
+
     def test_a_token_is_proven_and_never_sent(self) -> None:
         server = self.serve("den", "--token", TOKEN, "--token-proof-only")
         for target in (server.ready["invitation"], "den"):

@@ -24,7 +24,10 @@ SERVER_KEYS = ("id", "name", "addresses", "sources", "clients", "auth", "tls", "
 
 
 def listed(core: Core) -> Any:
-    return json.loads(json.dumps([{key: getattr(server, key) for key in SERVER_KEYS} for server in core.servers]))
+    servers = [{key: getattr(server, key) for key in SERVER_KEYS} for server in core.servers]
+    for server, known in zip(servers, core.servers):
+        server.update({"cluster": known.cluster} if known.cluster else {})
+    return json.loads(json.dumps(servers))
 
 
 def datagram(case: Case) -> Any:
@@ -32,6 +35,11 @@ def datagram(case: Case) -> Any:
     core = Core("b64e21", bytes(16), 8766)
     core.handle_datagram(data, _datagrams.parse_address(case["from"]), 0.0)
     return next(iter(listed(core)), None)
+
+
+def cluster(case: Case) -> Any:
+    chosen = _names.least_busy(case["servers"], lambda server: (server["cluster"], server["clients"]))
+    return chosen and chosen["id"]
 
 
 def script(case: Case) -> Any:
@@ -221,6 +229,7 @@ RUNS: Dict[str, Callable[[Case], Any]] = {
     "expiry": script,
     "liveness": liveness,
     "messages": messages,
+    "clusters": cluster,
     "names": name,
     "pauses": pauses,
     "probe-times": probe_times,

@@ -59,7 +59,7 @@ fn den(discovery_port: u16, arguments: &[&str]) -> JsonServer {
 #[test]
 fn arduino_library_does_what_the_vectors_expect() {
     let Some(report) = run_with_vectors("vectors.cpp") else { return };
-    assert_eq!(report.lines().count(), 10, "{report}");
+    assert_eq!(report.lines().count(), 11, "{report}");
 }
 
 #[test]

@@ -111,6 +111,24 @@ func test_two_servers_with_one_name_are_listed() -> void:
 	check("there are 2 servers" in reason and ":8765 (id " in reason and ":9400 (id " in reason, reason)
 
 
+func test_another_server_of_the_cluster_takes_the_place_of_one_that_is_gone() -> void:
+	var nodes := [9410, 9420].map(func(port: int) -> Node:
+		var node: Node = ClassDB.instantiate(&"HallooServer")
+		add_child(node)
+		equal(node.start({"port": port, "name": "cluster", "cluster_name": "stage"}), OK, "a server starts")
+		return node)
+	var emitted: Array[Array] = []
+	var client := _new_client(emitted)
+	client.target = "cluster"
+	add_child(client)
+	await until(func(): return not arguments_of(emitted, "connected").is_empty(), "the client is connected")
+	var at_first := nodes.map(func(node: Node) -> int: return node.get_clients().size())
+	equal(at_first.count(1), 1, "at one of them")
+	nodes.pop_at(at_first.find(1)).free()
+	await until(func(): return nodes[0].get_clients().size() == 1, "the other one has the client")
+	nodes[0].free()
+
+
 func test_the_application_id_selects_the_server() -> void:
 	var emitted: Array[Array] = []
 	var client := _new_client(emitted)

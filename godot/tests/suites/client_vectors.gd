@@ -82,6 +82,10 @@ func test_names() -> void:
 		return {"display": Protocol.clean(case.text), "key": Protocol.key(case.text)})
 
 
+func test_clusters() -> void:
+	_run("clusters", func(case: Dictionary) -> Variant: return Protocol.least_busy(case.servers).get("id"))
+
+
 func test_datagrams() -> void:
 	_run("datagrams", _datagram)
 
@@ -97,10 +101,11 @@ func _datagram(case: Dictionary) -> Variant:
 	var host := "[%s]" % seen.host if ":" in seen.host else str(seen.host)
 	var at := "%s:%d" % [host, seen.port]
 	var expected: Dictionary = case.expect if case.expect else {}
-	return {
+	var cluster := {"cluster": seen.cluster} if seen.cluster else {}
+	return cluster.merged({
 		"id": seen.id, "name": seen.name, "addresses": expected.get("addresses"), "meta": expected.get("meta"),
 		"app": seen.app if seen.app else null, "auth": seen.auth, "tls": seen.tls, "clients": seen.clients, "sources": [at],
-	}
+	})
 
 
 func test_probes() -> void:

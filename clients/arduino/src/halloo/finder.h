@@ -61,14 +61,17 @@ class Finder {
     const int best = bestIndex();
     if (best >= 0 && ranks_[best] >= Names::ID) return FOUND;
     if (!isOver) return SEARCHING;
-    const int found = matches();
-    return found == 0 ? NOT_FOUND : found == 1 ? FOUND : AMBIGUOUS;
+    return best < 0 ? NOT_FOUND : isOneCluster() ? FOUND : AMBIGUOUS;
   }
 
-  /// Returns the server that matches best, or `nullptr`.
+  /// Returns the server that matches best, or `nullptr`. Of several in one cluster, it is the one with the fewest clients.
   const Server* server() const {
-    const int best = bestIndex();
-    return best >= 0 ? &servers_[best] : nullptr;
+    int chosen = bestIndex();
+    if (chosen < 0) return nullptr;
+    for (int i = 0; i < count_ && isOneCluster(); i++) {
+      if (ranks_[i] == ranks_[chosen] && servers_[i].clients < servers_[chosen].clients) chosen = i;
+    }
+    return &servers_[chosen];
   }
 
   /// Returns how many servers match equally well.
@@ -85,7 +88,7 @@ class Finder {
   /// Sets `text` to why no server was found, and what to do.
   void describe(Text<640>& text) const {
     text.clear();
-    const bool isAmbiguous = matches() > 1;
+    const bool isAmbiguous = !isOneCluster();
     if (isAmbiguous) {
       text.append("there are several servers");
     } else if (name_.isEmpty() || count_ == 0) {
@@ -123,6 +126,17 @@ class Finder {
       if (ranks_[i] > (best < 0 ? 0 : ranks_[best])) best = i;
     }
     return best;
+  }
+
+  /// Returns whether at most one server matches best, or all of those belong to one cluster.
+  bool isOneCluster() const {
+    const int best = bestIndex();
+    bool isOne = true;
+    for (int i = best + 1; best >= 0 && i < count_; i++) {
+      const Name& cluster = servers_[i].cluster;
+      if (ranks_[i] == ranks_[best]) isOne = isOne && !cluster.isEmpty() && cluster == servers_[best].cluster.c_str();
+    }
+    return isOne;
   }
 
   int rank(const Server& server) const {

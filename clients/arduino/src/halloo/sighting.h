@@ -28,6 +28,8 @@ struct Server {
   bool auth = false;
   /// Whether it requires TLS; known only from a reply.
   bool tls = false;
+  /// The cluster that it belongs to; empty if it belongs to none, or if it has sent no reply.
+  Name cluster;
   Text<64> challenge;
   bool isReply = false;
 
@@ -38,6 +40,7 @@ struct Server {
     source = Address();
     addressCount = 0;
     clients = UNKNOWN_CLIENTS;
+    cluster.clear();
     challenge.clear();
   }
 
@@ -71,8 +74,7 @@ class Sighting {
     }
     readId(seen["id"].text());
     Names::clean(seen["name"].text(), server.name);
-    Names::clean(seen["app"].text(), app);
-    if (strspn(app.c_str(), " ") == app.size()) app.clear();
+    readVisible(seen["app"].text(), app);
     double clients = 0;
     if (seen["clients"].isNumber(clients)) {
       server.clients = clients <= 0 ? 0 : clients >= UNKNOWN_CLIENTS ? UNKNOWN_CLIENTS - 1 : static_cast<uint32_t>(clients);
@@ -81,6 +83,11 @@ class Sighting {
   }
 
  private:
+  static void readVisible(Characters text, Name& shown) {
+    Names::clean(text, shown);
+    if (strspn(shown.c_str(), " ") == shown.size()) shown.clear();
+  }
+
   void readSource(const Json& seen, const Address& from, uint16_t port) {
     Address claimed = {};
     const bool isForwarded = claimed.readIp(seen["ip"].text()) && claimed.hasIp(from);
@@ -91,6 +98,7 @@ class Sighting {
   void readReply(const Json& seen, uint16_t port) {
     server.auth = seen["auth"].isTrue();
     server.tls = seen["tls"].isTrue();
+    readVisible(seen["cluster"].text(), server.cluster);
     readChallenge(seen["challenge"].text());
     const bool isAdvertised = seen["advertised"].isTrue();
     if (!isAdvertised) addAddress(server.source);

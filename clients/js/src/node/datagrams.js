@@ -55,10 +55,17 @@ export function readBody(bytes) {
     auth: truth("auth"),
     tls: truth("tls"),
     challenge: text("challenge"),
-    app: clean(text("app") ?? "").trim() ? clean(text("app")) : undefined,
+    app: visible(text("app")),
+    cluster: visible(text("cluster")),
     meta: meta && typeof meta === "object" && !Array.isArray(meta) ? readMeta(meta) : undefined,
     truncated: truth("truncated"),
   };
+}
+
+// Returns a text as it is shown, or nothing if nothing of it is visible.
+function visible(text) {
+  const shown = clean(text ?? "");
+  return shown.trim() ? shown : undefined;
 }
 
 /** Returns the port to connect to at the address that a datagram came from. */

@@ -57,10 +57,16 @@ function match(text, { id, name }) {
   return beginning && known.startsWith(beginning) ? 1 : 0;
 }
 
-/** Returns the servers that a text matches best. More than one means that it is ambiguous. */
+/** Returns the servers that a text matches best. More than one means that it is ambiguous, unless they are one cluster. */
 export function bestMatches(text, servers) {
   const matches = servers.map(server => match(text, server)), best = Math.max(0, ...matches);
   return servers.filter((_, number) => best && matches[number] === best);
+}
+
+/** Returns the server with the fewest clients if all of them belong to one cluster; nothing if they are different ones. */
+export function leastBusy(servers) {
+  const [first] = servers, isOne = servers.length === 1 || servers.every(one => one.cluster && one.cluster === first.cluster);
+  return isOne ? [...servers].sort((one, other) => (one.clients ?? Infinity) - (other.clients ?? Infinity))[0] : undefined;
 }
 
 /** Returns a text from the network for an error or a log. */

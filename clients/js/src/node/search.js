@@ -4,7 +4,7 @@ import { check } from "./check.js";
 import {
   byRank, isLinkLocalIp, isLoopback, format, listedIn, MAX_ADDRESSES, parse, portAt, read, readBody,
 } from "./datagrams.js";
-import { bestMatches, escape, hideToken, isId, isSameApp } from "./names.js";
+import { bestMatches, escape, hideToken, isId, isSameApp, leastBusy } from "./names.js";
 import { DISCOVERY_PORT, Sockets } from "./sockets.js";
 
 const MAX_SERVERS = 256;
@@ -30,7 +30,7 @@ export function toServer(seen, from) {
   return withUrl({
     id: seen.id ?? source, name: seen.name ?? "", addresses, sources: [source], clients: seen.clients ?? null,
     auth: isReply && seen.auth === true, tls: isReply && seen.tls === true, app: seen.app ?? null,
-    meta: isReply && seen.meta || {},
+    cluster: isReply && seen.cluster || null, meta: isReply && seen.meta || {},
   }, { seen, source, isReply, isAdvertised });
 }
 
@@ -169,7 +169,8 @@ export async function discover({ timeout = SEARCH_TIMEOUT, ...options } = {}) {
 /** Resolves to the server with this name or id. */
 export async function find(name, { timeout = SEARCH_TIMEOUT, ...options } = {}) {
   const [found, others] = await new Search(options).find(name, timeout);
-  if (found.length === 1) return found[0];
+  const chosen = leastBusy(found);
+  if (chosen) return chosen;
   throw new Error(found.length ? ambiguous(name, found) : notFound(name, others, options.port));
 }
 

@@ -69,6 +69,7 @@ class Entry:
         #: When the last datagram or response was received.
         self.last_received = now
         self.app: Optional[str] = None
+        self._cluster: Optional[str] = None
         self._name = ""
         self._clients: Optional[int] = None
         self._auth, self._tls = False, False
@@ -105,6 +106,7 @@ class Entry:
             self.app,
             self._meta,
             sources,
+            self._cluster,
             self._challenge,
         )
 
@@ -165,6 +167,7 @@ class Entry:
             self.addresses.set_listed(listed, seen.advertised)
             self._auth = self._auth if seen.auth is None else seen.auth
             self._tls = self._tls if seen.tls is None else seen.tls
+            self._cluster = seen.cluster
         if seen.ttl is not None:
             self._ttl = min(max(seen.ttl, _MIN_TTL), _MAX_TTL)
         self._name = self._name if seen.name is None else seen.name
@@ -180,6 +183,7 @@ class Entry:
         if seen.name not in (None, self._name) or (seen.app != self.app and (seen.app is not None or is_complete)):
             return True
         is_other = seen.tls not in (None, self._tls) or seen.auth not in (None, self._auth)
+        is_other |= seen.cluster != self._cluster
         return is_reply and (is_other or not self.addresses.are_listed(listed, seen.advertised))
 
     def _handle_properties(self, seen: Announcement, address: Address, now: float) -> None:

@@ -35,7 +35,7 @@ export class Entry {
 
   constructor(id, sentId, now) {
     this.server = {
-      id, name: "", addresses: [], sources: [], clients: null, auth: false, tls: false, app: null, meta: {},
+      id, name: "", addresses: [], sources: [], clients: null, auth: false, tls: false, app: null, cluster: null, meta: {},
     };
     this.sentId = sentId;
     this.#nextRequest = this.#nextGoodbye = this.#lastReceived = now;
@@ -84,6 +84,7 @@ export class Entry {
       this.addresses.setListed(listed, seen.advertised === true);
       this.server.auth = seen.auth ?? this.server.auth;
       this.server.tls = seen.tls ?? this.server.tls;
+      this.server.cluster = seen.cluster ?? null;
     }
     if (seen.ttl !== undefined) this.#ttl = Math.min(Math.max(seen.ttl, MIN_TTL), MAX_TTL) * 1000;
     this.server.name = seen.name ?? this.server.name;
@@ -97,10 +98,11 @@ export class Entry {
 
   // Returns whether a datagram differs from what was proven, in what matters.
   #contradicts(seen, listed, evidence) {
-    const { name, app, tls, auth } = this.server, isReply = evidence === REPLY, isComplete = isReply && !seen.truncated;
+    const { name, app, cluster, tls, auth } = this.server, isReply = evidence === REPLY;
+    const isComplete = isReply && !seen.truncated;
     return seen.name !== undefined && seen.name !== name
       || (seen.app ?? null) !== app && (seen.app !== undefined || isComplete)
-      || isReply && ((seen.tls ?? tls) !== tls || (seen.auth ?? auth) !== auth
+      || isReply && ((seen.tls ?? tls) !== tls || (seen.auth ?? auth) !== auth || (seen.cluster ?? null) !== cluster
         || !this.addresses.areListed(listed, seen.advertised === true));
   }
 
