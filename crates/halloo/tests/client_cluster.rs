@@ -50,7 +50,11 @@ fn each_client_goes_to_the_server_with_the_fewest_and_moves_when_it_is_gone() {
         std::iter::from_fn(|| client.try_event()).filter(|event| matches!(event, ClientEvent::Connected { .. })).count()
             == 1
     };
-    assert_eq!(clients.iter().filter(reports_again).count(), clients_of[0], "only the clients of the lost server moved");
+    assert_eq!(
+        clients.iter().filter(reports_again).count(),
+        clients_of[0],
+        "only the clients of the lost server moved"
+    );
 }
 
 #[test]
