@@ -110,10 +110,17 @@ namespace HallooClient
                 }
                 if (length > data.Length - start) throw new FormatException("the element is not complete");
                 var end = start + (int)length;
-                found.Add(new Element(data[at], data.Skip(start).Take((int)length), data.Skip(at).Take(end - at)));
+                found.Add(new Element(data[at], Part(data, start, end), Part(data, at, end)));
                 at = end;
             }
             return found;
+        }
+
+        private static byte[] Part(byte[] data, int start, int end)
+        {
+            var part = new byte[end - start];
+            Buffer.BlockCopy(data, start, part, 0, part.Length);
+            return part;
         }
 
         private static byte[] Hash(byte[] data)
@@ -124,11 +131,11 @@ namespace HallooClient
         /// <summary>An element of DER: its tag, its content, and all of its bytes.</summary>
         private readonly struct Element
         {
-            public Element(byte tag, IEnumerable<byte> content, IEnumerable<byte> raw)
+            public Element(byte tag, byte[] content, byte[] raw)
             {
                 Tag = tag;
-                Content = content.ToArray();
-                Raw = raw.ToArray();
+                Content = content;
+                Raw = raw;
             }
 
             public byte Tag { get; }

@@ -142,7 +142,13 @@ namespace HallooClient
 
         private static AttemptFailedException Judge(Url url, Certificate found, bool isPinned, Exception error)
         {
-            if (found == null || isPinned) return Lost($"cannot connect to {url.Shown}: {Names.Escape(error.Message)}");
+            if (found == null || isPinned)
+            {
+                // What is no error of the socket is one of TLS: the peer speaks none, or another version of it.
+                var kind = error is AuthenticationException ? EndingKind.NoWebSocket : EndingKind.Lost;
+                var message = $"cannot connect to {url.Shown}: {Names.Escape(error.Message)}; check that the server uses TLS";
+                return new AttemptFailedException(new Ending(kind), HallooError.ConnectFailed, message);
+            }
             if (url.Fingerprint == null)
             {
                 return new AttemptFailedException(

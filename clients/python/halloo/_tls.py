@@ -131,7 +131,7 @@ def not_trusted(shown: str, reason: str, certificate: Optional[bytes]) -> Failed
 
 def _no_tls(shown: str, error: ssl.SSLError) -> Failed:
     message = f"cannot connect to {shown}: {escape(error.reason or str(error))}; check that the server uses TLS"
-    return Failed(Ending("certificate not trusted"), WrongServer(message))
+    return Failed(Ending("no WebSocket"), ConnectFailed(message))
 
 
 def _check_fingerprint(certificate: bytes, fingerprint: bytes, shown: str) -> None:

@@ -175,6 +175,12 @@ class ServeTest(unittest.TestCase):
         self.assertEqual([request.path for request in seen], ["/path"])
         self.assertNotIn(TOKEN, str(seen[0].headers))
 
+    def test_a_given_address_without_tls_ends_the_link(self) -> None:
+        server = self.serve()
+        with self.assertRaises(halloo.ConnectFailed) as caught:
+            self.connect(server.url.replace("ws:", "wss:"))
+        self.assertIn("check that the server uses TLS", str(caught.exception))
+
     def test_tls_with_a_pinned_certificate(self) -> None:
         server = self.serve("den", "--tls", "--token", TOKEN)
         for target, options in ((server.ready["invitation"], {}), ("den", {"fingerprint": server.ready["fingerprint"]})):

@@ -60,6 +60,18 @@ fn csharp_client_does_what_the_vectors_expect() {
 }
 
 #[test]
+fn damaged_certificates_are_read_without_an_exception() {
+    let directory = TempDir::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = directory.path().join("certificates.exe");
+    let Some(mut command) = csharp_program("CertificateTests.cs", &[], &program) else { return };
+    let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/certificates/expired.pem");
+    let output = command.arg(certificate).output().unwrap();
+    let report = common::stdout(&output);
+    let is_whole = report.starts_with("whole: `") && report.ends_with("many elements: 1\n");
+    assert!(output.status.success() && is_whole, "{report}{}", common::stderr(&output));
+}
+
+#[test]
 fn sample_in_the_readme_is_polled_by_unity() {
     let sample = client("Samples~/Hello/Hello.cs");
     assert!(sample.lines().count() <= 15 && client("README.md").contains(&sample));
@@ -237,6 +249,16 @@ fn server_that_restarts_is_reached_again() {
         link.next_line_after("close 1006 ");
         server = den(port, &["--port", &address]);
     }
+}
+
+#[test]
+fn given_address_without_tls_ends_the_link() {
+    let port = unused_discovery_port();
+    let server = den(port, &[]);
+    let target = format!("target={}", server.url().replace("ws:", "wss:"));
+    let Some(mut link) = start_link(port, &[&target]) else { return };
+    let problem = link.next_line_after("gave up ConnectFailed 0 0: ");
+    assert!(problem.contains("check that the server uses TLS"), "{problem}");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use halloo::{Client, ClientConfig, ClientEvent, Config, Delivery, Files, Identity, Server};
 use halloo_test_support::{
-    ExpectEvent, TEST_TIMEOUT, TempDir, UPGRADE_REQUEST, announced_config, connect_tcp, echo_server, expect_gave_up,
-    http_get, local_search, loopback, read_head, unused_discovery_port,
+    ExpectEvent, TEST_TIMEOUT, TempDir, UPGRADE_REQUEST, announced_config, announced_server, connect_tcp, echo_server,
+    expect_gave_up, http_get, local_search, loopback, read_head, unused_discovery_port,
 };
 
 /// The settings of a server with a certificate of its own in `directory`.
@@ -136,6 +136,24 @@ fn a_mismatch_of_tls_and_plain_is_explained_by_both_sides() {
     // Public information is available without TLS, so that every client learns that TLS is required.
     let discovery = http_get(address, "/discovery.json", "");
     assert!(discovery.starts_with("HTTP/1.1 200") && discovery.contains("\"tls\":true"), "{discovery}");
+}
+
+#[test]
+fn server_that_announced_tls_and_speaks_none_is_searched_for_again() {
+    let (directory, discovery_port) = (temp_dir(), unused_discovery_port());
+    let secure = announced_config("den", discovery_port).tls(Identity::self_signed_in(directory.path()).unwrap());
+    let found = {
+        let _server = Server::start(secure).unwrap();
+        local_search(discovery_port, TEST_TIMEOUT).find("den").unwrap().remove(0)
+    };
+    let _plain = announced_server("den", discovery_port);
+    let client = Client::start(ClientConfig::new(&found).search(local_search(discovery_port, TEST_TIMEOUT))).unwrap();
+    let failed = client.expect_matching(|event| match event {
+        ClientEvent::AttemptFailed { reason, .. } => Some(reason),
+        ClientEvent::GaveUp { reason, .. } => panic!("{reason}"),
+        _ => None,
+    });
+    assert!(failed.contains("does not speak TLS"), "{failed}");
 }
 
 #[test]

@@ -47,9 +47,11 @@ function handshake(socket, { host, shown, rejectUnauthorized }, signal, timeout)
 
 // What the certificate is to blame for has no code of the system.
 function failure(error, shown) {
-  const isLost = /^(ECONN|EPIPE|ETIMEDOUT|EPROTO|ERR_SSL)/.test(error.code ?? "");
-  const reason = escape(error.code ?? error.message);
-  if (isLost) return new Failed("lost", `cannot connect to ${shown}: ${reason}; check that the server uses TLS`);
+  const { code = "" } = error, reason = escape(code || error.message), isLost = /^(ECONN|EPIPE|ETIMEDOUT)/.test(code);
+  if (isLost || /^(EPROTO|ERR_SSL)/.test(code)) {
+    const kind = isLost ? "lost" : "no WebSocket";
+    return new Failed(kind, `cannot connect to ${shown}: ${reason}; check that the server uses TLS`);
+  }
   return new Failed("certificate not trusted", `the certificate of ${shown} is not trusted: ${reason}`);
 }
 

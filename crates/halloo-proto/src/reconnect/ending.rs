@@ -11,10 +11,10 @@ pub enum Ending {
     Refused(u16),
     /// The peer has another id than the server that is meant, or does not know the token.
     WrongServer,
-    /// The peer is not a WebSocket server.
+    /// The peer is not a WebSocket server, or speaks no TLS or another version of it.
     NotWebSocket,
-    /// TLS failed, perhaps because the certificate is not trusted.
-    TlsFailed {
+    /// The certificate is not trusted.
+    NotTrusted {
         /// Whether the certificate is pinned, so that another one only shows that this is another server.
         is_pinned: bool,
     },
@@ -58,7 +58,7 @@ impl Certainty {
             Ending::Refused(401 | 403 | 404 | 426) => is_server,
             Ending::Refused(status) => self.is_given && is_final_status(status),
             Ending::WrongServer | Ending::NotWebSocket => is_last,
-            Ending::TlsFailed { is_pinned } => is_last || (is_server && !is_pinned),
+            Ending::NotTrusted { is_pinned } => is_last || (is_server && !is_pinned),
             Ending::Lost => false,
         }
     }

@@ -43,8 +43,8 @@ fn ends_of_attempts_and_connections() {
             "refused" => Ending::Refused(number(case, "status")),
             "wrong server" => Ending::WrongServer,
             "no WebSocket" => Ending::NotWebSocket,
-            "certificate not trusted" => Ending::TlsFailed { is_pinned: false },
-            "certificate not pinned" => Ending::TlsFailed { is_pinned: true },
+            "certificate not trusted" => Ending::NotTrusted { is_pinned: false },
+            "certificate not pinned" => Ending::NotTrusted { is_pinned: true },
             "lost" => Ending::Lost,
             other => panic!("unknown: {other}"),
         };

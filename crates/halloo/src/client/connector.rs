@@ -335,9 +335,13 @@ impl Connector {
             HandshakeResult::NotWebSocket(reason) => {
                 (connected(format!("no WebSocket server at {url}: {reason}")), Ending::NotWebSocket)
             }
-            HandshakeResult::TlsFailed(reason) => (
+            HandshakeResult::NotTrusted(reason) => (
                 connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())),
-                Ending::TlsFailed { is_pinned: self.tls.is_pinned() },
+                Ending::NotTrusted { is_pinned: self.tls.is_pinned() },
+            ),
+            HandshakeResult::NoTls(reason) => (
+                connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())),
+                Ending::NotWebSocket,
             ),
             HandshakeResult::Lost(reason) => {
                 (connected(format!("cannot connect to {url}: {reason}{}", self.route.tls_advice())), Ending::Lost)

@@ -48,8 +48,10 @@ pub(super) enum HandshakeResult {
     WrongServer(&'static str),
     /// The peer is not a WebSocket server.
     NotWebSocket(&'static str),
-    /// The peer broke the TLS protocol, or its certificate is not trusted.
-    TlsFailed(String),
+    /// The certificate of the peer is not trusted.
+    NotTrusted(String),
+    /// The peer speaks no TLS, or breaks its rules.
+    NoTls(String),
     /// The connection was lost, or the response took too long.
     Lost(String),
 }
@@ -78,9 +80,12 @@ impl OpeningHandshake {
     pub(super) fn handle_ready(&mut self, buffer: &mut [u8]) -> Option<HandshakeResult> {
         match self.exchange(buffer) {
             Ok(result) => result,
-            // TLS reports what is wrong with the bytes from the peer by this kind, perhaps with names in its certificate.
+            // TLS reports what is wrong with the bytes from the peer by these kinds, perhaps with names in its certificate.
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Some(HandshakeResult::TlsFailed(escape(&error.to_string(), MAX_REASON_BYTES)))
+                Some(HandshakeResult::NotTrusted(escape(&error.to_string(), MAX_REASON_BYTES)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                Some(HandshakeResult::NoTls(escape(&error.to_string(), MAX_REASON_BYTES)))
             }
             Err(error) => Some(HandshakeResult::Lost(error.to_string())),
         }

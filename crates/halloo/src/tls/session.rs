@@ -185,18 +185,18 @@ impl Session {
             let speaks_tls = self.tls.is_server() || self.tls.state().protocol_version().is_some();
             return Err(match error {
                 rustls::Error::InvalidMessage(_) if !speaks_tls => {
-                    io::Error::new(io::ErrorKind::InvalidData, "it does not speak TLS; use ws:// instead of wss://")
+                    io::Error::new(io::ErrorKind::Unsupported, "it does not speak TLS; use ws:// instead of wss://")
                 }
                 error => tls_error(error),
             });
         }
         if self.tls.unprocessed() > MAX_UNPROCESSED_BYTES {
             let message = format!("a TLS message takes more than {} KiB", MAX_UNPROCESSED_BYTES / 1024);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
         if self.handshake_bytes() > MAX_TLS_HANDSHAKE_BYTES {
             let message = format!("the TLS handshake has more than {} KiB", MAX_TLS_HANDSHAKE_BYTES / 1024);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
         Ok(())
     }
@@ -221,14 +221,15 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Converts a TLS error to `InvalidData`, a kind that distinguishes it from errors of the socket.
+/// Converts a TLS error to a kind that distinguishes it from errors of the socket: `InvalidData` for a certificate that is not
+/// accepted, and `Unsupported` for everything else.
 fn tls_error(error: rustls::Error) -> io::Error {
-    let message = match error {
+    match error {
         // From our certificate verifier.
-        rustls::Error::General(message) => message,
-        error => format!("TLS: {error}"),
-    };
-    io::Error::new(io::ErrorKind::InvalidData, message)
+        rustls::Error::General(message) => io::Error::new(io::ErrorKind::InvalidData, message),
+        rustls::Error::InvalidCertificate(_) => io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {error}")),
+        error => io::Error::new(io::ErrorKind::Unsupported, format!("TLS: {error}")),
+    }
 }
 
 /// Accepts TLS sessions on the server side.
