@@ -167,7 +167,7 @@ func _begin() -> void:
 func _start_search() -> void:
 	_state = State.SEARCHING
 	_until = Time.get_ticks_msec() + SEARCH_TIMEOUT
-	_search = Search.new(app)
+	_search = Search.new(app, _server)
 
 
 func _poll_search(now: int) -> void:

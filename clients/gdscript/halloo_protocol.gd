@@ -184,11 +184,12 @@ static func _number(value: Variant) -> float:
 	return value if value is float and is_finite(value) else 0.0
 
 
-## Returns the server that a datagram from [param ip] is about, or an empty dictionary. [param nonce] is that of the own probes.
-static func read(datagram: PackedByteArray, ip: String, nonce: String) -> Dictionary:
+## Returns the server that a datagram from [param ip] is about, or an empty dictionary. [param nonce] is that of the own probes;
+## [code]null[/code] for a response over TCP.
+static func read(datagram: PackedByteArray, ip: String, nonce: Variant, limit := MAX_DATAGRAM) -> Dictionary:
 	var json := JSON.new()
 	# The engine would leave out a byte order mark.
-	if datagram.size() > MAX_DATAGRAM or not is_text(datagram) or datagram.slice(0, 1) == PackedByteArray([0xef]):
+	if datagram.size() > limit or not is_text(datagram) or datagram.slice(0, 1) == PackedByteArray([0xef]):
 		return {}
 	if json.parse(datagram.get_string_from_utf8()) != OK:
 		return {}

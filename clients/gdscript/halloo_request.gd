@@ -3,7 +3,11 @@ extends RefCounted
 
 const Protocol := preload("halloo_protocol.gd")
 
+## Bytes of a body that are read.
+const MAX_BODY := 8192
+
 var status := 0
+var body := PackedByteArray()
 ## Why it was refused.
 var text := ""
 var proof := ""
@@ -14,7 +18,6 @@ var _http := HTTPClient.new()
 var _path: String
 var _headers: PackedStringArray
 var _is_sent := false
-var _body := PackedByteArray()
 
 
 func _init(address: Dictionary, path: String, headers: PackedStringArray) -> void:
@@ -36,11 +39,11 @@ func poll() -> bool:
 		HTTPClient.STATUS_CONNECTED when not _is_sent:
 			_is_sent = true
 			return _http.request(HTTPClient.METHOD_GET, _path, _headers) != OK
-		HTTPClient.STATUS_BODY when _body.size() < Protocol.MAX_TEXT:
-			_body.append_array(_http.read_response_body_chunk())
+		HTTPClient.STATUS_BODY when body.size() < MAX_BODY:
+			body.append_array(_http.read_response_body_chunk())
 			return false
 	if text.is_empty():
-		var said := _body.slice(0, Protocol.MAX_TEXT)
+		var said := body.slice(0, Protocol.MAX_TEXT)
 		text = Protocol.clean(said.get_string_from_ascii(), Protocol.MAX_TEXT) if said else "no reason is given"
 	return true
 

@@ -7,6 +7,7 @@ const MAX_SERVERS := 256
 const MAX_READS := 100
 
 const Protocol := preload("halloo_protocol.gd")
+const Request := preload("halloo_request.gd")
 
 ## What was found, as [code]Protocol.read[/code] returns it.
 var servers := []
@@ -19,10 +20,16 @@ var _senders := {}
 ## When the first match was found; 0 before.
 var found_at := 0
 var _listener := PacketPeerUDP.new()
+## Asks the server that was at [member _last] over TCP; broadcasts may not get there.
+var _request: Request
+var _last: String
 
 
-func _init(app: String) -> void:
+func _init(app: String, last: Dictionary) -> void:
 	_app = app
+	if "host" in last:
+		_last = last.host
+		_request = Request.new({"host": last.host, "port": last.port, "tls": false}, "/discovery.json", [])
 	for ip in IP.get_local_addresses():
 		var sender := PacketPeerUDP.new()
 		if not ":" in ip and sender.bind(0, ip) == OK:
@@ -40,6 +47,9 @@ func poll(now: int) -> void:
 				sender.set_dest_address(_senders[sender], port)
 				sender.put_packet(Protocol.probe(_nonce))
 		_number += 1
+	if _request and _request.poll():
+		_add(Protocol.read(_request.body, _last, null, Request.MAX_BODY) if _request.status == 200 else {})
+		_request = null
 	for socket: PacketPeerUDP in _senders.keys() + [_listener]:
 		for i in mini(socket.get_available_packet_count(), MAX_READS):
 			var datagram := socket.get_packet()

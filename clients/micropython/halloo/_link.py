@@ -176,7 +176,8 @@ class Link:
     def _search(self):
         """Find the server that is meant."""
         self.state, self._known, first, is_id = "searching", (), None, False
-        search, until = Search(*self._scope), now() + SEARCH_TIMEOUT
+        search = Search(*self._scope, self._server and self._server.address)
+        until = now() + SEARCH_TIMEOUT
         self._use(search.sockets)
         name = self._server.name if self._server and self._server.name else self._name
         while now() < until and not is_id and (first is None or now() < first + NAMESAKE_DELAY):

@@ -1,15 +1,17 @@
 """The search for servers on the local network."""
 
 import binascii
+import errno
 import json
 import os
+import select
 import socket
 import time
 
 from ._clock import chance, now
 from ._text import clean, is_same_app, is_utf8
 
-MAX_DATAGRAM, MAX_SERVERS, MAX_READS = 2048, 64, 16
+MAX_DATAGRAM, MAX_BODY, MAX_SERVERS, MAX_READS = 2048, 4096, 64, 16
 
 
 def probe(nonce):
@@ -45,10 +47,10 @@ class Server:
         self.auth, self.tls = (self.is_reply and seen.get(name) is True for name in ("auth", "tls"))
 
 
-def read(datagram, ip, nonce):
+def read(datagram, ip, nonce, limit=MAX_DATAGRAM):
     """Return the server that a datagram is about, or None. `nonce` is that of the own probes."""
     try:
-        seen = json.loads(str(datagram, "utf-8")) if len(datagram) <= MAX_DATAGRAM else None
+        seen = json.loads(str(datagram, "utf-8")) if len(datagram) <= limit else None
         # Half of a surrogate pair is no character, and 1e999 no number.
         if not isinstance(seen, dict) or not is_utf8(json.dumps(seen).encode()) or float("inf") in seen.values():
             return None
@@ -61,13 +63,15 @@ def read(datagram, ip, nonce):
 
 
 class Search:
-    """One search, which its owner polls and closes."""
+    """One search, which its owner polls and closes. The server that was at the address `last` is also asked over TCP: broadcasts
+    may not get there."""
 
-    def __init__(self, app, local, port):
+    def __init__(self, app, local, port, last=None):
         self.servers, self._app, self._local, self._port = [], app, local, port
+        self._asking = self._ask(last) if last else iter(())
         self._nonce = binascii.hexlify(os.urandom(8)).decode()
         self._number, self._due = 0, now()
-        # One for probes and their replies, and one for beacons.
+        # One for probes and their replies, and one for beacons; perhaps one to ask over TCP.
         self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
         for one in self.sockets:
             one.setblocking(False)
@@ -87,7 +91,8 @@ class Search:
             for target in ("127.255.255.255", "255.255.255.255")[:1 if self._local else 2]:
                 for port in range(self._port, self._port + (10 if is_wide else 1)):
                     self._send(target, port)
-        for one in self.sockets:
+        next(self._asking, None)
+        for one in self.sockets[:2]:
             for _ in range(MAX_READS):
                 try:
                     datagram, source = one.recvfrom(MAX_DATAGRAM + 1)
@@ -95,9 +100,34 @@ class Search:
                     break
                 # The Unix port returns the bytes of an address.
                 ip = source[0] if isinstance(source, tuple) else ".".join(str(b) for b in socket.sockaddr(source)[1])
-                server = read(datagram, ip, self._nonce) if not self._local or ip.startswith("127.") else None
-                if server and (self._app is None or is_same_app(server.app or "", self._app)):
-                    self._add(server)
+                self._add(read(datagram, ip, self._nonce) if not self._local or ip.startswith("127.") else None)
+
+    def _ask(self, address):
+        """Ask the server at an address what it says about itself. Each `yield` returns until the next poll."""
+        one, poller, received, data = socket.socket(), select.poll(), b"", None
+        one.setblocking(False)
+        self.sockets.append(one)
+        try:
+            try:
+                one.connect(socket.getaddrinfo(*address)[0][-1])
+            except OSError as error:
+                if error.errno != errno.EINPROGRESS:
+                    raise
+            poller.register(one, select.POLLOUT)
+            while not poller.poll(0):
+                yield
+            one.send(b"GET /discovery.json HTTP/1.1\r\nHost: %s:%d\r\nConnection: close\r\n\r\n" % address)
+            poller.modify(one, select.POLLIN)
+            while data != b"" and len(received) <= MAX_BODY:
+                yield
+                data = one.recv(512) if poller.poll(0) else None
+                received += data or b""
+            if received.startswith(b"HTTP/1.1 200 "):
+                body = received[received.find(b"\r\n\r\n") + 4 :]
+                self._add(read(body, address[0], None, MAX_BODY))
+        except OSError:
+            # It is not there any more.
+            pass
 
     def _send(self, target, port):
         try:
@@ -108,6 +138,8 @@ class Search:
 
     def _add(self, server):
         """Keep the first address of an id, and a reply rather than a beacon, which says less."""
+        if not server or not (self._app is None or is_same_app(server.app or "", self._app)):
+            return
         for number, known in enumerate(self.servers):
             if known.id == server.id:
                 if server.is_reply and not known.is_reply and server.address == known.address:

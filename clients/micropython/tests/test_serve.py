@@ -190,6 +190,16 @@ class ServeTest(unittest.TestCase):
         restarted = self.serve("den", "--port", port)
         self.assertEqual(self.wait_for("connected"), restarted.url)
 
+    def test_a_server_that_restarted_where_broadcasts_do_not_get_is_found_at_its_last_address(self):
+        port = str(unused_port(socket.SOCK_STREAM))
+        server = self.serve("den", "--port", port)
+        self.connect("den")
+        server.kill()
+        self.wait_for("waiting")
+        # It replies to no probe.
+        self.serve("den", "--port", port, "--no-discovery")
+        self.wait_for("connected")
+
     def test_a_server_that_moved_is_found_again_and_gets_what_was_queued(self):
         server = self.serve()
         self.connect("den")

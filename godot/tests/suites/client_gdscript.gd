@@ -197,6 +197,18 @@ func test_a_server_that_moved_is_found_again_by_its_name() -> void:
 	equal(other.get_status().halloo.clients_total, 0, "clients of the other server")
 
 
+func test_a_server_that_restarted_where_broadcasts_do_not_get_is_found_at_its_last_address() -> void:
+	var emitted: Array[Array] = []
+	var client := await _connected(_server_name, emitted)
+	WebSocketServer.stop_server()
+	var other: Node = ClassDB.instantiate(&"HallooServer")
+	add_child(other)
+	# It replies to no probe.
+	equal(other.start({"port": 8765, "name": _server_name, "discovery": false}), OK, "the server starts again")
+	await until(func(): return other.get_clients().size() == 1, "the client reconnects", 30.0)
+	client.free()
+
+
 func test_leaving_the_tree_closes_the_connection() -> void:
 	var emitted: Array[Array] = []
 	var codes: Array[int] = []
