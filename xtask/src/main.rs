@@ -31,6 +31,7 @@ mod package;
 mod pages;
 mod peers;
 mod python;
+mod release;
 mod site;
 mod vectors;
 mod webkit;
@@ -135,6 +136,8 @@ enum Task {
     },
     /// Pack the program, the Python and npm packages and the addon into `target/package`
     Package(package::Options),
+    /// Make a version: date its changelog, set it everywhere, commit, tag and pack it
+    Release(release::Options),
     /// Build for other platforms, run the tests of Windows and of Linux on arm64, and check that the others compile
     #[command(subcommand)]
     Cross(cross::Cross),
@@ -190,6 +193,7 @@ fn main() -> ExitCode {
         Task::Counts => counts::test(&root),
         Task::Dist { libraries } => dist::run(&root, libraries.as_deref()),
         Task::Package(options) => package::run(&root, &options),
+        Task::Release(options) => release::run(&root, &options),
         Task::Cross(task) => cross::run(&root, &task),
         Task::Wheels => wheels::run(&root),
         Task::Godot => print_path(godot::program::prepare(&root)),
