@@ -14,7 +14,7 @@ use crate::godot::library::{self, Build};
 const ADDON: &str = "addons/halloo";
 
 /// The directory in which the contents of the archive are collected.
-const PROJECT: &str = "project";
+pub(crate) const PROJECT: &str = "project";
 
 /// Packs the addon with the libraries in `libraries`, or with the one built for this machine, and prints the result.
 pub(crate) fn run(root: &Path, libraries: Option<&Path>) -> Result<()> {

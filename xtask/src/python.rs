@@ -14,7 +14,7 @@ const PACKAGES: [(&str, &str); 4] =
 pub(crate) const WEBSOCKETS_VERSION: &str = "17.4";
 
 /// The name of the interpreter of the system.
-const SYSTEM_PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+pub(crate) const SYSTEM_PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
 /// Returns the interpreter of the environment; `None` if it cannot be created, which is an error in a CI service.
 pub(crate) fn prepare(root: &Path) -> Result<Option<PathBuf>> {

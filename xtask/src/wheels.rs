@@ -1,7 +1,7 @@
 //! `cargo xtask wheels`: builds the Python packages, and checks them in a fresh environment without the network.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -28,6 +28,21 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         println!("{}", wheel?.path().display());
     }
     Ok(())
+}
+
+/// Builds `halloo`, the client, into `target/client-wheel` and returns its path; `None` if there is no Python.
+pub(crate) fn build_client(root: &Path) -> Result<Option<PathBuf>> {
+    let Some(python) = python::prepare(root)? else { return Ok(None) };
+    let directory = root.join("target").join("client-wheel");
+    if directory.exists() {
+        fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+    }
+    let _ = fs::remove_dir_all(root.join("clients/python/build"));
+    let mut build = Command::new(&python);
+    build.current_dir(root).args(["-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]).arg(&directory);
+    run_command(build.arg("./clients/python")).context("cannot build the client; check the network connection")?;
+    let wheel = fs::read_dir(&directory)?.next().context("pip built no wheel")?;
+    Ok(Some(wheel?.path()))
 }
 
 /// Installs the wheels, and nothing else, and uses them.

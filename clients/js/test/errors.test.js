@@ -159,7 +159,8 @@ test("npx halloo runs the program, and says how to get it", context => {
   assert.match(run(join(PROGRAM, "..")).stdout, /^halloo \d/);
   const { status, stderr } = run(directory);
   assert.equal(status, 127);
-  assert.match(stderr, /nor on the PATH; in the repository of halloo, `cargo install --path crates\/halloo-cli` installs it/);
+  assert.match(stderr, new RegExp(`no program for this machine \\(${process.platform}-${process.arch}\\)`));
+  assert.match(stderr, /none on the PATH; .* in the repository of halloo with `cargo install --path crates\/halloo-cli`/);
   // A package for the platform comes first.
   const name = `halloo-${process.platform}-${process.arch}`, bin = join(directory, "node_modules", name, "bin");
   mkdirSync(bin, { recursive: true });
@@ -170,4 +171,25 @@ test("npx halloo runs the program, and says how to get it", context => {
   copyFileSync(script, installed);
   const packaged = run(process.env.PATH, installed);
   assert.deepEqual([packaged.stdout, packaged.signal], ["packaged --version\n", "SIGTERM"]);
+
+  // A C library that is too old is named with the version that is needed.
+  writeFileSync(join(bin, "halloo"), "#!/bin/sh\necho GLIBC not found >&2\nexit 1\n", { mode: 0o755 });
+  const withLibrary = glibc => {
+    writeFileSync(join(bin, "../package.json"), JSON.stringify({ name, version: "0.0.0", halloo: { glibc } }));
+    return run(process.env.PATH, installed);
+  };
+  if (process.report.getReport().header.glibcVersionRuntime) {
+    const old = withLibrary("2.999");
+    assert.equal(old.status, 1);
+    assert.match(old.stderr, /needs glibc 2\.999 or newer, and this machine has 2\.\d+; update the system, or put a halloo/);
+  }
+  assert.equal(withLibrary("2.17").stderr, "GLIBC not found\n");
+  // The advice, followed.
+  rmSync(join(directory, "node_modules", name), { recursive: true });
+  assert.match(run(join(PROGRAM, ".."), installed).stdout, /^halloo \d/);
+  // The program for musl needs no other library.
+  mkdirSync(join(directory, "node_modules", `${name}-musl`, "bin"), { recursive: true });
+  writeFileSync(join(directory, "node_modules", `${name}-musl`, "package.json"), JSON.stringify({ name: `${name}-musl` }));
+  writeFileSync(join(directory, "node_modules", `${name}-musl`, "bin/halloo"), "#!/bin/sh\necho static\n", { mode: 0o755 });
+  assert.equal(run(process.env.PATH, installed).stdout, "static\n");
 });

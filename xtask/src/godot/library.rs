@@ -112,7 +112,9 @@ windows.x86_64 = "res://icon.svg"
         assert!(named.len() > 3);
         for (platform, path) in named {
             assert!(path.contains(&format!("/bin/{platform}/")), "{platform} is at {path}");
-            assert!(release.contains(platform), "the release has no library for {platform}");
+            // Those for Linux are built with the packages, in a job that runs on x86-64.
+            let target = crate::package::target_of_library(platform).filter(|_| platform.starts_with("linux."));
+            assert!(release.contains(target.unwrap_or(platform)), "the release has no library for {platform}");
         }
     }
 

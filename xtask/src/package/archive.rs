@@ -36,7 +36,8 @@ pub(super) fn name(target: &Target) -> String {
     format!("halloo-{VERSION}-{}.{suffix}", target.triple)
 }
 
-fn zip(entries: &[Entry], path: &Path) -> Result<()> {
+/// Writes a zip archive, the same whenever it is made from the same files.
+pub(super) fn zip(entries: &[Entry], path: &Path) -> Result<()> {
     let mut writer = ZipWriter::new(File::create(path)?);
     for Entry { path, content, mode } in entries {
         writer.start_file(path.as_str(), SimpleFileOptions::default().unix_permissions(*mode))?;

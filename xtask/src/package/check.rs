@@ -1,18 +1,21 @@
 //! `cargo xtask package --test`: installs each package into an empty directory, and uses the program from there.
 
+mod debian;
+mod image;
+mod session;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 
 use super::packer::{Packer, VERSION};
 use super::target::Target;
 use super::{archive, deb, files, lintian, npm, target};
-use crate::command::{run as run_command, succeeds};
+use crate::command::{executable, run as run_command, succeeds};
+use crate::python;
 
 pub(super) fn run(packer: &Packer<'_>) -> Result<()> {
     let Some(host) = packer.programs.iter().map(|program| program.target).find(|target| target.is_host()) else {
@@ -28,20 +31,28 @@ pub(super) fn run(packer: &Packer<'_>) -> Result<()> {
         fs::create_dir_all(&path)?;
         Ok(path)
     };
-    use_program("archive", &unpack(packer, host, &empty("archive")?)?)?;
+    install("archive", || unpack(packer, host, &empty("archive")?))?;
     match host.debian {
-        Some(architecture) if succeeds(Command::new("dpkg-deb").arg("--version")) => {
+        Some(architecture) if succeeds(Command::new("dpkg").arg("--version")) => {
             let package = packer.directory.join(deb::name(architecture));
-            use_program("Debian package", &install_deb(&package, &empty("deb")?)?)?;
+            install("Debian package", || debian::install(&package, &empty("deb")?))?;
+            debian::remove(&directory.join("deb"))?;
         }
-        _ => println!("SKIPPED: no dpkg-deb, so the Debian package was not installed"),
+        _ => println!("SKIPPED: no dpkg, so the Debian package was not installed"),
     }
     if succeeds(Command::new("npm").arg("--version")) {
-        use_program("npm package", &install_npm(packer, host, &empty("npm")?)?)?;
+        install("npm package", || install_npm(packer, host, &empty("npm")?))?;
     } else {
         println!("SKIPPED: no npm, so the npm packages were not installed");
     }
-    // The Python packages were tested when they were built.
+    if succeeds(Command::new(python::SYSTEM_PYTHON).args(["-m", "venv", "--help"])) {
+        install("Python package", || install_wheel(packer, &empty("python")?))?;
+    } else {
+        println!("SKIPPED: no Python with venv, so the Python package was not installed");
+    }
+    if let Some(program) = packer.programs.iter().find(|program| program.target.is_static()) {
+        image::check(&program.path, &empty("image")?)?;
+    }
     if succeeds(Command::new("sha256sum").arg("--version")) {
         run_command(Command::new("sha256sum").current_dir(&packer.directory).args([
             "--quiet",
@@ -49,6 +60,17 @@ pub(super) fn run(packer: &Packer<'_>) -> Result<()> {
             "SHA256SUMS",
         ]))?;
     }
+    Ok(())
+}
+
+/// Installs a package, and uses its program: a server, a client and the doctor. Prints how long the first message takes.
+fn install(name: &str, package: impl FnOnce() -> Result<PathBuf>) -> Result<()> {
+    let start = Instant::now();
+    let program = package().with_context(|| format!("cannot install the {name}"))?;
+    let installed = start.elapsed();
+    let until_message = session::run(&program).with_context(|| format!("the program of the {name} does not work"))?;
+    let (installed, total) = (installed.as_secs_f64(), (installed + until_message).as_secs_f64());
+    println!("{name}: installed after {installed:.2} s, the first message after {total:.2} s; discovers and diagnoses");
     Ok(())
 }
 
@@ -67,37 +89,6 @@ fn unpack(packer: &Packer<'_>, host: &Target, directory: &Path) -> Result<PathBu
     Ok(directory.join(format!("halloo-{VERSION}-{}", host.triple)).join(target::executable(host)))
 }
 
-/// Unpacks the package, and examines its units if systemd is installed.
-fn install_deb(package: &Path, directory: &Path) -> Result<PathBuf> {
-    run_command(Command::new("dpkg-deb").arg("--extract").arg(package).arg(directory))?;
-    run_command(Command::new("dpkg-deb").stdout(Stdio::null()).arg("--info").arg(package))?;
-    let program = directory.join("usr/bin/halloo");
-    if succeeds(Command::new("systemd-analyze").arg("--version")) {
-        verify_units(directory, &program)?;
-    } else {
-        println!("SKIPPED: systemd-analyze is not installed, so the units were not examined");
-    }
-    Ok(program)
-}
-
-/// Verifies copies of the units that start the unpacked program.
-fn verify_units(directory: &Path, program: &Path) -> Result<()> {
-    let units = directory.join("units");
-    fs::create_dir(&units)?;
-    let names = ["halloo.service", "halloo.socket"];
-    for name in names {
-        let unit = fs::read_to_string(directory.join("usr/lib/systemd/system").join(name))?;
-        fs::write(units.join(name), unit.replace("/usr/bin/halloo", &program.display().to_string()))?;
-    }
-    let mut verify = Command::new("systemd-analyze");
-    let output = verify.args(["verify", "--man=no"]).args(names.map(|name| units.join(name))).output()?;
-    // It only warns of keys that it does not know.
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    let ours: Vec<&str> = text.lines().filter(|line| line.contains("halloo")).collect();
-    ensure!(output.status.success() && ours.is_empty(), "systemd-analyze finds: {text}");
-    Ok(())
-}
-
 fn install_npm(packer: &Packer<'_>, host: &Target, directory: &Path) -> Result<PathBuf> {
     fs::write(directory.join("package.json"), "{\"private\":true}")?;
     let mut install = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
@@ -112,46 +103,12 @@ fn install_npm(packer: &Packer<'_>, host: &Target, directory: &Path) -> Result<P
     Ok(modules.join(".bin").join(if cfg!(windows) { "halloo.cmd" } else { "halloo" }))
 }
 
-/// Runs a server with the program, and finds it.
-fn use_program(name: &str, program: &Path) -> Result<()> {
-    serve_and_discover(program).with_context(|| format!("the program of the {name} does not work"))?;
-    println!("the program of the {name} serves, discovers and diagnoses");
-    Ok(())
-}
-
-fn serve_and_discover(program: &Path) -> Result<()> {
-    // Free for now; if not, the server uses the next one and says so.
-    let port = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
-    // No other program of this name can be found.
-    let halloo = |arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.env_remove("HALLOO_PROGRAM").args(arguments);
-        command
-    };
-    let version = halloo(&["--version"]).output().with_context(|| format!("cannot start {}", program.display()))?;
-    ensure!(String::from_utf8_lossy(&version.stdout).contains(VERSION), "it has another version");
-    let options = ["serve", "--json", "--bind", "127.0.0.1", "--port", "0", "--no-mdns", "--name", "packed"];
-    let mut serve = halloo(&options);
-    serve.args(["--exit-with-stdin", "--discovery-port", &port]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut server = serve.spawn()?;
-    let mut input = server.stdin.take().context("a pipe")?;
-    let mut output = BufReader::new(server.stdout.take().context("a pipe")?);
-    let mut line = String::new();
-    output.read_line(&mut line)?;
-    let ready: Value = serde_json::from_str(&line).context("`halloo serve` did not start")?;
-    let port = ready["discovery_port"].to_string();
-
-    let options =
-        ["discover", "--json", "--first", "--local", "--no-mdns", "--timeout", "20s", "--discovery-port", &port];
-    let found = halloo(&options).output()?;
-    let found: Value = serde_json::from_slice(&found.stdout).context("`halloo discover` found nothing")?;
-    ensure!(found["name"] == "packed" && found["url"] == ready["urls"][0], "`halloo discover` found {found}");
-    // Whether this machine is healthy does not matter.
-    let diagnosis: Value = serde_json::from_slice(&halloo(&["doctor", "--json"]).output()?.stdout)?;
-    ensure!(diagnosis["findings"].is_array(), "`halloo doctor` printed {diagnosis}");
-
-    input.write_all(b"{\"cmd\":\"stop\"}\n")?;
-    let status = server.wait()?;
-    ensure!(status.success(), "`halloo serve` ended with {status}");
-    Ok(())
+/// Installs the program into a virtual environment, from the package for this machine.
+fn install_wheel(packer: &Packer<'_>, directory: &Path) -> Result<PathBuf> {
+    run_command(Command::new(python::SYSTEM_PYTHON).args(["-m", "venv"]).arg(directory))?;
+    let interpreter = python::interpreter_in(directory);
+    let mut install = Command::new(&interpreter);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--find-links"]);
+    run_command(install.arg(&packer.directory).arg("halloo-bin"))?;
+    Ok(interpreter.with_file_name(executable("halloo")))
 }

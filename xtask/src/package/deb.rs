@@ -31,9 +31,8 @@ pub(super) fn write(packer: &mut Packer<'_>) -> Result<()> {
     let shared = shared(packer.root, runnable)?;
     for program in &packer.programs {
         let Some(architecture) = program.target.debian else { continue };
-        let content = fs::read(&program.path)?;
-        let libc = required_libc(&content).context("the program is not linked with the C library of Debian")?;
-        let mut data = vec![Entry::program("./usr/bin/halloo", content)];
+        let libc = program.required_libc()?.context("the program is not linked with the C library of Debian")?;
+        let mut data = vec![Entry::program("./usr/bin/halloo", fs::read(&program.path)?)];
         data.extend(shared.iter().map(|entry| Entry {
             path: entry.path.clone(),
             content: entry.content.clone(),
@@ -41,7 +40,7 @@ pub(super) fn write(packer: &mut Packer<'_>) -> Result<()> {
         }));
         let size = data.iter().map(|entry| entry.content.len().div_ceil(1024)).sum::<usize>();
         let control = [
-            Entry::text("./control", control(architecture, &libc, size)),
+            Entry::text("./control", control(architecture, libc, size)),
             Entry::program("./postinst", POSTINST),
             Entry::program("./prerm", PRERM),
             Entry::program("./postrm", POSTRM),
@@ -93,11 +92,11 @@ fn printed(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn control(architecture: &str, libc: &str, size: usize) -> String {
+fn control(architecture: &str, libc: u32, size: usize) -> String {
     format!(
         "Package: halloo\nVersion: {VERSION}-1\nArchitecture: {architecture}\n\
          Maintainer: The halloo maintainers <maintainers@halloo.invalid>\nInstalled-Size: {size}\n\
-         Depends: libc6 (>= {libc}), libgcc-s1\nSection: net\nPriority: optional\n\
+         Depends: libc6 (>= 2.{libc}), libgcc-s1\nSection: net\nPriority: optional\n\
          Description: WebSocket server for the local network that clients discover\n\
          \x20It announces itself until a client connects, and serves a page, rooms and\n\
          \x20game controllers for phones. There is no broker, no account and nothing to\n\
@@ -124,17 +123,6 @@ fn copyright(mit: &str) -> String {
     )
 }
 
-/// Returns the newest version of the C library whose symbols the program uses, such as `2.34`.
-fn required_libc(program: &[u8]) -> Option<String> {
-    const PREFIX: &[u8] = b"GLIBC_2.";
-    let versions = program.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);
-    let minor = versions.filter_map(|(start, _)| {
-        let digits = program[start + PREFIX.len()..].iter().take_while(|byte| byte.is_ascii_digit());
-        String::from_utf8(digits.copied().collect()).ok()?.parse::<u32>().ok()
-    });
-    minor.max().map(|minor| format!("2.{minor}"))
-}
-
 /// Returns an archive as ar(1) writes it.
 fn ar(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
@@ -152,12 +140,6 @@ fn ar(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn newest_symbol_version_is_required() {
-        assert_eq!(required_libc(b"\0GLIBC_2.4\0GLIBC_2.34\0GLIBC_2.28\0").as_deref(), Some("2.34"));
-        assert_eq!(required_libc(b"static"), None);
-    }
 
     #[test]
     fn members_of_odd_length_are_padded() {

@@ -23,8 +23,12 @@ pub(super) fn write(packer: &Packer<'_>) -> Result<()> {
             "cpu": [cpu],
             "preferUnplugged": true,
         });
-        if program.target.triple.ends_with("-gnu") {
+        if program.target.is_static() {
+            manifest["libc"] = json!(["musl"]);
+        } else if os == "linux" {
             manifest["libc"] = json!(["glibc"]);
+            // What the script that starts the program says on a machine with an older one.
+            manifest["halloo"] = json!({ "glibc": program.required_libc()?.map(|minor| format!("2.{minor}")) });
         }
         let content = fs::read(&program.path)?;
         let mut entries = vec![
@@ -42,7 +46,8 @@ pub(super) fn write(packer: &Packer<'_>) -> Result<()> {
 
 /// Returns the name of the package for `target`, which `clients/js/bin/halloo.js` looks for.
 pub(super) fn name(target: &Target) -> String {
-    format!("halloo-{}-{}", target.npm.0, target.npm.1)
+    let suffix = if target.is_static() { "-musl" } else { "" };
+    format!("halloo-{}-{}{suffix}", target.npm.0, target.npm.1)
 }
 
 /// Writes the package `halloo` with `optional` as its optional dependencies. In the repository, it has none: npm would look for

@@ -22,14 +22,23 @@ pub(super) struct Packer<'a> {
 
 impl<'a> Packer<'a> {
     /// Empties `directory` of the repository for the packages.
-    pub(super) fn new(root: &'a Path, directory: &str, programs: Vec<Program>) -> Result<Packer<'a>> {
+    pub(super) fn new(root: &'a Path, directory: &str, mut programs: Vec<Program>) -> Result<Packer<'a>> {
         let directory = root.join(directory);
         if directory.exists() {
             fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;
         }
         fs::create_dir_all(&directory)?;
         let runnable = programs.iter().find(|program| program.target.is_host()).map(|program| program.path.clone());
-        Ok(Packer { root, directory, programs, runnable, left_out: Vec::new() })
+        let mut left_out = Vec::new();
+        let of_msvc: Vec<_> = programs.iter().map(|program| program.target.triple.replace("-msvc", "-gnu")).collect();
+        programs.retain(|Program { target, .. }| {
+            let is_preferred = !target.is_windows() || of_msvc.iter().filter(|name| *name == target.triple).count() < 2;
+            if !is_preferred {
+                left_out.push(format!("{}: there is a program for the same machines by MSVC", target.triple));
+            }
+            is_preferred
+        });
+        Ok(Packer { root, directory, programs, runnable, left_out })
     }
 
     /// Copies a file into the directory of the packages.
