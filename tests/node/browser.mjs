@@ -115,10 +115,10 @@ export class Tab {
     await advanced;
   }
 
-  // Returns what axe-core finds in the page, one line each.
-  async findings() {
+  // Returns what axe-core finds in the page, or in the element that a selector names, one line each.
+  async findings(part) {
     if (!await this.evaluate("Boolean(window.axe)")) await this.evaluate(readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"));
-    const violations = await this.evaluate("axe.run().then(({ violations }) => violations)");
+    const violations = await this.evaluate(`axe.run(${part ? JSON.stringify(part) : ""}).then(({ violations }) => violations)`);
     return violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html}`));
   }
 

@@ -1,5 +1,5 @@
 // Opens the documentation site in Chromium: each tab of the first page shows its own section, the arrow keys choose a tab and do
-// not turn the page, and pages fit a phone. Prints each fault, and fails if there is one.
+// not turn the page, pages fit a phone, and axe-core finds nothing in them. Prints each fault, and fails if there is one.
 //
 // site_in_browser.mjs DIRECTORY
 import { resolve } from "node:path";
@@ -25,11 +25,17 @@ for (const id of tabs) {
   await tab.call("Input.dispatchKeyEvent", { type: "keyUp", ...key });
 }
 
-for (const page of ["index.html", "dashboard.html", "limits.html", "cli-reference.html", "comparison.html"]) {
+for (const page of ["index.html", "dashboard.html", "limits.html", "cli-reference.html", "comparison.html", "pad.html"]) {
   await tab.navigate(address(page));
   const width = await tab.evaluate(`Math.max(...["html", ".content", "main"].map(part => document.querySelector(part).scrollWidth))`);
   if (width > 390) faults.push(`${page} is ${width} pixels wide on a phone`);
+  // What is around the pages is the markup of mdBook: its button for the contents, and its title.
+  faults.push(...(await tab.findings("main")).map(finding => `${page}: ${finding}`));
 }
+// The settings are looked up on phones, too: their table does not scroll sideways.
+await tab.navigate(address("limits.html"));
+const hidden = await tab.evaluate(`Math.max(...[...document.querySelectorAll(".table-wrapper")].map(table => table.scrollWidth - table.clientWidth))`);
+if (hidden > 0) faults.push(`a table of limits.html is ${hidden} pixels too wide for a phone`);
 await tab.close();
 for (const fault of faults) console.log(fault);
 process.exitCode = faults.length ? 1 : 0;
