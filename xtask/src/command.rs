@@ -21,6 +21,11 @@ pub(crate) fn cargo(root: &Path, arguments: &str) -> Command {
     command
 }
 
+/// Returns the directory in which cargo builds.
+pub(crate) fn target_directory(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
+}
+
 /// Runs a command to its end and shows its output. Returns an error unless it succeeds.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, run as run_command, target_directory};
 use crate::{release, wheels};
 use packer::Packer;
 use target::{Program, Target, executable};
@@ -152,10 +152,6 @@ fn build(root: &Path, zig: Option<&Zig>, targets: &[String], given: &[Program]) 
         Ok(Program { target, path })
     };
     wanted.into_iter().map(build).collect()
-}
-
-fn target_directory(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |path| root.join(path))
 }
 
 /// Returns the target for which Zig builds the library of the addon in the directory `name`.

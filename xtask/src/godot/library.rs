@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, run as run_command, target_directory};
 
 /// The path of the file that describes the extension, relative to the project.
 pub(crate) const EXTENSION: &str = "addons/halloo/halloo.gdextension";
@@ -45,7 +45,7 @@ pub(super) fn path_in(project: &Path, build: Build) -> Result<PathBuf> {
 fn compile(root: &Path, build: Build) -> Result<PathBuf> {
     let (option, directory) = if build == Build::Release { (" --release", "release") } else { ("", "debug") };
     run_command(&mut cargo(root, &format!("build --quiet --package {CRATE} --locked{option}")))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target));
+    let target = target_directory(root);
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     Ok(target.join(directory).join(format!("{prefix}{}{suffix}", CRATE.replace('-', "_"))))
 }
@@ -78,7 +78,7 @@ fn entries(description: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Returns the name that the engine uses for this system or processor.
-fn godot_name(name: &'static str) -> &'static str {
+pub(super) fn godot_name(name: &'static str) -> &'static str {
     match name {
         "aarch64" => "arm64",
         "x86" => "x86_32",

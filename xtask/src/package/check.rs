@@ -46,7 +46,9 @@ pub(super) fn run(packer: &Packer<'_>) -> Result<()> {
         println!("SKIPPED: no npm, so the npm packages were not installed");
     }
     if succeeds(Command::new(python::SYSTEM_PYTHON).args(["-m", "venv", "--help"])) {
-        install("Python package", || install_wheel(packer, &empty("python")?))?;
+        let interpreter = environment(&empty("python")?)?;
+        refuse_old_system(&interpreter, packer)?;
+        install("Python package", || install_wheel(packer, &interpreter))?;
     } else {
         println!("SKIPPED: no Python with venv, so the Python package was not installed");
     }
@@ -103,12 +105,28 @@ fn install_npm(packer: &Packer<'_>, host: &Target, directory: &Path) -> Result<P
     Ok(modules.join(".bin").join(if cfg!(windows) { "halloo.cmd" } else { "halloo" }))
 }
 
-/// Installs the program into a virtual environment, from the package for this machine.
-fn install_wheel(packer: &Packer<'_>, directory: &Path) -> Result<PathBuf> {
+/// Creates a virtual environment, and returns its interpreter.
+fn environment(directory: &Path) -> Result<PathBuf> {
     run_command(Command::new(python::SYSTEM_PYTHON).args(["-m", "venv"]).arg(directory))?;
-    let interpreter = python::interpreter_in(directory);
-    let mut install = Command::new(&interpreter);
+    Ok(python::interpreter_in(directory))
+}
+
+/// Installs the program into a virtual environment, from the package for this machine.
+fn install_wheel(packer: &Packer<'_>, interpreter: &Path) -> Result<PathBuf> {
+    let mut install = Command::new(interpreter);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--find-links"]);
     run_command(install.arg(&packer.directory).arg("halloo-bin"))?;
     Ok(interpreter.with_file_name(executable("halloo")))
+}
+
+/// Expects that pip does not install the program on a Linux whose C library is too old.
+fn refuse_old_system(interpreter: &Path, packer: &Packer<'_>) -> Result<()> {
+    let mut install = Command::new(interpreter);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps"]);
+    install.args(["--platform", "manylinux_2_16_x86_64", "--only-binary", ":all:", "--target"]);
+    install.arg(packer.directory.join("installed/old")).arg("--find-links").arg(&packer.directory).arg("halloo-bin");
+    let output = install.output()?;
+    let message = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success() && message.contains("No matching distribution"), "pip says: {message}");
+    Ok(())
 }

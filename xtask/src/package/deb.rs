@@ -19,6 +19,8 @@ const COMPLETIONS: [(&str, &str); 3] = [
     ("fish", "./usr/share/fish/vendor_completions.d/halloo.fish"),
     ("zsh", "./usr/share/zsh/vendor-completions/_halloo"),
 ];
+/// Named by a program that is not linked by Zig, which links it statically.
+const GCC_LIBRARY: &[u8] = b"libgcc_s.so.1\0";
 const POSTINST: &str = include_str!("../../../contrib/debian/postinst");
 const PRERM: &str = include_str!("../../../contrib/debian/prerm");
 const POSTRM: &str = include_str!("../../../contrib/debian/postrm");
@@ -32,7 +34,10 @@ pub(super) fn write(packer: &mut Packer<'_>) -> Result<()> {
     for program in &packer.programs {
         let Some(architecture) = program.target.debian else { continue };
         let libc = program.required_libc()?.context("the program is not linked with the C library of Debian")?;
-        let mut data = vec![Entry::program("./usr/bin/halloo", fs::read(&program.path)?)];
+        let content = fs::read(&program.path)?;
+        let unwinds_with_gcc = content.windows(GCC_LIBRARY.len()).any(|window| window == GCC_LIBRARY);
+        let depends = format!("libc6 (>= 2.{libc}){}", if unwinds_with_gcc { ", libgcc-s1" } else { "" });
+        let mut data = vec![Entry::program("./usr/bin/halloo", content)];
         data.extend(shared.iter().map(|entry| Entry {
             path: entry.path.clone(),
             content: entry.content.clone(),
@@ -40,7 +45,7 @@ pub(super) fn write(packer: &mut Packer<'_>) -> Result<()> {
         }));
         let size = data.iter().map(|entry| entry.content.len().div_ceil(1024)).sum::<usize>();
         let control = [
-            Entry::text("./control", control(architecture, libc, size)),
+            Entry::text("./control", control(architecture, &depends, size)),
             Entry::program("./postinst", POSTINST),
             Entry::program("./prerm", PRERM),
             Entry::program("./postrm", POSTRM),
@@ -92,11 +97,11 @@ fn printed(program: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn control(architecture: &str, libc: u32, size: usize) -> String {
+fn control(architecture: &str, depends: &str, size: usize) -> String {
     format!(
         "Package: halloo\nVersion: {VERSION}-1\nArchitecture: {architecture}\n\
          Maintainer: The halloo maintainers <maintainers@halloo.invalid>\nInstalled-Size: {size}\n\
-         Depends: libc6 (>= 2.{libc}), libgcc-s1\nSection: net\nPriority: optional\n\
+         Depends: {depends}\nSection: net\nPriority: optional\n\
          Description: WebSocket server for the local network that clients discover\n\
          \x20It announces itself until a client connects, and serves a page, rooms and\n\
          \x20game controllers for phones. There is no broker, no account and nothing to\n\

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::target::{OLDEST_LIBC, Target};
 use crate::ci::or_skip;
-use crate::command::{cargo, run as run_command, succeeds};
+use crate::command::{cargo, run as run_command, succeeds, target_directory};
 use crate::python;
 
 /// Zig itself, and the command of cargo that lets it link. Pinned, so that an update cannot break a release.
@@ -57,6 +57,6 @@ impl Zig {
         run_command(&mut build).with_context(|| {
             format!("cannot build {package} for {triple}; `rustup target add {triple}` installs its standard library")
         })?;
-        Ok(super::target_directory(root).join(triple).join("release"))
+        Ok(target_directory(root).join(triple).join("release"))
     }
 }

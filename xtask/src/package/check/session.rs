@@ -24,14 +24,14 @@ pub(super) fn run(program: &Path) -> Result<Duration> {
     let start = Instant::now();
     let options = ["serve", "--json", "--bind", "127.0.0.1", "--port", "0", "--no-mdns", "--name", "packed"];
     let mut serve = halloo(&options);
-    serve.args(["--exit-with-stdin", "--discovery-port", &port]);
+    serve.args(["--quiet", "--exit-with-stdin", "--discovery-port", &port]);
     let (mut server, mut events) = started(&mut serve)?;
     let mut commands = server.stdin.take().context("a pipe")?;
     let ready = event(&mut events, "ready")?;
     let port = ready["discovery_port"].to_string();
 
     let search = ["--local", "--no-mdns", "--timeout", "20s", "--discovery-port", &port];
-    let (mut client, _output) = started(halloo(&["connect", "packed"]).args(search))?;
+    let (mut client, _output) = started(halloo(&["connect", "packed", "--quiet"]).args(search))?;
     client.stdin.take().context("a pipe")?.write_all(b"hello\n")?;
     let message = event(&mut events, "message")?;
     let until_message = start.elapsed();
