@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use super::copy::{copy_directory, new_project};
 use super::engine::Engine;
 use super::implementation::Implementation;
-use super::library::{Build, path_in};
+use super::library::{Build, godot_name, path_in};
 use super::results::evaluate;
 use crate::dist;
 use crate::report::Tally;
@@ -57,7 +57,9 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     let argument = format!("implementation={}", implementation.name());
     let tests = ["--script", "res://tests/run.gd", "--", &argument];
     println!("--- from the archive");
-    let mut tally = evaluate(&engine.run(&project, &tests)?).named("from the archive");
+    let run = engine.run(&project, &tests)?;
+    let mut tally = evaluate(&run).named("from the archive");
+    tally.add(check_warning(&run.lines, implementation));
 
     println!("--- exported");
     let game = new_project(root, &format!("{}-exported", implementation.name()))?;
@@ -76,6 +78,21 @@ pub(super) fn test(root: &Path, engine: &Engine, implementation: Implementation)
     command.extend(tests);
     tally.add(evaluate(&engine.run(&game, &command)?).named("exported"));
     Ok(tally)
+}
+
+/// Expects one warning that names the library which is missing, and none if there is one.
+fn check_warning(lines: &[String], implementation: Implementation) -> Tally {
+    let platform =
+        format!("{} {}", if cfg!(windows) { "Windows" } else { "Linux" }, godot_name(std::env::consts::ARCH));
+    let warnings = lines.iter().filter(|line| line.contains("[halloo] the native library for")).collect::<Vec<_>>();
+    let named = warnings.iter().filter(|line| line.contains(&format!("{platform} is missing"))).count();
+    let expected = usize::from(implementation == Implementation::Fallback);
+    if warnings.len() == expected && named == expected {
+        println!("ok the missing library is named in {expected} warnings");
+        return Tally::PASSED;
+    }
+    println!("FAILED warnings of a missing library: {warnings:?}");
+    Tally::failure(format!("expected {expected} warnings that the library for {platform} is missing, not {warnings:?}"))
 }
 
 /// Creates a project with the addon from an archive, which is created as by `cargo xtask dist`.
