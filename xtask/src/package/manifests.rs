@@ -28,6 +28,10 @@ pub(super) fn write(packer: &mut Packer<'_>, url: Option<&str>) -> Result<()> {
     for Program { target, .. } in &packer.programs {
         let archive = archive::name(target);
         let (address, hash) = (format!("{url}/{archive}"), files::sha256(&packer.directory.join(&archive))?);
+        if target.is_static() {
+            // The formula has one program for each system and processor: the one that is linked with its C library.
+            continue;
+        }
         if !target.is_windows() {
             blocks += &block(target, &address, &hash);
             continue;
@@ -83,4 +87,33 @@ fn block(target: &Target, address: &str, hash: &str) -> String {
     format!(
         "\n  on_{system} do\n    on_{processor} do\n      url \"{address}\"\n      sha256 \"{hash}\"\n    end\n  end\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::target;
+
+    #[test]
+    fn formula_has_one_program_for_each_system_and_processor() {
+        let directory = std::env::temp_dir().join(format!("halloo-manifests-{}", std::process::id()));
+        let programs = target::ALL.iter().map(|target| Program { target, path: directory.join("none") }).collect();
+        let mut packer = Packer::new(&directory, "packages", programs).unwrap();
+        for program in &packer.programs {
+            fs::write(packer.directory.join(archive::name(program.target)), "archive").unwrap();
+        }
+        write(&mut packer, Some("https://example.org/")).unwrap();
+        let formula = fs::read_to_string(packer.directory.join("halloo.rb")).unwrap();
+        let systems: Vec<&str> =
+            formula.split("\n  on_").skip(1).map(|block| block.split(" url").next().unwrap()).collect();
+        for system in &systems {
+            assert_eq!(systems.iter().filter(|other| *other == system).count(), 1, "{system}");
+        }
+        assert_eq!(systems.len(), 4);
+        let scoop: serde_json::Value =
+            serde_json::from_slice(&fs::read(packer.directory.join("halloo.json")).unwrap()).unwrap();
+        let address = scoop["architecture"]["64bit"]["url"].as_str().unwrap();
+        assert!(address.ends_with("x86_64-pc-windows-msvc.zip"), "{address}");
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }
