@@ -218,7 +218,8 @@ impl Reactor {
             MDNS => self.mdns_ready = true,
             NETWORK => self.discovery.handle_network(self.connections.now()),
             Token(slot) => {
-                if event.is_error() {
+                // Windows reports a reset as the end of both directions, not as an error.
+                if event.is_error() || (cfg!(windows) && event.is_write_closed()) {
                     self.connections.handle_reset(slot);
                 }
                 if event.is_writable() {

@@ -78,6 +78,13 @@ impl Stream {
         &self.socket
     }
 
+    /// Takes the error of a socket for which the poll reported one, without reading what waits. Windows does not keep that of
+    /// a reset.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        let error = self.socket.take_error().ok().flatten();
+        error.or_else(|| cfg!(windows).then(|| io::ErrorKind::ConnectionReset.into()))
+    }
+
     /// Handles that the socket accepts bytes again: writes the bytes that TLS has buffered, which are in no outbox.
     pub(crate) fn handle_writable(&mut self) -> io::Result<()> {
         self.session.as_mut().map_or(Ok(()), |session| session.handle_writable(&mut self.socket))

@@ -347,12 +347,12 @@ impl Connections {
         }
     }
 
-    /// Handles an error of the socket in `slot`. A client that is held is not read, which would find out that it is gone;
+    /// Handles an error of the socket in `slot`, such as a reset. A client that is held is not read, which would find out that it is gone;
     /// and what a pending one has sent, such as the beginning of a TLS handshake, is not worth handling.
     pub(super) fn handle_reset(&mut self, slot: usize) {
         self.with(slot, |egress, connection| {
             if (connection.held || connection.pending().is_some())
-                && let Ok(Some(error)) = connection.stream.socket().take_error()
+                && let Some(error) = connection.stream.take_error()
             {
                 egress.handle_io_error(connection, &error);
             }
