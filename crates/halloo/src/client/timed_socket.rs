@@ -54,9 +54,9 @@ fn time_left(step: Duration, deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(too_slow()) } else { Ok(left) }
 }
 
-/// Unix reports a timeout as `WouldBlock`.
+/// Unix reports a timeout as `WouldBlock`, and Windows as `TimedOut`.
 fn timed_out(error: io::Error) -> io::Error {
-    if error.kind() == io::ErrorKind::WouldBlock { too_slow() } else { error }
+    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) { too_slow() } else { error }
 }
 
 fn too_slow() -> io::Error {
