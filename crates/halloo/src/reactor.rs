@@ -16,6 +16,8 @@ mod ingress;
 mod listener;
 mod listening_socket;
 mod local_names;
+#[cfg(any(windows, test))]
+mod shared_ports;
 mod spare_descriptor;
 mod tls_queue;
 mod unmet_subprotocols;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the result")]
 
+use std::net::TcpListener;
 use std::time::Instant;
 
 use halloo::{Config, Event, Hub, Server};
@@ -19,6 +20,20 @@ fn a_port_in_use_is_an_error_with_advice_or_leads_to_the_next_port() {
     config.strict_port = false;
     let second = Server::start(config).unwrap();
     assert!((first.port() + 1..=first.port() + 9).contains(&second.port()));
+}
+
+#[test]
+fn a_port_is_not_shared_with_a_program_that_has_an_overlapping_address() {
+    for (held, bind) in
+        [("127.0.0.1", None), ("0.0.0.0", None), ("127.0.0.1", Some("0.0.0.0")), ("0.0.0.0", Some("127.0.0.1"))]
+    {
+        let other = TcpListener::bind((held, 0)).unwrap();
+        let mut config = Config::local();
+        config.bind = bind.map(|ip| ip.parse().unwrap());
+        (config.port, config.strict_port) = (other.local_addr().unwrap().port(), true);
+        let error = Server::start(config).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("choose another port"), "{bind:?} beside {held}: {error}");
+    }
 }
 
 #[test]

@@ -7,6 +7,8 @@ use halloo_proto::ports::{is_blocked_by_browsers, tcp_candidates};
 use mio::net::TcpListener;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+#[cfg(windows)]
+use super::shared_ports;
 use crate::stream::limit_unsent_bytes;
 use crate::{Config, StartError, port_owners};
 
@@ -42,7 +44,11 @@ fn adopt(listener: &std::net::TcpListener) -> io::Result<TcpListener> {
 }
 
 fn bind_candidate(config: &Config) -> io::Result<TcpListener> {
-    bind_first(tcp_candidates(config.port, config.strict_port), |port| bind_port(config.bind, port))
+    bind_first(tcp_candidates(config.port, config.strict_port), |port| {
+        #[cfg(windows)]
+        shared_ports::check(config.bind, port)?;
+        bind_port(config.bind, port)
+    })
 }
 
 /// Binds the first port that can be bound. A port can be forbidden because it needs a privilege, or because Windows reserves
