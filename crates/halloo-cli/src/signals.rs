@@ -8,7 +8,6 @@ use anyhow::Context;
 pub(crate) enum Signal {
     Stop,
     /// To read files again. Never sent on Windows.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "Windows has no such signal"))]
     Reload,
 }
 
