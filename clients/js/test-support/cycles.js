@@ -11,7 +11,7 @@ const open = async () => {
   opened++;
   link.close();
 };
-for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 10 }, open));
+for (let round = 0; round < 100; round++) await Promise.all(Array.from({ length: 10 }, open));
 // In each state.
 for (const target of ["nothing", "127.0.0.1:1", url]) connect(target, { local: true, discoveryPort: search.port }).close();
 const retrying = connect("127.0.0.1:1");

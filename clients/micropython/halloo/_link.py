@@ -31,13 +31,14 @@ def connect(target=None, token=None, room=None, app=None, timeout=10, queue=(64,
     Raises HallooError if it does not connect in time, or if the end is final."""
     link = Link(target, token, room, app, queue, max_message_bytes, local, port)
     end = now() + timeout * 1000
+    link.poll()
     while timeout and link.state != "connected":
-        link.poll()
         if link.state == "closed" or now() >= end:
             error = link.error or link.last_failure or HallooError(f"no connection within {timeout} s")
             link.close()
             raise error
         link._wait(end)
+        link.poll()
     return link
 
 
@@ -95,9 +96,10 @@ class Link:
     def close(self, code=1000, reason=""):
         """Send what waits if there is a connection, and close it. Waits for the server, but not longer than its timeouts."""
         self._closing = code.to_bytes(2, "big") + reason.encode()
+        self.poll()
         while self.state == "connected":
-            self.poll()
             self._wait(_FOREVER)
+            self.poll()
         self._drop()
         self.state = "closed"
 
@@ -238,6 +240,8 @@ class Link:
                 if error.errno != errno.EINPROGRESS:
                     raise
             self._out = shake.request(self._path, address[0] if address[1] == 80 else at)
+            # Also the end of the TCP handshake ends the next wait.
+            self._poller.modify(one, select.POLLIN | select.POLLOUT)
             while result is None:
                 if now() >= until:
                     raise HallooError(f"{at} did not complete the handshake in time")

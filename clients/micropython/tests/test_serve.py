@@ -293,6 +293,16 @@ class ServeTest(unittest.TestCase):
             server.shutdown()
             thread.join()
 
+    def test_many_links_leave_no_socket_behind(self):
+        server = self.serve()
+        self.device.run("import os")
+        cycle = f"halloo.connect({server.url!r}, local=True, port={self.discovery_port}).close()"
+        count = "len(list(os.ilistdir('/proc/self/fd')))"
+        self.device.run(cycle)
+        before = self.device.value(count)
+        self.device.run("for _ in range(1000): " + cycle)
+        self.assertLessEqual(self.device.value(count), before)
+
     def test_the_example_of_the_readme_runs(self):
         example = re.search(r"```python\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL).group(1)
         self.assertLessEqual(len(example.splitlines()), 15)

@@ -337,7 +337,7 @@ class ServeTest(unittest.TestCase):
         server = self.serve()
         self.connect(server.url).close()
         before = (threading.active_count(), descriptors())
-        for _ in range(200):
+        for _ in range(1000):
             with self.api.connect(server.url) as link:
                 link.send("x")
         self.assertEqual(threading.active_count(), before[0])

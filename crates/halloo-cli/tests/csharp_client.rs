@@ -344,6 +344,6 @@ fn plain_websocket_server_is_reached_by_its_address() {
 fn links_leave_nothing_behind() {
     let server = den(unused_discovery_port(), &[]);
     let target = format!("target={}", server.url());
-    let Some(mut link) = start_link(0, &[&target, "times=40"]) else { return };
+    let Some(mut link) = start_link(0, &[&target, "times=1000"]) else { return };
     assert_eq!(link.remaining_lines(), ["nothing is left"]);
 }
