@@ -79,6 +79,21 @@ fn a_server_that_moved_to_another_port_is_found_again() {
 }
 
 #[test]
+fn a_server_that_restarted_where_broadcasts_do_not_get_is_found_at_its_last_address() {
+    let discovery_port = unused_udp_port();
+    let mut config = announced_config("den", discovery_port);
+    (config.port, config.strict_port) = (unused_tcp_address().port(), true);
+    let server = Server::start(config.clone()).unwrap();
+    let client = start_client("den", discovery_port);
+    assert_eq!(connected_url(&client), server.url());
+    drop(server);
+    // It replies to no probe, and it has a new id.
+    config.discovery = false;
+    let restarted = Server::start(config).unwrap();
+    assert_eq!(connected_url(&client), restarted.url());
+}
+
+#[test]
 fn the_next_address_is_tried_when_the_best_one_fails() {
     let discovery_port = unused_udp_port();
     let server = announced_server("two", discovery_port);
