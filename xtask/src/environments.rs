@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::report::{Report, Tally};
-use crate::{avahi, chromium, cplusplus, micropython, mono, node, python, webkit};
+use crate::{avahi, chromium, cplusplus, micropython, mono, nats, node, python, webkit};
 
 /// The Python interpreter.
 pub(crate) const PYTHON: &str = "HALLOO_TEST_PYTHON";
@@ -25,7 +25,7 @@ struct Environment {
     prepare: fn(&Path, &Environments) -> Result<Option<PathBuf>>,
 }
 
-const ALL: [Environment; 12] = [
+const ALL: [Environment; 13] = [
     Environment {
         name: "Python environment",
         remedy: "install python3 with venv, or delete target/python and try again",
@@ -97,6 +97,12 @@ const ALL: [Environment; 12] = [
         remedy: "check the network connection; elsewhere than on Debian, Mono is not fetched",
         variable: "HALLOO_TEST_MONO",
         prepare: |root, _| mono::prepare(root),
+    },
+    Environment {
+        name: "NATS",
+        remedy: "check the network connection, or delete target/nats and try again",
+        variable: "HALLOO_TEST_NATS",
+        prepare: |root, environments| nats::prepare(root, environments.get(PYTHON)),
     },
 ];
 

@@ -25,6 +25,7 @@ mod loom;
 mod micropython;
 mod miri;
 mod mono;
+mod nats;
 mod netlab;
 mod node;
 mod package;
@@ -105,6 +106,10 @@ enum Task {
     Python,
     /// Install MicroPython for the tests of its client and print its directory
     Micropython,
+    /// Install the NATS broker for the tests of clusters and print its program
+    Nats,
+    /// The same with the broker of Debian, an older one
+    NatsDebian,
     /// Install the npm packages for the interoperability tests and print their directory
     Node,
     /// Find or fetch Chromium for the tests of the page and print its path
@@ -182,6 +187,10 @@ fn main() -> ExitCode {
         Task::Micropython => print_path(
             python::prepare(&root).and_then(|interpreter| micropython::prepare(&root, interpreter.as_deref())),
         ),
+        Task::Nats => {
+            print_path(python::prepare(&root).and_then(|interpreter| nats::prepare(&root, interpreter.as_deref())))
+        }
+        Task::NatsDebian => print_path(nats::prepare_debian(&root)),
         Task::Node => print_path(node::prepare(&root)),
         Task::Chromium => print_path(chromium::prepare(&root)),
         Task::Vite => print_path(node::prepare_vite(&root)),

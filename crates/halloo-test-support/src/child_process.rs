@@ -85,6 +85,11 @@ impl ChildProcess {
         text
     }
 
+    /// Returns its standard error, which must be a pipe, to be read by the caller.
+    pub fn take_stderr(&mut self) -> std::process::ChildStderr {
+        self.child.stderr.take().expect("a pipe")
+    }
+
     /// Closes our end of its standard error, which must be a pipe.
     pub fn close_stderr(&mut self) {
         drop(self.child.stderr.take().expect("a pipe"));

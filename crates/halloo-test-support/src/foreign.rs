@@ -155,7 +155,7 @@ pub fn has_avahi() -> bool {
     prepared("HALLOO_TEST_AVAHI").is_some()
 }
 
-fn prepared(variable: &str) -> Option<OsString> {
+pub(crate) fn prepared(variable: &str) -> Option<OsString> {
     let value = std::env::var_os(variable);
     if value.is_none() {
         eprintln!("SKIPPED: {variable} is not set; `cargo xtask test` sets it");

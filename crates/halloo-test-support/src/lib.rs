@@ -22,6 +22,7 @@ mod unused_port;
 
 mod child_process;
 mod foreign;
+mod nats_broker;
 
 mod namespace;
 mod remote_host;
@@ -48,6 +49,7 @@ pub use foreign::{
 };
 pub use mock_server::{MockServer, answer_handshake, switching_protocols};
 pub use namespace::{in_namespace, shell};
+pub use nats_broker::NatsBroker;
 pub use peer::{Peer, connect_peer};
 pub use raw_socket::{
     UPGRADE_REQUEST, connect_tcp, exchange, http_get, loopback, masked_frame, open_websocket, read_head, read_status,

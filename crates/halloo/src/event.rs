@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::ClusterState;
 use halloo_proto::client_request::ClientRequest;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
@@ -209,6 +210,40 @@ pub enum Event<'a> {
         /// All addresses, best first.
         addresses: Vec<IpAddr>,
     },
+    /// The connection to the other nodes of a cluster changed.
+    ClusterChanged {
+        /// Whether messages are relayed.
+        state: ClusterState,
+        /// The number of nodes that are alive, this one included.
+        nodes: usize,
+        /// The number of clients of all nodes.
+        clients: u64,
+        /// Whether all expected nodes are counted.
+        complete: bool,
+        /// Why messages are not relayed, and what to do.
+        reason: Option<String>,
+    },
+    /// Another node of the cluster joined.
+    NodeJoined {
+        /// Its number.
+        node: u32,
+    },
+    /// Another node of the cluster left, or has been silent for 3.5 s.
+    NodeLeft {
+        /// Its number.
+        node: u32,
+    },
+    /// Messages between nodes were lost since the last such event, which comes once a second at most.
+    ClusterDropped {
+        /// Messages that were not passed to the broker.
+        outgoing: u64,
+        /// Messages of other nodes that were not delivered here.
+        incoming: u64,
+        /// Messages of other nodes that did not arrive.
+        lost: u64,
+        /// Messages larger than the broker accepts.
+        too_large: u64,
+    },
     /// The server failed and no longer runs; [`Server::restart`](crate::Server::restart) starts it again.
     ServerFailed {
         /// The error.
@@ -241,6 +276,14 @@ impl Event<'_> {
             Event::DiscoveryChanged { active } => Event::DiscoveryChanged { active },
             Event::AddressesChanged { addresses } => Event::AddressesChanged { addresses },
             Event::ServerFailed { message } => Event::ServerFailed { message },
+            Event::ClusterChanged { state, nodes, clients, complete, reason } => {
+                Event::ClusterChanged { state, nodes, clients, complete, reason }
+            }
+            Event::NodeJoined { node } => Event::NodeJoined { node },
+            Event::NodeLeft { node } => Event::NodeLeft { node },
+            Event::ClusterDropped { outgoing, incoming, lost, too_large } => {
+                Event::ClusterDropped { outgoing, incoming, lost, too_large }
+            }
         }
     }
 }

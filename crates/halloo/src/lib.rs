@@ -18,11 +18,12 @@
 //!
 //! # Features
 //!
-//! Both are off by default.
+//! All are off by default.
 //!
 //! | feature | what it adds | what it costs |
 //! |---|---|---|
 //! | `tls` | `wss://` on either side, by rustls: `Config::tls`, `Identity`, pinned fingerprints | dependencies with C and assembly code (`ring`), which take a C compiler to build; about 0.7 MiB of memory and 7.6 KB per idle client, where it is used |
+//! | `cluster` | `Server::link`, with which the crate `halloo-cluster` connects servers on several machines | a check per message, and nothing else until it is called |
 //! | `mdns` | the server as `_halloo._tcp` and `NAME.local`, and the search for both: `Config::mdns`, `BrowserConfig::mdns` | sockets for every network, on the thread that the server or the search has anyway |
 //!
 //! # Defaults
@@ -52,6 +53,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod cluster_status;
 mod config;
 mod event;
 mod files;
@@ -67,6 +69,9 @@ mod error;
 mod cancellable_thread;
 mod event_queue;
 mod event_receiver;
+#[cfg(feature = "cluster")]
+mod link;
+mod node_ids;
 mod shared;
 mod stream;
 mod sync;
@@ -88,6 +93,7 @@ pub use browse::{
     Browser, BrowserConfig, BrowserEvent, DiscoveryMethod, FoundServers, Search, ServerInfo, discover, find,
 };
 pub use client::{Client, ClientConfig, ClientEvent, Target, status_of};
+pub use cluster_status::{ClusterState, ClusterStatus};
 pub use config::Config;
 pub use discovery::{has_network, local_ip};
 pub use doctor::{Diagnosis, Finding, Severity, diagnose};
@@ -108,6 +114,8 @@ pub use halloo_proto::reconnect::RetryLimit;
 pub use halloo_proto::room::RoomNameError;
 pub use halloo_proto::setting_names::SettingNames;
 pub use halloo_proto::token::{Token, TokenError};
+#[cfg(feature = "cluster")]
+pub use link::{FrameError, Link, LinkTarget, Outgoing, ServerFrames};
 pub use port_owners::PortOwner;
 pub use reactor::Hub;
 pub use security::random_token;

@@ -33,6 +33,7 @@ mod address_counts;
 mod broadcast;
 mod broadcast_buffer;
 mod budgets;
+mod bus;
 mod deadline_queue;
 mod egress;
 mod keyed_connections;
@@ -56,6 +57,8 @@ use halloo_proto::subprotocols::is_subprotocol;
 use halloo_proto::text::escape;
 use mio::{Events, Poll, Token};
 
+#[cfg(feature = "cluster")]
+pub(crate) use command_queue::LinkCommand;
 pub(crate) use command_queue::{Command, CommandQueue, DiscoveryCommand, PagesCommand, RoomCommand, Submitted};
 use connections::Connections;
 pub(crate) use drain_waiters::DrainWaiter;
@@ -262,6 +265,8 @@ impl Reactor {
             self.sink.emit_all(&mut self.connections);
         }
         self.drain_waiters.reply(&self.connections);
+        #[cfg(feature = "cluster")]
+        self.connections.finish_linked_turn();
         self.connections.reap();
         self.publish();
     }
@@ -359,6 +364,12 @@ impl Reactor {
                 let _ = reply.send(());
             }
             Command::WaitDrained(waiter) => self.drain_waiters.add(waiter),
+            #[cfg(feature = "cluster")]
+            Command::Link(command) => {
+                if self.connections.handle_link(command) {
+                    self.commands.submit(Command::Link(LinkCommand::Receive));
+                }
+            }
             // Also sent when only clients are held, while the queue is full.
             Command::Resume if self.sink.is_queue_full() => {}
             Command::Resume => self.connections.egress.pauses.resume(),

@@ -212,7 +212,7 @@ impl Server {
     /// # Errors
     /// [`Stopped`] if the server has stopped.
     pub fn send<'m>(&self, client: ClientId, message: impl Into<Message<'m>>) -> Result<Delivery, Stopped> {
-        if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
+        if !self.shared.is_reachable(client) && self.shared.running.load(Ordering::Relaxed) {
             return Ok(Delivery::NotConnected);
         }
         self.submit(Command::Send(client, message.into().encode()))
@@ -307,7 +307,7 @@ impl Server {
     /// # Errors
     /// [`Stopped`] if the server has stopped.
     pub fn disconnect(&self, client: ClientId, code: impl Into<CloseCode>, reason: &str) -> Result<Delivery, Stopped> {
-        if self.shared.slot(client).is_none() && self.shared.running.load(Ordering::Relaxed) {
+        if !self.shared.is_reachable(client) && self.shared.running.load(Ordering::Relaxed) {
             return Ok(Delivery::NotConnected);
         }
         self.submit(Command::Disconnect(client, code.into(), reason.to_owned()))
@@ -384,6 +384,20 @@ impl Server {
         !self.is_on_reactor()
             && self.commands.submit(Command::WaitDrained(waiter)) == Submitted::Queued
             && response.recv_timeout(timeout).unwrap_or(false)
+    }
+
+    /// Links this server with others: what it sends to all, to rooms and to clients of other nodes is also taken from the
+    /// returned [`Link`], and what is passed to that is delivered to its clients. A second link takes the place of the
+    /// first. It ends when the server restarts.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the server has stopped.
+    #[cfg(feature = "cluster")]
+    pub fn link(&self) -> Result<crate::Link, Stopped> {
+        let queue = Arc::new(crate::link::LinkQueue::default());
+        let attach = crate::reactor::LinkCommand::Attach(Arc::clone(&queue));
+        self.submit(Command::Link(attach))?;
+        Ok(crate::Link::new(queue, Arc::clone(&self.commands), Arc::clone(&self.shared)))
     }
 
     fn is_on_reactor(&self) -> bool {

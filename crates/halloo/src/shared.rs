@@ -10,8 +10,9 @@ use halloo_proto::advertised_address::AdvertisedAddress;
 use halloo_proto::authenticator::Challenger;
 use halloo_proto::meta::Meta;
 
+use crate::node_ids::NodeIds;
 use crate::security::Security;
-use crate::{ClientId, Config, Extras, Status};
+use crate::{ClientId, ClusterStatus, Config, Extras, Status};
 
 /// The state of a server that can be read without a command to the reactor.
 #[derive(Debug)]
@@ -53,6 +54,9 @@ pub(crate) struct Shared {
     clients: RwLock<HashMap<ClientId, u32>>,
     /// The id of the first client. After a restart, ids continue from the previous server.
     pub(crate) first_client: u64,
+    /// Which ids belong to which node of a cluster.
+    pub(crate) node_ids: NodeIds,
+    cluster: Mutex<Option<ClusterStatus>>,
 }
 
 impl Shared {
@@ -89,6 +93,8 @@ impl Shared {
             count: AtomicUsize::new(0),
             clients: RwLock::default(),
             first_client,
+            node_ids: NodeIds::default(),
+            cluster: Mutex::default(),
         }
     }
 
@@ -103,9 +109,20 @@ impl Shared {
         clients.get(&client).map(|&slot| slot as usize)
     }
 
+    /// Returns whether a message to `client` can be delivered by this node or another.
+    pub(crate) fn is_reachable(&self, client: ClientId) -> bool {
+        self.slot(client).is_some() || self.node_ids.is_remote(client)
+    }
+
+    /// Sets the state of the cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_cluster(&self, status: Option<ClusterStatus>) {
+        *self.cluster.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
     /// Adds the client in `slot` and returns its new id.
     pub(crate) fn register(&self, slot: usize) -> ClientId {
-        let client = ClientId(self.first_client + self.joined.fetch_add(1, Ordering::Relaxed));
+        let client = self.node_ids.client_id(self.first_client + self.joined.fetch_add(1, Ordering::Relaxed));
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         // A slot is an index into the table of connections, far below 2^32.
         clients.insert(client, slot as u32);
@@ -155,6 +172,7 @@ impl Shared {
                 outbox_bytes: self.outbox_bytes.load(Ordering::Relaxed),
                 clients: Vec::new(),
                 rooms: Vec::new(),
+                cluster: self.cluster.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             },
         }
     }

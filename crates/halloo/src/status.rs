@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ClientId;
+use crate::{ClientId, ClusterStatus};
 
 /// The state of a server. As JSON, the six keys of the reference script come first, and everything else is under
 /// `halloo`. Keys that this version does not know are ignored when it is read.
@@ -59,6 +59,9 @@ pub struct Extras {
     pub clients: Vec<ClientStatus>,
     /// Every room that has members, ordered by name.
     pub rooms: Vec<RoomStatus>,
+    /// The cluster, if the server is in one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterStatus>,
 }
 
 /// One client at one moment.

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::dependencies::read_manifest;
 
 /// The crates that are published.
-const PUBLISHED: [&str; 3] = ["halloo-proto", "halloo", "halloo-cli"];
+const PUBLISHED: [&str; 4] = ["halloo-proto", "halloo", "halloo-cluster", "halloo-cli"];
 
 /// What registries show of a crate.
 const FIELDS: [&str; 7] = ["description", "license", "readme", "keywords", "categories", "rust-version", "include"];

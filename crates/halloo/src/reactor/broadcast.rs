@@ -130,6 +130,19 @@ impl Broadcast {
         self.plain.bytes.len() >= CORK
     }
 
+    /// Does the same with frames of another node.
+    #[cfg(feature = "cluster")]
+    pub(super) fn add_frames(&mut self, frames: &crate::link::ServerFrames) -> bool {
+        let is_compressing = self.compression.as_ref().is_some_and(|compression| compression.clients > 0);
+        match is_compressing {
+            true => frames.iter().for_each(|frame| {
+                self.add_encoded(frame);
+            }),
+            false => self.plain.bytes.extend_from_slice(frames.bytes()),
+        }
+        self.plain.bytes.len() >= CORK
+    }
+
     /// Appends a message to one client that receives compressed messages to `out`.
     pub(super) fn encode_compressed(&mut self, out: &mut Vec<u8>, opcode: Opcode, payload: &[u8]) {
         match &mut self.compression {

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     ClientStatus(ClientId, SyncSender<Option<ClientStatus>>),
     Pages(PagesCommand, SyncSender<()>),
     WaitDrained(DrainWaiter),
+    #[cfg(feature = "cluster")]
+    Link(LinkCommand),
     /// Resumes reading, because the application has taken events.
     Resume,
     Stop,
@@ -40,6 +42,16 @@ pub(crate) enum Command {
 pub(crate) enum RoomCommand {
     Join(ClientId, String),
     Leave(ClientId, String),
+}
+
+/// A command about the link to other servers.
+#[cfg(feature = "cluster")]
+#[derive(Debug)]
+pub(crate) enum LinkCommand {
+    /// Passes messages to the other end of this queue from now on.
+    Attach(std::sync::Arc<crate::link::LinkQueue>),
+    /// Delivers what waits in the queue.
+    Receive,
 }
 
 /// A command that replaces what browsers get. Boxed, because most commands are smaller.
@@ -92,6 +104,8 @@ impl QueuedCommands {
             | Command::Room(..) => COMMAND_QUEUE + RESERVED_COMMANDS,
             // At most one of each waits, and they must never be refused.
             Command::Resume | Command::Stop => return true,
+            #[cfg(feature = "cluster")]
+            Command::Link(_) => return true,
         };
         let payload_bytes = payload_bytes(command);
         self.commands.len() < most && (payload_bytes == 0 || self.bytes + payload_bytes <= COMMAND_QUEUE_BYTES)
@@ -109,6 +123,8 @@ fn payload_bytes(command: &Command) -> usize {
         Command::Pages(..) => 0,
         Command::Discovery(_) | Command::Status(_) | Command::ClientStatus(..) => 0,
         Command::WaitDrained(_) | Command::Resume | Command::Stop => 0,
+        #[cfg(feature = "cluster")]
+        Command::Link(_) => 0,
     }
 }
 

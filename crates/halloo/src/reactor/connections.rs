@@ -1,5 +1,9 @@
 //! All connections, and the operations on one of them or on all.
 
+mod client_statuses;
+#[cfg(feature = "cluster")]
+mod linked;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,6 +14,7 @@ use halloo_proto::room;
 
 use super::broadcast::{Audience, Delivery as BroadcastDelivery};
 use super::budgets::Budgets;
+use super::bus::{Bus, BusTarget};
 use super::connection::{Connection, State};
 use super::connection_table::ConnectionTable;
 use super::egress::Egress;
@@ -17,13 +22,15 @@ use super::keyed_connections::Waits;
 use super::membership::Membership;
 use super::timers::Timers;
 use crate::shared::Shared;
-use crate::{ClientId, ClientStatus, Config, Delivery, LeaveReason, Message, RoomError};
+use crate::{ClientId, Config, Delivery, LeaveReason, Message, RoomError};
 
 /// The table of connections and everything that acts on them.
 #[derive(Debug)]
 pub(crate) struct Connections {
     pub(super) table: ConnectionTable,
     pub(super) egress: Egress,
+    /// What goes to the other nodes of a cluster.
+    bus: Bus,
     /// The slot whose messages are being handled: a reply to its client needs no lookup.
     pub(super) receiving: usize,
     /// Messages received and sent since the counters were last published.
@@ -36,6 +43,7 @@ impl Connections {
         Connections {
             table: ConnectionTable::default(),
             egress: Egress::new(config, Membership::new(shared)),
+            bus: Bus::new(),
             receiving: usize::MAX,
             received: 0,
             sent: 0,
@@ -67,7 +75,10 @@ impl Connections {
 
     /// Sends one message to one client.
     pub(crate) fn send(&mut self, client: ClientId, opcode: Opcode, payload: &[u8]) -> Delivery {
-        let Some(slot) = self.recipient(client) else { return Delivery::NotConnected };
+        let Some(slot) = self.recipient(client) else {
+            let is_remote = self.is_remote(client);
+            return passed_on(is_remote, || self.bus.push(BusTarget::Client(client), opcode, payload));
+        };
         let Some(connection) = self.table.get_mut(slot) else { return Delivery::NotConnected };
         let delivery = self.egress.send(connection, opcode, payload);
         self.enforce_outbox_budget();
@@ -76,6 +87,20 @@ impl Connections {
 
     /// Sends a frame that another thread encoded.
     pub(super) fn send_encoded(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
+        let is_remote = self.is_remote(client);
+        match self.send_encoded_here(client, bytes) {
+            Delivery::NotConnected => passed_on(is_remote, || self.bus.push_encoded(BusTarget::Client(client), bytes)),
+            delivery => delivery,
+        }
+    }
+
+    /// Returns whether `client` is one of another node.
+    fn is_remote(&self, client: ClientId) -> bool {
+        self.bus.is_linked() && self.shared().node_ids.is_remote(client)
+    }
+
+    /// Does the same for the clients of this node only.
+    fn send_encoded_here(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
         let Some(slot) = self.recipient(client) else { return Delivery::NotConnected };
         let Some(connection) = self.table.get_mut(slot) else { return Delivery::NotConnected };
         let delivery = match frame::encoded_message(bytes).filter(|_| connection.compressed) {
@@ -116,6 +141,7 @@ impl Connections {
     pub(crate) fn send_to_all(&mut self, opcode: Opcode, payload: &[u8]) {
         self.begin_broadcast(Audience::All);
         let is_full = self.egress.broadcast.add(opcode, payload);
+        self.bus.push(BusTarget::All, opcode, payload);
         self.handle_broadcast(self.shared().clients(), is_full);
     }
 
@@ -123,11 +149,13 @@ impl Connections {
     pub(super) fn send_encoded_to_all(&mut self, bytes: &[u8]) {
         self.begin_broadcast(Audience::All);
         let is_full = self.egress.broadcast.add_encoded(bytes);
+        self.bus.push_encoded(BusTarget::All, bytes);
         self.handle_broadcast(self.shared().clients(), is_full);
     }
 
     /// Sends one message to every client in a room, in the same way.
     pub(crate) fn send_to_room(&mut self, room: &str, opcode: Opcode, payload: &[u8]) {
+        self.bus.push(BusTarget::Room(room), opcode, payload);
         let Some(room) = self.egress.rooms.find(room) else { return };
         self.begin_broadcast(Audience::Room(room));
         let is_full = self.egress.broadcast.add(opcode, payload);
@@ -136,6 +164,7 @@ impl Connections {
 
     /// Does the same with a frame that another thread encoded.
     pub(super) fn send_encoded_to_room(&mut self, room: &str, bytes: &[u8]) {
+        self.bus.push_encoded(BusTarget::Room(room), bytes);
         let Some(room) = self.egress.rooms.find(room) else { return };
         self.begin_broadcast(Audience::Room(room));
         let is_full = self.egress.broadcast.add_encoded(bytes);
@@ -160,7 +189,22 @@ impl Connections {
         self.begin_broadcast(audience);
         let is_full = self.egress.broadcast.add(message.opcode(), message.bytes());
         self.with(slot, |egress, connection| egress.broadcast.skip(connection));
+        self.relay_to_nodes(slot, message);
         self.handle_broadcast(recipients.saturating_sub(1), is_full);
+    }
+
+    /// Passes a message of the client in `slot` on to the clients of other nodes in its rooms, or to all.
+    fn relay_to_nodes(&mut self, slot: usize, message: &Message<'_>) {
+        if !self.bus.is_linked() {
+            return;
+        }
+        let rooms = self.egress.rooms.names_of(slot as u32);
+        let target = match rooms.as_slice() {
+            [] => BusTarget::All,
+            [room] => BusTarget::Room(room),
+            rooms => BusTarget::Rooms(rooms),
+        };
+        self.bus.push(target, message.opcode(), message.bytes());
     }
 
     /// Returns whom a message of the client in `slot` is for, itself included, and their number.
@@ -223,7 +267,13 @@ impl Connections {
 
     /// Begins the close handshake with a client. Returns whether it is connected.
     pub(crate) fn disconnect(&mut self, client: ClientId, code: CloseCode, text: &str) -> bool {
-        let Some(slot) = self.egress.membership.slot_of(client) else { return false };
+        let Some(slot) = self.egress.membership.slot_of(client) else {
+            let is_remote = self.is_remote(client);
+            if is_remote {
+                self.bus.disconnect(client, code, text);
+            }
+            return is_remote;
+        };
         self.close(slot, code, text, LeaveReason::Disconnected(text.to_owned()));
         true
     }
@@ -431,39 +481,14 @@ impl Connections {
         shared.received.fetch_add(std::mem::take(&mut self.received), Ordering::Relaxed);
         shared.sent.fetch_add(std::mem::take(&mut self.sent), Ordering::Relaxed);
     }
-
-    /// Returns the status of each client.
-    pub(super) fn statuses(&mut self) -> Vec<ClientStatus> {
-        let Connections { table, egress, .. } = self;
-        table
-            .iter_mut()
-            .filter(|connection| connection.is_open())
-            .map(|connection| status(egress, connection))
-            .collect()
-    }
-
-    /// Returns the status of one client; `None` if it is not connected.
-    pub(super) fn status(&mut self, client: ClientId) -> Option<ClientStatus> {
-        let slot = self.egress.membership.slot_of(client)?;
-        let connection = self.table.get_mut(slot).filter(|connection| connection.is_open())?;
-        Some(status(&self.egress, connection))
-    }
 }
 
-fn status(egress: &Egress, connection: &mut Connection) -> ClientStatus {
-    let request = egress.membership.request(connection.slot);
-    let latency_micros = connection.websocket().map(|websocket| websocket.latency_micros());
-    ClientStatus {
-        client: connection.client,
-        addr: connection.peer,
-        latency_ms: latency_micros.filter(|&micros| micros > 0).map(|micros| f64::from(micros) / 1000.0),
-        waiting: connection.outbox.as_ref().map_or(0, |outbox| outbox.messages()),
-        dropped: connection.drops.as_ref().map_or(0, |drops| drops.messages),
-        path: request.target().to_owned(),
-        subprotocols: request.subprotocols().map(str::to_owned).collect(),
-        subprotocol: request.subprotocol().map(str::to_owned),
-        origin: request.origin().map(str::to_owned),
-        user_agent: request.user_agent().map(str::to_owned),
-        rooms: egress.rooms.names_of(connection.slot),
+/// Passes a message on to another node if its client is one of that, and returns what becomes of it.
+#[cold]
+fn passed_on(is_remote: bool, pass_on: impl FnOnce()) -> Delivery {
+    if !is_remote {
+        return Delivery::NotConnected;
     }
+    pass_on();
+    Delivery::Queued
 }

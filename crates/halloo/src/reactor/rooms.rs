@@ -1,6 +1,6 @@
 //! Which clients are in which rooms.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use halloo_proto::room;
@@ -22,6 +22,8 @@ pub(super) struct Rooms {
     keys: HashMap<Arc<str>, RoomKey>,
     /// The rooms of each client that is in one, in the order in which it joined them.
     of_clients: HashMap<u32, Vec<Place>>,
+    /// The rooms whose number of members changed, if that is reported to others.
+    changed: Option<HashSet<Arc<str>>>,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl Rooms {
             rooms: Slab::new(),
             keys: HashMap::new(),
             of_clients: HashMap::new(),
+            changed: None,
         }
     }
 
@@ -93,6 +96,7 @@ impl Rooms {
         members.push(slot);
         let places = self.of_clients.entry(slot).or_insert_with(|| Vec::with_capacity(1));
         places.push(Place { room: key, index });
+        self.note_change(key);
         Ok(Some(key))
     }
 
@@ -123,7 +127,35 @@ impl Rooms {
         names
     }
 
+    /// Begins to report the rooms that change; at first all that there are.
+    #[cfg(feature = "cluster")]
+    pub(super) fn watch(&mut self) {
+        self.changed = Some(self.keys.keys().cloned().collect());
+    }
+
+    /// Ends that.
+    #[cfg(feature = "cluster")]
+    pub(super) fn unwatch(&mut self) {
+        self.changed = None;
+    }
+
+    /// Returns the rooms that changed since the last call, with their number of members.
+    #[cfg(feature = "cluster")]
+    pub(super) fn take_changed(&mut self) -> Vec<(Arc<str>, usize)> {
+        let Some(changed) = self.changed.as_mut().filter(|changed| !changed.is_empty()) else { return Vec::new() };
+        let changed = std::mem::take(changed);
+        let count = |name: &Arc<str>| self.find(name).map_or(0, |key| self.members(key).len());
+        changed.into_iter().map(|name| (Arc::clone(&name), count(&name))).collect()
+    }
+
+    fn note_change(&mut self, room: RoomKey) {
+        if let (Some(changed), Some(room)) = (&mut self.changed, self.rooms.get(room.0 as usize)) {
+            changed.insert(Arc::clone(&room.name));
+        }
+    }
+
     fn remove_member(&mut self, place: &Place) {
+        self.note_change(place.room);
         let key = place.room.0 as usize;
         let members = &mut self.rooms[key].members;
         members.swap_remove(place.index as usize);
