@@ -121,6 +121,12 @@ impl Broker {
                 }
                 std::future::ready(())
             });
+        options = match (self.address.username(), self.address.password()) {
+            (Some(user), Some(password)) => options.user_and_password(decoded(user), decoded(password)),
+            // As in other clients of NATS.
+            (Some(token), None) => options.token(decoded(token)),
+            _ => options,
+        };
         if no_echo {
             options = options.no_echo();
         }
@@ -139,6 +145,26 @@ impl Broker {
 fn parts(version: &str) -> (u32, u32) {
     let mut parts = version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+/// Returns a part of an address with its percent-encoded characters decoded (RFC 3986 section 2.1).
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        let digits = others.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &others[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = others;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn credentials_fault(error: std::io::Error) -> Fault {
@@ -161,6 +187,11 @@ fn notice(event: &Event) -> Option<Notice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_are_decoded() {
+        assert_eq!(decoded("a%40b%2F%c3%a4%"), "a@b/ä%");
+    }
 
     #[test]
     fn versions_are_compared_by_their_parts() {

@@ -130,7 +130,9 @@ fn order_of_a_node_is_kept_across_all_rooms_and_one_client() {
 fn relayed_message_of_a_client_in_several_rooms_comes_once() {
     let Some(broker) = NatsBroker::start("") else { return };
     let nodes: Vec<Node> = (0..2)
-        .map(|_| Node::start_with(Config::local().relay(true), ClusterConfig::new("show", [broker.url()]).required(true)))
+        .map(|_| {
+            Node::start_with(Config::local().relay(true), ClusterConfig::new("show", [broker.url()]).required(true))
+        })
         .collect();
     nodes.iter().for_each(|node| node.wait_for_nodes(2));
     let (sender, sender_id) = nodes[0].connect(Some("red"));
