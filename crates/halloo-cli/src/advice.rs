@@ -21,6 +21,14 @@ pub(crate) fn for_error(error: &anyhow::Error) -> Option<&'static str> {
     if let Some(StartError::Listener(_)) = error.downcast_ref() {
         return Some("systemd passes such a socket only with `Accept=no` in the socket unit");
     }
+    #[cfg(feature = "cluster")]
+    match error.downcast_ref() {
+        Some(halloo_cluster::ClusterError::Broker(_)) => {
+            return Some("without `--cluster-required`, the server starts and joins when it can");
+        }
+        Some(halloo_cluster::ClusterError::Name(_)) => return Some("`--cluster-name NAME` sets it"),
+        _ => {}
+    }
     let Some(StartError::Bind { error, .. }) = error.downcast_ref() else { return None };
     match error.kind() {
         ErrorKind::AddrInUse | ErrorKind::PermissionDenied => {

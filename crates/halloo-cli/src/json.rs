@@ -170,6 +170,19 @@ pub(crate) fn event(event: &Event<'_>) -> Value {
         }
         Event::DiscoveryChanged { active } => json!({"event": "discovery", "active": active}),
         Event::AddressesChanged { addresses } => json!({"event": "addresses_changed", "addresses": addresses}),
+        Event::ClusterChanged { state, nodes, clients, complete, reason } => {
+            let mut changed = json!({"event": "cluster_changed", "state": state, "nodes": nodes, "clients": clients});
+            changed["complete"] = (*complete).into();
+            if let Some(reason) = reason {
+                changed["reason"] = reason.as_str().into();
+            }
+            changed
+        }
+        Event::NodeJoined { node } => json!({"event": "node_joined", "node": node}),
+        Event::NodeLeft { node } => json!({"event": "node_left", "node": node}),
+        Event::ClusterDropped { outgoing, incoming, lost, too_large } => json!({
+            "event": "cluster_dropped", "outgoing": outgoing, "incoming": incoming, "lost": lost, "too_large": too_large
+        }),
         Event::ServerFailed { message } => error(message),
         other => error(&format!("unsupported event: {other:?}")),
     }

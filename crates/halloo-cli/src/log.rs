@@ -99,7 +99,8 @@ pub(crate) fn start(quiet: bool, verbose: u8, output: &Arc<Output>, hidden: &'st
     // Only the default level is limited: -v writes every line.
     let budget = (level == LevelFilter::INFO).then(Mutex::default);
     let writer = QueueWriter { jobs: jobs.clone(), missing: Arc::clone(&missing) };
-    let format = LineFormat { colours: output::colours_on_stderr(), hidden, budget, queue: writer.clone() };
+    let (colours, dependencies) = (output::colours_on_stderr(), level == LevelFilter::TRACE);
+    let format = LineFormat { colours, hidden, dependencies, budget, queue: writer.clone() };
     let output = Arc::clone(output);
     std::thread::spawn(move || write_lines(&output, &queue, &missing));
     tracing_subscriber::fmt().with_max_level(level).with_writer(writer).event_format(format).init();
@@ -139,6 +140,8 @@ fn write_lines(output: &Output, jobs: &Receiver<Job>, missing: &Missing) {
 struct LineFormat {
     colours: bool,
     hidden: &'static [&'static str],
+    /// Whether dependencies log, too.
+    dependencies: bool,
     /// Limits the lines, except errors.
     budget: Option<Mutex<LogBudget>>,
     queue: QueueWriter,
@@ -157,7 +160,8 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        if self.hidden.contains(&event.metadata().name()) {
+        let is_of_dependency = !event.metadata().target().starts_with("halloo");
+        if self.hidden.contains(&event.metadata().name()) || (is_of_dependency && !self.dependencies) {
             return Ok(());
         }
         if !self.may_write(*event.metadata().level()) {

@@ -2,6 +2,8 @@
 
 mod address_typo;
 mod args;
+#[cfg(feature = "cluster")]
+mod cluster_args;
 mod hidden_tokens;
 mod own_pages;
 mod pad_file;

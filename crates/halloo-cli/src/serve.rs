@@ -59,6 +59,9 @@ pub(crate) fn run(arguments: &ServeArgs, quiet: bool, output: &Arc<Output>) -> a
         );
     }
     let server = Arc::new(Server::start(config?)?);
+    // Left when this is dropped, before the last clients are closed.
+    #[cfg(feature = "cluster")]
+    let _cluster = arguments.cluster.join(&server, arguments.settings.config.cluster_name.as_deref())?;
     let _ = running.set(Arc::clone(&server));
     service_manager::notify(State::Ready(&server.url()));
     if with_banner {

@@ -7,6 +7,8 @@ use clap::Args;
 use etcetera::BaseStrategy;
 use halloo::Identity;
 
+#[cfg(feature = "cluster")]
+use crate::cluster_args::ClusterArgs;
 use crate::own_pages::{OwnPages, PageHeader};
 use crate::secret::{self, Secret};
 use crate::setting_args::SettingArgs;
@@ -43,6 +45,9 @@ pub(crate) struct ServeArgs {
     /// Send this header with all files, such as 'Cross-Origin-Opener-Policy: same-origin'; repeat it for several.
     #[arg(long, value_name = "HEADER", requires = "www", value_parser = PageHeader::parse, help_heading = "Pages")]
     pub(crate) www_header: Vec<PageHeader>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// Use JSON: one event per line on standard output, one command per line on standard input.
     #[arg(long, env = "HALLOO_JSON", help_heading = "Output")]
     pub(crate) json: bool,

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use halloo::Status;
+use halloo::{ClusterState, ClusterStatus, Status};
+use halloo_proto::text::escape;
 
 /// The time over which rates are averaged: short enough to follow changes, long enough to be readable.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -46,9 +47,29 @@ impl StatusLine {
         if extras.messages_dropped > 0 {
             line += &format!(" · {} dropped", group_digits(extras.messages_dropped));
         }
+        let cluster = extras.cluster.as_ref().map(|cluster| cluster_part(cluster, colours)).unwrap_or_default();
         let (colour, dim) =
             if colours { (colour.on_default(), Style::new().dimmed()) } else { (Style::new(), Style::new()) };
-        format!("{colour}{discovery}{colour:#}{dim} · {line}{dim:#}")
+        format!("{colour}{discovery}{colour:#}{dim} · {line}{dim:#}{cluster}")
+    }
+}
+
+/// Returns the state of the cluster; red unless messages are relayed.
+fn cluster_part(cluster: &ClusterStatus, colours: bool) -> String {
+    let name = escape(&cluster.name, 40);
+    match cluster.state {
+        ClusterState::Joined => {
+            let nodes = if cluster.nodes == 1 { "1 node".into() } else { format!("{} nodes", cluster.nodes) };
+            let clients = group_digits(cluster.clients);
+            let dim = if colours { Style::new().dimmed() } else { Style::new() };
+            let incomplete = if cluster.complete { "" } else { ", incomplete" };
+            format!("{dim} · cluster {name}: {nodes}, {clients} clients{incomplete}{dim:#}")
+        }
+        state => {
+            let red = if colours { AnsiColor::Red.on_default() } else { Style::new() };
+            let state = if state == ClusterState::Connecting { "connecting" } else { "no broker" };
+            format!(" · {red}cluster {name}: {state}{red:#}")
+        }
     }
 }
 

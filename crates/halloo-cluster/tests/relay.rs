@@ -101,8 +101,7 @@ fn order_of_a_node_is_kept_across_all_rooms_and_one_client() {
     nodes[2].wait_for_relay(&nodes[1], &there, "red");
     // Both nodes at the same time, each by three ways in turn.
     std::thread::scope(|scope| {
-        for node in 0..2 {
-            let server = &nodes[node].server;
+        for (node, Node { server, .. }) in nodes.iter().take(2).enumerate() {
             scope.spawn(move || {
                 for number in 0..MESSAGES {
                     let message = format!("{node} {number}");
