@@ -125,8 +125,13 @@ fn memory_is_bounded_while_the_broker_hangs() {
         sent += u64::from(nodes[0].server.send_to_all(vec![0; 50_000]) == Ok(halloo::Delivery::Queued));
     }
     wait_until(|| nodes[0].status().dropped_out > 0);
+    // What was handed to the client of NATS is lost with the connection.
+    nodes[0].wait_for_state(ClusterState::Degraded);
     broker.resume();
     nodes.iter().for_each(|node| node.wait_for_nodes(2));
+    // The gap before the next message is what was lost.
+    nodes[0].server.send_to_all("next").unwrap();
+    sent += 1;
     let counted = || {
         let (sender, receiver) = (nodes[0].status(), nodes[1].status());
         sender.dropped_out + receiver.received + receiver.lost + receiver.dropped_in
