@@ -9,6 +9,8 @@ use clap::{ArgAction, Args, ColorChoice, CommandFactory, FromArgMatches, Parser,
 use halloo::{Fingerprint, Token};
 
 use crate::address_typo;
+#[cfg(feature = "cluster")]
+use crate::cluster_args::BrokerArgs;
 use crate::hidden_tokens;
 use crate::not_found;
 use crate::output;
@@ -106,11 +108,18 @@ pub(crate) enum Command {
     /// Print the status of a running server as JSON; exits with 4 if it is not found.
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Diagnose why a server is not found: interfaces, ports, broadcast, firewalls; exits with 1 if a check fails.
+    /// Diagnose why a server is not found: interfaces, ports, broadcast, firewalls, brokers; exits with 1 if a check fails.
     Doctor {
         /// Print one JSON object.
         #[arg(long, env = "HALLOO_JSON")]
         json: bool,
+        #[cfg(feature = "cluster")]
+        #[command(flatten)]
+        brokers: BrokerArgs,
+        /// Name of the cluster.
+        #[cfg(feature = "cluster")]
+        #[arg(long, env = "HALLOO_CLUSTER_NAME", value_name = "NAME", help_heading = "Cluster")]
+        cluster_name: Option<String>,
     },
     /// Compare this server with plain TCP on this machine; takes ten seconds.
     Bench {

@@ -13,13 +13,8 @@ const DEFAULT_NAME: &str = "halloo";
 
 #[derive(Args, Debug)]
 pub(crate) struct ClusterArgs {
-    /// Join a cluster over these NATS brokers, such as nats://10.0.0.1:4222: messages to all, to rooms and to clients reach those of
-    /// all servers in it.
-    ///
-    /// Servers with the same `--cluster-name` belong together. Prefer HALLOO_CLUSTER for an address with a password: other
-    /// programs can read the command line.
-    #[arg(long, env = "HALLOO_CLUSTER", value_name = "URLS", value_parser = parse_brokers, help_heading = "Cluster")]
-    cluster: Option<Brokers>,
+    #[command(flatten)]
+    brokers: BrokerArgs,
     /// Number of servers in the cluster when all are there; with fewer, its status is not complete.
     #[arg(long, env = "HALLOO_CLUSTER_SIZE", value_name = "SERVERS", default_value_t = 1, hide_default_value = true,
         value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Cluster")]
@@ -27,6 +22,18 @@ pub(crate) struct ClusterArgs {
     /// Exit if no broker can be used at the start, instead of serving the own clients until one can.
     #[arg(long, env = "HALLOO_CLUSTER_REQUIRED", help_heading = "Cluster")]
     cluster_required: bool,
+}
+
+/// How the brokers are reached.
+#[derive(Args, Debug)]
+pub(crate) struct BrokerArgs {
+    /// Join a cluster over these NATS brokers, such as nats://10.0.0.1:4222: messages to all, to rooms and to clients reach those of
+    /// all servers in it.
+    ///
+    /// Servers with the same `--cluster-name` belong together. Prefer HALLOO_CLUSTER for an address with a password: other
+    /// programs can read the command line.
+    #[arg(long, env = "HALLOO_CLUSTER", value_name = "URLS", value_parser = parse_brokers, help_heading = "Cluster")]
+    cluster: Option<Brokers>,
     /// Credentials file for the broker, as `nsc generate creds` writes it.
     #[arg(long, env = "HALLOO_CLUSTER_CREDS", value_name = "FILE", help_heading = "Cluster")]
     cluster_creds: Option<PathBuf>,
@@ -47,27 +54,27 @@ fn parse_brokers(text: &str) -> Result<Brokers, std::convert::Infallible> {
     Ok(Brokers(text.to_owned()))
 }
 
-impl ClusterArgs {
-    /// Returns the settings of the cluster, if the server is to join one.
+impl BrokerArgs {
+    /// Returns how the cluster is reached, if there is one.
     pub(crate) fn config(&self, name: Option<&str>) -> anyhow::Result<Option<ClusterConfig>> {
         let Some(brokers) = self.cluster.as_ref().filter(|brokers| !brokers.0.trim().is_empty()) else {
             return Ok(None);
         };
         let brokers = brokers.0.split(',').map(str::trim).filter(|broker| !broker.is_empty());
         let credentials = self.cluster_creds.as_ref().map(|path| {
-            let read = std::fs::read_to_string(path);
-            read.map(Credentials::new).with_context(|| format!("cannot read the credentials file {}", path.display()))
+            let read = std::fs::read_to_string(path).map(Credentials::new);
+            read.with_context(|| format!("cannot read the credentials file {}; name another file", path.display()))
         });
-        Ok(Some(
-            ClusterConfig::new(name.unwrap_or(DEFAULT_NAME), brokers)
-                .size(self.cluster_size as usize)
-                .required(self.cluster_required)
-                .credentials(credentials.transpose()?),
-        ))
+        let config = ClusterConfig::new(name.unwrap_or(DEFAULT_NAME), brokers);
+        Ok(Some(config.credentials(credentials.transpose()?)))
     }
+}
 
+impl ClusterArgs {
     /// Lets `server` join the cluster, if there is to be one.
     pub(crate) fn join(&self, server: &Server, name: Option<&str>) -> anyhow::Result<Option<Cluster>> {
-        Ok(self.config(name)?.map(|config| Cluster::start(server, config)).transpose()?)
+        let Some(config) = self.brokers.config(name)? else { return Ok(None) };
+        let config = config.size(self.cluster_size as usize).required(self.cluster_required);
+        Ok(Some(Cluster::start(server, config)?))
     }
 }

@@ -17,14 +17,13 @@ const DEFAULT_COLUMNS: usize = 80;
 const MIN_TEXT_COLUMNS: usize = 20;
 
 /// Prints the findings. Returns whether no check failed.
-pub(crate) fn run(in_json: bool) -> anyhow::Result<bool> {
-    let diagnosis = halloo::diagnose();
+pub(crate) fn report(diagnosis: &Diagnosis, in_json: bool) -> anyhow::Result<bool> {
     // Strips colours unless they are enabled.
     let mut out = anstream::stdout();
     if in_json {
-        writeln!(out, "{}", json::escape(serde_json::to_string(&diagnosis)?))?;
+        writeln!(out, "{}", json::escape(serde_json::to_string(diagnosis)?))?;
     } else {
-        out.write_all(report(&diagnosis, columns()).as_bytes())?;
+        out.write_all(text(diagnosis, columns()).as_bytes())?;
     }
     Ok(diagnosis.healthy)
 }
@@ -36,7 +35,7 @@ fn columns() -> Option<usize> {
     is_terminal.then(|| terminal_size().map_or(DEFAULT_COLUMNS, |size| size.columns))
 }
 
-fn report(diagnosis: &Diagnosis, columns: Option<usize>) -> String {
+fn text(diagnosis: &Diagnosis, columns: Option<usize>) -> String {
     let mut text = String::new();
     for finding in &diagnosis.findings {
         let (mark, colour) = match finding.severity {

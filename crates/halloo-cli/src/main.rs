@@ -40,6 +40,9 @@ mod status;
 
 mod doctor;
 
+#[cfg(feature = "cluster")]
+mod cluster_doctor;
+
 mod bench;
 
 mod completions;
@@ -100,8 +103,16 @@ fn run(command: Command, quiet: bool, output: &Arc<Output>) -> anyhow::Result<Ex
         Command::Discover(discover) => return discover::run(&discover, output).map(found_or_4),
         Command::Connect(connect) => return connect::run(&connect, output).map(found_or_4),
         Command::Status(status) => return status::run(&status).map(found_or_4),
+        #[cfg(feature = "cluster")]
+        Command::Doctor { json, brokers, cluster_name } => {
+            let mut diagnosis = halloo::diagnose();
+            cluster_doctor::add_to(&mut diagnosis, brokers.config(cluster_name.as_deref())?.as_ref())?;
+            return doctor::report(&diagnosis, json).map(|ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        #[cfg(not(feature = "cluster"))]
         Command::Doctor { json } => {
-            return doctor::run(json).map(|ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return doctor::report(&halloo::diagnose(), json)
+                .map(|ok| if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Bench { json } => bench::run(json)?,
         Command::Completions { shell } => {

@@ -8,7 +8,7 @@ mod common;
 use std::process::Stdio;
 
 use common::{JsonProcess, JsonServer, LOCAL_SERVER, halloo, stderr};
-use halloo_test_support::{NatsBroker, TempDir, unused_tcp_address};
+use halloo_test_support::{NatsBroker, TempDir, in_namespace, unused_tcp_address};
 
 /// Connects a client that prints events.
 fn connect(server: &JsonServer) -> JsonProcess {
@@ -106,4 +106,46 @@ fn empty_variable_is_no_cluster() {
     let mut server = JsonServer::start(command.env("HALLOO_CLUSTER", "").stderr(Stdio::piped()));
     server.process.write_line(r#"{"cmd":"status"}"#);
     assert!(server.process.next_of("status")["halloo"].get("cluster").is_none());
+}
+
+#[test]
+fn server_that_is_killed_is_gone_from_the_counts() {
+    let Some(broker) = NatsBroker::start("") else { return };
+    let url = broker.url();
+    let options = ["--cluster", &url, "--cluster-required"];
+    let mut servers: Vec<JsonServer> = (0..3).map(|_| JsonServer::start_local(&options)).collect();
+    servers.iter_mut().for_each(|server| wait_for_nodes(server, 3));
+    let _client = connect(&servers[2]);
+    servers[2].process.kill();
+    for server in &mut servers[..2] {
+        server.process.next_of("node_left");
+        wait_for_nodes(server, 2);
+    }
+}
+
+#[test]
+fn doctor_names_what_is_wrong_with_a_broker_and_what_is_right() {
+    let name = "doctor_names_what_is_wrong_with_a_broker_and_what_is_right";
+    if !in_namespace(name, "") {
+        return;
+    }
+    let doctor = |url: &str| {
+        let output = halloo(&["doctor", "--json", "--cluster", url]).stdin(Stdio::null()).output().unwrap();
+        let diagnosis: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = diagnosis["findings"].as_array().unwrap().clone();
+        findings.into_iter().filter(|finding| finding["about"] == "cluster").collect::<Vec<_>>()
+    };
+    let address = unused_tcp_address();
+    let found = doctor(&format!("nats://ann:secret@{address}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["severity"], "fail");
+    assert!(found[0]["text"].as_str().unwrap().starts_with(&format!("the broker {address} cannot be reached")));
+    assert_eq!(found[0]["advice"], "start it, or correct its address");
+
+    let Some(broker) = NatsBroker::start_on("", address.port()) else { return };
+    let _server = JsonServer::start_local(&["--cluster", &broker.url(), "--cluster-required"]);
+    let found = doctor(&broker.url());
+    assert_eq!(found[0]["severity"], "ok", "{found:?}");
+    let text = found[0]["text"].as_str().unwrap();
+    assert!(text.contains("accepts 1048576 bytes") && text.ends_with("servers in \"halloo\": 1"), "{text}");
 }

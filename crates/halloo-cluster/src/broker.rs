@@ -68,6 +68,12 @@ impl Broker {
         format!("{host}:{}", self.address.port())
     }
 
+    /// Returns whether this machine alone reaches it.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.address.host();
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Connects twice.
     ///
     /// # Errors

@@ -22,6 +22,7 @@
 mod cluster;
 mod config;
 mod fault;
+mod probe;
 
 mod driver;
 mod first_attempt;
@@ -44,3 +45,4 @@ mod subjects;
 pub use cluster::{Cluster, ClusterError};
 pub use config::{ClusterConfig, Credentials};
 pub use fault::Fault;
+pub use probe::{BrokerReport, probe};

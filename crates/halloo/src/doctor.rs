@@ -34,6 +34,14 @@ pub struct Diagnosis {
     facts: Facts,
 }
 
+impl Diagnosis {
+    /// Adds the result of a check that another crate made.
+    pub fn add(&mut self, severity: Severity, about: &'static str, text: String, advice: Option<String>) {
+        self.healthy &= severity < Severity::Fail;
+        self.findings.push(Finding { severity, about, text, advice });
+    }
+}
+
 /// Checks interfaces, ports, broadcast, multicast, firewalls and the servers that answer. It takes about a second, and
 /// sends what a search sends: probes on each attached network, and a query by multicast DNS.
 ///

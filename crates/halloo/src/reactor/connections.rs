@@ -75,10 +75,7 @@ impl Connections {
 
     /// Sends one message to one client.
     pub(crate) fn send(&mut self, client: ClientId, opcode: Opcode, payload: &[u8]) -> Delivery {
-        let Some(slot) = self.recipient(client) else {
-            let is_remote = self.is_remote(client);
-            return passed_on(is_remote, || self.bus.push(BusTarget::Client(client), opcode, payload));
-        };
+        let Some(slot) = self.recipient(client) else { return self.send_to_node(client, opcode, payload) };
         let Some(connection) = self.table.get_mut(slot) else { return Delivery::NotConnected };
         let delivery = self.egress.send(connection, opcode, payload);
         self.enforce_outbox_budget();
@@ -87,11 +84,23 @@ impl Connections {
 
     /// Sends a frame that another thread encoded.
     pub(super) fn send_encoded(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
-        let is_remote = self.is_remote(client);
         match self.send_encoded_here(client, bytes) {
-            Delivery::NotConnected => passed_on(is_remote, || self.bus.push_encoded(BusTarget::Client(client), bytes)),
+            Delivery::NotConnected if self.is_remote(client) => {
+                self.bus.push_encoded(BusTarget::Client(client), bytes);
+                Delivery::Queued
+            }
             delivery => delivery,
         }
+    }
+
+    /// Sends one message to a client of another node, if it is one.
+    #[cold]
+    fn send_to_node(&mut self, client: ClientId, opcode: Opcode, payload: &[u8]) -> Delivery {
+        if !self.is_remote(client) {
+            return Delivery::NotConnected;
+        }
+        self.bus.push(BusTarget::Client(client), opcode, payload);
+        Delivery::Queued
     }
 
     /// Returns whether `client` is one of another node.
@@ -481,14 +490,4 @@ impl Connections {
         shared.received.fetch_add(std::mem::take(&mut self.received), Ordering::Relaxed);
         shared.sent.fetch_add(std::mem::take(&mut self.sent), Ordering::Relaxed);
     }
-}
-
-/// Passes a message on to another node if its client is one of that, and returns what becomes of it.
-#[cold]
-fn passed_on(is_remote: bool, pass_on: impl FnOnce()) -> Delivery {
-    if !is_remote {
-        return Delivery::NotConnected;
-    }
-    pass_on();
-    Delivery::Queued
 }
