@@ -1,5 +1,6 @@
 //! The thread of a node: connects to a broker, and again when the connection ends.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use halloo::Outgoing;
@@ -7,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Broker;
+use crate::fault::Fault;
 use crate::first_attempt::First;
 use crate::node::Node;
 use crate::random::random;
@@ -43,7 +45,11 @@ impl Driver {
                 Ok(runtime) => runtime,
                 Err(error) => return tracing::error!("the cluster ends, because no runtime starts: {error}"),
             };
-            let end = runtime.block_on(self.attempt(&broker));
+            let connect = AssertUnwindSafe(|| runtime.block_on(self.attempt(&broker)));
+            let end = catch_unwind(connect).unwrap_or_else(|_| {
+                let detail = "its client failed; the log says how".into();
+                End::Failed(Fault::Lost { broker: broker.name(), detail }, false)
+            });
             if let End::Failed(fault, was_joined) = &end {
                 if *was_joined {
                     delay = DELAYS[0];

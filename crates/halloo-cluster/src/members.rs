@@ -106,17 +106,15 @@ impl Members {
         let Some(member) = self.members.get_mut(&header.instance) else { return Verdict::Stranger };
         let end = header.sequence.wrapping_add(u32::from(header.count));
         match member.next.get_mut(subject) {
-            Some(next) if !header.first => {
+            Some(next) => {
                 let gap = header.sequence.wrapping_sub(*next);
                 if gap > u32::MAX / 2 {
                     return Verdict::Duplicate;
                 }
-                self.lost += u64::from(gap);
+                // A sequence that begins again has a higher number, too.
+                self.lost += if header.first { 0 } else { u64::from(gap) };
                 *next = end;
             }
-            // Numbers that begin are never a duplicate, unless they are those from which this node counts.
-            Some(next) if *next == end && header.sequence == 0 => return Verdict::Duplicate,
-            Some(next) => *next = end,
             None => {
                 member.next.insert(subject.into(), end);
             }
@@ -282,9 +280,10 @@ mod tests {
     fn sequence_that_begins_again_is_no_gap() {
         let (mut members, all) = members();
         members.handle_data(&header(2, 500, 1), &all);
-        let first = Header { first: true, ..header(2, 0, 3) };
+        let first = Header { first: true, ..header(2, 900, 3) };
         assert_eq!(members.handle_data(&first, &all), Verdict::Deliver);
-        assert_eq!(members.handle_data(&header(2, 3, 1), &all), Verdict::Deliver);
+        assert_eq!(members.handle_data(&first, &all), Verdict::Duplicate);
+        assert_eq!(members.handle_data(&header(2, 903, 1), &all), Verdict::Deliver);
         assert_eq!(members.lost(), 0);
     }
 

@@ -18,6 +18,9 @@ use crate::subjects::Subjects;
 /// Time between two events about lost messages.
 const DROPPED_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Maximum number of reasons that are reported until messages are relayed again.
+const MAX_TOLD: usize = 32;
+
 /// What a node counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
@@ -48,6 +51,8 @@ pub(crate) struct Node {
     epoch: Instant,
     state: ClusterState,
     reason: Option<String>,
+    /// The reasons that were reported since messages were relayed.
+    told: Vec<String>,
     since: Instant,
     joins: u64,
     /// What was reported last.
@@ -60,6 +65,7 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(config: ClusterConfig, link: Link, instance: u64, number: u32) -> Node {
         let subjects = Subjects::new(&config.name);
+        let subjects_all = subjects.all();
         let members = Members::new(instance, subjects.all());
         let now = Instant::now();
         Node {
@@ -68,7 +74,7 @@ impl Node {
             subjects,
             instance,
             number,
-            sequences: Sequences::default(),
+            sequences: Sequences::new(subjects_all),
             members,
             counters: Counters::default(),
             clients: 0,
@@ -79,6 +85,7 @@ impl Node {
             epoch: now,
             state: ClusterState::Connecting,
             reason: None,
+            told: Vec::new(),
             since: now,
             joins: 0,
             reported: (0, 0, 0, 0),
@@ -106,6 +113,7 @@ impl Node {
     pub(crate) fn set_number(&mut self, random: u64) {
         self.number = number(random);
         self.link.set_node(self.number);
+        self.link.set_others(self.members.numbers(self.number));
     }
 
     /// Returns what this node says about itself.
@@ -114,7 +122,7 @@ impl Node {
         let mut bytes = Vec::with_capacity(Header::LENGTH + 8);
         Header { kind, first: false, count: 0, node, instance, order: 0, sequence: 0 }.encode(&mut bytes);
         let clients = u32::try_from(self.clients).unwrap_or(u32::MAX);
-        Beat { clients, all_end: self.sequences.end(&self.subjects.all()) }.encode(&mut bytes);
+        Beat { clients, all_end: self.sequences.all_end() }.encode(&mut bytes);
         bytes
     }
 
@@ -124,7 +132,8 @@ impl Node {
         self.link.set_node(self.number);
         self.link.set_relaying(true);
         self.members.handle_reconnect(self.now());
-        self.set_state(ClusterState::Joined, None);
+        self.told.clear();
+        self.set_state(ClusterState::Joined, None, false);
     }
 
     /// Ends relaying for this reason.
@@ -132,14 +141,17 @@ impl Node {
         self.link.set_relaying(false);
         self.rtt = None;
         let reason = fault.to_string();
-        if self.reason.as_ref() != Some(&reason) {
+        // Once each, although several brokers are tried in turn.
+        let is_new = !self.told.contains(&reason) && self.told.len() < MAX_TOLD;
+        if is_new {
             tracing::warn!("the cluster is not reached, so only this server's own clients are served: {reason}");
+            self.told.push(reason.clone());
         }
-        self.set_state(ClusterState::Degraded, Some(reason));
+        self.set_state(ClusterState::Degraded, Some(reason), is_new);
     }
 
-    fn set_state(&mut self, state: ClusterState, reason: Option<String>) {
-        let changed = self.state != state || self.reason != reason;
+    fn set_state(&mut self, state: ClusterState, reason: Option<String>, is_new: bool) {
+        let changed = self.state != state || is_new;
         if self.state != state {
             self.since = Instant::now();
         }

@@ -37,6 +37,8 @@ const ROOM_DELAY: Duration = Duration::from_secs(1);
 const ECHO: Duration = Duration::from_secs(3);
 /// Maximum time for a node to say that a number is its own.
 const ASK: Duration = Duration::from_millis(500);
+/// Maximum time for the client of NATS to take a command.
+const COMMAND: Duration = Duration::from_secs(2);
 /// Maximum time to say goodbye.
 const BYE: Duration = Duration::from_millis(300);
 
@@ -116,16 +118,17 @@ impl<'a> Session<'a> {
 
     /// Claims a number and subscribes to everything that is for this node.
     async fn subscribe(&mut self) -> Result<Subscriber, Fault> {
-        let lost = |fault: &Session<'_>| fault.lost("the client of NATS ended");
-        let beats = self.control.subscribe(nats(&self.node.subjects.beat())).await.map_err(|_| lost(self))?;
+        let beats = self.control.subscribe(nats(&self.node.subjects.beat()));
+        let beats = beats.await.map_err(|_| self.lost("the client of NATS ended"))?;
         self.claim_number().await;
-        self.receive(self.node.subjects.node(self.node.number)).await.map_err(|_| lost(self))?;
-        self.receive(self.node.subjects.all()).await.map_err(|_| lost(self))?;
+        self.receive(self.node.subjects.node(self.node.number)).await?;
+        self.receive(self.node.subjects.all()).await?;
         let rooms: Vec<Arc<str>> = self.node.rooms.keys().cloned().collect();
         for room in rooms {
-            self.receive_room(room).await.map_err(|_| lost(self))?;
+            self.receive_room(room).await?;
         }
-        self.data.flush().await.map_err(|_| lost(self))?;
+        let flushed = timeout(COMMAND, self.data.flush()).await;
+        flushed.map_err(|_| self.lost("the broker is too slow"))?.map_err(|_| self.lost("it ended"))?;
         Ok(beats)
     }
 
@@ -143,15 +146,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn receive(&mut self, subject: Arc<str>) -> Result<(), async_nats::SubscribeError> {
+    async fn receive(&mut self, subject: Arc<str>) -> Result<(), Fault> {
         if !self.subscriptions.contains(&subject) {
-            let subscriber = self.data.subscribe(nats(&subject)).await?;
-            self.subscriptions.insert(subject, subscriber);
+            // The client of NATS takes no command while the broker takes no bytes, and never again once it is disconnected.
+            let subscribed = timeout(COMMAND, self.data.subscribe(nats(&subject))).await;
+            let subscriber = subscribed.map_err(|_| self.lost("the broker is too slow"))?;
+            self.subscriptions.insert(subject, subscriber.map_err(|_| self.lost("it ended"))?);
         }
         Ok(())
     }
 
-    async fn receive_room(&mut self, room: Arc<str>) -> Result<(), async_nats::SubscribeError> {
+    async fn receive_room(&mut self, room: Arc<str>) -> Result<(), Fault> {
         let subject = self.node.subjects.room(&room);
         self.rooms.insert(subject.clone(), room);
         self.receive(subject).await
@@ -171,7 +176,6 @@ impl<'a> Session<'a> {
         loop {
             let is_publishing = self.publishing.is_some();
             tokio::select! {
-                biased;
                 _ = stopped.wait_for(|stopped| *stopped) => return Ok(()),
                 notice = self.notices.recv() => return Err(self.fault(notice)),
                 beat = beats.next() => {
@@ -220,7 +224,7 @@ impl<'a> Session<'a> {
             self.subscriptions.remove(&self.node.subjects.node(self.node.number));
             self.node.set_number(random().unwrap_or(u64::from(self.node.number)));
             tracing::warn!("another node has the same number, so this one continues as node {}", self.node.number);
-            self.receive(self.node.subjects.node(self.node.number)).await.map_err(|_| self.lost("it ended"))?;
+            self.receive(self.node.subjects.node(self.node.number)).await?;
             self.beat_changed = true;
         }
         self.node.handle_timeout();
@@ -235,7 +239,7 @@ impl<'a> Session<'a> {
                 self.leaving.insert(Arc::clone(room), Instant::now() + ROOM_DELAY);
             } else {
                 self.leaving.remove(room);
-                self.receive_room(Arc::clone(room)).await.map_err(|_| self.lost("it ended"))?;
+                self.receive_room(Arc::clone(room)).await?;
             }
         }
         Ok(())

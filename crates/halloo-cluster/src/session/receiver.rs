@@ -2,6 +2,7 @@
 
 use async_nats::Message;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use halloo::{CloseCode, LinkTarget, ServerFrames};
 
 use super::Session;
@@ -84,8 +85,8 @@ impl Session<'_> {
     fn handle_question(&self, instance: u64, message: Message) {
         if let Some(reply) = message.reply.filter(|_| instance != self.node.instance) {
             let (client, answer) = (self.control.clone(), self.node.announcement(Kind::Beat));
-            // One of a hostile node is not answered while others are.
-            drop(tokio::spawn(async move { client.publish(reply, answer.into()).await }));
+            // Not waited for, so that a flood of questions takes no memory.
+            let _ = client.publish(reply, answer.into()).now_or_never();
         }
     }
 }
