@@ -13,6 +13,8 @@ use crate::header::Header;
 const GONE_AFTER: Duration = Duration::from_millis(3500);
 /// How long what a beat announces may be on its way, because it takes another connection.
 const CLAIM_DELAY: Duration = Duration::from_secs(2);
+/// How long the numbers of a node that is gone are remembered, so that what was lost meanwhile is counted when it is back.
+const REMEMBERED: Duration = Duration::from_secs(60);
 /// Maximum number of other nodes, so that a program that invents some does not fill the memory.
 const MAX_MEMBERS: usize = 1000;
 
@@ -31,6 +33,8 @@ struct Member {
     node: u32,
     clients: u32,
     last_beat: Time,
+    /// It has been silent for too long, and is only remembered.
+    gone: bool,
     /// The number of the next frame on each subject.
     next: HashMap<Arc<str>, u32>,
     /// When a beat said where the sequence of messages to all ends, and the end.
@@ -74,10 +78,18 @@ impl Members {
             return Beaten::Own;
         }
         if let Some(member) = self.members.get_mut(&header.instance) {
+            let is_back = std::mem::take(&mut member.gone);
             let changed = (member.node, member.clients) != (header.node, beat.clients);
             (member.node, member.clients, member.last_beat) = (header.node, beat.clients, now);
             member.claim.get_or_insert((now, beat.all_end));
-            return if changed { Beaten::Changed } else { Beaten::Unchanged };
+            return match (is_back, changed) {
+                (true, _) => Beaten::Joined,
+                (false, true) => Beaten::Changed,
+                (false, false) => Beaten::Unchanged,
+            };
+        }
+        if self.members.len() >= MAX_MEMBERS {
+            self.members.retain(|_, member| !member.gone);
         }
         if self.members.len() >= MAX_MEMBERS {
             return Beaten::Full;
@@ -86,6 +98,7 @@ impl Members {
             node: header.node,
             clients: beat.clients,
             last_beat: now,
+            gone: false,
             next: HashMap::new(),
             claim: Some((now, beat.all_end)),
         };
@@ -95,7 +108,7 @@ impl Members {
 
     /// Handles that a node stops. Returns its number if it was there.
     pub(crate) fn handle_bye(&mut self, header: &Header) -> Option<u32> {
-        self.members.remove(&header.instance).map(|member| member.node)
+        self.members.remove(&header.instance).filter(|member| !member.gone).map(|member| member.node)
     }
 
     /// Decides about messages on a subject, and counts those before them that did not arrive.
@@ -141,25 +154,37 @@ impl Members {
                 }
             }
         }
-        let is_gone = |member: &Member| now - member.last_beat >= GONE_AFTER;
-        let gone: Vec<u32> = self.members.values().filter(|member| is_gone(member)).map(|member| member.node).collect();
-        if !gone.is_empty() {
-            self.members.retain(|_, member| !is_gone(member));
-        }
-        gone
+        self.members.retain(|_, member| !member.gone || now - member.last_beat < REMEMBERED);
+        self.leave(|member| now - member.last_beat >= GONE_AFTER)
+    }
+
+    /// Marks nodes as gone, and returns their numbers.
+    fn leave(&mut self, is_gone: impl Fn(&Member) -> bool) -> Vec<u32> {
+        let leaving = self.members.values_mut().filter(|member| !member.gone && is_gone(member));
+        leaving
+            .map(|member| {
+                (member.gone, member.claim) = (true, None);
+                member.node
+            })
+            .collect()
+    }
+
+    /// Returns the nodes that are there, by their instances.
+    fn present(&self) -> impl Iterator<Item = (u64, &Member)> {
+        self.members.iter().filter(|(_, member)| !member.gone).map(|(instance, member)| (*instance, member))
     }
 
     /// Lets the time begin again in which the others have to say that they are there: this node was cut off meanwhile.
     pub(crate) fn handle_reconnect(&mut self, now: Time) {
-        for member in self.members.values_mut() {
+        for member in self.members.values_mut().filter(|member| !member.gone) {
             member.last_beat = now;
             member.claim = None;
         }
     }
 
-    /// Removes all nodes, from which nothing can be heard. Returns their numbers.
-    pub(crate) fn clear(&mut self) -> Vec<u32> {
-        self.members.drain().map(|(_, member)| member.node).collect()
+    /// Handles that no node can be heard. Returns the numbers of those that are gone now.
+    pub(crate) fn handle_isolation(&mut self) -> Vec<u32> {
+        self.leave(|_| true)
     }
 
     /// Returns the number of messages that did not arrive.
@@ -169,18 +194,18 @@ impl Members {
 
     /// Returns the number of nodes, this one included.
     pub(crate) fn nodes(&self) -> usize {
-        self.members.len() + 1
+        self.present().count() + 1
     }
 
     /// Returns the number of clients of the others.
     pub(crate) fn clients(&self) -> u64 {
-        self.members.values().map(|member| u64::from(member.clients)).sum()
+        self.present().map(|(_, member)| u64::from(member.clients)).sum()
     }
 
     /// Returns the numbers of the others that only one of them has, and not this node.
     pub(crate) fn numbers(&self, own: u32) -> HashSet<u32> {
         let mut seen = HashMap::from([(own, 2)]);
-        for member in self.members.values() {
+        for (_, member) in self.present() {
             *seen.entry(member.node).or_insert(0) += 1;
         }
         seen.into_iter().filter(|&(_, owners)| owners == 1).map(|(node, _)| node).collect()
@@ -188,14 +213,14 @@ impl Members {
 
     /// Returns the instance of the node with this number; `None` if there is none, or more than one.
     pub(crate) fn instance_of(&self, node: u32) -> Option<u64> {
-        let mut owners = self.members.iter().filter(|(_, member)| member.node == node).map(|(instance, _)| *instance);
+        let mut owners = self.present().filter(|(_, member)| member.node == node).map(|(instance, _)| instance);
         owners.next().filter(|_| owners.next().is_none())
     }
 
     /// Returns whether this node has to take another number than `own`: another node has it, and the one with the lower
     /// instance keeps it.
     pub(crate) fn must_yield(&self, own: u32) -> bool {
-        self.members.iter().any(|(&instance, member)| member.node == own && instance < self.instance)
+        self.present().any(|(instance, member)| member.node == own && instance < self.instance)
     }
 }
 
@@ -267,6 +292,22 @@ mod tests {
         assert_eq!(members.lost(), lost, "they may be on their way");
         members.handle_timeout(at(4000));
         assert_eq!(members.lost(), lost + pending);
+    }
+
+    #[test]
+    fn what_a_node_missed_while_it_was_cut_off_is_counted_when_it_is_back() {
+        let (mut members, all) = members();
+        assert_eq!(members.handle_data(&header(2, 0, 1), &all), Verdict::Deliver);
+        assert_eq!(members.handle_isolation(), [2]);
+        assert!(members.handle_isolation().is_empty() && members.nodes() == 1 && members.instance_of(2).is_none());
+        let beat = Beat { clients: 5, all_end: 11 };
+        assert_eq!(members.handle_beat(&header(2, 0, 0), beat, at(30_000)), Beaten::Joined);
+        assert_eq!(members.nodes(), 2);
+        members.handle_timeout(at(32_000));
+        assert_eq!(members.lost(), 10);
+        assert_eq!(members.handle_timeout(at(33_500)), [2]);
+        members.handle_timeout(at(90_000));
+        assert_eq!(members.handle_data(&header(2, 500, 1), &all), Verdict::Stranger, "it is forgotten");
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl Node {
 
     /// Forgets the others, when none can be heard for so long that they would be gone.
     pub(crate) fn handle_isolation(&mut self) {
-        let gone = self.members.clear();
+        let gone = self.members.handle_isolation();
         self.handle_gone(&gone);
     }
 
