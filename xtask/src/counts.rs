@@ -25,6 +25,9 @@ const TOLERANCE: u64 = 25;
 /// a connection has TLS. The rest is an allowance for another compiler.
 const TLS_PERCENT: u64 = 3;
 
+/// What the feature `cluster` may add to a server that is in none, in percent.
+const CLUSTER_PERCENT: u64 = 1;
+
 /// Messages of the first run. A second run has twice as many; the difference leaves out startup and shutdown.
 const MESSAGES: u64 = 16_000;
 
@@ -50,10 +53,11 @@ exec "$libraries"/ld-linux*.so.* --library-path "$libraries" "$here/root/usr/bin
 pub(crate) struct Programs {
     without_tls: PathBuf,
     with_tls: PathBuf,
+    with_cluster: PathBuf,
 }
 
 impl Programs {
-    /// Starts to build them, where they can be used. That takes minutes: a release build, twice.
+    /// Starts to build them, where they can be used. That takes minutes: a release build, three times.
     pub(crate) fn start_build(root: &Path) -> JoinHandle<Result<Programs>> {
         let root = root.to_owned();
         thread::spawn(move || {
@@ -71,7 +75,11 @@ impl Programs {
             fs::copy(root.join("target/release").join(PROGRAM), &program)?;
             anyhow::Ok(program)
         };
-        Ok(Programs { without_tls: build("without-tls", "--no-default-features")?, with_tls: build("with-tls", "")? })
+        Ok(Programs {
+            without_tls: build("without-tls", "--no-default-features")?,
+            with_tls: build("with-tls", "")?,
+            with_cluster: build("with-cluster", "--no-default-features --features cluster")?,
+        })
     }
 }
 
@@ -90,7 +98,7 @@ pub(crate) fn run(root: &Path, programs: JoinHandle<Result<Programs>>) -> Result
     }
     let Some(valgrind) = prepare(root)? else { return Ok(Tally::SKIPPED) };
     let programs = programs.join().map_err(|_| anyhow!("a thread panicked"))?;
-    let Programs { without_tls, with_tls } = programs?;
+    let Programs { without_tls, with_tls, with_cluster } = programs?;
     let mut tally = Tally::default();
     let mut turn = 0;
     for (part, expected) in PARTS {
@@ -103,6 +111,13 @@ pub(crate) fn run(root: &Path, programs: JoinHandle<Result<Programs>>) -> Result
         let most = expected + expected * TOLERANCE / 100;
         // Far fewer would mean that the work was not done.
         tally.add(if (expected / 2..=most).contains(&each) { Tally::PASSED } else { Tally::failure(figure) });
+        let with_cluster = count_each(root, &valgrind, &with_cluster, part)?;
+        let figure =
+            format!("{part}, without a cluster: {with_cluster} instructions per message; {each} without the feature");
+        println!("{figure}");
+        // Rounded up, since the counts are whole numbers.
+        let most = each + (each * CLUSTER_PERCENT).div_ceil(100);
+        tally.add(if (each / 2..=most).contains(&with_cluster) { Tally::PASSED } else { Tally::failure(figure) });
     }
     let beside_tls = "turn-beside-tls";
     // It creates the certificate, which must not be counted.

@@ -84,13 +84,14 @@ impl Connections {
 
     /// Sends a frame that another thread encoded.
     pub(super) fn send_encoded(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
-        match self.send_encoded_here(client, bytes) {
-            Delivery::NotConnected if self.is_remote(client) => {
-                self.bus.push_encoded(BusTarget::Client(client), bytes);
-                Delivery::Queued
-            }
-            delivery => delivery,
-        }
+        let Some(slot) = self.recipient(client) else { return self.send_encoded_to_node(client, bytes) };
+        let Some(connection) = self.table.get_mut(slot) else { return Delivery::NotConnected };
+        let delivery = match frame::encoded_message(bytes).filter(|_| connection.compressed) {
+            Some((opcode, payload)) => self.egress.send(connection, opcode, payload),
+            None => self.egress.send_encoded(connection, bytes),
+        };
+        self.enforce_outbox_budget();
+        delivery
     }
 
     /// Sends one message to a client of another node, if it is one.
@@ -103,21 +104,19 @@ impl Connections {
         Delivery::Queued
     }
 
+    /// Does the same with a frame that another thread encoded.
+    #[cold]
+    fn send_encoded_to_node(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
+        if !self.is_remote(client) {
+            return Delivery::NotConnected;
+        }
+        self.bus.push_encoded(BusTarget::Client(client), bytes);
+        Delivery::Queued
+    }
+
     /// Returns whether `client` is one of another node.
     fn is_remote(&self, client: ClientId) -> bool {
         self.bus.is_linked() && self.shared().node_ids.is_remote(client)
-    }
-
-    /// Does the same for the clients of this node only.
-    fn send_encoded_here(&mut self, client: ClientId, bytes: &[u8]) -> Delivery {
-        let Some(slot) = self.recipient(client) else { return Delivery::NotConnected };
-        let Some(connection) = self.table.get_mut(slot) else { return Delivery::NotConnected };
-        let delivery = match frame::encoded_message(bytes).filter(|_| connection.compressed) {
-            Some((opcode, payload)) => self.egress.send(connection, opcode, payload),
-            None => self.egress.send_encoded(connection, bytes),
-        };
-        self.enforce_outbox_budget();
-        delivery
     }
 
     /// Returns the slot of an open client that has every broadcast so far.

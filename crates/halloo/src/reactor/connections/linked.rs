@@ -60,8 +60,11 @@ impl Connections {
                 (Audience::Clients(slots), recipients)
             }
             LinkTarget::Client(client) => {
-                for frame in frames.iter() {
-                    self.send_encoded_here(*client, frame);
+                // Only to a client of this node, or it would go back.
+                if self.egress.membership.slot_of(*client).is_some() {
+                    for frame in frames.iter() {
+                        self.send_encoded(*client, frame);
+                    }
                 }
                 return;
             }
