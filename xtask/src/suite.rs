@@ -9,7 +9,7 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::environments::Environments;
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, counts, environments, fuzz, godot, loom, package, python, site, tidy, workflows};
+use crate::{adversary, cargo_test, counts, cross, environments, fuzz, godot, loom, package, python, site, tidy, workflows};
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -24,6 +24,11 @@ fn steps(root: &Path, report: &mut Report) -> Result<()> {
     report.step("lints", "fix the warnings of clippy above", || {
         check(&mut cargo(root, "clippy --workspace --all-targets --locked -- -D warnings"))
     })?;
+    report.step(
+        "Windows, compiled only",
+        "correct what does not compile there; `rustup target add x86_64-pc-windows-gnu` installs its standard library",
+        || cross::check_reduced(root),
+    )?;
     report.step("fuzz targets", "an input that fails is printed; add it to fuzz/corpus", || fuzz::replay(root))?;
     report.step("queues between threads", "`cargo xtask loom` runs this step alone", || {
         loom::run(root).map(|()| Tally::PASSED)

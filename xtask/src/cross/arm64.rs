@@ -69,8 +69,8 @@ pub(super) fn prepare_linker(root: &Path) -> Result<Platform> {
             Ok(())
         })?;
     }
-    let sysroot = standard_library::prepare(root, TARGET, Purpose::Build, Some(&programs))?;
-    let mut platform = Platform::new(TARGET, sysroot.as_deref());
+    let library = standard_library::prepare(root, TARGET, Purpose::Build, Some(&programs))?;
+    let mut platform = Platform::new(TARGET, library);
     platform.add_programs(&programs);
     platform.set("LD_LIBRARY_PATH", gcc.join("usr/lib/x86_64-linux-gnu"));
     platform.set_of_target("LINKER", "aarch64-linux-gnu-gcc");

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 
 use super::host::directory;
+use super::standard_library::StandardLibrary;
 use crate::command::cargo;
 use crate::debian::output;
 
@@ -25,8 +26,7 @@ pub(super) struct Platform {
 }
 
 impl Platform {
-    /// `sysroot` has the standard library; without one, it is part of the toolchain.
-    pub(super) fn new(target: &'static str, sysroot: Option<&Path>) -> Platform {
+    pub(super) fn new(target: &'static str, library: StandardLibrary) -> Platform {
         let mut platform = Platform {
             target,
             not_emulated: &[],
@@ -35,7 +35,10 @@ impl Platform {
             within: Vec::new(),
             end: None,
         };
-        if let Some(sysroot) = sysroot {
+        if let Some(rustc) = library.rustc {
+            platform.set("RUSTC", rustc);
+        }
+        if let Some(sysroot) = library.sysroot {
             let flag = format!("--sysroot={}", sysroot.display());
             platform.set("RUSTDOCFLAGS", &flag);
             platform.add_flag(&flag);

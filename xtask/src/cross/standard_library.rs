@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::debian_rustc;
 use super::host::directory;
 use super::platform::path_with;
 use crate::command::cargo;
@@ -26,48 +27,98 @@ pub(super) enum Purpose {
     Check,
 }
 
-/// Returns the directory to name by `--sysroot`; `None` if the toolchain has this target. Compiles it first if it is missing,
-/// with the linker and its helpers in `programs`.
-pub(super) fn prepare(root: &Path, target: &str, purpose: Purpose, programs: Option<&Path>) -> Result<Option<PathBuf>> {
-    let toolchain = Toolchain::installed()?;
-    if toolchain.libraries().join(target).join("lib").is_dir() {
-        return Ok(None);
-    }
-    let here = directory(root);
-    let name = if purpose == Purpose::Build { "sysroot" } else { "sysroot-check" };
-    let sysroot = here.join(format!("{name}-{}", toolchain.release));
-    let libraries = sysroot.join("lib/rustlib");
-    if !libraries.join(target).exists() {
-        let source = source(&here, &toolchain)?;
-        fs::create_dir_all(&libraries)?;
-        let host = libraries.join(&toolchain.host);
-        output(Command::new("ln").arg("-sfn").arg(toolchain.libraries().join(&toolchain.host)).arg(host))?;
-        compile(&source, &libraries, target, purpose, programs)
-            .with_context(|| format!("cannot compile the standard library for {target}"))?;
-    }
-    Ok(Some(sysroot))
+/// What to compile with.
+pub(super) struct StandardLibrary {
+    /// The directory to name by `--sysroot`; `None` if the toolchain has this target.
+    pub(super) sysroot: Option<PathBuf>,
+    /// Another compiler than that of the toolchain.
+    pub(super) rustc: Option<PathBuf>,
 }
 
-/// The toolchain that this program was started with.
+impl StandardLibrary {
+    /// That of the toolchain.
+    pub(super) const INSTALLED: StandardLibrary = StandardLibrary { sysroot: None, rustc: None };
+}
+
+/// Returns the standard library for `target`. Compiles it first if it is missing, with the linker and its helpers in
+/// `programs`. If there is no source for the toolchain any more, both the compiler and the source are those of Debian.
+pub(super) fn prepare(root: &Path, target: &str, purpose: Purpose, programs: Option<&Path>) -> Result<StandardLibrary> {
+    let toolchain = Toolchain::installed()?;
+    if toolchain.has(target) {
+        return Ok(StandardLibrary::INSTALLED);
+    }
+    let here = directory(root);
+    let missing = match source(&here, &toolchain) {
+        Ok(source) => {
+            let sysroot = Some(toolchain.sysroot_with(&here, &source, target, purpose, programs)?);
+            return Ok(StandardLibrary { sysroot, rustc: None });
+        }
+        Err(missing) => missing,
+    };
+    eprintln!("another compiler is used than that of the toolchain, the one of Debian: {missing:#}");
+    let toolchain = Toolchain::of(&debian_rustc::prepare(root)?)?;
+    let sysroot = toolchain.sysroot_with(&here, &source(&here, &toolchain)?, target, purpose, programs)?;
+    Ok(StandardLibrary { sysroot: Some(sysroot), rustc: Some(toolchain.rustc) })
+}
+
+/// Returns whether the toolchain has the standard library for a target.
+pub(super) fn is_installed(target: &str) -> Result<bool> {
+    Ok(Toolchain::installed()?.has(target))
+}
+
+/// A compiler and its own standard library.
 struct Toolchain {
+    rustc: PathBuf,
     release: String,
     host: String,
     sysroot: PathBuf,
 }
 
 impl Toolchain {
+    /// The one that this program was started with.
     fn installed() -> Result<Toolchain> {
-        let version = output(Command::new("rustc").arg("-vV"))?;
+        Toolchain::of(Path::new("rustc"))
+    }
+
+    fn of(rustc: &Path) -> Result<Toolchain> {
+        let version = output(Command::new(rustc).arg("-vV"))?;
         let field = |name: &str| {
             let value = version.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
             value.map(str::to_owned).with_context(|| format!("rustc does not name its {name}"))
         };
-        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?.trim().into();
-        Ok(Toolchain { release: field("release")?, host: field("host")?, sysroot })
+        let sysroot = output(Command::new(rustc).args(["--print", "sysroot"]))?.trim().into();
+        Ok(Toolchain { rustc: rustc.to_owned(), release: field("release")?, host: field("host")?, sysroot })
+    }
+
+    fn has(&self, target: &str) -> bool {
+        self.libraries().join(target).join("lib").is_dir()
     }
 
     fn libraries(&self) -> PathBuf {
         self.sysroot.join("lib/rustlib")
+    }
+
+    /// Returns a directory for `--sysroot` with the standard library for `target`.
+    fn sysroot_with(
+        &self,
+        here: &Path,
+        source: &Path,
+        target: &str,
+        purpose: Purpose,
+        programs: Option<&Path>,
+    ) -> Result<PathBuf> {
+        let name = if purpose == Purpose::Build { "sysroot" } else { "sysroot-check" };
+        let sysroot = here.join(format!("{name}-{}", self.release));
+        let libraries = sysroot.join("lib/rustlib");
+        if !libraries.join(target).exists() {
+            fs::create_dir_all(&libraries)?;
+            let host = libraries.join(&self.host);
+            output(Command::new("ln").arg("-sfn").arg(self.libraries().join(&self.host)).arg(host))?;
+            let rustc = &self.rustc;
+            compile(rustc, source, &libraries, target, purpose, programs)
+                .with_context(|| format!("cannot compile the standard library for {target}"))?;
+        }
+        Ok(sysroot)
     }
 }
 
@@ -129,14 +180,25 @@ fn is_release(version: &str, release: &str) -> bool {
     version.strip_prefix(release).is_some_and(|rest| rest.starts_with('+'))
 }
 
-fn compile(source: &Path, libraries: &Path, target: &str, purpose: Purpose, programs: Option<&Path>) -> Result<()> {
+fn compile(
+    rustc: &Path,
+    source: &Path,
+    libraries: &Path,
+    target: &str,
+    purpose: Purpose,
+    programs: Option<&Path>,
+) -> Result<()> {
     let unfinished = libraries.join(format!("{target}.unfinished"));
     remove(&unfinished)?;
     let (command, kind) = if purpose == Purpose::Build { ("build", "rlib") } else { ("check", "rmeta") };
     let arguments = format!("{command} --quiet --locked --release -p sysroot --features panic-unwind,backtrace");
     let mut cargo = cargo(source, &arguments);
     cargo.args(["--target", target, "--target-dir"]).arg(unfinished.join("build"));
-    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS).env("CARGO_PROFILE_RELEASE_DEBUG", "0");
+    cargo
+        .env("RUSTC", rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", FLAGS)
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     if let Some(programs) = programs {
         cargo.env("PATH", path_with(programs));
     }

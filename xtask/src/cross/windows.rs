@@ -55,8 +55,8 @@ pub(super) fn prepare_linker(root: &Path) -> Result<Platform> {
         let link = programs.join("x86_64-w64-mingw32-gcc");
         output(Command::new("ln").args(["-sfn", "x86_64-w64-mingw32-gcc-win32"]).arg(link)).map(drop)
     })?;
-    let sysroot = standard_library::prepare(root, TARGET, Purpose::Build, Some(&mingw.join("usr/bin")))?;
-    let mut platform = Platform::new(TARGET, sysroot.as_deref());
+    let library = standard_library::prepare(root, TARGET, Purpose::Build, Some(&mingw.join("usr/bin")))?;
+    let mut platform = Platform::new(TARGET, library);
     platform.add_programs(&mingw.join("usr/bin"));
     Ok(platform)
 }
