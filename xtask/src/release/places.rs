@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use semver::Version;
 
 /// Each file, with the text around the version; `@` stands for it.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 13] = [
     ("Cargo.toml", "\nversion = \"@\""),
     ("Cargo.toml", "halloo = { path = \"crates/halloo\", version = \"@\""),
+    ("Cargo.toml", "halloo-cluster = { path = \"crates/halloo-cluster\", version = \"@\""),
     ("Cargo.toml", "halloo-proto = { path = \"crates/halloo-proto\", version = \"@\""),
     ("clients/python/pyproject.toml", "\nversion = \"@\""),
     ("clients/python/halloo/__init__.py", "\n__version__ = \"@\""),
@@ -81,7 +82,7 @@ mod tests {
         let root = crate::command::workspace_root();
         let current = current(&root).unwrap();
         let changed = changed(&root, &current, &Version::new(current.major + 1, 0, 0)).unwrap();
-        assert_eq!(changed.len(), PLACES.len() - 2 + LOCKS.len(), "Cargo.toml has three of the places");
+        assert_eq!(changed.len(), PLACES.len() - 3 + LOCKS.len(), "Cargo.toml has four of the places");
     }
 
     #[test]
