@@ -9,7 +9,9 @@ use crate::ci::is_ci;
 use crate::command::{cargo, run as run_command, succeeds};
 use crate::environments::Environments;
 use crate::report::{Report, Tally};
-use crate::{adversary, cargo_test, counts, cross, environments, fuzz, godot, loom, package, python, site, tidy, workflows};
+use crate::{
+    adversary, cargo_test, counts, cross, environments, fuzz, godot, loom, package, python, site, tidy, workflows,
+};
 
 /// Runs the steps until one fails, and prints a summary in any case.
 pub(crate) fn run(root: &Path) -> Result<()> {
