@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use super::host::directory;
+use super::host::{directory, path_with};
 use super::standard_library::StandardLibrary;
 use crate::command::cargo;
 use crate::debian::output;
@@ -115,12 +115,4 @@ impl Drop for Platform {
             let _ = command.envs(self.variables.iter().map(|(variable, value)| (variable, value))).status();
         }
     }
-}
-
-/// Returns the directories in which programs are searched, with `directory` as the first one.
-pub(super) fn path_with(directory: &Path) -> OsString {
-    let mut path = directory.as_os_str().to_owned();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
-    path
 }

@@ -7,8 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::debian_rustc;
-use super::host::directory;
-use super::platform::path_with;
+use super::host::{directory, path_with};
 use crate::command::cargo;
 use crate::debian::{self, output};
 
@@ -139,8 +138,10 @@ fn source(here: &Path, toolchain: &Toolchain) -> Result<PathBuf> {
         from_debian(&unfinished, &toolchain.release)?
     };
     let library = unfinished.join("library");
-    // Debian's copies of other crates lack what only Windows needs. Cargo fetches them instead, as the lock file says.
+    // Debian's copies of other crates lack what only Windows needs. Cargo fetches them instead, as the lock file says, once
+    // the settings that name the copies are gone.
     remove(&library.join("vendor"))?;
+    remove(&library.join(".cargo"))?;
     let manifest = library.join("std/Cargo.toml");
     let text = fs::read_to_string(&manifest)?;
     fs::write(&manifest, text.replace(r#"crate-type = ["dylib", "rlib"]"#, r#"crate-type = ["rlib"]"#))?;
