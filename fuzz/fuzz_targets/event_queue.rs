@@ -31,6 +31,10 @@ mod product {
 #[path = "../../crates/halloo/src/sync.rs"]
 mod sync;
 
+#[path = "../../crates/halloo/src/cluster_status.rs"]
+#[allow(dead_code, reason = "the target needs a part of it")]
+mod cluster_status;
+
 #[path = "../../crates/halloo/src/reactor/event_shares.rs"]
 mod event_shares;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::ClusterState;
+use crate::cluster_status::ClusterState;
 use halloo_proto::client_request::ClientRequest;
 use halloo_proto::close::CloseCode;
 use halloo_proto::frame::{self, Opcode};
