@@ -227,7 +227,7 @@ impl Server {
             Ok(count) => self.received.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
+                assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
                 self.failed = true;
             }
         }
