@@ -19,6 +19,10 @@ mod product {
     pub(crate) mod event_queue;
 }
 
+#[path = "../../crates/halloo/src/cluster_status.rs"]
+#[allow(dead_code, unused_imports, reason = "the models need a part of it")]
+mod cluster_status;
+
 /// The locks of loom, in place of those of the standard library.
 mod sync {
     pub(crate) use loom::sync::atomic::{AtomicBool, Ordering};

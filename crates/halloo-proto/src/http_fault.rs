@@ -33,6 +33,10 @@ impl HttpFault {
     /// Returns the fault that made the parser fail at `head` with `error`; `None` if it is not HTTP at all.
     pub(crate) fn find(head: &[u8], error: httparse::Error) -> Option<HttpFault> {
         let start = head.iter().position(|byte| !b"\r\n".contains(byte))?;
+        // Empty lines may precede a request (RFC 9112 section 2.2), but no other line ends.
+        if head[..=start].windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n') {
+            return None;
+        }
         let mut lines = head[start..].split(|&byte| byte == b'\n');
         let version = lines.next()?.splitn(3, |&byte| byte == b' ').nth(2)?;
         // What follows the target is the version, also in a protocol that merely looks like HTTP.

@@ -157,6 +157,8 @@ fn bytes_that_are_not_http_are_refused_at_once() {
         assert_eq!(respond(bytes).0, 400, "{:?}", String::from_utf8_lossy(bytes));
     }
     assert!(respond(b"\x16").1.contains("ws:// or http:// instead of wss://"));
+    let stray = b"\r\x7fGET / HTTP/1.1\r\nHost: a";
+    assert_eq!(read(stray), read(&stray[..2]), "what follows changes nothing");
     for beginning in ["G", "OPTIONS", "GET / HTTP/1.", "\r\n"] {
         assert_eq!(respond(beginning).0, 0, "{beginning:?} may be the beginning of a request");
     }
