@@ -17,7 +17,7 @@ const tab = await Tab.open();
 
 if (token) {
   // The way to the secure page, which needs the token, also when the page was reloaded and the address has none.
-  const offer = `document.body.shadowRoot?.querySelector(".offer a")`;
+  const offer = `document.body?.shadowRoot?.querySelector(".offer a")`;
   report.offers = [];
   for (const address of [`${url}#token=${token}`, url, `${url}?token=${token}`]) {
     await tab.call("Page.navigate", { url: "about:blank" });
@@ -32,7 +32,7 @@ if (token) {
     globalThis.WebSocket = class { constructor() { setTimeout(() => this.onclose({})); } close() {} };
   ` });
   report.distrusted = [];
-  for (const [path, text] of [["", `document.body.shadowRoot?.querySelector(".said").textContent`], ["_halloo/", `document.getElementById("detail")?.textContent`]]) {
+  for (const [path, text] of [["", `document.body?.shadowRoot?.querySelector(".said").textContent`], ["_halloo/", `document.getElementById("detail")?.textContent`]]) {
     await tab.call("Page.navigate", { url: "about:blank" });
     await tab.call("Page.navigate", { url: `${url.replace("http:", "https:")}${path}#token=${token}` });
     await tab.until(`(${text})?.includes("certificate")`);

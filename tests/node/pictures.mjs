@@ -49,7 +49,7 @@ for (const [name, { sizes, player: [player, color], layout }] of Object.entries(
     source: `localStorage.setItem("halloo pad ", ${JSON.stringify(JSON.stringify({ name: player, color }))})`,
   });
   await tab.navigate(`http://game.example:${server.port}/`);
-  await tab.until(`document.body.shadowRoot?.querySelector(".rtt").textContent`);
+  await tab.until(`document.body?.shadowRoot?.querySelector(".rtt").textContent`);
   await picture(tab, name, sizes);
   await server.kill();
 }
