@@ -33,10 +33,12 @@ pub trait ExpectEvent {
     /// If there is none.
     #[track_caller]
     fn expect_matching<T>(&self, mut pick: impl FnMut(Self::Event) -> Option<T>) -> T {
+        let deadline = Instant::now() + 6 * TEST_TIMEOUT;
         loop {
             if let Some(picked) = pick(self.expect_event()) {
                 return picked;
             }
+            assert!(Instant::now() < deadline, "other events come again and again");
         }
     }
 

@@ -159,7 +159,9 @@ fn server_that_was_known_with_tls_is_not_spoken_to_in_plain() {
     let found = found_at(loopback(&den), discovery_port);
     let mut known = found.clone();
     known.tls = true;
-    let (reason, _) = gave_up(&Client::start(config_for(known, discovery_port)).unwrap());
+    let mut config = config_for(known, discovery_port);
+    config.reconnect = false;
+    let (reason, _) = gave_up(&Client::start(config).unwrap());
     assert!(reason.contains("known with TLS") && reason.contains("search for the server again"), "{reason}");
     assert_eq!(den.status().extras.clients_total, 0);
     // What the advice says works.
