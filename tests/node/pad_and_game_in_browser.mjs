@@ -4,7 +4,7 @@
 // pad_and_game_in_browser.mjs PORT
 import { Tab } from "./browser.mjs";
 
-const shadow = "document.body?.shadowRoot", part = selector => `${shadow}.querySelector(${JSON.stringify(selector)})`;
+const shadow = "document.body.shadowRoot", part = selector => `${shadow}.querySelector(${JSON.stringify(selector)})`;
 const steps = {}, exceptions = [], warnings = [];
 const tab = await Tab.open();
 await tab.bePhone();

@@ -5,7 +5,7 @@
 import { Tab } from "./browser.mjs";
 import { Server, joins, lossyProxy } from "./server.mjs";
 
-const shadow = "document.body?.shadowRoot", showsState = text => `${shadow}?.querySelector(".state").textContent === "${text}"`;
+const shadow = "document.body.shadowRoot", showsState = text => `${shadow}?.querySelector(".state").textContent === "${text}"`;
 
 async function openPad(tab, port) {
   await tab.navigate(`http://127.0.0.1:${port}/`);

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { Tab } from "./browser.mjs";
 
 const url = `http://127.0.0.1:${process.argv[2]}/`;
-const shadow = "document.body?.shadowRoot";
+const shadow = "document.body.shadowRoot";
 const steps = {}, findings = new Set();
 const tab = await Tab.open();
 const pause = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds));

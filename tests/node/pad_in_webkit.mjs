@@ -5,7 +5,7 @@
 import { Server, joins } from "./server.mjs";
 import { WebKitWindow } from "./webkit.mjs";
 
-const shadow = "document.body?.shadowRoot", showsState = text => `${shadow}?.querySelector(".state").textContent === "${text}"`;
+const shadow = "document.body.shadowRoot", showsState = text => `${shadow}?.querySelector(".state").textContent === "${text}"`;
 const window = await WebKitWindow.open();
 const middle = selector => window.evaluate(`(() => { const { x, y, width, height } = ${shadow}.querySelector(${JSON.stringify(selector)}).getBoundingClientRect(); return [x + width / 2, y + height / 2]; })()`);
 const report = {};

@@ -26,6 +26,7 @@ namespace HallooClient
         private byte[] ping;
         private CloseInfo? received;
         private ProtocolException violation;
+        private bool hasReadAll;
 
         public Connection(Stream stream, int maxMessageBytes, Outbox outbox, Inbox inbox)
         {
@@ -118,6 +119,8 @@ namespace HallooClient
             }
             finally
             {
+                // Before the other task wakes up: this one is not complete by then.
+                lock (gate) hasReadAll = true;
                 outbox.Wake();
             }
         }
@@ -157,7 +160,9 @@ namespace HallooClient
             var closeAt = double.PositiveInfinity;
             while (true)
             {
-                if (reading.IsCompleted) return await EndAsync(sent, cancellation).ConfigureAwait(false);
+                bool isOver;
+                lock (gate) isOver = hasReadAll;
+                if (isOver) return await EndAsync(sent, cancellation).ConfigureAwait(false);
                 double due;
                 var output = TakeControl(out due);
                 if (output == null) return new CloseInfo(1006, "timeout: the server was silent");
