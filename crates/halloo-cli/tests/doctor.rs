@@ -8,7 +8,7 @@ mod common;
 use std::net::UdpSocket;
 
 use common::{JsonServer, halloo, run};
-use halloo_test_support::{in_namespace, shell};
+use halloo_test_support::{in_namespace, shell, wait_until};
 use serde_json::{Value, json};
 
 const CABLE: &str = "ip link add near type veth peer name far; ip link set near up; ip link set far up; \
@@ -74,15 +74,24 @@ fn every_one_of_25_networks_is_covered() {
         return;
     }
     let _server = start_server(&[]);
-    let (diagnosis, code) = diagnose();
+    let (mut diagnosis, mut code) = diagnose();
+    let all_came_back = |diagnosis: &Value| {
+        let interfaces = diagnosis["facts"]["interfaces"].as_array().unwrap().iter();
+        let mut echoes = interfaces.flat_map(|interface| [&interface["broadcast"], &interface["multicast"]]);
+        echoes.all(|echo| echo == "received")
+    };
+    // On a loaded machine, one of the fifty echoes may come too late.
+    wait_until(|| {
+        all_came_back(&diagnosis) || {
+            (diagnosis, code) = diagnose();
+            false
+        }
+    });
     assert_eq!(code, Some(0), "{diagnosis}");
     let replied = diagnosis["facts"]["servers"][0]["replied_via"].as_array().unwrap().iter();
     // Addresses of IPv6 are ready a second after the others.
     let replied: Vec<_> = replied.filter(|address| !address.as_str().unwrap().contains(':')).collect();
     assert_eq!(replied.len(), 26, "every network, and loopback: {replied:?}");
-    let interfaces = diagnosis["facts"]["interfaces"].as_array().unwrap().iter();
-    let echoes = interfaces.flat_map(|interface| [&interface["broadcast"], &interface["multicast"]]);
-    assert!(echoes.into_iter().all(|echo| echo == "received"), "{diagnosis}");
 }
 
 #[test]
