@@ -387,7 +387,7 @@ impl Server {
     }
 
     /// Links this server with others: what it sends to all, to rooms and to clients of other nodes is also taken from the
-    /// returned [`Link`], and what is passed to that is delivered to its clients. A second link takes the place of the
+    /// returned [`Link`](crate::Link), and what is passed to that is delivered to its clients. A second link takes the place of the
     /// first. It ends when the server restarts.
     ///
     /// # Errors

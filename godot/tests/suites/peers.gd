@@ -20,7 +20,7 @@ func test_browser_finds_and_loses_a_server() -> void:
 	await until(func(): return not emitted.is_empty(), "server_found is emitted")
 	equal(emitted[0][0], "server_found", "first signal")
 	var info: Dictionary = emitted[0][1]
-	equal(info.keys(), ["id", "name", "url", "addresses", "clients", "app", "meta"], "keys")
+	equal(info.keys(), ["id", "name", "url", "addresses", "clients", "app", "cluster", "meta"], "keys")
 	equal(info.name, _server_name, "name")
 	equal([info.app, info.meta], [_server_name, {}], "the application is the project")
 	check(info.url in WebSocketServer.get_urls(), "url: " + info.url)
