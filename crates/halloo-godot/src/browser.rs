@@ -72,7 +72,8 @@ impl INode for HallooBrowser {
 #[godot_api]
 impl HallooBrowser {
     /// Emitted when a server was found. `info` has `id`, `name`, `url`, `addresses`, `clients`, the number of its clients or -1
-    /// if it is unknown, its application id `app` or an empty string, and its properties `meta`, a dictionary of strings.
+    /// if it is unknown, its application id `app` and its `cluster` or empty strings, and its properties `meta`, a
+    /// dictionary of strings.
     #[signal]
     fn server_found(info: VarDictionary);
 
